@@ -1,0 +1,73 @@
+# The commands of this repository; continuous integration calls only these. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint structure audit bench soak dist build
+MAKEFLAGS += --no-print-directory
+
+# A rustup that was installed a minute ago is not on PATH yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# One profile for run, test and lint, so that one build serves all three.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+CARGO_FLAGS := --release --locked
+# The tools, each pinned once; tests/lint/tool.sh installs them under .tools/.
+NEXTEST = $$(tests/lint/tool.sh cargo-nextest 0.9.143 or-newer)
+DENY = $$(tests/lint/tool.sh cargo-deny 0.20.2)
+MACHETE = $$(tests/lint/tool.sh cargo-machete 0.9.2)
+NEXTEST_PROFILE := $(if $(CI),ci,default)
+VENV := .venv
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+build:
+	@tests/lint/needs.sh build
+	cargo build $(CARGO_FLAGS) -p bitrouter
+
+run: build ## build, then serve in the foreground with the offline provider `demo`  (ARGS=… adds flags)
+	@exec $(BUILT)/release/bitrouter serve --demo $(ARGS)
+
+test: ## install what the tests need, lint, then every test  (ARGS=… goes to nextest)
+	@tests/lint/needs.sh tests
+	@tests/lint/needs.sh build
+	@$(MAKE) $(VENV)/installed
+	@$(MAKE) lint
+	python3 -m unittest discover --quiet -s tests/lint
+	@$(MAKE) build
+	nextest=$(NEXTEST) && $$nextest nextest run $(CARGO_FLAGS) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	cargo test $(CARGO_FLAGS) --workspace --doc --quiet
+
+$(VENV)/installed: tests/requirements.txt
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+lint: ## what continuous integration checks besides the tests
+	@tests/lint/needs.sh build
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	cargo fetch --locked --quiet
+	deny=$(DENY) && $$deny --offline check bans licenses sources
+	machete=$(MACHETE) && $$machete --skip-target-dir
+	@$(MAKE) structure
+
+structure: ## file sizes, direction of dependencies, must-not-link, reviewed lists
+	python3 tests/lint/structure.py
+
+audit: ## known advisories against the dependencies (fetches the advisory database)
+	@tests/lint/needs.sh build
+	deny=$(DENY) && $$deny check advisories
+
+bench: build ## beside a direct run, a bare relay and a bare proxy; prints ratios
+	cargo run $(CARGO_FLAGS) -p bitrouter-bench $(if $(ARGS),-- $(ARGS))
+
+soak: build ## the long runs: no growth of memory, descriptors or wake-ups
+	nextest=$(NEXTEST) && $$nextest nextest run $(CARGO_FLAGS) -p bitrouter-tests --profile soak --run-ignored only -E 'binary(soak)' $(ARGS)
+
+# RUSTFLAGS in the environment would silently replace the flags that make the binary static.
+dist: ## one static binary: dist/bitrouter
+	@tests/lint/needs.sh build
+	host=$$(rustc -vV | sed -n 's/^host: //p') && \
+	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build --locked --config .cargo/dist.toml --target "$$host" --profile dist -p bitrouter && \
+	binary=$(BUILT)/$$host/dist/bitrouter && \
+	{ ldd "$$binary" 2>&1 | grep -E 'statically linked|not a dynamic executable' || { echo "error: $$binary is not static" >&2; exit 1; }; } && \
+	mkdir -p dist && cp "$$binary" dist/bitrouter && ls -l dist/bitrouter

@@ -1,0 +1,13 @@
+//! `completions`: for the shell's own directory of them.
+
+use bitrouter_proto::codes::exit;
+
+use super::Context;
+use crate::exit::{Failure, Status};
+
+pub(super) fn run(context: &Context, shell: clap_complete::Shell) -> Result<Status, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut super::tree(), "bitrouter", &mut script);
+    context.printer.raw(&String::from_utf8_lossy(&script))?;
+    Ok(Status(exit::OK))
+}

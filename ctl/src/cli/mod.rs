@@ -1,0 +1,122 @@
+//! The command line: the clap tree, and one file per verb.
+
+mod args;
+mod completions;
+mod hook;
+mod logs;
+mod push;
+mod reload;
+mod restart;
+pub(crate) mod serve;
+mod start;
+mod status;
+mod stop;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use bitrouter_proto::{
+    client::{Client, ClientError},
+    codes::exit,
+    env::{self, Environment},
+};
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use crate::{
+    exit::{Failure, Status},
+    render::Printer,
+};
+pub(crate) use args::ServeFlags;
+use args::{Cli, Verb};
+
+/// What every verb is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) environment: Environment,
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) printer: Printer,
+}
+
+impl Context {
+    /// Connects to the running daemon and asks for its status.
+    pub(crate) async fn connect(&self) -> Result<Client, ClientError> {
+        Client::connect(&self.environment, self.socket.as_deref()).await
+    }
+
+    /// Runs one asynchronous verb. The runtime has no threads, so that `start` may fork afterwards.
+    #[expect(clippy::unused_self, reason = "verbs reach the runtime through their context")]
+    pub(crate) fn block_on<T>(&self, verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?.block_on(verb)
+    }
+}
+
+/// Parses, runs, and maps the end to an exit status.
+pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
+    let wants_json = environment.text(env::BITROUTER_JSON).is_some_and(|value| value != "0" && value != "false");
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let json = wants_json || args.iter().any(|arg| arg == "--json");
+            return misunderstood(&error, Printer { json });
+        }
+    };
+    let printer = Printer { json: cli.json || wants_json };
+    let context = Context { environment, socket: cli.socket, printer };
+    match borrowed_home(&context.environment).and_then(|()| dispatch(&context, cli.verb)) {
+        Ok(status) => status,
+        Err(failure) => printer.failure(&failure),
+    }
+}
+
+fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
+    match verb {
+        None => serve::bare(context),
+        Some(Verb::Serve(flags)) => serve::foreground(context, &flags),
+        Some(Verb::Start(flags)) => start::run(context, &flags),
+        Some(Verb::Stop { timeout }) => stop::run(context, timeout),
+        Some(Verb::Restart { timeout, flags }) => restart::run(context, timeout, &flags),
+        Some(Verb::Reload { forget }) => reload::run(context, forget),
+        Some(Verb::Status) => status::run(context),
+        Some(Verb::Logs(args)) => logs::run(context, &args),
+        Some(Verb::Hook { shell }) => hook::run(context, shell),
+        Some(Verb::Push { names }) => push::run(context, names),
+        Some(Verb::Completions { shell }) => completions::run(context, shell),
+    }
+}
+
+/// Help and version go to standard output; everything else is the caller's mistake.
+fn misunderstood(error: &clap::Error, printer: Printer) -> Status {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match printer.raw(&text) {
+            Ok(()) => Status(exit::OK),
+            Err(failure) => printer.failure(&failure),
+        };
+    }
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let more: Vec<&str> = text.lines().skip(1).take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();
+    let message = [vec![message.as_str()], more].concat().join(" ").trim().to_owned();
+    printer.failure(&Failure::caller("bad_argument", message).hint("bitrouter --help"))
+}
+
+/// Refuses `sudo bitrouter` that kept somebody else's `HOME`: root would leave files there that the owner cannot use.
+fn borrowed_home(environment: &Environment) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let Some(home) = environment.path(env::HOME) else { return Ok(()) };
+    match std::fs::metadata(&home) {
+        Ok(meta) if meta.uid() != 0 => {
+            let message =
+                format!("you are root, but `HOME` is `{}`, which belongs to uid {}", home.display(), meta.uid());
+            Err(Failure::caller("foreign_home", message).hint("run it without sudo, or with `sudo -H`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The clap tree, for completions and for the reference pages.
+pub(crate) fn tree() -> clap::Command {
+    Cli::command()
+}

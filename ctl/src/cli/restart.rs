@@ -1,0 +1,75 @@
+//! `restart`: stop, then start with the same flags.
+
+use std::{path::PathBuf, time::Duration};
+
+use bitrouter_proto::client::ClientError;
+use clap::Parser as _;
+
+use super::{
+    Context,
+    args::{Cli, ServeFlags, Verb},
+    start,
+};
+use crate::{
+    exit::{Failure, Status},
+    launch,
+};
+
+pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFlags) -> Result<Status, Failure> {
+    let kept = context.block_on(async {
+        let client = match context.connect().await {
+            Ok(client) => client,
+            Err(ClientError::NotRunning { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let status = client.status().clone();
+        if status.service_managed {
+            return Err(Failure::caller("service_managed", "a service manager runs this daemon")
+                .hint("systemctl --user restart bitrouter"));
+        }
+        let ending = launch::order_stop(&client, timeout).await?;
+        Ok(Some((status, ending)))
+    })?;
+    let Some((status, ending)) = kept else { return start::run(context, flags) };
+    ending.wait()?;
+    if status.pushed_variables > 0 {
+        context.printer.note(&format!(
+            "note: {} pushed keys ended with the old process; run `bitrouter reload` in the shells that hold them",
+            status.pushed_variables
+        ));
+    }
+    start::run(context, &merged(&status.serve_args, flags))
+}
+
+/// The running daemon's flags, with those given now in their place.
+fn merged(kept: &[String], given: &ServeFlags) -> ServeFlags {
+    let words = ["bitrouter", "serve"].into_iter().map(str::to_owned).chain(kept.iter().cloned());
+    let kept = match Cli::try_parse_from(words) {
+        Ok(Cli { verb: Some(Verb::Serve(flags)), .. }) => flags,
+        // Flags of another release that this one does not know: start with what was asked now.
+        _ => ServeFlags::default(),
+    };
+    let env_files: Vec<PathBuf> = if given.env_files.is_empty() { kept.env_files } else { given.env_files.clone() };
+    ServeFlags {
+        demo: given.demo || kept.demo,
+        listen: given.listen.clone().or(kept.listen),
+        config: given.config.clone().or(kept.config),
+        env_files,
+        log_format: given.log_format.clone().or(kept.log_format),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_given_now_beat_the_kept_ones() {
+        let kept: Vec<String> =
+            ["--demo", "--listen", "127.0.0.1:1", "--env-file", "/a"].into_iter().map(str::to_owned).collect();
+        let merged = merged(&kept, &ServeFlags { listen: Some("127.0.0.1:2".to_owned()), ..ServeFlags::default() });
+        assert!(merged.demo);
+        assert_eq!(merged.listen.as_deref(), Some("127.0.0.1:2"));
+        assert_eq!(merged.env_files, [PathBuf::from("/a")]);
+    }
+}

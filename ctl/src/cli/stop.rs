@@ -1,0 +1,30 @@
+//! `stop`: returns when the process is gone.
+
+use std::time::Duration;
+
+use bitrouter_proto::{client::ClientError, codes::exit};
+use serde_json::json;
+
+use super::Context;
+use crate::{
+    exit::{Failure, Status},
+    launch,
+};
+
+pub(super) fn run(context: &Context, timeout: Option<Duration>) -> Result<Status, Failure> {
+    let stopped = context.block_on(async {
+        let client = match context.connect().await {
+            Ok(client) => client,
+            Err(ClientError::NotRunning { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        launch::order_stop(&client, timeout).await.map(Some)
+    })?;
+    let stopped = stopped.map(launch::Ending::wait).transpose()?;
+    context.printer.json(&json!({ "state": "stopped", "pid": stopped }))?;
+    context.printer.text(&match stopped {
+        Some(pid) => format!("bitrouter stopped (pid {pid})"),
+        None => "bitrouter was not running".to_owned(),
+    })?;
+    Ok(Status(exit::OK))
+}

@@ -1,0 +1,20 @@
+//! `bitrouter`: one binary, the daemon and its thin client. This file captures the world and maps the end to a code.
+//!
+//! [`cli`] is the command line, one file per verb; [`launch`] finds, starts and waits for a daemon; [`render`] is the
+//! only place that prints; [`exit`] sorts failures. Only [`cli::serve`] knows the daemon; every other verb is a call
+//! of the control API.
+
+mod cli;
+mod exit;
+mod launch;
+mod render;
+
+use std::process::ExitCode;
+
+use bitrouter_proto::env::Environment;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let args: Vec<_> = std::env::args_os().collect();
+    cli::run(&args, environment).into()
+}

@@ -1,0 +1,128 @@
+//! Checks of the addresses that settings name: base URLs of providers, hosts, and origins.
+//!
+//! A reason never quotes what was written: a URL can carry a password.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::Uri;
+
+/// Checks a provider's `base_url` and drops slashes at its end.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|_| "must be an http or https URL".to_owned())?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err("must be an http or https URL with a host".to_owned());
+    };
+    if authority.as_str().contains('@') {
+        return Err("must not carry a user name or password; keys come from variables".to_owned());
+    }
+    if uri.query().is_some() || text.contains('#') {
+        return Err("must end with its path, without `?` or `#`".to_owned());
+    }
+    if authority.host().is_empty() || (authority.port().is_none() && authority.as_str().ends_with(':')) {
+        return Err("must be an http or https URL with a host".to_owned());
+    }
+    match scheme {
+        "https" => {}
+        "http" if is_loopback(authority.host()) => {}
+        "http" => {
+            return Err("must be https: over http a key would cross the network in clear (http goes only to \
+                        127.0.0.1, [::1] and localhost)"
+                .to_owned());
+        }
+        _ => return Err("must be an http or https URL".to_owned()),
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Checks an entry of `allow_hosts` (a `Host` header that is accepted) and lower-cases it.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let authority = text.parse::<http::uri::Authority>().ok().filter(|a| !a.host().is_empty());
+    let plain = !text.contains('@') && !text.ends_with(':') && !text.contains('*');
+    match authority.filter(|_| plain) {
+        Some(authority) => Ok(authority.as_str().to_ascii_lowercase()),
+        None => Err("must hold host names, each with a port where the port is not ours".to_owned()),
+    }
+}
+
+/// Checks an entry of `allow_origins` (an `Origin` header that is accepted) and lower-cases it.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let bad = || "must hold origins: a scheme and a host, and nothing after them".to_owned();
+    let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+    if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+        return Err(bad());
+    }
+    let rest = host(rest).map_err(|_| bad())?;
+    Ok(format!("{}://{rest}", scheme.to_ascii_lowercase()))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || inner.and_then(|inner| inner.parse::<Ipv6Addr>().ok()).is_some_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls() {
+        for (text, expected) in [
+            ("https://api.openai.com/v1", Ok("https://api.openai.com/v1")),
+            ("https://api.openai.com/v1//", Ok("https://api.openai.com/v1")),
+            ("http://127.0.0.1:8080/v1", Ok("http://127.0.0.1:8080/v1")),
+            ("http://[::1]:8080/v1", Ok("http://[::1]:8080/v1")),
+            ("http://LOCALHOST/v1", Ok("http://LOCALHOST/v1")),
+            ("http://api.openai.com/v1", Err("must be https")),
+            ("http://127.0.0.1.evil.example/v1", Err("must be https")),
+            ("http://localhost.evil.example/v1", Err("must be https")),
+            ("https://user:secret@host/v1", Err("must not carry a user name")),
+            ("https://host/v1?key=secret", Err("without `?` or `#`")),
+            ("https://host/v1#x", Err("without `?` or `#`")),
+            ("ftp://host/v1", Err("must be an http or https URL")),
+            ("api.openai.com/v1", Err("must be an http or https URL")),
+            ("https:///v1", Err("must be an http or https URL")),
+            ("https://host:/v1", Err("must be an http or https URL")),
+            ("", Err("must be an http or https URL")),
+        ] {
+            match (base_url(text), expected) {
+                (Ok(url), Ok(wanted)) => assert_eq!(url, wanted),
+                (Err(reason), Err(part)) => {
+                    assert!(reason.contains(part), "{text}: {reason}");
+                    assert!(!reason.contains("secret"), "{reason}");
+                }
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn hosts_and_origins() {
+        for (text, ok) in [
+            ("Box.example", true),
+            ("box:8080", true),
+            ("[fd00::1]:80", true),
+            ("*.example", false),
+            ("http://box", false),
+            ("box/", false),
+            ("a@box", false),
+            ("box:", false),
+            ("", false),
+        ] {
+            assert_eq!(host(text).is_ok(), ok, "{text}");
+        }
+        for (text, ok) in [
+            ("https://App.example:8443", true),
+            ("vscode-webview://abc", true),
+            ("null", false),
+            ("*", false),
+            ("https://app.example/", false),
+            ("https://app.example/x", false),
+            ("app.example", false),
+        ] {
+            assert_eq!(origin(text).is_ok(), ok, "{text}");
+        }
+        assert_eq!(origin("HTTPS://App.example").unwrap(), "https://app.example");
+    }
+}

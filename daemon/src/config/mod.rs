@@ -1,0 +1,23 @@
+//! The settings file: `config.toml` as text becomes a [`Config`], or an error with the line and the nearest name.
+//!
+//! Everything but [`Config::load`] is pure: a function of the text, of where the file stands, and of the provider ids
+//! that the registry knows. Nothing here binds, watches, or knows who applies the settings; no value that could be a
+//! secret is ever quoted.
+
+mod addresses;
+mod document;
+mod error;
+mod listen;
+mod load;
+pub(crate) mod nearest;
+mod parse;
+mod quantity;
+mod settings;
+
+pub use self::{
+    error::{ConfigError, Problem},
+    listen::{Listen, ListenError},
+    parse::Place,
+    quantity::{QuantityError, parse_duration, parse_size},
+    settings::{Config, Keyless, Level, Log, LogFormat, ProviderSettings, Routing, Server, Timeouts},
+};

@@ -1,0 +1,232 @@
+//! What a settings file may say, and how it is told that it may not.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    let place = Place { path: Path::new("/c/config.toml"), home: Some(Path::new("/home/u")) };
+    Config::parse(text, &place, KNOWN)
+}
+
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_is_the_default() {
+    for text in ["", "\n", "# only a comment\n", "\u{feff}", "[server]\n[log]\n[aliases]\n"] {
+        assert_eq!(parse(text).unwrap(), Config::default(), "{text:?}");
+    }
+    let config = Config::default();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:4356");
+    assert_eq!((config.server.max_body, config.server.keyless), (64 << 20, Keyless::SameUser));
+    assert_eq!(config.timeouts.first_byte, Duration::from_mins(10));
+    assert_eq!(config.timeouts.total, Duration::from_mins(30));
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        r#"
+env_files = ["keys.env", "./sub/keys.env", "/abs/keys.env", "~/keys.env"]
+[server]
+listen = "[::1]:0"
+keyless = "never"
+allow_hosts = ["Box.example:8080"]
+allow_origins = ["https://App.example"]
+max_body = "1 GiB"
+[log]
+level = "trace"
+format = "json"
+[timeouts]
+connect = "250ms"
+first_byte = "1m 30s"
+between_chunks = "45s"
+total = "2h"
+[providers.openai]
+base_url = "https://eu.api.openai.com/v1/"
+env = ["MY_KEY", "_OTHER2"]
+enabled = false
+[providers.groq]
+enabled = true
+[routing]
+prefer = ["groq", "openai"]
+[aliases]
+fast = "groq:llama-3.3-70b"
+"quoted.name" = "openai/gpt"
+"#,
+    )
+    .unwrap();
+    let files: Vec<_> = config.env_files.iter().map(|file| file.to_str().unwrap()).collect();
+    assert_eq!(files, ["/c/keys.env", "/c/sub/keys.env", "/abs/keys.env", "/home/u/keys.env"]);
+    assert_eq!(config.server.listen.to_string(), "[::1]:0");
+    assert_eq!(config.server.keyless, Keyless::Never);
+    assert_eq!(config.server.allow_hosts, ["box.example:8080"]);
+    assert_eq!(config.server.allow_origins, ["https://app.example"]);
+    assert_eq!(config.server.max_body, 1 << 30);
+    assert_eq!((config.log.level, config.log.format), (Level::Trace, LogFormat::Json));
+    assert_eq!(config.timeouts.connect, Duration::from_millis(250));
+    assert_eq!(config.timeouts.first_byte, Duration::from_secs(90));
+    assert_eq!(config.timeouts.between_chunks, Duration::from_secs(45));
+    assert_eq!(config.timeouts.total, Duration::from_hours(2));
+    let openai = &config.providers["openai"];
+    assert_eq!(openai.base_url.as_deref(), Some("https://eu.api.openai.com/v1"));
+    assert_eq!(openai.env.as_deref().unwrap(), ["MY_KEY", "_OTHER2"]);
+    assert_eq!((openai.enabled, config.providers["groq"].enabled), (Some(false), Some(true)));
+    assert_eq!(config.routing.prefer, ["groq", "openai"]);
+    assert_eq!(config.aliases["fast"], "groq:llama-3.3-70b");
+    assert_eq!(config.aliases["quoted.name"], "openai/gpt");
+}
+
+#[test]
+fn refusals_name_line_key_and_cure() {
+    for (text, expected) in [
+        ("[server]\nlisen = \"127.0.0.1:1\"\n", "/c/config.toml:2: unknown key `server.lisen`; did you mean `listen`?"),
+        ("\n\n[sever]\n", "/c/config.toml:3: unknown key `sever`; did you mean `server`?"),
+        ("listen = \"127.0.0.1:1\"\n", "/c/config.toml:1: unknown key `listen`; did you mean `listen` in `[server]`?"),
+        (
+            "[server]\nenv_files = []\n",
+            "/c/config.toml:2: unknown key `server.env_files`; did you mean `env_files` above the first `[…]`?",
+        ),
+        (
+            "[node]\nenabled = true\n",
+            "/c/config.toml:1: unknown key `node`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
+             `routing`, `aliases`",
+        ),
+        (
+            "[account]\nclient_id = \"x\"\n",
+            "/c/config.toml:1: unknown key `account`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
+             `routing`, `aliases`",
+        ),
+        (
+            "[log]\nlevel = 3\n",
+            "/c/config.toml:2: `log.level` must be a string, not an integer; for example `level = \"info\"`",
+        ),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            "/c/config.toml:2: `log.level` must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"; for \
+             example `level = \"info\"`",
+        ),
+        ("server = 3\n", "/c/config.toml:1: `server` must be a table, not an integer; for example `[server]`"),
+        (
+            "[timeouts]\nconnect = 10\n",
+            "/c/config.toml:2: `timeouts.connect` must be a string, not an integer; for example `connect = \"10s\"`",
+        ),
+        (
+            "[timeouts]\ntotal = \"10\"\n",
+            "/c/config.toml:2: `timeouts.total` must be a duration of whole numbers with the units d, h, m, s or ms; for \
+             example `total = \"30m\"`",
+        ),
+        (
+            "[server]\nmax_body = \"much\"\n",
+            "/c/config.toml:2: `server.max_body` must be a size: a whole number with the unit B, KiB, MiB, GiB, kB, MB \
+             or GB; for example `max_body = \"64 MiB\"`",
+        ),
+        (
+            "[server]\nlisten = \"0.0.0.0:4356\"\n",
+            "/c/config.toml:2: `server.listen` must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not \
+             `0.0.0.0`: other machines would need an API key, and this version issues none; for example `listen = \
+             \"127.0.0.1:4356\"`",
+        ),
+        (
+            "[server]\nallow_hosts = [\n  \"ok.example\",\n  7,\n]\n",
+            "/c/config.toml:4: `server.allow_hosts` must hold strings, not an integer; for example `allow_hosts = \
+             [\"box.example\"]`",
+        ),
+        (
+            "[routing]\nprefer = [\"opnai\"]\n",
+            "/c/config.toml:2: `routing.prefer` names a provider that no manifest describes (`opnai`); did you mean \
+             `openai`? a provider of your own gets its manifest in `/c/registry`; for example `prefer = [\"anthropic\", \
+             \"openai\"]`",
+        ),
+        (
+            "[providers.antropic]\nenabled = true\n",
+            "/c/config.toml:1: `providers.antropic` names a provider that no manifest describes (`antropic`); did you \
+             mean `anthropic`? a provider of your own gets its manifest in `/c/registry`",
+        ),
+        (
+            "[providers.mine]\nbase_url = \"https://x\"\n",
+            "/c/config.toml:1: `providers.mine` names a provider that no manifest describes (`mine`); a provider of \
+             your own gets its manifest in `/c/registry`",
+        ),
+        (
+            "[providers.openai]\nenabled = \"yes\"\n",
+            "/c/config.toml:2: `providers.openai.enabled` must be true or false, not a string; for example `enabled = \
+             true`",
+        ),
+        (
+            "[aliases]\nfast = \"fast\"\n",
+            "/c/config.toml:2: `aliases.fast` must not stand for itself; for example `fast = \"groq:llama-3.3-70b\"`",
+        ),
+        ("[log]\nlevel = \"info\"\nlevel = \"warn\"\n", "/c/config.toml:3: not TOML: duplicate key"),
+    ] {
+        assert_eq!(refusal(text), expected);
+    }
+}
+
+#[test]
+fn every_problem_is_found_and_the_first_line_leads() {
+    let error = parse("[log]\nlevel = 1\n[server]\nkeyless = 2\nbad = 3\n").unwrap_err();
+    assert_eq!(error.problems().iter().map(|problem| problem.line).collect::<Vec<_>>(), [2, 4, 5]);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("/c/config.toml:2: `log.level`") && text.ends_with("(and 2 more, next in line 4)"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn what_may_be_a_secret_is_never_quoted() {
+    for text in [
+        "[providers.openai]\napi_key = \"canary\"\n",
+        "[providers.openai]\nenv = [\"canary-1\"]\n",
+        "[providers.openai]\nenv = [\"canary1\"]\n",
+        "[providers.openai]\nbase_url = \"https://u:canary@host/v1\"\n",
+        "[providers.openai]\nbase_url = \"canary\"\n",
+        "[providers.openai]\nenabled = \"canary\"\n",
+        "[log]\nlevel = \"canary\"\n",
+        "[server]\nlisten = \"canary\"\n",
+        "[server]\nallow_hosts = [\"can ary\", \"canary/\"]\n",
+        "x = \"canary\ny = 1\n",
+        "canary canary\n",
+        "x = canary\n",
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(!error.to_string().contains("canary"), "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
+    assert!(refusal("[providers.openai]\napi_key = \"x\"\n").contains("set `BITROUTER_OPENAI_API_KEY`"));
+}
+
+#[test]
+fn a_home_is_needed_only_where_it_is_named() {
+    let place = Place { path: Path::new("/c/config.toml"), home: None };
+    let error = Config::parse("env_files = [\"~/x\"]", &place, KNOWN).unwrap_err().to_string();
+    assert!(error.contains("`HOME` is not set"), "{error}");
+    assert_eq!(Config::parse("env_files = [\"~x\"]", &place, KNOWN).unwrap().env_files, [Path::new("/c/~x")]);
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn documents_of_right_shape_never_panic(
+        section in "server|log|timeouts|providers|providers\\.openai|routing|aliases|[a-z]{1,6}",
+        key in "listen|keyless|max_body|level|connect|env|base_url|enabled|prefer|\"[^\"\\\\\\n]{0,8}\"|[a-z_]{1,8}",
+        value in "\"[ -!#-\\[\\]-~]{0,12}\"|-?[0-9]{1,30}|true|\\[[0-9a-z\", ]{0,10}\\]|\\{a=1\\}|1979-05-27",
+    ) {
+        if let Err(error) = parse(&format!("[{section}]\n{key} = {value}\n")) {
+            prop_assert!(error.problems().iter().all(|problem| (1..=2).contains(&problem.line)));
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The settings as values, with their defaults. Whatever is in here has been validated.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use super::Listen;
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+        impl $name {
+            /// Every member as it is written.
+            pub const WORDS: &[&str] = &[$($text,)*];
+            /// The member as it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+            /// The member that is written like this.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Who may call without a key.
+    Keyless {
+        /// Processes of the same user.
+        #[default]
+        SameUser = "same-user",
+        /// Nobody.
+        Never = "never",
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat {
+        /// For people on a terminal, JSON elsewhere.
+        #[default]
+        Auto = "auto",
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// How much is logged.
+    Level {
+        /// Only what failed.
+        Error = "error",
+        /// Also what may need attention.
+        Warn = "warn",
+        /// Also what happened.
+        #[default]
+        Info = "info",
+        /// Also how.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Env files besides the one in the configuration directory; a later one wins. Absolute where the file's own place
+    /// is.
+    pub env_files: Vec<PathBuf>,
+    /// `[server]`
+    pub server: Server,
+    /// `[log]`
+    pub log: Log,
+    /// `[timeouts]`
+    pub timeouts: Timeouts,
+    /// `[providers.<id>]`: only ids that the registry knows.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// `[routing]`
+    pub routing: Routing,
+    /// `[aliases]`: a name and what it stands for.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where the local endpoint listens.
+    pub listen: Listen,
+    /// Who may call without a key.
+    pub keyless: Keyless,
+    /// Further `Host` values that are accepted, lower case.
+    pub allow_hosts: Vec<String>,
+    /// Further `Origin` values that are accepted, lower case.
+    pub allow_origins: Vec<String>,
+    /// The largest request body in bytes.
+    pub max_body: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            keyless: Keyless::default(),
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            max_body: 64 << 20,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// How much is logged.
+    pub level: Level,
+    /// How the lines look.
+    pub format: LogFormat,
+}
+
+/// `[timeouts]`: the limits of a call to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of the answer.
+    pub between_chunks: Duration,
+    /// The whole call.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_mins(10),
+            between_chunks: Duration::from_mins(2),
+            total: Duration::from_mins(30),
+        }
+    }
+}
+
+/// `[providers.<id>]`: what replaces the manifest's own word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// Where the provider is, with the version segment and without a slash at the end.
+    pub base_url: Option<String>,
+    /// The passthrough names of its key, instead of the manifest's.
+    pub env: Option<Vec<String>>,
+    /// False: never used.
+    pub enabled: Option<bool>,
+}
+
+/// `[routing]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// Provider ids, the preferred one first.
+    pub prefer: Vec<String>,
+}
+
+impl Config {
+    /// The keys whose change a running daemon cannot take over: a reload that would need one of them is refused.
+    pub fn needs_restart(old: &Self, new: &Self) -> Vec<&'static str> {
+        let mut keys = Vec::new();
+        if old.server.listen != new.server.listen {
+            keys.push("server.listen");
+        }
+        if old.log.format != new.log.format {
+            keys.push("log.format");
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listen_and_format_need_a_restart() {
+        let old = Config::default();
+        let mut new = old.clone();
+        new.log.level = Level::Trace;
+        new.server.keyless = Keyless::Never;
+        new.timeouts.total = Duration::from_secs(1);
+        new.aliases.insert("a".into(), "b".into());
+        assert!(Config::needs_restart(&old, &new).is_empty());
+        new.log.format = LogFormat::Json;
+        assert_eq!(Config::needs_restart(&old, &new), ["log.format"]);
+        new.server.listen = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(Config::needs_restart(&old, &new), ["server.listen", "log.format"]);
+    }
+
+    #[test]
+    fn words_read_back() {
+        for word in Level::WORDS {
+            assert_eq!(Level::parse(word).unwrap().as_str(), *word);
+        }
+        assert_eq!(Keyless::parse("Same-User"), None);
+        assert_eq!(LogFormat::default().as_str(), "auto");
+    }
+}

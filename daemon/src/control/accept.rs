@@ -1,0 +1,214 @@
+//! The accept loop: who is there, how many, and what to do when descriptors run out. It never spins and never ends.
+
+use std::{io, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+
+use bitrouter_proto::{clock, tasks::Tasks};
+use interprocess::local_socket::{
+    GenericFilePath, ListenerOptions, ToFsName as _,
+    tokio::{Stream, prelude::*},
+};
+use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    agent::Agent,
+    control::{Peer, connection, handshake::Handshake, routes, table::Table},
+};
+
+/// How long open connections may take to end at shutdown.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A bound control socket that is not served yet.
+#[derive(Debug)]
+pub struct Listener {
+    inner: interprocess::local_socket::tokio::Listener,
+}
+
+impl Listener {
+    /// Binds `path` as a socket of mode 0600. The caller holds the single-instance lock and made sure that nothing
+    /// else stands there: this neither removes nor displaces anything, now or when it is dropped.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let name = path.to_fs_name::<GenericFilePath>()?;
+        let inner = ListenerOptions::new().name(name).mode(0o600).reclaim_name(false).create_tokio()?;
+        Ok(Self { inner })
+    }
+
+    /// Takes over a socket that a service manager bound and listens on.
+    pub fn adopt(fd: OwnedFd) -> io::Result<Self> {
+        let listener = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(fd)?;
+        Ok(Self { inner: listener.into() })
+    }
+}
+
+/// The served control API.
+#[derive(Debug)]
+pub struct Control {
+    tasks: Tasks,
+    /// Ends accept loops and long streams.
+    closing: CancellationToken,
+    service: Handshake,
+    table: Arc<Table>,
+    cap: usize,
+}
+
+impl Control {
+    /// Prepares the services; `cap` is the number of connections that may be open at once.
+    ///
+    /// # Errors
+    /// When the embedded descriptors do not decode, which the build makes impossible.
+    pub fn new(agent: &Arc<Agent>, cap: usize) -> Result<Self, tonic_reflection::server::Error> {
+        let closing = CancellationToken::new();
+        let service = Handshake::new(routes(agent, &closing)?);
+        Ok(Self { tasks: Tasks::new(), closing, service, table: Arc::default(), cap })
+    }
+
+    /// Serves `listener` until [`Control::close`]; answers a token that ends only this listener.
+    pub fn serve(&self, listener: Listener) -> CancellationToken {
+        let stop = self.closing.child_token();
+        let looping = Accepting {
+            tasks: self.tasks.clone(),
+            closing: self.closing.clone(),
+            stop: stop.clone(),
+            service: self.service.clone(),
+            table: Arc::clone(&self.table),
+            cap: self.cap,
+            overflow_uid: overflow_uid(),
+        };
+        self.tasks.spawn("control accept", looping.run(listener));
+        stop
+    }
+
+    /// Stops accepting, ends streams, lets calls answer, and after a bound ends what is left.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
+            tracing::debug!(open = self.table.len(), "control connections were cut at the end");
+        }
+    }
+}
+
+/// The uid that the kernel shows for users it cannot map (a user namespace hides them).
+fn overflow_uid() -> u32 {
+    std::fs::read_to_string("/proc/sys/kernel/overflowuid")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(65_534)
+}
+
+struct Accepting {
+    tasks: Tasks,
+    closing: CancellationToken,
+    stop: CancellationToken,
+    service: Handshake,
+    table: Arc<Table>,
+    cap: usize,
+    overflow_uid: u32,
+}
+
+impl Accepting {
+    async fn run(self, listener: Listener) {
+        let mut id = 0_u64;
+        let mut back_off = BackOff::default();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.inner.accept() => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok(stream) => {
+                    back_off.reset();
+                    id += 1;
+                    self.welcome(id, stream);
+                }
+                Err(error) if is_exhaustion(&error) => {
+                    if let Some(victim) = self.table.victim() {
+                        victim.abort();
+                    }
+                    back_off.wait("control", &error, self.table.len()).await;
+                }
+                Err(error) => tracing::debug!(%error, "a control connection broke before it was accepted"),
+            }
+        }
+    }
+
+    fn welcome(&self, id: u64, stream: Stream) {
+        let Some(peer) = self.admit(&stream) else { return };
+        if let Some(victim) = self.table.add(id, peer.pid, self.cap) {
+            tracing::warn!(peer_uid = peer.uid, peer_pid = peer.pid, cap = self.cap, "too many control connections");
+            victim.abort();
+        }
+        let (service, closing, table) = (self.service.clone(), self.closing.clone(), Arc::clone(&self.table));
+        let forget = Forget { table, id };
+        let abort = self.tasks.spawn("control connection", async move {
+            let _forget = forget;
+            connection::serve(stream, peer, service, closing).await;
+        });
+        self.table.started(id, abort);
+    }
+
+    /// The owner and root may use this socket; a peer that the kernel hides or cannot name may not.
+    fn admit(&self, stream: &Stream) -> Option<Peer> {
+        let creds = stream.peer_creds().ok()?;
+        let uid = creds.euid()?;
+        let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+        let me = rustix::process::geteuid().as_raw();
+        if (uid == me || uid == 0) && uid != self.overflow_uid {
+            return Some(Peer { uid, pid });
+        }
+        tracing::warn!(peer_uid = uid, peer_pid = pid, "refused a control peer of another user");
+        None
+    }
+}
+
+struct Forget {
+    table: Arc<Table>,
+    id: u64,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        self.table.remove(self.id);
+    }
+}
+
+/// True where accepting failed because descriptors or memory ran out: the connection still waits, and an immediate
+/// retry would spin.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Growing pauses, and one warning in ten seconds.
+#[derive(Debug)]
+struct BackOff {
+    pause: Duration,
+    warned: Option<std::time::Instant>,
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self { pause: Self::FIRST, warned: None }
+    }
+}
+
+impl BackOff {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_millis(200);
+    const QUIET: Duration = Duration::from_secs(10);
+
+    fn reset(&mut self) {
+        self.pause = Self::FIRST;
+    }
+
+    async fn wait(&mut self, listener: &'static str, error: &io::Error, open: usize) {
+        let now = clock::mono();
+        if self.warned.is_none_or(|at| now.saturating_duration_since(at) > Self::QUIET) {
+            tracing::warn!(listener, %error, open, "cannot accept: descriptors ran out");
+            self.warned = Some(now);
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Self::LONGEST);
+    }
+}

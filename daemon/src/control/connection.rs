@@ -1,0 +1,88 @@
+//! One control connection: HTTP/2 with narrow limits, and ten seconds to say hello.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use interprocess::local_socket::tokio::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Peer, handshake::Handshake};
+
+/// The client preface and the SETTINGS frame header after it, bytes (RFC 9113 §3.4).
+const HELLO: usize = 24 + 9;
+/// How long they may take.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
+/// Serves `stream` until its client leaves or `closing`.
+pub(super) async fn serve(stream: Stream, peer: Peer, service: Handshake, closing: CancellationToken) {
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(64)
+        .max_header_list_size(16 * 1024)
+        .max_pending_accept_reset_streams(32)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .serve_connection(TokioIo::new(Hello::new(stream)), service.for_peer(peer));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer_uid = peer.uid, peer_pid = peer.pid, %error, "a control connection broke");
+    }
+}
+
+/// A stream that fails when its first bytes do not arrive in time.
+struct Hello {
+    stream: Stream,
+    missing: usize,
+    limit: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Hello {
+    fn new(stream: Stream) -> Self {
+        Self { stream, missing: HELLO, limit: Some(Box::pin(tokio::time::sleep(HELLO_LIMIT))) }
+    }
+}
+
+impl AsyncRead for Hello {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if self.limit.is_some() {
+            self.missing = self.missing.saturating_sub(buf.filled().len() - before);
+            if self.missing == 0 {
+                self.limit = None;
+            } else if read.is_pending() && self.limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no HTTP/2 preface in time")));
+            }
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Hello {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,135 @@
+//! Around every call: version metadata both ways, the protocol check, and errors that always carry their reason.
+
+use std::{convert::Infallible, future::Future, pin::Pin};
+
+use bitrouter_proto::{PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER, codes::Reason};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+use tower_service::Service as _;
+
+use crate::control::{Peer, refuse};
+
+/// The services of one daemon. Cloning shares them.
+#[derive(Clone, Debug)]
+pub(super) struct Handshake {
+    routes: axum::Router,
+}
+
+/// The services as one peer sees them.
+#[derive(Clone, Debug)]
+pub(super) struct ForPeer {
+    routes: axum::Router,
+    peer: Peer,
+}
+
+impl Handshake {
+    pub(super) fn new(routes: axum::Router) -> Self {
+        Self { routes }
+    }
+
+    pub(super) fn for_peer(self, peer: Peer) -> ForPeer {
+        ForPeer { routes: self.routes, peer }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for ForPeer {
+    type Response = Response<axum::body::Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(refusal) = other_protocol(request.uri().path(), request.headers()) {
+            let response = with_version(refusal.into_http::<axum::body::Body>());
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        request.extensions_mut().insert(self.peer);
+        let mut routes = self.routes.clone();
+        Box::pin(async move {
+            let response = routes.call(request).await?;
+            Ok(with_version(with_reason(response)))
+        })
+    }
+}
+
+/// Refuses another protocol number, but for the two calls that any client must be able to make.
+fn other_protocol(path: &str, headers: &HeaderMap) -> Option<Status> {
+    let announced = headers.get(PROTOCOL_HEADER)?;
+    if announced.as_bytes() == PROTOCOL.to_string().as_bytes()
+        || !path.starts_with("/bitrouter.control.v1.")
+        || path.ends_with("DaemonService/Status")
+        || path.ends_with("DaemonService/Stop")
+    {
+        return None;
+    }
+    let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or("unknown").to_owned();
+    let message = format!(
+        "the client is bitrouter {} (protocol {}), the daemon is {VERSION} (protocol {PROTOCOL})",
+        text(headers.get(VERSION_HEADER)),
+        text(Some(announced)),
+    );
+    Some(refuse::status(Reason::VersionMismatch, message, Some("bitrouter restart")))
+}
+
+fn with_version<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+    headers.insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
+    response
+}
+
+/// An error that a library answered (an unknown method, a message over the limit) gets the reason it lacks.
+fn with_reason(response: Response<axum::body::Body>) -> Response<axum::body::Body> {
+    let Some(status) = Status::from_header_map(response.headers()) else {
+        return response;
+    };
+    if status.code() == tonic::Code::Ok || status.get_details_error_info().is_some() {
+        return response;
+    }
+    // Health and reflection speak for themselves; what is mapped is what concerns the call as such.
+    let known = matches!(
+        status.code(),
+        tonic::Code::Unimplemented | tonic::Code::OutOfRange | tonic::Code::ResourceExhausted | tonic::Code::Internal
+    );
+    if !known {
+        return response;
+    }
+    let reason = refuse::reason_of(status.code());
+    let message = if status.message().is_empty() { "no such method" } else { status.message() };
+    refuse::status(reason, message, None).into_http::<axum::body::Body>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announced(protocol: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(PROTOCOL_HEADER, protocol.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn another_protocol_is_refused_but_for_status_and_stop() {
+        let reload = "/bitrouter.control.v1.DaemonService/Reload";
+        let refusal = other_protocol(reload, &announced("99")).unwrap();
+        assert_eq!(refusal.code(), tonic::Code::FailedPrecondition);
+        let info = refusal.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("VERSION_MISMATCH", "bitrouter"));
+        assert!(other_protocol(reload, &announced(&PROTOCOL.to_string())).is_none());
+        assert!(other_protocol(reload, &HeaderMap::new()).is_none());
+        for method in ["Status", "Stop"] {
+            let path = format!("/bitrouter.control.v1.DaemonService/{method}");
+            assert!(other_protocol(&path, &announced("99")).is_none());
+        }
+    }
+
+    #[test]
+    fn a_library_error_gets_its_reason() {
+        let response = Status::out_of_range("too large").into_http::<axum::body::Body>();
+        let status = Status::from_header_map(with_reason(response).headers()).unwrap();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(status.get_details_error_info().unwrap().reason, "MESSAGE_TOO_LARGE");
+    }
+}

@@ -1,0 +1,26 @@
+//! How the control API says no: a stable reason, a text, the next command. Never a bare `Unknown`.
+
+use std::collections::HashMap;
+
+use bitrouter_proto::codes::{DOMAIN, Reason};
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// A status with `ErrorInfo{reason, domain}` and, where there is one, the command that helps.
+pub(super) fn status(reason: Reason, message: impl Into<String>, command: Option<&str>) -> Status {
+    let metadata: HashMap<String, String> =
+        command.map(|command| ("command".to_owned(), command.to_owned())).into_iter().collect();
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason.as_str(), DOMAIN, metadata);
+    Status::with_error_details(reason.code(), message.into(), details)
+}
+
+/// The reason for a status that a library made without one.
+pub(super) fn reason_of(code: tonic::Code) -> Reason {
+    match code {
+        tonic::Code::Unimplemented => Reason::Unimplemented,
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => Reason::MessageTooLarge,
+        tonic::Code::InvalidArgument => Reason::InvalidArgument,
+        _ => Reason::Internal,
+    }
+}

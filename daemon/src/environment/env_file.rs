@@ -1,0 +1,263 @@
+//! Env files on disk: who may be able to read one, and what it holds.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use secrecy::SecretString;
+
+use super::{
+    env_syntax::{LineReason, parse},
+    regular_file::{self, OpenError},
+};
+
+/// Larger files hold no keys.
+const LIMIT: u64 = 1 << 20;
+
+/// An env file as it was read.
+#[derive(Clone, Debug)]
+pub struct EnvFile {
+    path: PathBuf,
+    present: bool,
+    values: BTreeMap<String, SecretString>,
+}
+
+/// Why an env file is refused. Names the file and the line, never what stands there.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvFileError {
+    /// A line cannot be read.
+    #[error("{}:{line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: LineReason,
+    },
+    /// Everybody can read or change it.
+    #[error("`{}` is open to every user (mode {mode:04o}); run `chmod 600 {}`", path.display(), Quoted(path))]
+    OpenToAll {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Its group can read or change it, and it is not root who decided so.
+    #[error(
+        "`{}` is open to its group (mode {mode:04o}), which only a file of root may be; run `chmod 600 {}`",
+        path.display(), Quoted(path)
+    )]
+    OpenToGroup {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It was named with `--env-file` and is not there.
+    #[error("env file `{}` does not exist; create it, or leave `--env-file` out", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something that is no file is there.
+    #[error("env file `{}` is not a regular file", path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is too large to be one.
+    #[error("env file `{}` is larger than 1 MiB", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot read env file `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl EnvFile {
+    /// Reads the env file at `path`. One that is not there holds nothing, unless it is `required` because the user
+    /// named it.
+    ///
+    /// Refused: a file that others can read or write; one that its group can, unless root owns it; whatever is no
+    /// regular file. A symlink is followed, and the file it leads to is judged.
+    pub fn load(path: &Path, required: bool) -> Result<Self, EnvFileError> {
+        let refuse = |error: OpenError| {
+            let path = path.to_owned();
+            match error {
+                OpenError::Missing => EnvFileError::Missing { path },
+                OpenError::NotRegular => EnvFileError::NotRegular { path },
+                OpenError::TooLarge(_) => EnvFileError::TooLarge { path },
+                OpenError::Io(source) => EnvFileError::Io { path, source },
+            }
+        };
+        let file = match regular_file::open(path) {
+            Ok(file) => file,
+            Err(OpenError::Missing) if !required => {
+                return Ok(Self { path: path.to_owned(), present: false, values: BTreeMap::new() });
+            }
+            Err(error) => return Err(refuse(error)),
+        };
+        if let Some(error) = exposure(path, file.mode, file.owner) {
+            return Err(error);
+        }
+        let bytes = file.read(LIMIT).map_err(refuse)?;
+        let values = parse(&bytes).map_err(|error| EnvFileError::Line {
+            path: path.to_owned(),
+            line: error.line,
+            reason: error.reason,
+        })?;
+        Ok(Self { path: path.to_owned(), present: true, values })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// False where there was no file.
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// The value of `name`, where the file sets it to something.
+    pub(super) fn value(&self, name: &str) -> Option<&SecretString> {
+        self.values.get(name)
+    }
+
+    /// The names that the file sets.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// An env file with these values, for tests of what is built on top.
+    #[cfg(test)]
+    pub(super) fn of(path: &str, values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect();
+        Self { path: PathBuf::from(path), present: true, values }
+    }
+}
+
+/// Who else can read or write the file; being able to execute it harms nobody.
+fn exposure(path: &Path, mode: u32, owner: u32) -> Option<EnvFileError> {
+    if mode & 0o006 != 0 {
+        Some(EnvFileError::OpenToAll { path: path.to_owned(), mode })
+    } else if mode & 0o060 != 0 && owner != 0 {
+        Some(EnvFileError::OpenToGroup { path: path.to_owned(), mode })
+    } else {
+        None
+    }
+}
+
+/// A path as a shell takes it.
+struct Quoted<'a>(&'a Path);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string_lossy();
+        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&b)) {
+            f.write_str(&text)
+        } else {
+            write!(f, "'{}'", text.replace('\'', "'\\''"))
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what users write")]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn permissions_decide() {
+        let path = Path::new("/x/env");
+        for (mode, owner, refused) in [
+            (0o600, 1000, None),
+            (0o400, 1000, None),
+            (0o711, 1000, None),
+            (0o600, 0, None),
+            (0o640, 0, None),
+            (0o660, 0, None),
+            (0o640, 1000, Some("its group")),
+            (0o620, 1000, Some("its group")),
+            (0o644, 1000, Some("every user")),
+            (0o604, 0, Some("every user")),
+            (0o602, 0, Some("every user")),
+            (0o666, 0, Some("every user")),
+        ] {
+            match (exposure(path, mode, owner), refused) {
+                (None, None) => {}
+                (Some(error), Some(part)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(part) && text.ends_with("run `chmod 600 /x/env`"), "{text}");
+                }
+                (got, _) => panic!("{mode:o} of {owner}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_mode_that_counts_is_the_files_behind_a_symlink() {
+        let root = tempfile::tempdir().unwrap();
+        let (file, link) = (root.path().join("file"), root.path().join("li nk's"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&file, "K=v", 0o600);
+        let loaded = EnvFile::load(&link, true).unwrap();
+        assert!(loaded.is_present() && loaded.value("K").is_some());
+        assert_eq!(loaded.names().collect::<Vec<_>>(), ["K"]);
+        write(&file, "K=v", 0o644);
+        let text = EnvFile::load(&link, false).unwrap_err().to_string();
+        assert!(text.contains("mode 0644") && text.contains(r"li nk'\''s'`"), "{text}");
+    }
+
+    #[test]
+    fn missing_is_empty_or_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("none/env");
+        let absent = EnvFile::load(&path, false).unwrap();
+        assert!(!absent.is_present() && absent.names().next().is_none());
+        assert!(matches!(EnvFile::load(&path, true), Err(EnvFileError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_not_quoted() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("env");
+        write(&path, "A=1\nK=\"canary\nB=2\n", 0o600);
+        let error = EnvFile::load(&path, false).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(&format!("{}:2: a quote is not closed", path.display())), "{text}");
+        assert!(!text.contains("canary") && !format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(matches!(EnvFile::load(root.path(), false), Err(EnvFileError::NotRegular { .. })));
+        let path = root.path().join("env");
+        write(&path, &"#".repeat((1 << 20) + 1), 0o600);
+        assert!(matches!(EnvFile::load(&path, false), Err(EnvFileError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn debug_prints_no_value() {
+        let file = EnvFile::of("/e", &[("K", "canary")]);
+        let text = format!("{file:?}");
+        assert!(text.contains('K') && !text.contains("canary"), "{text}");
+    }
+}

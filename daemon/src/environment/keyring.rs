@@ -1,0 +1,186 @@
+//! The snapshot of provider keys that requests use: built whole from the layers, never changed, swapped whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::SecretString;
+
+use super::{
+    constant_time::same,
+    layers::{Barred, KeySourceKind, Layers, Origin},
+    names::{KeyNames, KnownNames, id_in},
+    status::{Named, ProviderKeyStatus, describe},
+};
+use crate::config::nearest::nearest;
+
+/// Every provider's key. Holds values; its `Debug` prints none.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    providers: BTreeMap<String, Held>,
+    unknown: Vec<UnknownVariable>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// The usable value of each name that has one, the strongest name first. The first is the provider's key.
+    usable: Vec<(String, SecretString)>,
+    status: ProviderKeyStatus,
+    /// What stands where a key should and can be none.
+    ignored: Vec<String>,
+}
+
+/// How the key behind a name changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The name supplies a key, and supplied none before.
+    Added,
+    /// The name supplies another key.
+    Changed,
+    /// The name supplies none any more.
+    Withdrawn,
+}
+
+impl Change {
+    /// As it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// A change of a provider's key between two snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The variable.
+    pub name: String,
+    /// The provider.
+    pub provider: String,
+    /// What happened to it.
+    pub change: Change,
+    /// Where the provider's key comes from now; `None`: it has none.
+    pub now_from: Option<KeySourceKind>,
+}
+
+/// A `BITROUTER_<ID>_API_KEY` of no known provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownVariable {
+    /// The variable.
+    pub name: String,
+    /// Where it is set.
+    pub origin: Origin,
+    /// The known provider that may be meant.
+    pub nearest: Option<String>,
+}
+
+impl std::fmt::Display for UnknownVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` from {} belongs to no known provider", self.name, self.origin)?;
+        match &self.nearest {
+            Some(id) => write!(f, "; did you mean `{}`?", super::own_variable(id)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl KeyRing {
+    /// Decides every provider's key. `providers` are all that are known, switched-off ones too.
+    pub fn build(providers: &[KeyNames], layers: &Layers<'_>) -> Self {
+        let held = providers.iter().map(|names| (names.provider.clone(), Held::decide(names, layers))).collect();
+        Self { providers: held, unknown: unknown(providers, layers) }
+    }
+
+    /// The key for `provider`, where one is held.
+    pub fn secret(&self, provider: &str) -> Option<&SecretString> {
+        self.providers.get(provider)?.usable.first().map(|(_, value)| value)
+    }
+
+    /// What `status` says of the key of `provider`.
+    pub fn status(&self, provider: &str) -> ProviderKeyStatus {
+        self.providers.get(provider).map_or_else(ProviderKeyStatus::of_nobody, |held| held.status.clone())
+    }
+
+    /// The keys themselves, one for each provider that has one.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        self.providers.values().filter_map(|held| held.usable.first()).map(|(_, value)| value)
+    }
+
+    /// Values that stand where a key should and can be none, each with its variable, its place, and the reason.
+    pub fn ignored(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.providers.values().flat_map(|held| &held.ignored).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Variables that look like keys of providers that nobody knows, for a warning.
+    pub fn unknown_variables(&self) -> &[UnknownVariable] {
+        &self.unknown
+    }
+
+    /// What changed for requests between `old` and `new`: names whose value differs and that supplied the provider's
+    /// key before or do so now. The same value from another source is no change.
+    pub fn diff(old: &Self, new: &Self) -> Vec<KeyChange> {
+        let ids: BTreeSet<&String> = old.providers.keys().chain(new.providers.keys()).collect();
+        let mut changes = Vec::new();
+        for id in ids {
+            let (before, now) = (old.providers.get(id), new.providers.get(id));
+            let active = |held: Option<&Held>| held.and_then(|held| held.usable.first()).map(|(name, _)| name.clone());
+            let mut names: Vec<String> = active(before).into_iter().collect();
+            names.extend(active(now).filter(|name| !names.contains(name)));
+            for name in names {
+                let change = match (before.and_then(|h| h.value(&name)), now.and_then(|h| h.value(&name))) {
+                    (None, Some(_)) => Change::Added,
+                    (Some(_), None) => Change::Withdrawn,
+                    (Some(a), Some(b)) if !same(a, b) => Change::Changed,
+                    _ => continue,
+                };
+                let now_from = now.and_then(|held| held.status.source);
+                changes.push(KeyChange { name, provider: id.clone(), change, now_from });
+            }
+        }
+        changes
+    }
+}
+
+impl Held {
+    /// The name decides first, then the source: the first name that has a usable value, and its strongest source.
+    fn decide(names: &KeyNames, layers: &Layers<'_>) -> Self {
+        let variables = names.variables.iter();
+        let found: Vec<Named<'_>> = variables.map(|name| Named { name, candidates: layers.candidates(name) }).collect();
+        let mut usable = Vec::new();
+        let mut winner = None;
+        for (name_at, named) in found.iter().enumerate().filter(|_| names.enabled) {
+            if let Some(at) = named.candidates.iter().position(|candidate| candidate.barred.is_none()) {
+                winner = winner.or(Some((name_at, at)));
+                let value = named.candidates.get(at).map(|candidate| SecretString::from(candidate.value));
+                usable.extend(value.map(|value| (named.name.to_owned(), value)));
+            }
+        }
+        let ignored = found.iter().flat_map(|named| {
+            let unfit = |barred: Barred| barred.is_about_the_value();
+            let candidates = named.candidates.iter().filter_map(move |c| Some((c, c.barred.filter(|b| unfit(*b))?)));
+            candidates.map(|(candidate, reason)| format!("`{}` from {candidate} is {reason}", named.name))
+        });
+        Self { status: describe(names, &found, winner), ignored: ignored.collect(), usable }
+    }
+
+    fn value(&self, name: &str) -> Option<&SecretString> {
+        self.usable.iter().find(|(usable, _)| usable == name).map(|(_, value)| value)
+    }
+}
+
+fn unknown(providers: &[KeyNames], layers: &Layers<'_>) -> Vec<UnknownVariable> {
+    let known = KnownNames::of(providers);
+    let strangers = layers.names(&known).into_iter().filter(|name| !known.is_listed(name));
+    let found = strangers.filter_map(|name| {
+        let origin = layers.candidates(name).into_iter().find(|candidate| candidate.barred.is_none())?.origin;
+        let ids = providers.iter().map(|provider| provider.provider.as_str());
+        let nearest = id_in(name).and_then(|id| nearest(&id, ids).map(str::to_owned));
+        Some(UnknownVariable { name: name.to_owned(), origin, nearest })
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+#[path = "keyring_tests.rs"]
+mod tests;

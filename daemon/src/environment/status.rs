@@ -1,0 +1,99 @@
+//! Which source supplies a provider's key, and why each other one does not, in words; never a value.
+
+use std::fmt::Write as _;
+
+use super::{
+    layers::{Candidate, KeySourceKind},
+    names::KeyNames,
+};
+
+/// More sources than this are counted, not named.
+const NAMED: usize = 8;
+
+/// What `status` says of one provider's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKeyStatus {
+    /// True where a key is held.
+    pub active_key: bool,
+    /// The kind of source that supplies it.
+    pub source: Option<KeySourceKind>,
+    /// The variable that supplies it.
+    pub variable: Option<String>,
+    /// Where exactly it comes from, and why nothing else counts.
+    pub detail: String,
+}
+
+impl ProviderKeyStatus {
+    /// The status of a provider that was not known when the keys were looked for.
+    pub(super) fn of_nobody() -> Self {
+        Self { active_key: false, source: None, variable: None, detail: "no such provider".to_owned() }
+    }
+}
+
+/// The candidates of one variable.
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) candidates: Vec<Candidate<'a>>,
+}
+
+/// Describes the choice of `winner` (positions of name and candidate) among everything that was found.
+pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(usize, usize)>) -> ProviderKeyStatus {
+    let chosen = winner.and_then(|(name, candidate)| {
+        let variable = found.get(name)?;
+        Some((variable.name, variable.candidates.get(candidate)?))
+    });
+    let mut detail = match chosen {
+        Some((name, candidate)) => format!("`{name}` from {candidate}"),
+        None if !names.enabled => "switched off in the settings (`enabled = false`)".to_owned(),
+        None if !names.needs_key => "needs no key".to_owned(),
+        None => {
+            let variables: Vec<_> = names.variables.iter().map(|name| format!("`{name}`")).collect();
+            format!("no key: set {} and run `bitrouter reload`", variables.join(" or "))
+        }
+    };
+    let others = found.iter().enumerate().flat_map(|(name, named)| {
+        named.candidates.iter().enumerate().map(move |(at, candidate)| ((name, at), named.name, candidate))
+    });
+    let mut more = 0usize;
+    for (index, (at, name, candidate)) in others.filter(|(at, ..)| Some(*at) != winner).enumerate() {
+        if index >= NAMED {
+            more += 1;
+            continue;
+        }
+        let reason = reason(candidate, at, chosen, winner);
+        // Writing to a String cannot fail.
+        let _ = write!(detail, "; `{name}` from {candidate} is {reason}");
+    }
+    if more > 0 {
+        let _ = write!(detail, "; and {more} more");
+    }
+    ProviderKeyStatus {
+        active_key: chosen.is_some(),
+        source: chosen.map(|(_, candidate)| candidate.origin.kind()),
+        variable: chosen.map(|(name, _)| name.to_owned()),
+        detail,
+    }
+}
+
+fn reason(
+    candidate: &Candidate<'_>,
+    at: (usize, usize),
+    chosen: Option<(&str, &Candidate<'_>)>,
+    winner: Option<(usize, usize)>,
+) -> String {
+    if let Some(barred) = candidate.barred {
+        return barred.to_string();
+    }
+    let Some((name, by)) = chosen else {
+        return "not used".to_owned();
+    };
+    if winner.is_some_and(|winner| winner.0 != at.0) {
+        return format!("shadowed: `{name}` comes first");
+    }
+    match (by.origin.kind(), candidate.origin.kind()) {
+        (KeySourceKind::Pushed, KeySourceKind::Pushed) => "shadowed: a newer push comes first".to_owned(),
+        (KeySourceKind::EnvFile, KeySourceKind::EnvFile) => format!("shadowed: the later {by} comes first"),
+        (KeySourceKind::Pushed, _) => "shadowed: a pushed value comes first".to_owned(),
+        _ => "shadowed: an env file comes first".to_owned(),
+    }
+}

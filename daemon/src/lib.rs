@@ -1,0 +1,24 @@
+//! The agent: the only crate that binds, locks, forks, handles signals.
+//!
+//! * [`lifecycle`]: parse → bind → ready → run → drain, and `start`'s detaching.
+//! * [`control`]: the gRPC services on the Unix socket. [`listener`]: the loopback HTTP endpoint and who may call it.
+//! * [`config`], [`environment`]: settings and provider keys as values; [`reload`] owns them and swaps them whole.
+//! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`agent`] ties them together.
+//!
+//! The journey of a key: a shell pushes it over [`control`] → [`reload`] lays it over env files and the environment →
+//! a new key ring → one swap in the gateway → the next request carries it.
+//!
+//! The inference path itself is `bitrouter-gateway`; this crate must never look into a request's body.
+
+pub mod agent;
+pub mod config;
+pub mod control;
+pub mod environment;
+pub mod health;
+pub mod lifecycle;
+pub mod listener;
+pub mod reload;
+pub mod telemetry;
+
+pub use lifecycle::{Detached, ServeError, ServeOptions, Started, detach, holder as lock_holder, serve};
+pub use reload::shipped_variable_names;

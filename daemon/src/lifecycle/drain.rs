@@ -1,0 +1,58 @@
+//! The end: listeners first, then running requests until a bound, then whatever is left with its dialect's error.
+
+use std::{sync::Arc, time::Duration};
+
+use bitrouter_proto::clock;
+
+use crate::{agent::Agent, control::Control, lifecycle::Notifier, listener::HttpServer};
+
+/// How long running requests may take where nobody said otherwise.
+pub(super) const DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long an idle keep-alive connection is left open, so that a request on its way is still answered.
+const IDLE_GRACE: Duration = Duration::from_millis(250);
+
+/// How long forced streams have to say their last event.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How the drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// Every request finished.
+    Whole,
+    /// Some were ended by the bound, or by a second order.
+    Cut,
+}
+
+/// Drains within `bound`; `hurry` ends the wait early.
+pub(super) async fn drain(
+    agent: &Arc<Agent>,
+    http: &HttpServer,
+    control: &Control,
+    notifier: Notifier,
+    bound: Duration,
+    hurry: impl Future<Output = ()>,
+) -> Drained {
+    agent.is_draining();
+    notifier.stopping();
+    let deadline = clock::mono() + bound;
+    let in_flight = http.in_flight();
+    tracing::info!(in_flight, bound_s = bound.as_secs(), "draining");
+    http.drain(IDLE_GRACE.min(bound)).await;
+    let whole = tokio::select! {
+        whole = http.wait_idle(deadline) => whole,
+        () = hurry => false,
+    };
+    let drained = if whole {
+        Drained::Whole
+    } else {
+        tracing::warn!(in_flight = http.in_flight(), "running requests are ended");
+        agent.gateway().interrupt_streams();
+        http.wait_idle(clock::mono() + LAST_WORDS).await;
+        http.abort_all().await;
+        Drained::Cut
+    };
+    agent.reloader().end().await;
+    control.close().await;
+    drained
+}

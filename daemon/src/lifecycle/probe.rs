@@ -1,0 +1,34 @@
+//! Asks ourselves, as a client would, whether both sockets answer.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use bitrouter_proto::client::{Client, Located};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// True where the control socket answers `Status` and the listener answers `/health`.
+pub(super) async fn both_answer(socket: &Path, http: SocketAddr) -> Result<(), String> {
+    let control = async {
+        let located = Located { path: socket.to_owned(), owner: rustix::process::geteuid().as_raw() };
+        Client::open(&located, bitrouter_proto::PROTOCOL).await.map(|_| ()).map_err(|e| format!("control socket: {e}"))
+    };
+    let http = async { healthy(http).await.map_err(|e| format!("listener {http}: {e}")) };
+    let both = async { tokio::try_join!(control, http).map(|_| ()) };
+    tokio::time::timeout(LIMIT, both).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
+async fn healthy(http: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(http).await?;
+    let request = format!("GET /health HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = [0_u8; 12];
+    stream.read_exact(&mut head).await?;
+    // What follows is of no interest, but unread bytes would reset the connection under the server's hands.
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    if &head == b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("`/health` does not answer 200")) }
+}

@@ -1,0 +1,133 @@
+//! Accepts connections: within the cap, without spinning when the system is short of descriptors or memory, and asking
+//! at once who is at the other end.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use bitrouter_proto::{clock, tasks::Tasks};
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{connection, peer::Peer, rules::OwnNames, serve::Shared};
+
+/// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same complaint is logged once in this time.
+const COMPLAINT_EVERY: Duration = Duration::from_secs(10);
+
+/// Other users together get this part of the connections, so that they cannot lock out the owner.
+const STRANGERS_PART: usize = 4;
+
+/// Accepts until the server drains; the listener is closed when this returns.
+pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<Shared>, tasks: Tasks) {
+    let mut pause = FIRST_PAUSE;
+    let mut complaint = Complaint::default();
+    loop {
+        if shared.slots.available_permits() == 0 {
+            complaint.say(|| tracing::warn!(limit = shared.limits.connections, "the connection limit is reached"));
+        }
+        let slot = tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => return,
+            slot = Arc::clone(&shared.slots).acquire_owned() => slot,
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                pause = FIRST_PAUSE;
+                let peer = identify(&tcp, &shared);
+                let Some(counted) = Counted::enter(&shared, peer) else {
+                    shared.refusals.refused("connection_limit");
+                    complaint.say(|| tracing::warn!(?peer, "closing a connection: other users hold their share"));
+                    continue;
+                };
+                // Small writes are whole events here: waiting to fill a packet only delays them.
+                tcp.set_nodelay(true).ok();
+                let (own, shared) = (Arc::clone(&own), Arc::clone(&shared));
+                tasks.spawn("http connection", async move {
+                    connection::run(tcp, peer, own, shared).await;
+                    drop((counted, slot));
+                });
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                complaint.say(|| tracing::warn!(%error, "cannot accept connections; trying again"));
+                tokio::select! {
+                    biased;
+                    () = shared.draining.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+fn identify(tcp: &TcpStream, shared: &Shared) -> Peer {
+    match (tcp.peer_addr(), tcp.local_addr()) {
+        (Ok(peer), Ok(local)) => shared.peers.identify(peer, local),
+        _ => Peer::Unknown,
+    }
+}
+
+/// A connection that failed before it was accepted says nothing about the next.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | WouldBlock)
+        || Errno::from_io_error(error) == Some(Errno::PROTO)
+}
+
+/// A counted connection.
+struct Counted {
+    shared: Arc<Shared>,
+    stranger: bool,
+}
+
+impl Counted {
+    fn enter(shared: &Arc<Shared>, peer: Peer) -> Option<Self> {
+        let stranger = peer != Peer::SameUser;
+        if stranger {
+            let share = (shared.limits.connections / STRANGERS_PART).max(1);
+            if shared.strangers.fetch_add(1, Relaxed) >= share {
+                shared.strangers.fetch_sub(1, Relaxed);
+                return None;
+            }
+        }
+        shared.connections.fetch_add(1, Relaxed);
+        Some(Self { shared: Arc::clone(shared), stranger })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Relaxed);
+        if self.stranger {
+            self.shared.strangers.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// Says something at most once in [`COMPLAINT_EVERY`].
+#[derive(Default)]
+struct Complaint {
+    last: Option<Instant>,
+}
+
+impl Complaint {
+    fn say(&mut self, complain: impl FnOnce()) {
+        let now = clock::mono();
+        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= COMPLAINT_EVERY) {
+            self.last = Some(now);
+            complain();
+        }
+    }
+}

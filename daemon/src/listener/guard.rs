@@ -1,0 +1,198 @@
+//! What a connection is waiting for, and until when: the facts that its stream, its service and its watchdog share.
+//!
+//! All times are nanoseconds since the server started, 0 for "not". Everything but the state of the request body is
+//! written by the connection's own task, so relaxed atomics are enough.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::serve::Shared;
+
+/// What a watchdog would end a connection for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The client takes nothing of what it was sent.
+    Read,
+    /// The rest of a request's body does not come.
+    Body,
+    /// The head of a request is not complete.
+    Head,
+    /// No request comes.
+    Idle,
+}
+
+const BODY_DONE: u8 = 0;
+const BODY_OPEN: u8 = 1;
+const BODY_ABANDONED: u8 = 2;
+
+/// The shared facts of one connection.
+#[derive(Debug)]
+pub(super) struct Guard {
+    shared: Arc<Shared>,
+    busy: AtomicBool,
+    head_started: AtomicBool,
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    stalled_since: AtomicU64,
+    body_awaited_since: AtomicU64,
+    request_body: AtomicU8,
+    reset_on_drop: AtomicBool,
+}
+
+impl Guard {
+    /// A new connection: it must send its first head as if it had begun it.
+    pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        let now = shared.now();
+        Arc::new(Self {
+            shared,
+            busy: AtomicBool::new(false),
+            head_started: AtomicBool::new(false),
+            head_since: AtomicU64::new(now),
+            idle_since: AtomicU64::new(now),
+            stalled_since: AtomicU64::new(0),
+            body_awaited_since: AtomicU64::new(0),
+            request_body: AtomicU8::new(BODY_DONE),
+            reset_on_drop: AtomicBool::new(false),
+        })
+    }
+
+    /// True while a request is being answered.
+    pub(super) fn busy(&self) -> bool {
+        self.busy.load(Relaxed)
+    }
+
+    /// Bytes came in.
+    pub(super) fn on_read(&self) {
+        if !self.busy() {
+            self.head_started.store(true, Relaxed);
+        }
+    }
+
+    /// The client took bytes.
+    pub(super) fn on_written(&self) {
+        self.stalled_since.store(0, Relaxed);
+    }
+
+    /// The client takes no bytes.
+    pub(super) fn on_write_blocked(&self) {
+        self.mark(&self.stalled_since);
+    }
+
+    /// Somebody waits for more of the request's body.
+    pub(super) fn on_body_awaited(&self) {
+        self.mark(&self.body_awaited_since);
+    }
+
+    /// More of the request's body came.
+    pub(super) fn on_body_read(&self) {
+        self.body_awaited_since.store(0, Relaxed);
+    }
+
+    fn mark(&self, since: &AtomicU64) {
+        if since.load(Relaxed) == 0 {
+            since.store(self.shared.now(), Relaxed);
+        }
+    }
+
+    /// A head is complete and its request begins.
+    pub(super) fn begin(self: &Arc<Self>, has_body: bool) -> InFlight {
+        self.busy.store(true, Relaxed);
+        self.head_started.store(false, Relaxed);
+        self.head_since.store(0, Relaxed);
+        self.idle_since.store(0, Relaxed);
+        self.request_body.store(if has_body { BODY_OPEN } else { BODY_DONE }, Relaxed);
+        self.shared.in_flight.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// The request body was read to its end.
+    pub(super) fn body_done(&self) {
+        self.request_body.store(BODY_DONE, Relaxed);
+        self.on_body_read();
+    }
+
+    /// Whoever had the request body has dropped it: what is unread will stay so.
+    pub(super) fn body_dropped(&self) {
+        self.request_body.compare_exchange(BODY_OPEN, BODY_ABANDONED, Relaxed, Relaxed).ok();
+        self.on_body_read();
+    }
+
+    /// True when the connection cannot carry another request, since part of this one's body will never be read.
+    pub(super) fn must_close(&self) -> bool {
+        self.request_body.load(Relaxed) == BODY_ABANDONED
+    }
+
+    /// True when the client may still be sending: closing at once would reset the connection under our reply.
+    pub(super) fn client_may_be_sending(&self) -> bool {
+        self.request_body.load(Relaxed) != BODY_DONE || (!self.busy() && self.head_started.load(Relaxed))
+    }
+
+    /// Brings the times up to date after the connection was driven as far as it goes.
+    pub(super) fn settle(&self) {
+        if self.busy() {
+            return;
+        }
+        self.mark(if self.head_started.load(Relaxed) { &self.head_since } else { &self.idle_since });
+    }
+
+    /// The next moment at which the connection is to be ended, unless something happens before.
+    pub(super) fn deadline(&self) -> Option<(u64, Wait)> {
+        let limits = &self.shared.limits;
+        for (since, wait) in [(&self.stalled_since, Wait::Read), (&self.body_awaited_since, Wait::Body)] {
+            let since = since.load(Relaxed);
+            if since != 0 {
+                return Some((after(since, self.shared.settings.load().total), wait));
+            }
+        }
+        if self.busy() {
+            return None;
+        }
+        let head = self.head_since.load(Relaxed);
+        if head != 0 {
+            return Some((after(head, limits.head), Wait::Head));
+        }
+        Some((after(self.idle_since.load(Relaxed), limits.idle), Wait::Idle))
+    }
+
+    /// Closes with a reset: for a client that would otherwise keep the kernel's buffers occupied.
+    pub(super) fn reset_on_drop(&self) {
+        self.reset_on_drop.store(true, Relaxed);
+    }
+
+    /// True after [`Guard::reset_on_drop`].
+    pub(super) fn wants_reset(&self) -> bool {
+        self.reset_on_drop.load(Relaxed)
+    }
+
+    /// The server's facts.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+fn after(since: u64, wait: Duration) -> u64 {
+    since.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Held from a request's head to the end of its reply.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Guard>);
+
+impl InFlight {
+    /// The connection.
+    pub(super) fn guard(&self) -> &Arc<Guard> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Relaxed);
+        self.0.shared.in_flight.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,213 @@
+//! Whose process is at the other end of a loopback connection, as the kernel says.
+//!
+//! Asked once per connection, right after accept. Only an established socket with an inode identifies; the overflow uid,
+//! a failed lookup and a system that cannot be asked are all unknown. It never guesses and never asks anything but the
+//! kernel.
+
+#[cfg(target_os = "linux")]
+mod diag;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+#[cfg(target_os = "linux")]
+use diag::Diag;
+
+/// The user at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The daemon's own user.
+    SameUser,
+    /// Another user; to a daemon that is not root, root is one too.
+    OtherUser(u32),
+    /// The kernel does not tell.
+    Unknown,
+}
+
+/// The uid that the kernel shows for users it cannot map, where it does not say another.
+const DEFAULT_OVERFLOW_UID: u32 = 65534;
+
+/// Asks the kernel on a socket that is kept open.
+#[derive(Debug)]
+pub struct PeerLookup {
+    own: u32,
+    overflow: u32,
+    available: AtomicBool,
+    #[cfg(target_os = "linux")]
+    diag: Mutex<Option<Diag>>,
+    #[cfg(not(target_os = "linux"))]
+    diag: Mutex<()>,
+}
+
+impl PeerLookup {
+    /// Opens the kernel's socket and tries it on a connection to ourselves.
+    pub fn new() -> Self {
+        let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid")
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(DEFAULT_OVERFLOW_UID);
+        let lookup = Self {
+            own: rustix::process::geteuid().as_raw(),
+            overflow,
+            available: AtomicBool::new(false),
+            diag: Mutex::default(),
+        };
+        lookup.available.store(lookup.try_on_ourselves() == Some(Peer::SameUser), Ordering::Relaxed);
+        lookup
+    }
+
+    /// False where the kernel cannot be asked, so that nobody is served without a key.
+    pub fn available(&self) -> bool {
+        self.available.load(Ordering::Relaxed)
+    }
+
+    /// Who is at `peer` of the connection that was accepted at `local`.
+    pub fn identify(&self, peer: SocketAddr, local: SocketAddr) -> Peer {
+        self.ask(peer, local).map_or(Peer::Unknown, |uid| self.judge(uid))
+    }
+
+    fn judge(&self, uid: u32) -> Peer {
+        if uid == self.overflow {
+            Peer::Unknown
+        } else if uid == self.own {
+            Peer::SameUser
+        } else {
+            Peer::OtherUser(uid)
+        }
+    }
+
+    fn try_on_ourselves(&self) -> Option<Peer> {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
+            .or_else(|_| std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)))
+            .ok()?;
+        let client = std::net::TcpStream::connect(listener.local_addr().ok()?).ok()?;
+        Some(self.identify(client.local_addr().ok()?, client.peer_addr().ok()?))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn ask(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let mut kept = self.diag.lock().unwrap_or_else(PoisonError::into_inner);
+        // A kept socket may have been spoilt (an overrun buffer, an interrupted answer): one fresh socket, then give up.
+        for _ in 0..2 {
+            let diag = match kept.as_mut() {
+                Some(diag) => diag,
+                None => kept.insert(
+                    Diag::open()
+                        .inspect_err(|error| tracing::debug!(%error, "cannot ask the kernel for a peer"))
+                        .ok()?,
+                ),
+            };
+            match diag.owner(peer, local) {
+                Ok(uid) => return uid,
+                Err(error) => {
+                    tracing::debug!(%error, "the kernel did not answer for a peer");
+                    *kept = None;
+                }
+            }
+        }
+        None
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn ask(&self, _peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
+        let _ = self.diag.lock().unwrap_or_else(PoisonError::into_inner);
+        None
+    }
+}
+
+impl Default for PeerLookup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::{
+        io::Read,
+        net::{TcpListener, TcpStream},
+        os::unix::process::CommandExt,
+        process::{Command, Stdio},
+    };
+
+    fn ask(lookup: &PeerLookup, accepted: &TcpStream) -> Peer {
+        lookup.identify(accepted.peer_addr().unwrap(), accepted.local_addr().unwrap())
+    }
+
+    #[test]
+    fn our_own_connections_are_ours_on_every_family() {
+        let lookup = PeerLookup::new();
+        assert!(lookup.available());
+        for (listen, mapped) in [("127.0.0.1:0", false), ("[::1]:0", false), ("127.0.0.1:0", true), ("[::]:0", true)] {
+            let Ok(listener) = TcpListener::bind(listen) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let target =
+                if mapped { format!("[::ffff:127.0.0.1]:{port}") } else { listener.local_addr().unwrap().to_string() };
+            let Ok(client) = TcpStream::connect(&target) else { continue };
+            let (accepted, _) = listener.accept().unwrap();
+            assert_eq!(ask(&lookup, &accepted), Peer::SameUser, "{target} at {listen}");
+            drop(client);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_left_is_unknown_and_not_root() {
+        let lookup = PeerLookup::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        drop(client);
+        assert_eq!(accepted.read(&mut [0; 1]).unwrap(), 0);
+        assert_eq!(ask(&lookup, &accepted), Peer::Unknown);
+    }
+
+    #[test]
+    fn a_listener_on_the_peers_port_does_not_lend_its_uid() {
+        let lookup = PeerLookup::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody_connected = lookup.identify(listener.local_addr().unwrap(), "127.0.0.1:9".parse().unwrap());
+        assert_eq!(nobody_connected, Peer::Unknown);
+        assert_eq!(lookup.identify("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), Peer::Unknown);
+        assert_eq!(lookup.identify("[::1]:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), Peer::Unknown);
+    }
+
+    #[test]
+    fn uids_are_judged() {
+        let lookup =
+            PeerLookup { own: 1000, overflow: 65534, available: AtomicBool::new(true), diag: Mutex::default() };
+        assert_eq!(lookup.judge(1000), Peer::SameUser);
+        assert_eq!(lookup.judge(0), Peer::OtherUser(0));
+        assert_eq!(lookup.judge(1001), Peer::OtherUser(1001));
+        assert_eq!(lookup.judge(65534), Peer::Unknown);
+    }
+
+    #[test]
+    fn another_user_is_seen_as_another() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let lookup = PeerLookup::new();
+        for (uid, expected) in [(4242, Peer::OtherUser(4242)), (lookup.overflow, Peer::Unknown)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let mut child = Command::new("/bin/bash")
+                .args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; read -r -u 3 _")])
+                .uid(uid)
+                .current_dir("/")
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            assert_eq!(ask(&lookup, &accepted), expected);
+            drop(accepted);
+            child.wait().unwrap();
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Which `Host`, which browser context and which media type may pass. Pure: headers in, verdict out.
+//!
+//! A page on the internet can make a browser send requests to us: `Host` betrays a rebound name, `Origin` and
+//! `Sec-Fetch-Site` betray a foreign page, and a form post cannot carry `application/json`.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Scheme};
+
+/// The browser's own statement of where a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The port that a `Host` without one means.
+const HTTP_PORT: u16 = 80;
+
+/// What a listener may be called: made once from the address it is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnNames {
+    port: u16,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl OwnNames {
+    /// The names of a listener at `local`: the loopback names with its port, and the address itself.
+    pub fn new(local: SocketAddr) -> Self {
+        let port = local.port();
+        let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned()];
+        let own = match local.ip().to_canonical() {
+            std::net::IpAddr::V4(ip) => ip.to_string(),
+            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        if !names.contains(&own) {
+            names.push(own);
+        }
+        let mut hosts: Vec<String> = names.iter().map(|name| format!("{name}:{port}")).collect();
+        if port == HTTP_PORT {
+            hosts.extend(names);
+        }
+        let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
+        Self { port, hosts, origins }
+    }
+
+    /// The URL that a refused caller should use.
+    pub fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn host_is_own(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Why a `Host` was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostRefused {
+    /// None was sent.
+    Missing,
+    /// More than one was sent.
+    Duplicate,
+    /// It is not a host with an optional port.
+    Malformed,
+    /// The request line names another authority.
+    Mismatch,
+    /// It is a name that is not ours.
+    Foreign,
+}
+
+impl HostRefused {
+    /// The refusal in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "the request has no Host header",
+            Self::Duplicate => "the request has more than one Host header",
+            Self::Malformed => "the Host header is not a host with an optional port",
+            Self::Mismatch => "the request line and the Host header name different hosts",
+            Self::Foreign => "the Host header does not name this listener",
+        }
+    }
+}
+
+/// Judges `Host`, and the authority of an absolute request line.
+pub fn host(uri: &Uri, headers: &HeaderMap, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
+    let host = match only(headers, &header::HOST) {
+        Only::None => return Err(HostRefused::Missing),
+        Only::Many => return Err(HostRefused::Duplicate),
+        Only::One(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
+    };
+    if let Some(authority) = uri.authority() {
+        let plain = uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP);
+        if !plain || !authority.as_str().eq_ignore_ascii_case(host) {
+            return Err(HostRefused::Mismatch);
+        }
+    }
+    if own.host_is_own(host) {
+        return Ok(());
+    }
+    let (name, port) = split_host(host).ok_or(HostRefused::Malformed)?;
+    let allowed = allow.iter().any(|entry| match split_host(entry) {
+        Some((wanted, Some(wanted_port))) => {
+            wanted.eq_ignore_ascii_case(name) && port.unwrap_or(HTTP_PORT) == wanted_port
+        }
+        Some((wanted, None)) => wanted.eq_ignore_ascii_case(name) && port.is_none_or(|port| port == own.port),
+        None => false,
+    });
+    if allowed { Ok(()) } else { Err(HostRefused::Foreign) }
+}
+
+/// A host and its port; `None` for anything that is not exactly that (user info, a trailing dot, an empty port, a list).
+fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
+    let (name, port) = if text.starts_with('[') {
+        let end = text.find(']')? + 1;
+        let (name, rest) = text.split_at(end);
+        name[1..end - 1].parse::<std::net::Ipv6Addr>().ok()?;
+        (name, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+    } else {
+        match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        }
+    };
+    let name_ok = name.starts_with('[')
+        || (!name.is_empty()
+            && !name.ends_with('.')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')));
+    let port = match port {
+        None => None,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') => {
+            Some(digits.parse().ok()?)
+        }
+        Some(_) => return None,
+    };
+    name_ok.then_some((name, port))
+}
+
+/// Where an admitted request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// No web page, or a page of our own.
+    Own,
+    /// A page that `[server] allow_origins` names: its replies carry its origin.
+    Allowed(&'a HeaderValue),
+}
+
+/// Judges `Origin` and `Sec-Fetch-Site`; the error says what is wrong.
+pub fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> Result<Origin<'a>, &'static str> {
+    match only(headers, &header::ORIGIN) {
+        Only::None => {}
+        Only::Many => return Err("the request has more than one Origin header"),
+        Only::One(value) => {
+            let is = |text: &String| text.as_bytes() == value.as_bytes();
+            // A browser sends `null` for any page without an origin of its own: allowing it would allow them all.
+            if value.as_bytes() != b"null" && allow.iter().any(is) {
+                // The user named this page, so it is another site by intent and Sec-Fetch-Site has nothing to add.
+                return Ok(Origin::Allowed(value));
+            }
+            if !own.origins.iter().any(is) {
+                return Err("a web page of another origin may not call this listener");
+            }
+        }
+    }
+    match only(headers, &SEC_FETCH_SITE) {
+        Only::None => Ok(Origin::Own),
+        Only::One(value) if matches!(value.as_bytes(), b"same-origin" | b"none") => Ok(Origin::Own),
+        _ => Err("a web page of another site may not call this listener"),
+    }
+}
+
+/// Judges the media type; the error says what is wrong.
+pub fn media_type(method: &Method, headers: &HeaderMap, has_body: bool) -> Result<(), &'static str> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err("a compressed request body is not read; send it without Content-Encoding");
+    }
+    if !has_body || !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        return Ok(());
+    }
+    let json = match only(headers, &header::CONTENT_TYPE) {
+        Only::One(value) => value.to_str().is_ok_and(|text| {
+            let essence = text.split_once(';').map_or(text, |(essence, _)| essence);
+            essence.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
+        }),
+        Only::None | Only::Many => false,
+    };
+    if json { Ok(()) } else { Err("the request body must be sent with `Content-Type: application/json`") }
+}
+
+/// The values of a header that may stand once.
+enum Only<'a> {
+    None,
+    One(&'a HeaderValue),
+    Many,
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Only<'a> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Only::None,
+        (Some(value), None) => Only::One(value),
+        (Some(_), Some(_)) => Only::Many,
+    }
+}

@@ -1,0 +1,184 @@
+//! A server on real sockets with a trivial router, and a client that speaks raw bytes to it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Extension, Router,
+    body::{Body, Bytes},
+    response::Response,
+    routing::{get, post},
+};
+use bitrouter_gateway::http::{CloseAfter, RequestId, Started};
+use bitrouter_proto::clock;
+use futures_util::StreamExt as _;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    time::timeout,
+};
+
+use crate::listener::{HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, ServerOptions, bind};
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Counted(Mutex<Vec<&'static str>>);
+
+impl RefusalSink for Counted {
+    fn refused(&self, reason: &'static str) {
+        self.0.lock().unwrap().push(reason);
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) server: HttpServer,
+    pub(super) addr: SocketAddr,
+    pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
+    pub(super) refused: Arc<Counted>,
+    pub(super) release: Arc<Notify>,
+}
+
+pub(super) fn explode() {
+    panic!("on purpose")
+}
+
+pub(super) fn router(release: &Arc<Notify>) -> Router {
+    let wait = Arc::clone(release);
+    let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 32 * 1024])));
+    let endless = Arc::new(Mutex::new(Some(endless)));
+    Router::new()
+        .route("/health", get(|| async { "ok" }))
+        .route(
+            "/id",
+            get(|Extension(RequestId(id)): Extension<RequestId>, Extension(Started(at)): Extension<Started>| async move {
+                assert!(at <= clock::mono());
+                id
+            }),
+        )
+        .route(
+            "/last",
+            get(|Extension(CloseAfter(close)): Extension<CloseAfter>| async move {
+                close.cancel();
+                "the last"
+            }),
+        )
+        .route("/echo", post(|body: Bytes| async move { body }))
+        .route("/deaf", post(|| async { "did not listen" }))
+        .route("/panic", get(|| async { explode() }))
+        .route(
+            "/panic-in-body",
+            get(|| async {
+                let stream = futures_util::stream::iter(0..2).map(|n| {
+                    assert!(n == 0, "on purpose");
+                    Ok::<_, std::io::Error>(Bytes::from_static(b"first"))
+                });
+                Response::new(Body::from_stream(stream))
+            }),
+        )
+        .route(
+            "/wait",
+            get(move || async move {
+                wait.notified().await;
+                "waited"
+            }),
+        )
+        .route(
+            "/endless",
+            get(move || async move {
+                let stream = endless.lock().unwrap().take().unwrap();
+                Response::new(Body::from_stream(stream))
+            }),
+        )
+}
+
+pub(super) fn start(limits: Limits, settings: ListenerSettings) -> Rig {
+    let listeners = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let settings = Arc::new(ArcSwap::from_pointee(settings));
+    let refused = Arc::new(Counted::default());
+    let release = Arc::new(Notify::new());
+    let options = ServerOptions {
+        router: router(&release),
+        settings: Arc::clone(&settings),
+        peers: Arc::new(PeerLookup::new()),
+        refusals: Arc::clone(&refused) as _,
+        metrics: Arc::new(|| "metrics here\n# EOF\n".to_owned()),
+        limits,
+    };
+    let server = HttpServer::start(listeners, options).unwrap();
+    let addr = server.addresses()[0];
+    Rig { server, addr, settings, refused, release }
+}
+
+pub(super) fn usual() -> Rig {
+    start(Limits::default(), ListenerSettings::default())
+}
+
+impl Rig {
+    pub(super) async fn connect(&self) -> TcpStream {
+        timeout(PATIENCE, TcpStream::connect(self.addr)).await.unwrap().unwrap()
+    }
+
+    /// Fills in the port, sends, and reads until the server closes.
+    pub(super) async fn exchange(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        let sent = stream.write_all(request.as_ref()).await;
+        let reply = read_all(&mut stream).await;
+        assert!(sent.is_ok() || !reply.is_empty());
+        reply
+    }
+
+    pub(super) fn request(&self, line: &str, headers: &str) -> String {
+        format!("{line} HTTP/1.1\r\nHost: {}\r\n{headers}", self.addr)
+    }
+
+    pub(super) fn reasons(&self) -> Vec<&'static str> {
+        self.refused.0.lock().unwrap().clone()
+    }
+}
+
+pub(super) async fn read_all(stream: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut reply)).await.expect("the server closes").ok();
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+/// Reads one reply whose body is `ending`.
+pub(super) async fn read_reply(stream: &mut TcpStream, ending: &str) -> String {
+    let mut reply = Vec::new();
+    while !reply.ends_with(ending.as_bytes()) {
+        let mut chunk = [0; 4096];
+        let n = timeout(PATIENCE, stream.read(&mut chunk)).await.unwrap().unwrap();
+        assert_ne!(n, 0, "closed after {:?}", String::from_utf8_lossy(&reply));
+        reply.extend_from_slice(&chunk[..n]);
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+pub(super) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = clock::mono() + PATIENCE;
+    while !condition() {
+        assert!(clock::mono() < deadline, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub(super) fn status(reply: &str) -> &str {
+    reply.split(' ').nth(1).unwrap_or(reply)
+}
+
+pub(super) fn header<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
+    let head = reply.split("\r\n\r\n").next()?;
+    head.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+}
+
+pub(super) fn code(reply: &str) -> String {
+    let body = reply.split_once("\r\n\r\n").unwrap().1;
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("not JSON: {reply}"));
+    json["error"]["code"].as_str().unwrap().to_owned()
+}

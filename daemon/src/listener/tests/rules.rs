@@ -1,0 +1,295 @@
+//! Every host, browser context and media type that the contract names, with its verdict.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use proptest::prelude::*;
+
+use crate::listener::rules::{HostRefused, Origin, OwnNames, host, media_type, origin};
+
+fn own() -> OwnNames {
+    OwnNames::new("127.0.0.1:4356".parse().unwrap())
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    map
+}
+
+fn judge_host(target: &str, hosts: &[&str], allow: &[&str]) -> Result<(), HostRefused> {
+    let pairs: Vec<_> = hosts.iter().map(|value| ("host", *value)).collect();
+    let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
+    host(&target.parse::<Uri>().unwrap(), &headers(&pairs), &own(), &allow)
+}
+
+#[test]
+fn our_own_hosts_pass_in_any_case() {
+    for name in ["127.0.0.1:4356", "localhost:4356", "LocalHost:4356", "LOCALHOST:4356", "[::1]:4356"] {
+        assert_eq!(judge_host("/v1/models", &[name], &[]), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn other_hosts_are_refused() {
+    use HostRefused::{Foreign, Malformed};
+    for (name, why) in [
+        ("evil.example", Foreign),
+        ("evil.example:4356", Foreign),
+        ("127.0.0.1", Foreign),
+        ("localhost", Foreign),
+        ("[::1]", Foreign),
+        ("127.0.0.1:4357", Foreign),
+        ("localhost:80", Foreign),
+        ("127.0.0.2:4356", Foreign),
+        ("127.1:4356", Foreign),
+        ("0.0.0.0:4356", Foreign),
+        ("2130706433:4356", Foreign),
+        ("[::ffff:127.0.0.1]:4356", Foreign),
+        ("[0:0:0:0:0:0:0:1]:4356", Foreign),
+        ("localhost.evil.example:4356", Foreign),
+        ("127.0.0.1.nip.io:4356", Foreign),
+        ("", Malformed),
+        (":4356", Malformed),
+        ("localhost:", Malformed),
+        ("localhost.:4356", Malformed),
+        ("127.0.0.1.:4356", Malformed),
+        ("user@127.0.0.1:4356", Malformed),
+        ("user:pw@localhost:4356", Malformed),
+        ("localhost:4356, evil.example", Malformed),
+        ("localhost:4356,localhost:4356", Malformed),
+        ("localhost:04356", Malformed),
+        ("localhost:+4356", Malformed),
+        ("localhost:4356/", Malformed),
+        ("localhost:99999", Malformed),
+        ("http://localhost:4356", Malformed),
+        ("[::1]4356", Malformed),
+        ("[::1", Malformed),
+        ("::1:4356", Malformed),
+        ("[::1%lo]:4356", Malformed),
+        ("local host:4356", Malformed),
+    ] {
+        assert_eq!(judge_host("/v1/models", &[name], &[]), Err(why), "{name}");
+    }
+    assert_eq!(judge_host("/", &[], &[]), Err(HostRefused::Missing));
+    let twice = ["localhost:4356", "localhost:4356"];
+    assert_eq!(judge_host("/", &twice, &[]), Err(HostRefused::Duplicate));
+    let invalid = {
+        let mut map = HeaderMap::new();
+        map.insert("host", HeaderValue::from_bytes(b"localh\xf6st:4356").unwrap());
+        map
+    };
+    assert_eq!(host(&Uri::from_static("/"), &invalid, &own(), &[]), Err(Malformed));
+}
+
+#[test]
+fn an_absolute_request_line_must_agree_with_host() {
+    let ours = "localhost:4356";
+    for target in ["http://localhost:4356/v1/models", "HTTP://LOCALHOST:4356/", "localhost:4356"] {
+        assert_eq!(judge_host(target, &[ours], &[]), Ok(()), "{target}");
+    }
+    for target in [
+        "http://127.0.0.1:4356/",
+        "http://evil.example/",
+        "http://localhost/",
+        "https://localhost:4356/",
+        "ftp://localhost:4356/",
+        "http://user@localhost:4356/",
+        "evil.example:443",
+    ] {
+        assert_eq!(judge_host(target, &[ours], &[]), Err(HostRefused::Mismatch), "{target}");
+    }
+    assert_eq!(judge_host("http://evil.example/", &["evil.example"], &[]), Err(HostRefused::Foreign));
+}
+
+#[test]
+fn allowed_hosts_pass_with_our_port_none_or_the_one_named() {
+    let allow = ["box.lan", "tunnel.lan:8080", "localhost:9000", "[fd00::1]", "bad:port", "dot."];
+    for (name, passes) in [
+        ("box.lan", true),
+        ("BOX.lan:4356", true),
+        ("box.lan:80", false),
+        ("box.lan:8080", false),
+        ("box.lan.", false),
+        ("tunnel.lan:8080", true),
+        ("tunnel.lan", false),
+        ("tunnel.lan:4356", false),
+        ("localhost:9000", true),
+        ("localhost:9001", false),
+        ("[fd00::1]:4356", true),
+        ("[fd00::2]:4356", false),
+        ("other.lan", false),
+        ("bad:port", false),
+        ("dot.", false),
+    ] {
+        assert_eq!(judge_host("/", &[name], &allow).is_ok(), passes, "{name}");
+    }
+}
+
+#[test]
+fn each_listener_knows_its_own_port_and_address() {
+    let other = OwnNames::new("[::1]:9999".parse().unwrap());
+    let ours = headers(&[("host", "localhost:4356")]);
+    assert_eq!(host(&Uri::from_static("/"), &ours, &other, &[]), Err(HostRefused::Foreign));
+    assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "localhost:9999")]), &other, &[]), Ok(()));
+    assert_eq!(origin(&headers(&[("origin", "http://localhost:9999")]), &other, &[]), Ok(Origin::Own));
+    assert!(origin(&headers(&[("origin", "http://localhost:4356")]), &other, &[]).is_err());
+    let alone = OwnNames::new("127.0.0.9:4356".parse().unwrap());
+    assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "127.0.0.9:4356")]), &alone, &[]), Ok(()));
+    let web = OwnNames::new("127.0.0.1:80".parse().unwrap());
+    for name in ["localhost", "localhost:80", "[::1]"] {
+        assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", name)]), &web, &[]), Ok(()), "{name}");
+    }
+    assert_eq!(origin(&headers(&[("origin", "http://localhost")]), &web, &[]), Ok(Origin::Own));
+}
+
+/// What became of a browser context: passed as our own, passed as an allowed page, or refused.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Own,
+    Allowed,
+    Refused,
+}
+
+fn seen(pairs: &[(&str, &str)]) -> Seen {
+    let allow = ["https://app.example".to_owned(), "http://localhost:5173".to_owned(), "null".to_owned()];
+    match origin(&headers(pairs), &own(), &allow) {
+        Ok(Origin::Own) => Seen::Own,
+        Ok(Origin::Allowed(_)) => Seen::Allowed,
+        Err(_) => Seen::Refused,
+    }
+}
+
+#[test]
+fn the_matrix_of_origin_and_sec_fetch_site() {
+    let origins = [
+        (None, Seen::Own),
+        (Some("http://127.0.0.1:4356"), Seen::Own),
+        (Some("http://localhost:4356"), Seen::Own),
+        (Some("http://[::1]:4356"), Seen::Own),
+        (Some("https://app.example"), Seen::Allowed),
+        (Some("http://localhost:5173"), Seen::Allowed),
+        (Some("null"), Seen::Refused),
+        (Some(""), Seen::Refused),
+        (Some("https://evil.example"), Seen::Refused),
+        (Some("http://app.example"), Seen::Refused),
+        (Some("https://app.example:443"), Seen::Refused),
+        (Some("https://app.example/"), Seen::Refused),
+        (Some("https://APP.example"), Seen::Refused),
+        (Some("https://app.example.evil.example"), Seen::Refused),
+        (Some("http://localhost"), Seen::Refused),
+        (Some("https://localhost:4356"), Seen::Refused),
+        (Some("http://localhost:4357"), Seen::Refused),
+        (Some("HTTP://LOCALHOST:4356"), Seen::Refused),
+    ];
+    let sites = [
+        (None, true),
+        (Some("same-origin"), true),
+        (Some("none"), true),
+        (Some("same-site"), false),
+        (Some("cross-site"), false),
+        (Some(""), false),
+        (Some("Same-Origin"), false),
+        (Some("none, none"), false),
+        (Some("something-new"), false),
+    ];
+    for (origin, by_origin) in &origins {
+        for (site, site_passes) in &sites {
+            let mut pairs = Vec::new();
+            pairs.extend(origin.map(|value| ("origin", value)));
+            pairs.extend(site.map(|value| ("sec-fetch-site", value)));
+            let expected = match by_origin {
+                Seen::Own if *site_passes => Seen::Own,
+                Seen::Allowed => Seen::Allowed,
+                _ => Seen::Refused,
+            };
+            assert_eq!(seen(&pairs), expected, "{pairs:?}");
+        }
+    }
+}
+
+#[test]
+fn browser_headers_that_stand_twice_are_refused() {
+    let ours = "http://localhost:4356";
+    assert_eq!(seen(&[("origin", ours), ("origin", ours)]), Seen::Refused);
+    assert_eq!(seen(&[("origin", "https://app.example"), ("origin", "https://app.example")]), Seen::Refused);
+    assert_eq!(seen(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), Seen::Refused);
+}
+
+#[test]
+fn sec_fetch_mode_alone_means_nothing() {
+    for mode in ["cors", "no-cors", "navigate", "websocket"] {
+        assert_eq!(seen(&[("sec-fetch-mode", mode), ("sec-fetch-dest", "document")]), Seen::Own, "{mode}");
+    }
+}
+
+#[test]
+fn the_table_of_media_types() {
+    let json_needed = [Method::POST, Method::PUT, Method::PATCH];
+    for (kind, passes) in [
+        (None, false),
+        (Some("application/json"), true),
+        (Some("application/json; charset=utf-8"), true),
+        (Some("Application/JSON;charset=UTF-8"), true),
+        (Some("application/json ;q=1"), true),
+        (Some("text/plain"), false),
+        (Some("text/plain; application/json"), false),
+        (Some("text/plain;x=application/json"), false),
+        (Some("application/x-www-form-urlencoded"), false),
+        (Some("multipart/form-data; boundary=x"), false),
+        (Some("application/json, text/plain"), false),
+        (Some("application/jsonp"), false),
+        (Some("application/ld+json"), false),
+        (Some(""), false),
+        (Some(";application/json"), false),
+    ] {
+        let pairs: Vec<_> = kind.iter().map(|value| ("content-type", *value)).collect();
+        for method in &json_needed {
+            assert_eq!(media_type(method, &headers(&pairs), true).is_ok(), passes, "{method} {kind:?}");
+            assert!(media_type(method, &headers(&pairs), false).is_ok(), "{method} without a body needs none");
+        }
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
+            assert!(media_type(&method, &headers(&pairs), true).is_ok(), "{method} {kind:?}");
+        }
+    }
+    let twice = headers(&[("content-type", "application/json"), ("content-type", "text/plain")]);
+    assert!(media_type(&Method::POST, &twice, true).is_err());
+    for encoding in ["gzip", "br", "identity"] {
+        let pairs = headers(&[("content-type", "application/json"), ("content-encoding", encoding)]);
+        assert!(media_type(&Method::POST, &pairs, true).is_err(), "{encoding}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_host_is_judged_without_a_panic(value in proptest::collection::vec(0x20u8..=0xff, 0..40)) {
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            let mut map = HeaderMap::new();
+            map.insert("host", value);
+            let _ = host(&Uri::from_static("/"), &map, &own(), &["a.example".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_three_loopback_names_passes(name in "[a-z0-9.:\\[\\]@-]{1,24}") {
+        let known = ["127.0.0.1:4356", "localhost:4356", "[::1]:4356"];
+        prop_assert_eq!(judge_host("/", &[&name], &[]).is_ok(), known.contains(&name.as_str()));
+    }
+
+    #[test]
+    fn any_allow_entry_is_read_without_a_panic(entry in ".{0,30}") {
+        let _ = judge_host("/", &["a.example:1"], &[&entry]);
+    }
+
+    #[test]
+    fn any_context_is_judged_without_a_panic(a: Vec<u8>, b: Vec<u8>, c: Vec<u8>) {
+        let mut map = HeaderMap::new();
+        for (name, value) in [("origin", a), ("sec-fetch-site", b), ("content-type", c)] {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                map.append(HeaderName::from_static(name), value);
+            }
+        }
+        let _ = origin(&map, &own(), &[]);
+        let _ = media_type(&Method::POST, &map, true);
+    }
+}

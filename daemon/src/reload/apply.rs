@@ -1,0 +1,56 @@
+//! Where a new snapshot goes: the gateway, the listener, the log level. Each is one swap.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::{Gateway, Limits, Snapshot};
+
+use crate::{
+    config::{self, Config},
+    environment::KeyRing,
+    listener::{Keyless, ListenerSettings},
+    reload::{Loaded, Refused, loaded::provider_id},
+    telemetry::Logging,
+};
+
+/// What a reload reaches.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// The inference path.
+    pub gateway: Arc<Gateway>,
+    /// The listener's settings.
+    pub listener: Arc<ArcSwap<ListenerSettings>>,
+    /// The log.
+    pub logging: Arc<Logging>,
+}
+
+/// The gateway's view of what was read.
+pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>) -> Result<Snapshot, Refused> {
+    let Config { timeouts, server, routing, aliases, .. } = &loaded.config;
+    Ok(Snapshot {
+        catalog: Arc::clone(&loaded.catalog),
+        aliases: aliases.clone(),
+        prefer: routing.prefer.iter().map(|id| provider_id(id)).collect::<Result<_, _>>()?,
+        keys: Arc::<KeyRing>::clone(keys),
+        limits: Limits {
+            max_body: server.max_body,
+            connect: timeouts.connect,
+            first_byte: timeouts.first_byte,
+            between_chunks: timeouts.between_chunks,
+            total: timeouts.total,
+        },
+    })
+}
+
+/// The listener's view of the settings.
+pub(super) fn listener_settings(config: &Config) -> ListenerSettings {
+    ListenerSettings {
+        allow_hosts: config.server.allow_hosts.clone(),
+        allow_origins: config.server.allow_origins.clone(),
+        keyless: match config.server.keyless {
+            config::Keyless::SameUser => Keyless::SameUser,
+            config::Keyless::Never => Keyless::Never,
+        },
+        total: config.timeouts.total,
+    }
+}

@@ -1,0 +1,434 @@
+//! The thread that owns the layers. It blocks on files; nothing else ever waits for it but who asked.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::Snapshot;
+use bitrouter_proto::{
+    clock,
+    codes::Reason,
+    status::{KeyChange, Reloads},
+};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use super::{
+    InForce, Loaded, Order, Published, Refused, Reloader, Shell, Sources, Targets, Trigger, apply,
+    loaded::{env_file_paths, env_files},
+    lost::PushedNames,
+};
+use crate::{
+    config::Config,
+    control::Peer,
+    environment::{EnvFileWatch, KeyRing, Layers, Parent, ParentNow, Pushed, Session, WatchState},
+    health::{Code, Health, events::Events},
+    lifecycle::Notifier,
+    listener::ListenerSettings,
+    telemetry::metrics::Metrics,
+};
+
+/// Orders that may wait.
+const QUEUE: usize = 64;
+
+/// The first reading of everything, before anything is bound.
+#[derive(Debug)]
+pub struct Engine {
+    sources: Sources,
+    pushed: Pushed,
+    parent: Option<Parent>,
+    loaded: Loaded,
+    keys: Arc<KeyRing>,
+}
+
+impl Engine {
+    /// Reads everything for the first time.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and line.
+    pub fn first(sources: Sources, parent: Option<Parent>) -> Result<Self, Refused> {
+        let loaded = Loaded::read(&sources)?;
+        let pushed = Pushed::default();
+        let keys = Arc::new(ring(&loaded, &pushed, &sources, parent.as_ref()));
+        Ok(Self { sources, pushed, parent, loaded, keys })
+    }
+
+    /// The settings that were read.
+    pub fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// The first snapshot for the gateway.
+    ///
+    /// # Errors
+    /// When the settings name a provider that is none, which reading them excludes.
+    pub fn snapshot(&self) -> Result<Snapshot, Refused> {
+        apply::snapshot(&self.loaded, &self.keys)
+    }
+
+    /// The first settings of the listener.
+    pub fn listener_settings(&self) -> ListenerSettings {
+        apply::listener_settings(&self.loaded.config)
+    }
+}
+
+fn ring(loaded: &Loaded, pushed: &Pushed, sources: &Sources, parent: Option<&Parent>) -> KeyRing {
+    let layers = Layers { pushed, env_files: &loaded.env_files, process: &sources.process, parent };
+    KeyRing::build(&loaded.key_names, &layers)
+}
+
+/// What the engine tells besides its targets.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// What is wrong.
+    pub health: Health,
+    /// What happens.
+    pub events: Events,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The service manager.
+    pub notifier: Notifier,
+}
+
+/// Gives the engine its thread. `state_dir` is where the names of pushed keys are kept; `watch` is told which env
+/// files to watch.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn spawn(
+    engine: Engine,
+    targets: Targets,
+    audience: Audience,
+    state_dir: OwnedFd,
+    watch: EnvFileWatch,
+) -> std::io::Result<Reloader> {
+    let (orders, inbox) = mpsc::channel(QUEUE);
+    let published =
+        Arc::new(Published { in_force: ArcSwap::from_pointee(InForce::default()), reloads: Mutex::default() });
+    let (names, left_behind) = PushedNames::open(state_dir, &engine.sources.places);
+    let mut running = Running { engine, targets, audience, published: Arc::clone(&published), names, watch };
+    running.publish();
+    running.warn_of_lost(&left_behind);
+    std::thread::Builder::new().name("reload".to_owned()).spawn(move || running.run(inbox))?;
+    Ok(Reloader { orders, published })
+}
+
+struct Running {
+    engine: Engine,
+    targets: Targets,
+    audience: Audience,
+    published: Arc<Published>,
+    names: PushedNames,
+    watch: EnvFileWatch,
+}
+
+/// A reading that is whole, with the layers it belongs to.
+struct Candidate {
+    pushed: Pushed,
+    parent: Option<Parent>,
+    loaded: Loaded,
+    forgotten: Vec<String>,
+}
+
+impl Running {
+    fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+        self.follow();
+        while let Some(order) = inbox.blocking_recv() {
+            match order {
+                Order::Reload { trigger: Trigger::EnvFile, .. } => self.env_files_changed(),
+                Order::Reload { trigger, shell, answer } => {
+                    self.audience.notifier.reloading();
+                    let result = self.reload(trigger, shell);
+                    self.audience.notifier.reloaded();
+                    if let Some(answer) = answer {
+                        // Who asked may be gone; the reload holds all the same.
+                        let _ = answer.send(result);
+                    }
+                }
+                Order::Push { peer, variables, answer } => {
+                    let _ = answer.send(self.push(peer, variables));
+                }
+                Order::End => return,
+            }
+        }
+    }
+
+    /// Everything again, whole or not at all.
+    fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<Vec<KeyChange>, Refused> {
+        let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger));
+        Self::log(trigger, &result);
+        if let Err(refused) = &result {
+            self.refused(refused);
+        }
+        result
+    }
+
+    fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Candidate, Refused> {
+        let engine = &self.engine;
+        let loaded = Loaded::read(&engine.sources)?;
+        self.needs_no_restart(&loaded)?;
+        let mut pushed = engine.pushed.clone();
+        let mut forgotten = Vec::new();
+        if let (Trigger::Command(peer), Some(shell)) = (trigger, shell) {
+            pushed.replace_session(session(peer), shell.variables, &loaded.known).map_err(|error| bad_push(&error))?;
+            pushed.forget(shell.forget.iter().cloned());
+            forgotten = shell.forget;
+        }
+        let mut parent = engine.parent.clone();
+        if let (Trigger::Signal { .. }, Some(parent)) = (trigger, parent.as_mut()) {
+            match parent.reread(&loaded.known) {
+                ParentNow::Read => {}
+                ParentNow::Gone => tracing::debug!(pid = parent.pid(), "the parent is gone; its last values stay"),
+                ParentNow::Unreadable => tracing::debug!(pid = parent.pid(), "the parent's environment cannot be read"),
+            }
+        }
+        Ok(Candidate { pushed, parent, loaded, forgotten })
+    }
+
+    fn needs_no_restart(&self, loaded: &Loaded) -> Result<(), Refused> {
+        let sources = &self.engine.sources;
+        let mut keys = Config::needs_restart(&self.engine.loaded.config, &loaded.config);
+        keys.retain(|key| match *key {
+            "server.listen" => !sources.listen_is_fixed,
+            "log.format" => !sources.format_is_fixed,
+            _ => true,
+        });
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(Refused {
+            reason: Reason::RestartNeeded,
+            message: format!("`{}` changed, which needs a restart; nothing was reloaded", keys.join("`, `")),
+            command: Some("bitrouter restart".to_owned()),
+        })
+    }
+
+    /// Puts a whole reading in force.
+    fn swap(&mut self, candidate: Candidate, trigger: Trigger) -> Result<Vec<KeyChange>, Refused> {
+        let Candidate { pushed, parent, loaded, forgotten } = candidate;
+        let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
+        let snapshot = apply::snapshot(&loaded, &keys)?;
+        let changes = changes(&self.engine.keys, &keys);
+        self.targets.gateway.swap(snapshot);
+        self.targets.listener.store(Arc::new(apply::listener_settings(&loaded.config)));
+        let level = loaded.config.log.level;
+        if level != self.engine.loaded.config.log.level && !self.engine.sources.level_is_fixed {
+            self.targets.logging.set_level(level);
+        }
+        self.engine.pushed = pushed;
+        self.engine.parent = parent;
+        self.engine.loaded = loaded;
+        self.engine.keys = keys;
+        {
+            let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+            *reloads = Reloads { count: reloads.count + 1, last_at: Some(clock::now_rfc3339()), last_error: None };
+            self.audience.metrics.reloads(reloads.count);
+        }
+        self.audience.health.clear(Code::ReloadRefused);
+        self.publish();
+        self.follow();
+        self.tell(&changes, trigger, &forgotten);
+        Ok(changes)
+    }
+
+    /// An env file changed on disk: only that layer is read again.
+    fn env_files_changed(&mut self) {
+        self.follow();
+        let had_error = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner).last_error.is_some();
+        let result = self.with_changed_env_files(had_error);
+        match result {
+            Ok(None) => {}
+            Ok(Some(changes)) => Self::log(Trigger::EnvFile, &Ok(changes)),
+            Err(refused) => {
+                self.refused(&refused);
+                Self::log(Trigger::EnvFile, &Err(refused));
+            }
+        }
+    }
+
+    /// What changed; `None` where nothing of meaning did.
+    fn with_changed_env_files(&mut self, had_error: bool) -> Result<Option<Vec<KeyChange>>, Refused> {
+        let engine = &self.engine;
+        let loaded = Loaded {
+            env_files: env_files(&engine.sources, &engine.loaded.config)?,
+            config: engine.loaded.config.clone(),
+            config_path: engine.loaded.config_path.clone(),
+            catalog: Arc::clone(&engine.loaded.catalog),
+            key_names: engine.loaded.key_names.clone(),
+            known: engine.loaded.known.clone(),
+        };
+        let keys = ring(&loaded, &engine.pushed, &engine.sources, engine.parent.as_ref());
+        // An editor that touches a file without a change of meaning is no reload.
+        if !had_error && changes(&engine.keys, &keys).is_empty() {
+            return Ok(None);
+        }
+        let (pushed, parent) = (engine.pushed.clone(), engine.parent.clone());
+        self.swap(Candidate { pushed, parent, loaded, forgotten: Vec::new() }, Trigger::EnvFile).map(Some)
+    }
+
+    /// A delta by name: no file is read.
+    fn push(&mut self, peer: Peer, variables: Vec<(String, Option<SecretString>)>) -> Result<Vec<KeyChange>, Refused> {
+        let mut pushed = self.engine.pushed.clone();
+        pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;
+        let keys = Arc::new(ring(&self.engine.loaded, &pushed, &self.engine.sources, self.engine.parent.as_ref()));
+        let snapshot = apply::snapshot(&self.engine.loaded, &keys)?;
+        let changes = changes(&self.engine.keys, &keys);
+        self.targets.gateway.swap(snapshot);
+        self.engine.pushed = pushed;
+        self.engine.keys = keys;
+        self.publish();
+        for change in &changes {
+            tracing::info!(
+                variable = change.name.as_str(),
+                provider = change.provider.as_str(),
+                change = change.change.as_str(),
+                sender_pid = peer.pid,
+                sender_uid = peer.uid,
+                "pushed"
+            );
+            self.key_changed(change);
+        }
+        Ok(changes)
+    }
+
+    /// Publishes what is in force, and what is wrong with it.
+    fn publish(&mut self) {
+        let engine = &self.engine;
+        let pushed_names = engine.pushed.names();
+        self.published.in_force.store(Arc::new(InForce {
+            keys: Arc::clone(&engine.keys),
+            config_path: engine.loaded.config_path.clone(),
+            names: engine.loaded.known.listed().map(str::to_owned).collect(),
+            pushed_variables: u32::try_from(pushed_names.len()).unwrap_or(u32::MAX),
+        }));
+        self.warn(&pushed_names);
+        self.names.keep(pushed_names);
+    }
+
+    /// Watches the env files that the settings name now.
+    fn follow(&self) {
+        let engine = &self.engine;
+        let paths = env_file_paths(&engine.sources, &engine.loaded.config);
+        let problem = match self.watch.set(paths.into_iter().map(|(path, _)| path).collect()) {
+            WatchState::Watching => None,
+            WatchState::Degraded(problem) => {
+                Some(format!("changes of env files may go unnoticed until `bitrouter reload`: {problem}"))
+            }
+        };
+        self.audience.health.set(Code::WatchUnavailable, problem, Some("bitrouter reload"));
+    }
+
+    fn warn(&self, pushed_names: &[String]) {
+        let health = &self.audience.health;
+        let engine = &self.engine;
+        let strangers: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
+        health.set(Code::UnknownKeyVariable, (!strangers.is_empty()).then(|| strangers.join("; ")), None);
+        let nothing = !engine.loaded.catalog.providers().any(|provider| {
+            provider.enabled() && (provider.is_demo() || provider.configured() && !provider.needs_key())
+        }) && engine.keys.secrets().next().is_none();
+        let text = "no provider key was found; export one and run `bitrouter reload` in that shell";
+        health.set(Code::NoProviderKey, nothing.then(|| text.to_owned()), Some("bitrouter reload"));
+        if !pushed_names.is_empty() {
+            health.clear(Code::PushedKeysLost);
+        }
+    }
+
+    fn warn_of_lost(&self, left_behind: &[String]) {
+        if left_behind.is_empty() {
+            return;
+        }
+        let message =
+            format!("keys that shells had pushed ended with the daemon before this one ({})", left_behind.join(", "));
+        self.audience.health.raise(Code::PushedKeysLost, message, Some("bitrouter reload"));
+    }
+
+    fn refused(&self, refused: &Refused) {
+        {
+            let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+            reloads.last_error = Some(refused.message.clone());
+        }
+        let message = format!("the last reload was refused: {}", refused.message);
+        self.audience.health.raise(Code::ReloadRefused, message, Some("bitrouter reload"));
+    }
+
+    fn tell(&self, changes: &[KeyChange], trigger: Trigger, forgotten: &[String]) {
+        self.audience.events.send("reload", "everything was read again", &[("trigger", trigger.name())]);
+        for change in changes {
+            self.key_changed(change);
+        }
+        for name in forgotten {
+            tracing::info!(variable = name.as_str(), "forgotten until it is pushed again");
+        }
+    }
+
+    fn key_changed(&self, change: &KeyChange) {
+        let now_from = change.now_from.as_deref().unwrap_or("nowhere");
+        let fields = [
+            ("name", change.name.as_str()),
+            ("provider", change.provider.as_str()),
+            ("change", change.change.as_str()),
+            ("now_from", now_from),
+        ];
+        self.audience.events.send("key_changed", &format!("{} {}", change.name, change.change), &fields);
+    }
+
+    fn log(trigger: Trigger, result: &Result<Vec<KeyChange>, Refused>) {
+        let (pid, uid) = trigger.sender();
+        let trigger = trigger.name();
+        match result {
+            Ok(changes) => {
+                tracing::info!(trigger, sender_pid = pid, sender_uid = uid, changed = changes.len(), "reload");
+            }
+            Err(refused) => {
+                tracing::warn!(
+                    trigger,
+                    sender_pid = pid,
+                    sender_uid = uid,
+                    error = refused.message.as_str(),
+                    "reload refused"
+                );
+            }
+        }
+    }
+}
+
+impl Trigger {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Command(_) => "command",
+            Self::Signal { .. } => "sighup",
+            Self::EnvFile => "env_file",
+        }
+    }
+
+    fn sender(self) -> (Option<i64>, Option<u32>) {
+        match self {
+            Self::Command(peer) => (peer.pid.map(i64::from), Some(peer.uid)),
+            Self::Signal { pid, uid } => (pid.map(i64::from), uid),
+            Self::EnvFile => (None, None),
+        }
+    }
+}
+
+/// The terminal session of a peer. One that cannot be told is a session of its own kind.
+fn session(peer: Peer) -> Session {
+    peer.pid.and_then(|pid| Session::of_pid(pid).ok()).unwrap_or(Session::UNKNOWN)
+}
+
+fn bad_push(error: &dyn std::fmt::Display) -> Refused {
+    Refused { reason: Reason::InvalidArgument, message: error.to_string(), command: None }
+}
+
+fn changes(old: &KeyRing, new: &KeyRing) -> Vec<KeyChange> {
+    KeyRing::diff(old, new)
+        .into_iter()
+        .map(|change| KeyChange {
+            name: change.name,
+            provider: change.provider,
+            change: change.change.as_str().to_owned(),
+            now_from: change.now_from.map(|source| source.as_str().to_owned()),
+        })
+        .collect()
+}

@@ -1,0 +1,135 @@
+//! From tracing events to lines, and the level that can change while the daemon runs.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use bitrouter_proto::files::{self, PlaceError};
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Context, SubscriberExt as _},
+    reload,
+    util::SubscriberInitExt as _,
+};
+
+use crate::{
+    config::Level,
+    telemetry::{
+        LogRing,
+        file::RotatingFile,
+        format::{self, Form},
+        sink,
+    },
+};
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Trace => LevelFilter::TRACE,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Info => LevelFilter::INFO,
+        Level::Warn => LevelFilter::WARN,
+        Level::Error => LevelFilter::ERROR,
+    }
+}
+
+/// Where the lines of this daemon go.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// Standard error, for `serve`.
+    Stderr,
+    /// The rotating file, for `start`.
+    File(PathBuf),
+}
+
+/// The running log. Dropping it writes what is left.
+pub struct Logging {
+    ring: LogRing,
+    level: std::sync::Mutex<Level>,
+    handle: reload::Handle<LevelFilter, Registry>,
+    _guard: WorkerGuard,
+}
+
+impl fmt::Debug for Logging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logging").field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+impl Logging {
+    /// Makes this the log of the process. `json`: `None` means people on a terminal, JSON elsewhere.
+    ///
+    /// # Errors
+    /// When the log file cannot be opened safely.
+    pub fn start(level: Level, json: Option<bool>, kind: &SinkKind) -> Result<Self, PlaceError> {
+        let (form, (writer, guard)) = match kind {
+            SinkKind::Stderr => {
+                let json = json.unwrap_or_else(|| !std::io::stderr().is_terminal());
+                (if json { Form::Json } else { Form::Human }, sink::open(std::io::stderr()))
+            }
+            SinkKind::File(path) => {
+                let dir = files::private_dir(path.parent().unwrap_or(path))?;
+                let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("daemon.log");
+                let file = RotatingFile::open(dir, name, path.clone())?;
+                (if json.unwrap_or(true) { Form::Json } else { Form::Human }, sink::open(file))
+            }
+        };
+        let ring = LogRing::default();
+        let (threshold, handle) = reload::Layer::new(filter(level));
+        let lines = Lines { form, ring: ring.clone(), writer };
+        // A second subscriber in one process (unit tests) is refused; the first one stays.
+        let _ = tracing_subscriber::registry().with(threshold).with(lines).try_init();
+        Ok(Self { ring, level: std::sync::Mutex::new(level), handle, _guard: guard })
+    }
+
+    /// The newest lines.
+    pub fn ring(&self) -> &LogRing {
+        &self.ring
+    }
+
+    /// The level in force.
+    pub fn level(&self) -> Level {
+        *self.level.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Changes the level; answers the one before.
+    pub fn set_level(&self, level: Level) -> Level {
+        let mut current = self.level.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.handle.modify(|threshold| *threshold = filter(level)).is_err() {
+            tracing::warn!("the log level cannot be changed: another subscriber is in force");
+        }
+        std::mem::replace(&mut *current, level)
+    }
+}
+
+struct Lines {
+    form: Form,
+    ring: LogRing,
+    writer: NonBlocking,
+}
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let meta = event.metadata();
+        // Our own crates at any level; libraries only when something is wrong, because their traces hold headers.
+        if !meta.target().starts_with("bitrouter") && *meta.level() > tracing::Level::WARN {
+            return;
+        }
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            format::line(self.form, event, line);
+            self.ring.push(line);
+            line.push('\n');
+            // A line that cannot be written is lost; the ring still has it.
+            let _ = self.writer.clone().write_all(line.as_bytes());
+        });
+    }
+}

@@ -1,0 +1,157 @@
+//! Prometheus metrics (OpenMetrics text), served at `/metrics`.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// The content type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    provider: String,
+    model: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WarningLabels {
+    code: String,
+    severity: &'static str,
+}
+
+/// Every metric of the daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Histogram,
+    first_byte: Histogram,
+    tokens: Family<ClassLabel, Counter>,
+    in_flight: Gauge,
+    refused: Family<ReasonLabel, Counter>,
+    reloads: Gauge<u64, AtomicU64>,
+    warnings: Family<WarningLabels, Gauge>,
+}
+
+/// From a local provider's milliseconds to a reasoning model's minutes.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        let seconds = Histogram::new(BUCKETS);
+        let first_byte = Histogram::new(BUCKETS);
+        let tokens = Family::default();
+        let in_flight = Gauge::default();
+        let refused = Family::default();
+        let reloads = Gauge::default();
+        let warnings = Family::default();
+        registry.register("bitrouter_requests", "Finished requests", requests.clone());
+        registry.register("bitrouter_request_seconds", "From head to last byte", seconds.clone());
+        registry.register("bitrouter_first_byte_seconds", "From head to first body byte", first_byte.clone());
+        registry.register("bitrouter_tokens", "Tokens as the providers counted them", tokens.clone());
+        registry.register("bitrouter_in_flight", "Requests that run now", in_flight.clone());
+        registry.register("bitrouter_refused", "Requests that reached no provider", refused.clone());
+        registry.register("bitrouter_reloads", "Reloads since start", reloads.clone());
+        registry.register("bitrouter_warnings", "Warnings that hold now", warnings.clone());
+        Self { registry, requests, seconds, first_byte, tokens, in_flight, refused, reloads, warnings }
+    }
+}
+
+impl Metrics {
+    /// The metrics as OpenMetrics text.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        if encode(&mut out, &self.registry).is_err() {
+            out.clear();
+        }
+        out
+    }
+
+    /// A request entered the inference path.
+    pub fn started(&self) {
+        self.in_flight.inc();
+    }
+
+    /// A request ended. `model` must come from the registry: callers may not make labels.
+    pub fn finished(&self, provider: &str, model: &str, status: u16, seconds: f64, first_byte: Option<f64>) {
+        self.in_flight.dec();
+        let labels = RequestLabels { provider: provider.to_owned(), model: model.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.observe(seconds);
+        if let Some(first_byte) = first_byte {
+            self.first_byte.observe(first_byte);
+        }
+    }
+
+    /// Tokens of one class, as the provider counted them.
+    pub fn tokens(&self, class: &'static str, count: u64) {
+        self.tokens.get_or_create(&ClassLabel { class }).inc_by(count);
+    }
+
+    /// A request was refused before any provider was asked.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Requests that run now.
+    pub fn in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
+    /// The number of reloads since start.
+    pub fn reloads(&self, count: u64) {
+        self.reloads.set(count);
+    }
+
+    /// The warnings that hold now.
+    pub fn warnings(&self, now: impl IntoIterator<Item = (String, &'static str)>) {
+        self.warnings.clear();
+        for (code, severity) in now {
+            self.warnings.get_or_create(&WarningLabels { code, severity }).set(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_contract() {
+        let metrics = Metrics::default();
+        metrics.started();
+        metrics.finished("demo", "echo", 200, 0.1, Some(0.05));
+        metrics.tokens("input", 3);
+        metrics.refused("host_not_allowed");
+        metrics.warnings([("a".to_owned(), "info")]);
+        let text = metrics.text();
+        for expected in [
+            "bitrouter_requests_total{provider=\"demo\",model=\"echo\",status=\"200\"} 1",
+            "bitrouter_request_seconds_bucket",
+            "bitrouter_first_byte_seconds_count 1",
+            "bitrouter_tokens_total{class=\"input\"} 3",
+            "bitrouter_in_flight 0",
+            "bitrouter_refused_total{reason=\"host_not_allowed\"} 1",
+            "bitrouter_warnings{code=\"a\",severity=\"info\"} 1",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+    }
+}

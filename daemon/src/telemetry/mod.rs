@@ -1,0 +1,16 @@
+//! What the daemon says about itself: log lines to a sink and a ring, and metrics.
+//!
+//! [`layer`] turns tracing events into lines, [`format`] is how a line looks, [`sink`] where it goes (stderr or the
+//! rotating [`file`]), [`ring`] keeps the newest for `bitrouter logs`. [`metrics`] counts; [`requests`] is where the
+//! gateway records what it did.
+
+mod file;
+mod format;
+mod layer;
+pub mod metrics;
+pub mod requests;
+mod ring;
+mod sink;
+
+pub use layer::{Logging, SinkKind};
+pub use ring::{Followed, LogRing};

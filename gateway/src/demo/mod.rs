@@ -1,0 +1,68 @@
+//! The provider inside the process: everything can be tried with no key and no network.
+//!
+//! `echo` returns the last user text, a word per chunk, counted in words; `lorem` a fixed text; `embed` eight numbers
+//! from a hash of the input. It speaks OpenAI's dialect and knows nothing of real providers.
+
+mod chat;
+mod embed;
+mod reply;
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use bitrouter_proto::codes::InferenceCode;
+
+use crate::{
+    http::{InferenceError, Operation},
+    interrupt::Interrupt,
+    meter::Flight,
+};
+
+/// An answer that is ready to be sent.
+pub(crate) enum Answer {
+    /// A chat completion, whole or as a stream.
+    Chat(chat::Completion),
+    /// A finished document with the words that went in.
+    Embeddings(Vec<u8>, u64),
+}
+
+/// What the demo answers to `body`, sent to its model `model`.
+pub(crate) fn answer(operation: Operation, model: &str, body: &[u8]) -> Result<Answer, InferenceError> {
+    match (operation, model) {
+        (Operation::Chat, "echo") => chat::echo(body).map(Answer::Chat),
+        (Operation::Chat, "lorem") => chat::lorem(body).map(Answer::Chat),
+        (Operation::Embeddings, "embed") => {
+            embed::embed(body).map(|(document, words)| Answer::Embeddings(document, words))
+        }
+        (Operation::Chat, "embed") => Err(invalid("`demo/embed` makes embeddings; POST /v1/embeddings", "model")),
+        (Operation::Embeddings, "echo" | "lorem") => {
+            Err(invalid("this demo model makes no embeddings; use `demo/embed`", "model"))
+        }
+        _ => {
+            let models = ["demo/echo", "demo/lorem", "demo/embed"];
+            let message = format!("the demo has no such model; it has {}", models.join(", "));
+            Err(InferenceError::new(InferenceCode::ModelNotFound, message)
+                .param("model")
+                .with("suggestions", models.as_slice()))
+        }
+    }
+}
+
+impl Answer {
+    /// The answer as a response; `flight` ends with its last byte.
+    pub(crate) fn into_response(self, flight: Flight, interrupt: Arc<Interrupt>) -> Response {
+        match self {
+            Self::Chat(completion) => reply::completion(completion, flight, interrupt),
+            Self::Embeddings(document, words) => reply::document(document, words, None, flight),
+        }
+    }
+}
+
+/// The number of words in `text`: what the demo counts as tokens.
+fn words(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+fn invalid(message: impl Into<String>, param: &'static str) -> InferenceError {
+    InferenceError::new(InferenceCode::InvalidRequest, message).param(param)
+}

@@ -1,0 +1,114 @@
+//! The gateway as the daemon holds it: one snapshot at a time, one pool for all of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use bitrouter_proto::{clock, tasks::Tasks};
+
+use crate::{
+    http::surface,
+    interrupt::Interrupt,
+    ports::UsageSink,
+    registry::{Kind, Provider, ProviderId},
+    snapshot::Snapshot,
+    upstream::{Connector, Pool, Proxy, ProxySettings},
+};
+
+/// How long a server on this machine has to accept a connection.
+const PROBE: Duration = Duration::from_millis(200);
+/// How long the answer of a probe holds.
+const PROBE_HOLDS: Duration = Duration::from_secs(5);
+
+/// What a gateway needs for its whole life.
+pub struct GatewayOptions {
+    /// Where finished requests are recorded.
+    pub usage: Arc<dyn UsageSink>,
+    /// The proxy for https.
+    pub proxy: ProxySettings,
+    /// Who owns the gateway's few background tasks.
+    pub tasks: Tasks,
+}
+
+/// The inference path.
+pub struct Gateway {
+    pub(crate) usage: Arc<dyn UsageSink>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) tasks: Tasks,
+    pub(crate) interrupt: Arc<Interrupt>,
+    snapshot: ArcSwap<Snapshot>,
+    probes: Mutex<HashMap<ProviderId, (Instant, bool)>>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A gateway that serves with `snapshot` until another one is swapped in.
+    pub fn new(options: GatewayOptions, snapshot: Snapshot) -> Arc<Self> {
+        let connector = Connector::new(Proxy::new(&options.proxy));
+        Arc::new(Self {
+            usage: options.usage,
+            pool: Pool::new(connector, options.tasks.clone()),
+            tasks: options.tasks,
+            interrupt: Arc::default(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            probes: Mutex::default(),
+        })
+    }
+
+    /// Serves later requests with `snapshot`; running ones keep the one they began with.
+    pub fn swap(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        // Another address may stand behind the same id now.
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The snapshot that the next request is served with.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The HTTP surface.
+    pub fn router(self: &Arc<Self>) -> axum::Router {
+        surface(Arc::clone(self))
+    }
+
+    /// The forced end: every running stream ends with its dialect's error event, every other request with an error;
+    /// later requests are refused the same way.
+    pub fn interrupt_streams(&self) {
+        self.interrupt.set();
+        self.close_idle();
+    }
+
+    /// Closes connections to providers that nobody uses, and ends the task that looks after them. For the beginning
+    /// of a drain; requests that come later are served all the same.
+    pub fn close_idle(&self) {
+        self.pool.clear();
+    }
+
+    /// True where a provider can be counted on: a local one is configured or accepts a connection within 200 ms
+    /// (an answer holds for 5 s), any other one always.
+    pub async fn local_active(&self, provider: &Provider) -> bool {
+        if provider.kind() != Kind::Local || provider.configured() || provider.is_demo() {
+            return true;
+        }
+        let now = clock::mono();
+        let held = self.probes.lock().unwrap_or_else(PoisonError::into_inner).get(provider.id()).copied();
+        if let Some((at, active)) = held
+            && now.saturating_duration_since(at) < PROBE_HOLDS
+        {
+            return active;
+        }
+        let active = self.pool.connector().answers(provider.origin(), PROBE).await;
+        let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        probes.insert(provider.id().clone(), (clock::mono(), active));
+        active
+    }
+}

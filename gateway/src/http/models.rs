@@ -1,0 +1,133 @@
+//! `GET /v1/models`: what is reachable now, in one shape that OpenAI, Anthropic, BitRouter and tokenroute readers
+//! all parse.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{
+    InferenceError,
+    refusal::{explain, not_found},
+    surface::json as reply,
+};
+use crate::{
+    Gateway,
+    registry::{Model, Price, Provider},
+};
+
+/// The registry does not say when a model appeared; a date that moved would look like a new model.
+const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
+
+/// Every model of every provider that can be reached now.
+pub(super) async fn list(gateway: &Arc<Gateway>) -> Response {
+    let snapshot = gateway.snapshot();
+    let usable: Vec<&Provider> =
+        snapshot.catalog.providers().filter(|p| !p.models().is_empty() && snapshot.usable(p)).collect();
+    let active = join_all(usable.iter().map(|provider| gateway.local_active(provider))).await;
+    let data: Vec<Value> = usable
+        .into_iter()
+        .zip(active)
+        .filter(|(_, active)| *active)
+        .flat_map(|(provider, _)| provider.models().iter().map(|model| entry(provider, &model.id, Some(model))))
+        .collect();
+    let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
+    let (first, last) = (id(data.first()), id(data.last()));
+    let document = json!({ "object": "list", "data": data, "has_more": false, "first_id": first, "last_id": last });
+    reply(document.to_string().into_bytes())
+}
+
+/// One model, by any name that a call would take.
+pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response, InferenceError> {
+    let snapshot = gateway.snapshot();
+    let name = percent_decoded(raw);
+    let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
+    let provider = route.provider;
+    if route.listed.is_none() && !provider.models().is_empty() {
+        return Err(not_found(&name, &snapshot, &format!("`{}` does not list it", provider.id())));
+    }
+    if !gateway.local_active(provider).await {
+        return Err(not_found(&name, &snapshot, &format!("`{}` is not running", provider.id())));
+    }
+    Ok(reply(entry(provider, route.model, route.listed).to_string().into_bytes()))
+}
+
+fn percent_decoded(raw: &str) -> String {
+    let bytes = raw.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = bytes.get(at + 1..at + 3).filter(|pair| bytes[at] == b'%' && pair.iter().all(u8::is_ascii_hexdigit));
+        let byte = pair.and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        decoded.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn entry(provider: &Provider, id: &str, model: Option<&Model>) -> Value {
+    let can = |capability: &str| model.is_some_and(|model| model.can(capability));
+    let modalities = |first: &'static str, pairs: &[(&str, &'static str)]| -> Vec<&'static str> {
+        let more = pairs.iter().filter(|(capability, _)| can(capability)).map(|(_, name)| *name);
+        std::iter::once(first).chain(more).collect()
+    };
+    let pricing = model.and_then(|model| model.pricing.as_ref());
+    let input = pricing.and_then(|pricing| pricing.input_tokens.no_cache);
+    let output = pricing.and_then(|pricing| pricing.output_tokens.text);
+    let full = format!("{}/{id}", provider.id());
+    let mut entry = json!({
+        "id": full,
+        "object": "model",
+        "type": "model",
+        "created": CREATED.0,
+        "created_at": CREATED.1,
+        "owned_by": provider.id().as_str(),
+        "name": id,
+        "display_name": format!("{id} ({})", provider.name()),
+        "input_modalities": modalities("text", &[
+            ("image_input", "image"),
+            ("audio_input", "audio"),
+            ("video_input", "video"),
+            ("file_input", "file"),
+        ]),
+        "output_modalities": if can("embeddings") {
+            vec!["embeddings"]
+        } else {
+            modalities("text", &[("image_output", "image"), ("audio_output", "audio")])
+        },
+        "capabilities": model.map(|model| model.capabilities.as_slice()).unwrap_or_default(),
+        "max_input_tokens": model.and_then(|model| model.max_input_tokens),
+        "max_output_tokens": model.and_then(|model| model.max_output_tokens),
+        "providers": { "total_online": 1 },
+        "complexity_tier": tier(output.or(input)),
+        "input_usd_per_1k": input.map(Price::usd_per_thousand),
+        "output_usd_per_1k": output.map(Price::usd_per_thousand),
+    });
+    // Absent is unpriced; a reader must not take it for free.
+    if let Some(pricing) = pricing.and_then(|pricing| serde_json::to_value(pricing).ok()) {
+        entry["pricing"] = pricing;
+    }
+    entry
+}
+
+/// A rough class by price, for readers that sort by it.
+fn tier(price: Option<Price>) -> Option<&'static str> {
+    Some(match price?.usd_per_million() {
+        cheap if cheap < 2.0 => "simple",
+        middle if middle < 12.0 => "medium",
+        _ => "complex",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_decoded_as_they_stand_in_a_path() {
+        assert_eq!(percent_decoded("openai%2Fgpt%2d4"), "openai/gpt-4");
+        assert_eq!(percent_decoded("a:b/c%zz%4"), "a:b/c%zz%4");
+        assert_eq!(percent_decoded("%ff%C3%A9"), "\u{fffd}é");
+    }
+}

@@ -1,0 +1,93 @@
+//! Paths and methods. One small table by hand: every answer, the refusals too, is JSON of the caller's dialect.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+};
+use bitrouter_proto::codes::InferenceCode;
+use http::{HeaderValue, Method, header};
+
+use super::{
+    InferenceError,
+    inference::{Operation, serve},
+    models,
+};
+use crate::Gateway;
+
+/// Where programs reach us when they do not say.
+const DEFAULT_HOST: &str = "127.0.0.1:4356";
+
+/// What a path leads to.
+enum Place<'a> {
+    Inference(Operation),
+    Models,
+    Model(&'a str),
+    Health,
+    /// Only a WebSocket would be spoken here.
+    WebSocket,
+}
+
+/// The routes.
+pub(crate) fn surface(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(answer).with_state(gateway)
+}
+
+fn place(path: &str) -> Option<Place<'_>> {
+    Some(match path {
+        "/v1/chat/completions" => Place::Inference(Operation::Chat),
+        "/v1/embeddings" => Place::Inference(Operation::Embeddings),
+        "/v1/models" => Place::Models,
+        "/health" => Place::Health,
+        "/v1/responses" => Place::WebSocket,
+        _ => Place::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
+    })
+}
+
+async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    let result = match place(request.uri().path()) {
+        Some(Place::Inference(operation)) if request.method() == Method::POST => {
+            return serve(&gateway, request, operation).await;
+        }
+        Some(Place::Inference(_)) => Err(wrong_method("POST")),
+        Some(Place::Models) if reading => Ok(models::list(&gateway).await),
+        Some(Place::Model(id)) if reading => models::retrieve(&gateway, id).await,
+        Some(Place::Health) if reading => Ok(json(r#"{"status":"ok"}"#.into())),
+        Some(Place::Models | Place::Model(_) | Place::Health) => Err(wrong_method("GET, HEAD")),
+        Some(Place::WebSocket) if reading => Err(InferenceError::new(
+            InferenceCode::UpgradeRequired,
+            "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
+        )),
+        Some(Place::WebSocket) | None => Err(unknown(&request)),
+    };
+    result.unwrap_or_else(|error| {
+        gateway.usage.refused(error.code().as_str());
+        error.into_response()
+    })
+}
+
+/// A JSON document as a response.
+pub(super) fn json(document: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(document));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn wrong_method(allowed: &'static str) -> InferenceError {
+    InferenceError::new(InferenceCode::MethodNotAllowed, format!("this path takes {allowed}"))
+        .header(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+fn unknown(request: &Request) -> InferenceError {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(DEFAULT_HOST);
+    let base = format!("http://{host}/v1");
+    InferenceError::new(
+        InferenceCode::NotFound,
+        format!("there is nothing at this path; the base URL for OpenAI clients is {base}"),
+    )
+    .with("base_url", base)
+}

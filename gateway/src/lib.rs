@@ -1,0 +1,33 @@
+//! The inference path: names, providers, upstream connections, errors in the caller's dialect.
+//!
+//! * [`registry`] says which providers exist; [`route`] finds the one that a model name means (pure).
+//! * [`protocol`] reads what routing needs of a request and watches replies go by (pure, bytes in, bytes out).
+//! * `upstream` holds connections to providers; `demo` is a provider inside the process.
+//! * [`http`] is the surface: paths, headers, time limits, errors. `meter` records each request once.
+//! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
+//!
+//! The journey of a call: the listener has decided that the caller may speak → `http::surface` finds the path →
+//! `http::body` takes the body whole → `protocol::openai::decode` finds the model's name → [`route`] finds the
+//! provider → the name is spliced, the key put in → `upstream` sends it and waits for the first body byte →
+//! `http::reply` passes the bytes on as they arrive, and ends a stream that breaks with an event that says so.
+//!
+//! Absent on purpose: accounts, files, listening sockets, retries after a byte was sent, and any parse of a whole
+//! request or reply. This crate must never learn where a key comes from or who the caller is.
+
+mod demo;
+mod gateway;
+pub mod http;
+mod interrupt;
+mod meter;
+pub mod ports;
+pub mod protocol;
+pub mod registry;
+pub mod route;
+pub mod snapshot;
+mod upstream;
+
+pub use self::{
+    gateway::{Gateway, GatewayOptions},
+    snapshot::{Limits, Snapshot},
+    upstream::ProxySettings,
+};

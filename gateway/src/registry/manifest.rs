@@ -1,0 +1,315 @@
+//! One provider as a manifest describes it: parsed, checked in itself, not yet overridden.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{Pricing, ProviderId, RegistryError, shape};
+
+/// What sort of provider it is; the order is the order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The maker of its models, or a host of its own.
+    FirstParty,
+    /// Many makers behind one key.
+    Gateway,
+    /// The account's own provider.
+    Cloud,
+    /// A server on this machine; it takes no key.
+    Local,
+}
+
+/// A dialect of an inference API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// OpenAI's chat completions (embeddings go with it).
+    ChatCompletions,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// Google's generateContent.
+    GenerateContent,
+}
+
+impl Protocol {
+    /// The name as manifests write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a provider wants its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Auth {
+    /// The header; `Authorization` where absent.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The word before the key; `Bearer` where the header is `Authorization`, else none. Empty: none.
+    #[serde(default)]
+    pub scheme: Option<String>,
+    /// Variables that supply the key besides `BITROUTER_<ID>_API_KEY`, best first.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Headers that the provider wants with every request.
+    #[serde(default)]
+    pub extra_headers: BTreeMap<String, String>,
+}
+
+/// Where one protocol is served, where that differs from the main endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Endpoint {
+    /// The base address, with the version segment.
+    pub url: String,
+    /// As in [`Auth`]; the provider's own where absent.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// As in [`Auth`]; the provider's own where absent together with `header`.
+    #[serde(default)]
+    pub scheme: Option<String>,
+}
+
+/// A model that a provider lists.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Model {
+    /// The name that callers use.
+    pub id: String,
+    /// The name that the provider uses; [`Self::id`] where absent.
+    #[serde(default)]
+    pub provider_model_id: Option<String>,
+    /// The longest input.
+    #[serde(default)]
+    pub max_input_tokens: Option<u64>,
+    /// The longest output.
+    #[serde(default)]
+    pub max_output_tokens: Option<u64>,
+    /// What it can do besides text.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// What it costs; `None` is unpriced.
+    #[serde(default)]
+    pub pricing: Option<Pricing>,
+}
+
+impl Model {
+    /// The name that the provider uses.
+    pub fn upstream_id(&self) -> &str {
+        self.provider_model_id.as_deref().unwrap_or(&self.id)
+    }
+
+    /// True where the manifest lists the capability.
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|listed| listed == capability)
+    }
+}
+
+/// A provider as its manifest describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its id.
+    pub id: ProviderId,
+    /// Its name for people.
+    pub name: String,
+    /// What sort it is.
+    pub kind: Kind,
+    /// The base address, with the version segment.
+    pub endpoint: String,
+    /// What is spoken at [`Self::endpoint`].
+    pub protocols: Vec<Protocol>,
+    /// How it wants its key.
+    pub auth: Auth,
+    /// Other places for single protocols.
+    pub endpoints: BTreeMap<Protocol, Endpoint>,
+    /// How calls may be paid.
+    pub payment_modes: Vec<String>,
+    /// The models it lists; none means that it takes any name.
+    pub models: Vec<Model>,
+    /// The file it came from.
+    pub origin: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    id: String,
+    name: Option<String>,
+    kind: Kind,
+    endpoint: String,
+    protocol: OneOrMore,
+    #[serde(default)]
+    auth: Auth,
+    #[serde(default)]
+    endpoints: BTreeMap<Protocol, Endpoint>,
+    #[serde(default)]
+    payment: Payment,
+    #[serde(default)]
+    models: Vec<Model>,
+}
+
+#[derive(Default, Deserialize)]
+struct Payment {
+    #[serde(default)]
+    modes: Vec<String>,
+}
+
+/// A protocol, or a list of them.
+struct OneOrMore(Vec<Protocol>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a protocol or a list of protocols")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMore, E> {
+                Protocol::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| OneOrMore(vec![one]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    all.push(one);
+                }
+                Ok(OneOrMore(all))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest. `origin` is the file that errors name.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, RegistryError> {
+        shape::check(text, origin)?;
+        let raw: Raw = toml::from_str(text).map_err(|error| shape::syntax(&error, text, origin))?;
+        let manifest = Self {
+            id: ProviderId::parse(&raw.id)
+                .map_err(|error| at(text, origin, &format!("\"{}\"", raw.id), error.to_string()))?,
+            name: raw.name.unwrap_or_else(|| raw.id.clone()),
+            kind: raw.kind,
+            endpoint: raw.endpoint,
+            protocols: raw.protocol.0,
+            auth: raw.auth,
+            endpoints: raw.endpoints,
+            payment_modes: raw.payment.modes,
+            models: raw.models,
+            origin: origin.to_owned(),
+        };
+        manifest.check(text)?;
+        Ok(manifest)
+    }
+
+    fn check(&self, text: &str) -> Result<(), RegistryError> {
+        let mut seen = HashSet::new();
+        for model in &self.models {
+            let quoted = format!("\"{}\"", model.id);
+            if model.id.is_empty() {
+                return Err(at(text, &self.origin, "id = \"\"", "a model needs an id".to_owned()));
+            }
+            if !seen.insert(&model.id) {
+                return Err(at(text, &self.origin, &quoted, format!("the model `{}` is listed twice", model.id)));
+            }
+            let tiers = model.pricing.as_ref().map(|pricing| pricing.context_tiers.as_slice()).unwrap_or_default();
+            if !tiers.windows(2).all(|pair| pair[0].above_input_tokens < pair[1].above_input_tokens) {
+                return Err(at(text, &self.origin, &quoted, format!("the tiers of `{}` must rise", model.id)));
+            }
+        }
+        for name in &self.auth.env {
+            if !is_variable(name) {
+                let reason = format!("`{name}` is not a variable name; use upper-case letters, digits and `_`");
+                return Err(at(text, &self.origin, &format!("\"{name}\""), reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// True where `name` can stand for a provider key in the environment.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn at(text: &str, file: &Path, what: &str, reason: String) -> RegistryError {
+    let line = text.find(what).map_or(1, |at| shape::line_of(text, at));
+    RegistryError::Manifest { file: file.to_owned(), line, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+id = "x"
+kind = "gateway"
+endpoint = "https://x.example/v1"
+protocol = ["messages", "chat_completions"]
+[auth]
+env = ["X_KEY"]
+[endpoints.chat_completions]
+url = "https://x.example/openai"
+[[models]]
+id = "m"
+[models.pricing.input_tokens]
+no_cache = 0
+"#;
+
+    fn parse(text: &str) -> Result<Manifest, RegistryError> {
+        Manifest::parse(text, Path::new("dir/x.toml"))
+    }
+
+    #[test]
+    fn reads_what_the_contract_lists() {
+        let manifest = parse(GOOD).unwrap();
+        assert_eq!(manifest.protocols, [Protocol::Messages, Protocol::ChatCompletions]);
+        assert_eq!(manifest.models[0].upstream_id(), "m");
+        assert_eq!(manifest.endpoints[&Protocol::ChatCompletions].url, "https://x.example/openai");
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_line_and_the_nearest() {
+        let error = parse(&GOOD.replace("no_cache", "nocache")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "dir/x.toml:13: unknown key `models.pricing.input_tokens.nocache`; did you mean `no_cache`"
+        );
+        let error = parse(&GOOD.replace("endpoint =", "endpiont =")).unwrap_err();
+        assert_eq!(error.to_string(), "dir/x.toml:4: unknown key `endpiont`; did you mean `endpoint`");
+    }
+
+    #[test]
+    fn every_other_mistake_names_its_line() {
+        for (from, to, line) in [
+            ("\"gateway\"", "\"gatewy\"", 3),
+            ("id = \"x\"", "id = \"X!\"", 2),
+            ("\"X_KEY\"", "\"x key\"", 7),
+            ("no_cache = 0", "no_cache = -1", 13),
+            ("no_cache = 0", "no_cache = ", 13),
+            ("[[models]]\nid = \"m\"", "[[models]]\nid = \"m\"\n[[models]]\nid = \"m\"", 11),
+        ] {
+            let text = parse(&GOOD.replace(from, to)).unwrap_err().to_string();
+            assert!(text.starts_with(&format!("dir/x.toml:{line}: ")), "{text}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Which providers exist, how they are reached, and which models they list.
+//!
+//! Manifests are TOML data ([`Manifest`]); a [`Catalog`] is what remains after the user's own manifests and the
+//! `[providers.*]` sections of the configuration were laid over the shipped ones. Both are immutable values, built
+//! without touching files or the network. This module never sees a key.
+
+mod catalog;
+mod error;
+mod id;
+mod manifest;
+mod price;
+mod provider;
+mod shape;
+mod shipped;
+
+pub use self::{
+    catalog::{Catalog, ProviderOverride},
+    error::RegistryError,
+    id::ProviderId,
+    manifest::{Auth, Endpoint, Kind, Manifest, Model, Protocol},
+    price::{InputPrices, OutputPrices, Price, Pricing, Tier},
+    provider::{Origin, Provider, Target},
+    shipped::shipped,
+};

@@ -1,0 +1,161 @@
+use std::{collections::BTreeMap, path::Path};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::registry::{Manifest, ProviderOverride};
+
+struct World {
+    catalog: Catalog,
+    aliases: BTreeMap<String, String>,
+    prefer: Vec<ProviderId>,
+    keys: Vec<&'static str>,
+}
+
+fn manifest(id: &str, kind: &str, models: &[&str]) -> Manifest {
+    let address = if kind == "local" { "http://127.0.0.1:1/v1" } else { "https://h.example/v1" };
+    let mut text =
+        format!("id = \"{id}\"\nkind = \"{kind}\"\nendpoint = \"{address}\"\nprotocol = \"chat_completions\"\n");
+    for model in models {
+        text += "[[models]]\n";
+        text.extend([format!("id = \"{model}\"\n"), format!("provider_model_id = \"up-{model}\"\n")]);
+    }
+    Manifest::parse(&text, Path::new("x.toml")).unwrap()
+}
+
+impl World {
+    fn new(demo: bool) -> Self {
+        let shipped = vec![
+            manifest("acme", "first_party", &["big", "small", "shared"]),
+            manifest("gate", "gateway", &["shared", "acme/big", "acme/rare", "keyless/odd"]),
+            manifest("any", "first_party", &[]),
+            manifest("keyless", "first_party", &["lonely", "shared"]),
+            manifest("off", "first_party", &["dark"]),
+            manifest("near", "local", &[]),
+            manifest("demo", "local", &["echo"]),
+        ];
+        let off = ProviderOverride { enabled: Some(false), ..Default::default() };
+        let overrides = BTreeMap::from([(ProviderId::parse("off").unwrap(), off)]);
+        let aliases = [
+            ("fast", "acme:unlisted"),
+            ("again", "fast"),
+            ("bare", "small"),
+            ("acme:big", "gate:shared"),
+            ("acme/small", "any/x"),
+        ];
+        Self {
+            catalog: Catalog::build(shipped, vec![], overrides, demo).unwrap(),
+            aliases: aliases.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            prefer: vec![],
+            keys: vec!["acme", "gate", "any", "off"],
+        }
+    }
+
+    /// The route as `provider|model|upstream id`, or the refusal as a word and its provider.
+    fn ask(&self, name: &str) -> String {
+        let has_key = |id: &ProviderId| self.keys.contains(&id.as_str());
+        let names = Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key: &has_key };
+        match names.resolve(name) {
+            Ok(route) => format!("{}|{}|{}", route.provider.id(), route.model, route.upstream_id()),
+            Err(Refusal::KeyMissing(provider)) => format!("key {}", provider.id()),
+            Err(Refusal::Disabled(provider)) => format!("disabled {}", provider.id()),
+            Err(Refusal::DemoOff) => "demo".to_owned(),
+            Err(Refusal::NotListed(provider, _)) => format!("unlisted {}", provider.id()),
+            Err(Refusal::Unknown) => "unknown".to_owned(),
+        }
+    }
+}
+
+#[test]
+fn every_rule_of_the_contract_in_its_order() {
+    let world = World::new(false);
+    for (name, expected) in [
+        // p:m is that provider only, listed or not, and beats an alias of the same spelling.
+        ("acme:big", "acme|big|up-big"),
+        ("acme:never-heard-of", "acme|never-heard-of|never-heard-of"),
+        ("any:a:b/c", "any|a:b/c|a:b/c"),
+        ("keyless:lonely", "key keyless"),
+        ("keyless:unlisted", "key keyless"),
+        ("off:dark", "disabled off"),
+        ("near:llama", "near|llama|llama"),
+        // An alias resolves by the other rules, and never through another alias.
+        ("fast", "acme|unlisted|unlisted"),
+        ("again", "unknown"),
+        ("bare", "acme|small|up-small"),
+        ("acme/small", "any|x|x"),
+        // p/m where p has a key and lists m, or lists nothing.
+        ("acme/big", "acme|big|up-big"),
+        ("any/whatever", "any|whatever|whatever"),
+        ("near/llama3:8b", "near|llama3:8b|llama3:8b"),
+        ("gate/acme/big", "gate|acme/big|up-acme/big"),
+        // The whole string in somebody's list.
+        ("acme/rare", "gate|acme/rare|up-acme/rare"),
+        ("keyless/odd", "gate|keyless/odd|up-keyless/odd"),
+        ("small", "acme|small|up-small"),
+        ("shared", "acme|shared|up-shared"),
+        // 402.
+        ("keyless/lonely", "key keyless"),
+        ("keyless/unheard", "key keyless"),
+        ("lonely", "key keyless"),
+        // 404.
+        ("dark", "disabled off"),
+        ("off/dark", "disabled off"),
+        ("acme/unheard", "unlisted acme"),
+        ("llama", "unknown"),
+        ("bitrouter:big", "unknown"),
+        ("demo/echo", "demo"),
+        ("demo:echo", "demo"),
+        ("echo", "unknown"),
+        ("", "unknown"),
+        ("/", "unknown"),
+        (":", "unknown"),
+        ("acme:", "unknown"),
+        ("acme/", "unknown"),
+    ] {
+        assert_eq!(world.ask(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn preference_beats_kind_and_kind_beats_the_id() {
+    let mut world = World::new(true);
+    world.keys.push("keyless");
+    assert_eq!(world.ask("shared"), "acme|shared|up-shared");
+    world.keys.retain(|id| *id != "acme");
+    assert_eq!(world.ask("shared"), "keyless|shared|up-shared");
+    world.prefer = vec![ProviderId::parse("absent").unwrap(), ProviderId::parse("gate").unwrap()];
+    assert_eq!(world.ask("shared"), "gate|shared|up-shared");
+    assert_eq!(world.ask("demo/echo"), "demo|echo|up-echo");
+    assert_eq!(world.ask("echo"), "demo|echo|up-echo");
+}
+
+#[test]
+fn suggestions_are_near_and_working_ones_come_first() {
+    let world = World::new(false);
+    let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
+    let names = Names { catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key };
+    assert_eq!(suggestions("acme/bgi", &names)[0], "acme/big");
+    assert_eq!(suggestions("lonly", &names), ["keyless/lonely"]);
+    assert!(suggestions("zzzzqqqq", &names).is_empty());
+    assert!(suggestions("shared", &names).len() <= 3);
+}
+
+proptest! {
+    /// Nothing that a caller writes makes the router panic or reach a provider that is off or lacks its key.
+    #[test]
+    fn a_route_is_always_to_a_usable_provider(
+        name in "((acme|gate|any|keyless|off|near|demo|x)[:/])?(acme/)?[a-z:/]{0,6}|\\PC{0,12}",
+    ) {
+        let world = World::new(false);
+        let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
+        let names = Names {
+            catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key,
+        };
+        if let Ok(route) = names.resolve(&name) {
+            prop_assert!(names.usable(route.provider));
+            prop_assert!(name.ends_with(route.model) || world.aliases.contains_key(&name));
+            prop_assert!(!route.model.is_empty());
+        }
+        prop_assert!(suggestions(&name, &names).len() <= 3);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a request is served with: one immutable value, swapped whole, kept by the requests that began with it.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    ports::SharedKeys,
+    registry::{Catalog, Provider, ProviderId},
+    route::{self, Names, Refusal, Route},
+};
+
+/// Bounds of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body, in bytes.
+    pub max_body: u64,
+    /// Until a connection to the provider stands, its name and TLS included.
+    pub connect: Duration,
+    /// From then until the first body byte of the reply.
+    pub first_byte: Duration,
+    /// Between two pieces of the reply.
+    pub between_chunks: Duration,
+    /// From the head of the request to the last byte of the reply.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: 64 << 20,
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_mins(10),
+            between_chunks: Duration::from_mins(2),
+            total: Duration::from_mins(30),
+        }
+    }
+}
+
+/// Registry, settings and keys at one instant.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The providers.
+    pub catalog: Arc<Catalog>,
+    /// `[aliases]`.
+    pub aliases: BTreeMap<String, String>,
+    /// `[routing] prefer`.
+    pub prefer: Vec<ProviderId>,
+    /// The keys.
+    pub keys: SharedKeys,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Where a model name leads.
+    pub fn resolve<'a>(&'a self, name: &'a str) -> Result<Route<'a>, Refusal<'a>> {
+        self.names(&|id| self.keys.key(id).is_some()).resolve(name)
+    }
+
+    /// The names nearest to one that leads nowhere.
+    pub fn suggestions(&self, name: &str) -> Vec<String> {
+        route::suggestions(name, &self.names(&|id| self.keys.key(id).is_some()))
+    }
+
+    fn names<'a, 'k>(&'a self, has_key: &'k dyn Fn(&ProviderId) -> bool) -> Names<'a, 'k> {
+        Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key }
+    }
+
+    /// True where calls can go to the provider as far as keys and settings say.
+    pub fn usable(&self, provider: &Provider) -> bool {
+        provider.enabled() && (!provider.needs_key() || self.keys.key(provider.id()).is_some())
+    }
+}

@@ -1,0 +1,160 @@
+//! One HTTP/1.1 connection, driven by its user: a request, then the body of its reply, then back to the pool.
+
+use std::{
+    convert::Infallible,
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
+    sync::Weak,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1},
+};
+use hyper_util::rt::TokioIo;
+
+use super::{Pool, stream::Stream};
+use crate::registry::Origin;
+
+/// The most that is read ahead of the caller.
+const READ_AHEAD: usize = 64 << 10;
+
+/// A request body: up to three pieces that are sent one after the other.
+#[derive(Debug)]
+pub(crate) struct RequestBody([Bytes; 3]);
+
+impl From<[Bytes; 3]> for RequestBody {
+    fn from(parts: [Bytes; 3]) -> Self {
+        Self(parts)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.get_mut().0.iter_mut().find(|part| !part.is_empty());
+        Poll::Ready(next.map(|part| Ok(Frame::data(std::mem::take(part)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|part| part.len() as u64).sum())
+    }
+}
+
+/// A connection and the handle that sends requests on it.
+pub(super) struct Link {
+    sender: http1::SendRequest<RequestBody>,
+    /// `None` once the connection has ended.
+    driver: Option<http1::Connection<TokioIo<Stream>, RequestBody>>,
+}
+
+impl Link {
+    pub(super) async fn new(io: TokioIo<Stream>) -> Result<Box<Self>, hyper::Error> {
+        let (sender, driver) = http1::Builder::new().max_buf_size(READ_AHEAD).handshake(io).await?;
+        Ok(Box::new(Self { sender, driver: Some(driver) }))
+    }
+
+    /// Lets the connection read and write what it can.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = self.driver.as_mut()
+            && Pin::new(driver).poll(cx).is_ready()
+        {
+            // Dropping it hands back a request that was not sent and wakes whoever waits for a reply.
+            self.driver = None;
+        }
+    }
+
+    /// True where the connection is idle and the other side has not closed it.
+    pub(super) fn is_idle(&mut self) -> bool {
+        // Nobody waits for an idle connection: its end is noticed here, when it is looked at.
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Sends a request and waits for the head of the reply.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        let mut reply = pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        poll_fn(|cx| {
+            if let Some(running) = driver.as_mut()
+                && Pin::new(running).poll(cx).is_ready()
+            {
+                *driver = None;
+            }
+            reply.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// The body of a reply together with its connection.
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    /// `None` once the body has ended: the connection is in the pool or gone.
+    link: Option<Box<Link>>,
+    origin: std::sync::Arc<Origin>,
+    pool: Weak<Pool>,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(incoming: Incoming, link: Box<Link>, origin: std::sync::Arc<Origin>, pool: Weak<Pool>) -> Self {
+        let mut body = Self { incoming, link: Some(link), origin, pool };
+        if body.incoming.is_end_stream() {
+            body.release();
+        }
+        body
+    }
+
+    fn release(&mut self) {
+        if let (Some(mut link), Some(pool)) = (self.link.take(), self.pool.upgrade())
+            && link.is_idle()
+        {
+            pool.put(&self.origin, link);
+        }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        // Asking first tells the connection that there is room, so that it reads and no sooner.
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        if polled.is_pending()
+            && let Some(link) = this.link.as_mut()
+        {
+            link.drive(cx);
+            polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        }
+        let frame = ready!(polled);
+        match &frame {
+            Some(Ok(_)) if !this.incoming.is_end_stream() => {}
+            Some(Err(_)) => this.link = None,
+            _ => this.release(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

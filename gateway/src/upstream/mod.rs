@@ -1,0 +1,23 @@
+//! Connections to providers: HTTP/1.1 over TCP or TLS, pooled, with every wait bounded by its caller.
+//!
+//! A connection is driven by whoever uses it, never by a task of its own: dropping a request or a reply drops the
+//! connection with it, reading stops when the caller stops reading, and nothing has to be woken up in between.
+//! This module knows origins and bytes; it never knows providers, models or dialects.
+
+mod connect;
+mod dns;
+mod error;
+mod link;
+mod pool;
+mod proxy;
+mod stream;
+mod tls;
+
+pub use self::proxy::ProxySettings;
+pub(crate) use self::{
+    connect::Connector,
+    error::{Side, UpstreamError},
+    link::{RequestBody, UpstreamBody},
+    pool::Pool,
+    proxy::Proxy,
+};

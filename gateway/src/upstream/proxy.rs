@@ -1,0 +1,185 @@
+//! The proxy for https: which calls go through it, and how it is asked.
+
+use http::Uri;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::UpstreamError;
+use crate::registry::Origin;
+
+/// `HTTPS_PROXY` and `NO_PROXY` as they are set. The address can hold a password: there is no `Debug`.
+#[derive(Clone, Default)]
+pub struct ProxySettings {
+    /// `HTTPS_PROXY`.
+    pub https: Option<String>,
+    /// `NO_PROXY`.
+    pub no_proxy: Option<String>,
+}
+
+/// The parsed settings.
+pub(crate) enum Proxy {
+    /// None is set.
+    Direct,
+    /// One is set.
+    Through(Matcher),
+    /// What is set is no address; calls that would need it fail, and never go around it.
+    Unusable(Matcher),
+}
+
+impl Proxy {
+    pub(crate) fn new(settings: &ProxySettings) -> Self {
+        let Some(https) = settings.https.as_deref().filter(|text| !text.is_empty()) else { return Self::Direct };
+        let no_proxy = settings.no_proxy.clone().unwrap_or_default();
+        let build = |https: &str| Matcher::builder().https(https.to_owned()).no(no_proxy.clone()).build();
+        let matcher = build(https);
+        let anywhere = Matcher::builder().https(https.to_owned()).build();
+        let probe = Uri::from_static("https://provider.invalid/");
+        let usable = anywhere.intercept(&probe).is_some_and(|found| {
+            matches!(found.uri().scheme_str(), Some("http" | "https")) && found.uri().host().is_some()
+        });
+        // The stand-in is never connected to; it tells which calls would have gone through the proxy.
+        if usable { Self::Through(matcher) } else { Self::Unusable(build("http://proxy.invalid")) }
+    }
+
+    /// The proxy that a call to `origin` goes through.
+    pub(super) fn intercept(&self, origin: &Origin) -> Result<Option<Intercept>, UpstreamError> {
+        if !origin.tls || origin.is_loopback() {
+            return Ok(None);
+        }
+        let uri = || origin.key.parse::<Uri>().ok();
+        match self {
+            Self::Direct => Ok(None),
+            Self::Through(matcher) => Ok(uri().and_then(|uri| matcher.intercept(&uri))),
+            Self::Unusable(matcher) => match uri().and_then(|uri| matcher.intercept(&uri)) {
+                Some(_) => Err(UpstreamError::ProxyAddress),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// The longest head that a proxy may answer with.
+const LONGEST_HEAD: usize = 8 << 10;
+
+/// Asks the proxy at the other end of `stream` for a tunnel to `origin`.
+pub(super) async fn tunnel<S>(stream: &mut S, through: &Intercept, origin: &Origin) -> Result<(), UpstreamError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let fail = |reason: String| UpstreamError::Proxy {
+        proxy: through.uri().authority().map(ToString::to_string).unwrap_or_default(),
+        host: origin.host.clone(),
+        reason,
+    };
+    let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
+    let port = origin.port;
+    let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
+    if let Some(auth) = through.basic_auth() {
+        ask.extend_from_slice(b"Proxy-Authorization: ");
+        ask.extend_from_slice(auth.as_bytes());
+        ask.extend_from_slice(b"\r\n");
+    }
+    ask.extend_from_slice(b"\r\n");
+    stream.write_all(&ask).await.map_err(|error| fail(error.to_string()))?;
+    stream.flush().await.map_err(|error| fail(error.to_string()))?;
+    let mut head = Vec::with_capacity(256);
+    // Byte by byte: what follows the head belongs to the tunnel.
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() >= LONGEST_HEAD {
+            return Err(fail("its answer is too long".to_owned()));
+        }
+        let byte = stream.read_u8().await.map_err(|_| fail("it closed the connection".to_owned()))?;
+        head.push(byte);
+    }
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let http = words.next().is_some_and(|word| word.starts_with(b"HTTP/1."));
+    match words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok()) {
+        Some(200..=299) if http => Ok(()),
+        Some(407) if http => {
+            Err(fail("it wants a name and password; put them into HTTPS_PROXY (http://user:password@host:port)".into()))
+        }
+        Some(status) if http => Err(fail(format!("it answered {status}"))),
+        _ => Err(fail("it does not speak HTTP".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        let uri: Uri = url.parse().unwrap();
+        let host = uri.host().unwrap().trim_matches(['[', ']']).to_owned();
+        Origin { key: url.into(), tls: uri.scheme_str() == Some("https"), host, port: uri.port_u16().unwrap_or(443) }
+    }
+
+    fn proxy(https: &str, no_proxy: &str) -> Proxy {
+        Proxy::new(&ProxySettings { https: Some(https.into()), no_proxy: Some(no_proxy.into()) })
+    }
+
+    #[test]
+    fn https_goes_through_the_proxy_and_loopback_never_does() {
+        let proxy = proxy("http://p:8080", "inside.example,10.0.0.0/8");
+        for (url, through) in [
+            ("https://api.example", true),
+            ("https://x.inside.example", false),
+            ("https://10.2.3.4", false),
+            ("https://localhost:9", false),
+            ("https://127.0.0.1:9", false),
+            ("https://[::1]:9", false),
+            ("http://127.0.0.1:9", false),
+        ] {
+            assert_eq!(proxy.intercept(&origin(url)).unwrap().is_some(), through, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_proxy_is_an_error_and_not_a_way_around() {
+        for bad in ["socks5://p:1", "::::", "http://"] {
+            let proxy = proxy(bad, "free.example");
+            assert!(proxy.intercept(&origin("https://api.example")).is_err(), "{bad}");
+            assert!(proxy.intercept(&origin("https://free.example")).unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_is_asked_for_with_the_password_and_refusals_are_told() {
+        for (answer, expected) in [
+            ("HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n", None),
+            ("HTTP/1.1 407 No\r\n\r\n", Some("wants a name and password")),
+            ("HTTP/1.1 503 No\r\n\r\n", Some("answered 503")),
+            ("SSH-2.0\r\n\r\n", Some("does not speak HTTP")),
+            ("HTTP/1.1 200", Some("closed the connection")),
+        ] {
+            let Proxy::Through(matcher) = proxy("http://me:secret@p:8080", "") else { panic!("usable") };
+            let through = matcher.intercept(&Uri::from_static("https://api.example")).unwrap();
+            let (mut ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(answer.as_bytes()).await.unwrap();
+            theirs.write_all(if expected.is_none() { b"tunnel" } else { b"" }).await.unwrap();
+            let (mut asked, writing) = tokio::io::split(theirs);
+            if expected == Some("closed the connection") {
+                let mut writing = writing;
+                writing.shutdown().await.unwrap();
+            }
+            let result = tunnel(&mut ours, &through, &origin("https://api.example")).await;
+            match expected {
+                None => {
+                    result.unwrap();
+                    let mut rest = [0; 6];
+                    ours.read_exact(&mut rest).await.unwrap();
+                    assert_eq!(&rest, b"tunnel");
+                }
+                Some(expected) => {
+                    let text = result.unwrap_err().to_string();
+                    assert!(text.contains(expected) && !text.contains("secret"), "{text}");
+                }
+            }
+            drop(ours);
+            let mut ask = String::new();
+            asked.read_to_string(&mut ask).await.unwrap();
+            assert!(ask.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n"), "{ask}");
+            assert!(ask.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "{ask}");
+        }
+    }
+}

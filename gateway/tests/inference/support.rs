@@ -1,0 +1,271 @@
+//! A gateway on a real socket, a provider that does exactly what a test says, and a caller that sees every byte.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bitrouter_gateway::{
+    Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
+    http::{CloseAfter, RequestId},
+    ports::{KeySource, RequestRecord, UsageSink},
+    registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
+};
+use bitrouter_proto::tasks::Tasks;
+use secrecy::SecretString;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Nothing in a test takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The key that must show up nowhere but in the provider's request.
+pub(crate) const KEY: &str = "sk-canary-7f3a";
+
+struct Keys;
+
+impl KeySource for Keys {
+    fn key(&self, provider: &ProviderId) -> Option<SecretString> {
+        (provider.as_str() == "acme").then(|| SecretString::from(KEY))
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Sink {
+    started: Mutex<usize>,
+    records: Mutex<Vec<RequestRecord>>,
+    refused: Mutex<Vec<&'static str>>,
+}
+
+impl UsageSink for Sink {
+    fn started(&self) {
+        *self.started.lock().unwrap() += 1;
+    }
+
+    fn finished(&self, record: &RequestRecord) {
+        self.records.lock().unwrap().push(record.clone());
+    }
+
+    fn refused(&self, reason: &'static str) {
+        self.refused.lock().unwrap().push(reason);
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) tasks: Tasks,
+    provider: TcpListener,
+    address: SocketAddr,
+}
+
+const ACME: &str = r#"
+id = "acme"
+kind = "first_party"
+endpoint = "https://acme.invalid/v1"
+protocol = "chat_completions"
+[auth]
+env = ["ACME_KEY"]
+[[models]]
+id = "big"
+provider_model_id = "big-2026"
+[[models]]
+id = "same"
+"#;
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
+        let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/base/v1", provider.local_addr().unwrap());
+        let over = ProviderOverride { base_url: Some(base_url), ..Default::default() };
+        let overrides = BTreeMap::from([(ProviderId::parse("acme").unwrap(), over)]);
+        let foreign =
+            ACME.replace("acme", "foreign").replace("chat_completions", "messages").replace("ACME", "FOREIGN");
+        let user = [ACME.to_owned(), foreign.replace("first_party", "local")];
+        let user = user.iter().map(|text| Manifest::parse(text, Path::new("test.toml")).unwrap()).collect();
+        let catalog = Catalog::build(shipped().unwrap(), user, overrides, true).unwrap();
+        let snapshot = Snapshot {
+            catalog: Arc::new(catalog),
+            aliases: BTreeMap::from([("fast".to_owned(), "acme:unlisted".to_owned())]),
+            prefer: vec![],
+            keys: Arc::new(Keys),
+            limits,
+        };
+        let (sink, tasks) = (Arc::new(Sink::default()), Tasks::new());
+        let usage = Arc::clone(&sink) as Arc<dyn UsageSink>;
+        let options = GatewayOptions { usage, proxy: ProxySettings::default(), tasks: tasks.clone() };
+        let gateway = Gateway::new(options, snapshot);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = gateway.router().layer(axum::Extension(RequestId("req_test".to_owned())));
+        tasks.spawn("serve", async move { axum::serve(listener, router).await.unwrap() });
+        Self { gateway, sink, tasks, provider, address }
+    }
+
+    /// The router with a token that is cancelled when the connection must end.
+    pub(crate) async fn with_close_token(&self, token: CancellationToken) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.gateway.router().layer(axum::Extension(CloseAfter(token)));
+        self.tasks.spawn("serve", async move { axum::serve(listener, router).await.unwrap() });
+        address
+    }
+
+    pub(crate) async fn caller(&self) -> Wire {
+        Wire::to(self.address).await
+    }
+
+    /// The next connection that the gateway makes.
+    pub(crate) async fn accept(&self) -> Wire {
+        let (stream, _) = timeout(PATIENCE, self.provider.accept()).await.expect("no connection").unwrap();
+        Wire(stream)
+    }
+
+    /// The records, once there are `count` of them.
+    pub(crate) async fn records(&self, count: usize) -> Vec<RequestRecord> {
+        let wait = async {
+            loop {
+                let records = self.sink.records.lock().unwrap().clone();
+                if records.len() >= count {
+                    assert_eq!((records.len(), *self.sink.started.lock().unwrap()), (count, count));
+                    return records;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, wait).await.expect("records")
+    }
+
+    pub(crate) fn refused(&self) -> Vec<&'static str> {
+        self.sink.refused.lock().unwrap().clone()
+    }
+}
+
+/// One end of a connection, read and written as bytes.
+pub(crate) struct Wire(pub(crate) TcpStream);
+
+impl Wire {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends a chat request with this body.
+    pub(crate) async fn chat(&mut self, body: &str) {
+        self.post("/v1/chat/completions", body).await;
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &str) {
+        let length = body.len();
+        self.send(format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:4356\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\nauthorization: Bearer from-the-caller\r\n\r\n{body}"
+        ))
+        .await;
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> (u16, serde_json::Value) {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:4356\r\n\r\n")).await;
+        self.reply().await
+    }
+
+    /// Reads up to and with `end`.
+    pub(crate) async fn until(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        let wait = async {
+            while !read.ends_with(end.as_bytes()) {
+                match self.0.read_u8().await {
+                    Ok(byte) => read.push(byte),
+                    Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&read)),
+                }
+            }
+        };
+        let done = timeout(PATIENCE, wait).await;
+        assert!(done.is_ok(), "no {end:?} in {:?}", String::from_utf8_lossy(&read));
+        String::from_utf8(read).unwrap()
+    }
+
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut read = vec![0; length];
+        timeout(PATIENCE, self.0.read_exact(&mut read)).await.expect("bytes").unwrap();
+        read
+    }
+
+    /// A head, lower case, and a body with a length.
+    pub(crate) async fn message(&mut self) -> (String, Vec<u8>) {
+        let head = self.until("\r\n\r\n").await.to_ascii_lowercase();
+        let length =
+            head.split("content-length: ").nth(1).map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
+        let body = self.exactly(length).await;
+        (head, body)
+    }
+
+    /// A reply with a length: status and JSON.
+    pub(crate) async fn reply(&mut self) -> (u16, serde_json::Value) {
+        let (head, body) = self.message().await;
+        (status(&head), serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Whatever comes until the other side ends it; `Err` where it resets.
+    pub(crate) async fn rest(&mut self) -> std::io::Result<String> {
+        let mut read = Vec::new();
+        let result = timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("no end");
+        result.map(|_| String::from_utf8(read).unwrap())
+    }
+
+    /// True once the other side has ended the connection, within `limit`.
+    pub(crate) async fn ends_within(&mut self, limit: Duration) -> bool {
+        let mut byte = [0];
+        matches!(timeout(limit, self.0.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        self.0.set_zero_linger().unwrap();
+    }
+}
+
+pub(crate) fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// The bytes of a chunked body, chunk sizes removed; the rest of it must follow its head.
+pub(crate) fn dechunked(text: &str) -> (String, bool) {
+    let (mut body, mut rest) = (String::new(), text);
+    while let Some((size, more)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return (body, true);
+        }
+        let Some(chunk) = more.get(..size) else { return (body + more, false) };
+        body += chunk;
+        rest = more.get(size + 2..).unwrap_or_default();
+    }
+    (body, false)
+}
+
+/// A reply with a JSON body and a length.
+pub(crate) fn json(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+pub(crate) const STREAM: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+pub(crate) fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
+}

@@ -1,0 +1,224 @@
+//! The typed calls.
+
+use std::{path::Path, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tonic::Streaming;
+
+use crate::{
+    PROTOCOL_HEADER, VERSION_HEADER,
+    client::{
+        ClientError, Located,
+        channel::{Channel, OURS},
+        locate,
+    },
+    env::Environment,
+    paths::Places,
+    status::{KeyChange, Status},
+    wire::{
+        self, daemon_service_client::DaemonServiceClient, environment_service_client::EnvironmentServiceClient,
+        log_service_client::LogServiceClient,
+    },
+};
+
+/// How long a healthy daemon may take to answer its status. A sick one is reported after it, well within a second.
+pub const PATIENCE: Duration = Duration::from_millis(800);
+
+/// How long a call that reads files may take.
+const LONG: Duration = Duration::from_secs(30);
+
+/// The wire size limit in both directions, bytes.
+const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A connection to a daemon that answered its status.
+pub struct Client {
+    channel: Channel,
+    status: Status,
+    answered: Answered,
+}
+
+/// What the daemon announced with its answer.
+struct Answered {
+    version: String,
+    protocol: String,
+}
+
+/// A stream of log lines.
+pub struct Logs {
+    stream: Streaming<wire::LogsResponse>,
+}
+
+impl Client {
+    /// Finds the daemon and asks for its status, which also proves that it is alive.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`], [`ClientError::Unsafe`] before anything is sent, [`ClientError::Unresponsive`] after
+    /// [`PATIENCE`].
+    pub async fn connect(env: &Environment, explicit: Option<&Path>) -> Result<Self, ClientError> {
+        let located = match locate::find(env, explicit) {
+            Ok(located) => located,
+            Err(ClientError::NotRunning { tried }) => return Err(absent(env, explicit, tried)),
+            Err(error) => return Err(error),
+        };
+        match Self::open(&located, OURS).await {
+            Err(ClientError::NotRunning { .. }) => Err(absent(env, explicit, vec![located.path])),
+            other => other,
+        }
+    }
+
+    /// Connects to one verified socket, announcing `protocol`. Tests announce other numbers.
+    pub async fn open(located: &Located, protocol: u32) -> Result<Self, ClientError> {
+        let deadline = tokio::time::sleep(PATIENCE);
+        let answer = async {
+            let (channel, pid) = Channel::connect(located, protocol).await.map_err(|error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    ClientError::Unsafe { path: located.path.clone(), why: error.to_string() }
+                }
+                _ => ClientError::NotRunning { tried: vec![located.path.clone()] },
+            })?;
+            let mut service = daemon(&channel);
+            let response = service.status(wire::StatusRequest {}).await;
+            Ok::<_, ClientError>((channel, pid, response))
+        };
+        tokio::select! {
+            answer = answer => {
+                let (channel, pid, response) = answer?;
+                let response = response.map_err(|status| match ClientError::from_status(&status) {
+                    ClientError::Broken(_) if status.code() == tonic::Code::Unavailable => unresponsive(pid),
+                    error => error,
+                })?;
+                let text = |key: &str| {
+                    response.metadata().get(key).and_then(|v| v.to_str().ok()).unwrap_or("unknown").to_owned()
+                };
+                let answered = Answered { version: text(VERSION_HEADER), protocol: text(PROTOCOL_HEADER) };
+                Ok(Self { channel, status: response.into_inner().into(), answered })
+            }
+            () = deadline => Err(unresponsive(peer_pid(located))),
+        }
+    }
+
+    /// The status that the daemon answered when this connection was made.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Refuses to go on with a daemon of another protocol. Status and stop work with any.
+    fn same_protocol(&self) -> Result<(), ClientError> {
+        if self.answered.protocol == OURS.to_string() {
+            return Ok(());
+        }
+        Err(ClientError::Version { theirs: self.answered.version.clone(), protocol: self.answered.protocol.clone() })
+    }
+
+    /// Tells the daemon to end after running requests had `timeout` (its own default where `None`).
+    pub async fn stop(&self, timeout: Option<Duration>) -> Result<u32, ClientError> {
+        let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        Ok(bounded(daemon(&self.channel).stop(wire::StopRequest { timeout_ms })).await?.pid)
+    }
+
+    /// The variable names that the daemon's providers read.
+    pub async fn variable_names(&self) -> Result<Vec<String>, ClientError> {
+        self.same_protocol()?;
+        Ok(bounded(environment(&self.channel).list_names(wire::ListNamesRequest {})).await?.names)
+    }
+
+    /// Sends this session's variables and makes the daemon read everything again: whole or not at all.
+    pub async fn reload(
+        &self,
+        variables: Vec<(String, Option<SecretString>)>,
+        forget: Vec<String>,
+    ) -> Result<Vec<KeyChange>, ClientError> {
+        self.same_protocol()?;
+        let request = wire::ReloadRequest { variables: exposed(variables), forget };
+        let answer = bounded(daemon(&self.channel).reload(request)).await?;
+        Ok(answer.changed.into_iter().map(Into::into).collect())
+    }
+
+    /// Sends a delta by name, as the shell hook does.
+    pub async fn push(&self, variables: Vec<(String, Option<SecretString>)>) -> Result<Vec<KeyChange>, ClientError> {
+        self.same_protocol()?;
+        let request = wire::PushRequest { variables: exposed(variables) };
+        let answer = bounded(environment(&self.channel).push(request)).await?;
+        Ok(answer.changed.into_iter().map(Into::into).collect())
+    }
+
+    /// Changes the log level; answers the one before.
+    pub async fn set_log_level(&self, level: &str) -> Result<String, ClientError> {
+        self.same_protocol()?;
+        let mut service = LogServiceClient::with_origin(self.channel.clone(), origin());
+        Ok(bounded(service.set_level(wire::SetLevelRequest { level: level.to_owned() })).await?.previous)
+    }
+
+    /// The newest `tail` log lines (all that the ring holds where `None`), and with `follow` those to come.
+    pub async fn logs(&self, follow: bool, tail: Option<u32>) -> Result<Logs, ClientError> {
+        self.same_protocol()?;
+        let stream = bounded(daemon(&self.channel).logs(wire::LogsRequest { follow, tail })).await?;
+        Ok(Logs { stream })
+    }
+}
+
+impl Logs {
+    /// The next line, with the number of lines that were missed before it; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<(String, u64)>, ClientError> {
+        let message = self.stream.message().await.map_err(|status| ClientError::from_status(&status))?;
+        Ok(message.map(|message| (message.line, message.missed)))
+    }
+}
+
+fn exposed(variables: Vec<(String, Option<SecretString>)>) -> Vec<wire::Variable> {
+    variables
+        .into_iter()
+        .map(|(name, value)| wire::Variable { name, value: value.map(|value| value.expose_secret().to_owned()) })
+        .collect()
+}
+
+fn origin() -> http::Uri {
+    http::Uri::from_static("http://localhost")
+}
+
+fn daemon(channel: &Channel) -> DaemonServiceClient<Channel> {
+    DaemonServiceClient::with_origin(channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+}
+
+fn environment(channel: &Channel) -> EnvironmentServiceClient<Channel> {
+    EnvironmentServiceClient::with_origin(channel.clone(), origin())
+}
+
+async fn bounded<T>(call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>) -> Result<T, ClientError> {
+    match tokio::time::timeout(LONG, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(ClientError::from_status(&status)),
+        Err(_) => Err(ClientError::Broken(format!("no answer within {} s", LONG.as_secs()))),
+    }
+}
+
+/// Nothing answers: is there no daemon, or one that holds the lock and is silent?
+fn absent(env: &Environment, explicit: Option<&Path>, tried: Vec<std::path::PathBuf>) -> ClientError {
+    if explicit.is_none()
+        && let Ok(places) = Places::of(env)
+        && locate::lock_is_held(&places)
+    {
+        return unresponsive(locate::read_daemon_json(&places).map(|json| json.pid));
+    }
+    ClientError::NotRunning { tried }
+}
+
+fn unresponsive(pid: Option<u32>) -> ClientError {
+    ClientError::Unresponsive { pid, stopped: pid.is_some_and(is_stopped) }
+}
+
+/// The process that listens on the socket, as the kernel says. Never waits: a full backlog tells nothing.
+fn peer_pid(located: &Located) -> Option<u32> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let stream = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    rustix::net::connect(&stream, &SocketAddrUnix::new(&located.path).ok()?).ok()?;
+    let creds = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+    u32::try_from(creds.pid.as_raw_nonzero().get()).ok()
+}
+
+/// True where the kernel says the process is stopped (`T` or `t` in `/proc/<pid>/stat`, proc(5)).
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
+}

@@ -1,0 +1,134 @@
+//! What can go wrong on the way to the daemon, and the command that helps.
+
+use std::path::PathBuf;
+
+use tonic_types::StatusExt as _;
+
+use crate::{
+    codes::{Reason, exit},
+    files::PlaceError,
+    paths::PathError,
+};
+
+/// A refusal by the daemon: a stable reason, a text, and the next command.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Why, from the closed set.
+    pub reason: Reason,
+    /// For people: a fragment, lower case.
+    pub message: String,
+    /// What to run next.
+    pub command: Option<String>,
+}
+
+/// Why a call did not get its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No daemon is there.
+    #[error("no daemon is running")]
+    NotRunning {
+        /// The sockets that were tried.
+        tried: Vec<PathBuf>,
+    },
+    /// The socket or its directory is not trustworthy.
+    #[error("will not talk to `{path}`: {why}")]
+    Unsafe {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A daemon holds the lock or accepts, but does not answer in time.
+    #[error("the daemon{} does not answer{}", pid_text(*.pid), if *.stopped { ": its process is stopped" } else { "" })]
+    Unresponsive {
+        /// Its process, where known.
+        pid: Option<u32>,
+        /// True where the kernel says the process is stopped (SIGSTOP, a debugger).
+        stopped: bool,
+    },
+    /// The daemon speaks another protocol.
+    #[error(
+        "this client is bitrouter {} (protocol {}), the daemon is {theirs} (protocol {protocol})",
+        crate::VERSION,
+        crate::PROTOCOL
+    )]
+    Version {
+        /// The daemon's release.
+        theirs: String,
+        /// The daemon's protocol number.
+        protocol: String,
+    },
+    /// The daemon refused.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// The connection broke.
+    #[error("the connection to the daemon broke: {0}")]
+    Broken(String),
+    /// There is no place to look for the daemon.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A place cannot be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+}
+
+fn pid_text(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+impl ClientError {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::NotRunning { .. } | Self::Unresponsive { .. } | Self::Broken(_) => exit::UNREACHABLE,
+            Self::Unsafe { .. } | Self::Version { .. } | Self::Path(_) | Self::Place(_) => exit::CALLER,
+            Self::Refused(refusal) => refusal.reason.exit(),
+        }
+    }
+
+    /// A stable word for `--json`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotRunning { .. } => "not_running",
+            Self::Unsafe { .. } => "unsafe_socket",
+            Self::Unresponsive { .. } => "unresponsive",
+            Self::Version { .. } => "version_mismatch",
+            Self::Refused(refusal) => match refusal.reason {
+                Reason::VersionMismatch => "version_mismatch",
+                Reason::PeerNotAllowed => "peer_not_allowed",
+                Reason::ConfigInvalid => "config_invalid",
+                Reason::RestartNeeded => "restart_needed",
+                Reason::InvalidArgument => "invalid_argument",
+                Reason::MessageTooLarge => "message_too_large",
+                Reason::Draining => "draining",
+                Reason::Unimplemented => "unimplemented",
+                Reason::Internal => "internal",
+            },
+            Self::Broken(_) => "connection_broken",
+            Self::Path(_) => "no_place",
+            Self::Place(_) => "bad_place",
+        }
+    }
+
+    /// The command that helps.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotRunning { .. } => Some("bitrouter start".to_owned()),
+            Self::Unresponsive { pid: Some(pid), stopped: true } => Some(format!("kill -CONT {pid}")),
+            Self::Unresponsive { pid: Some(pid), stopped: false } => Some(format!("kill -9 {pid}; bitrouter start")),
+            Self::Version { .. } => Some("bitrouter restart".to_owned()),
+            Self::Refused(refusal) => refusal.command.clone(),
+            _ => None,
+        }
+    }
+
+    /// Reads a gRPC status: the typed reason where the daemon attached one.
+    pub(super) fn from_status(status: &tonic::Status) -> Self {
+        let info = status.get_details_error_info();
+        if let Some(reason) = info.as_ref().and_then(|info| Reason::parse(&info.reason)) {
+            let command = info.and_then(|mut info| info.metadata.remove("command"));
+            return Self::Refused(Refusal { reason, message: status.message().to_owned(), command });
+        }
+        Self::Broken(format!("{}: {}", status.code(), status.message()))
+    }
+}

@@ -1,0 +1,188 @@
+//! Which socket to talk to, and whether it can be trusted before a byte is sent.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
+
+use crate::{
+    client::ClientError,
+    env::{self, Environment},
+    paths::{Places, SYSTEM_SOCKET, check_socket_path},
+    status::DaemonJson,
+};
+
+/// A socket that passed [`verify`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// Its path.
+    pub path: PathBuf,
+    /// The uid that owns it.
+    pub owner: u32,
+}
+
+/// The sockets to try, best first: the explicit one alone, else what `daemon.json` says, the runtime directory, the
+/// fallback below the state directory, the system path.
+pub fn candidates(env: &Environment, explicit: Option<&Path>) -> Result<Vec<PathBuf>, ClientError> {
+    if let Some(path) = explicit.map(Path::to_owned).or_else(|| env.path(env::BITROUTER_SOCKET)) {
+        check_socket_path(&path)?;
+        return Ok(vec![path]);
+    }
+    let places = Places::of(env)?;
+    let mut found = Vec::with_capacity(4);
+    found.extend(read_daemon_json(&places).map(|json| PathBuf::from(json.socket)));
+    found.extend(places.runtime_socket());
+    found.push(places.fallback_socket());
+    found.push(PathBuf::from(SYSTEM_SOCKET));
+    let mut seen = Vec::with_capacity(found.len());
+    found.retain(|path| {
+        let fresh = !seen.contains(path);
+        seen.push(path.clone());
+        fresh
+    });
+    Ok(found)
+}
+
+/// What the running daemon wrote about itself; `None` where there is no such file or it does not parse.
+pub fn read_daemon_json(places: &Places) -> Option<DaemonJson> {
+    serde_json::from_slice(&fs_read(&places.daemon_json())?).ok()
+}
+
+fn fs_read(path: &Path) -> Option<Vec<u8>> {
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), 64 * 1024), &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The first candidate that exists and can be trusted.
+///
+/// # Errors
+/// [`ClientError::Unsafe`] for the first one that exists but cannot be trusted, when no other can;
+/// [`ClientError::NotRunning`] when none exists.
+pub fn find(env: &Environment, explicit: Option<&Path>) -> Result<Located, ClientError> {
+    let is_explicit = explicit.is_some() || env.path(env::BITROUTER_SOCKET).is_some();
+    let tried = candidates(env, explicit)?;
+    let mut first_error = None;
+    for path in &tried {
+        match verify(path, is_explicit) {
+            Ok(Some(located)) => return Ok(located),
+            Ok(None) => {}
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or(ClientError::NotRunning { tried }))
+}
+
+/// Checks that `path` is a socket in a directory, both of which belong to us (to root at the system path), neither a
+/// symlink, neither writable by others. `None` where it does not exist.
+///
+/// Root may name another user's daemon, but only explicitly.
+pub fn verify(path: &Path, explicit: bool) -> Result<Option<Located>, ClientError> {
+    let refuse = |why: String| Err(ClientError::Unsafe { path: path.to_owned(), why });
+    let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) else {
+        return refuse("the path must be absolute".to_owned());
+    };
+    let stat = match rustix::fs::lstat(path) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(error) => return refuse(std::io::Error::from(error).to_string()),
+    };
+    let dir_stat = match rustix::fs::lstat(dir) {
+        Ok(stat) => stat,
+        Err(error) => return refuse(std::io::Error::from(error).to_string()),
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Socket => {}
+        FileType::Symlink => return refuse("it is a symlink".to_owned()),
+        _ => return refuse("it is not a socket".to_owned()),
+    }
+    if FileType::from_raw_mode(dir_stat.st_mode) != FileType::Directory {
+        return refuse(format!("`{}` is a symlink", dir.display()));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let trusted = |stat: &Stat| {
+        stat.st_uid == me || (stat.st_uid == 0 && path == Path::new(SYSTEM_SOCKET)) || (me == 0 && explicit)
+    };
+    if !trusted(&stat) {
+        return refuse(format!("it belongs to uid {}, not to you (uid {me})", stat.st_uid));
+    }
+    if !trusted(&dir_stat) {
+        return refuse(format!("`{}` belongs to uid {}, not to you (uid {me})", dir.display(), dir_stat.st_uid));
+    }
+    if stat.st_mode & 0o022 != 0 {
+        return refuse(format!("others can write to it (mode {:04o})", stat.st_mode & 0o7777));
+    }
+    if dir_stat.st_mode & 0o022 != 0 {
+        return refuse(format!("others can write to `{}` (mode {:04o})", dir.display(), dir_stat.st_mode & 0o7777));
+    }
+    Ok(Some(Located { path: path.to_owned(), owner: stat.st_uid }))
+}
+
+/// True where some process holds the single-instance lock. Asks with a shared lock that is dropped at once.
+pub fn lock_is_held(places: &Places) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(fd) = rustix::fs::open(places.lock_file(), flags, Mode::empty()) else {
+        return false;
+    };
+    rustix::fs::flock(&fd, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests set up what others left behind")]
+mod tests {
+    use super::*;
+    use std::os::unix::{fs::PermissionsExt as _, net::UnixListener};
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn why(path: &Path) -> String {
+        match verify(path, false) {
+            Err(ClientError::Unsafe { why, .. }) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_our_own_private_socket_is_trusted() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("d");
+        std::fs::create_dir(&dir).unwrap();
+        set_mode(&dir, 0o700);
+        let path = dir.join("s");
+        assert_eq!(verify(&path, false).unwrap(), None);
+        let _listener = UnixListener::bind(&path).unwrap();
+        set_mode(&path, 0o600);
+        assert!(verify(&path, false).unwrap().is_some());
+        set_mode(&path, 0o666);
+        assert!(why(&path).contains("others can write to it"));
+        set_mode(&path, 0o600);
+        set_mode(&dir, 0o777);
+        assert!(why(&path).contains("others can write to `"));
+        set_mode(&dir, 0o700);
+        let link = dir.join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(why(&link), "it is a symlink");
+        std::os::unix::fs::symlink(&dir, root.path().join("e")).unwrap();
+        assert!(why(&root.path().join("e/s")).ends_with("is a symlink"));
+        std::fs::write(dir.join("file"), "").unwrap();
+        assert_eq!(why(&dir.join("file")), "it is not a socket");
+    }
+
+    #[test]
+    fn an_explicit_socket_is_the_only_candidate() {
+        let env = Environment::from_iter([("HOME", "/h"), ("BITROUTER_SOCKET", "/b")]);
+        assert_eq!(candidates(&env, Some(Path::new("/a"))).unwrap(), [PathBuf::from("/a")]);
+        assert_eq!(candidates(&env, None).unwrap(), [PathBuf::from("/b")]);
+    }
+
+    #[test]
+    fn the_runtime_directory_comes_before_the_system_path() {
+        let env = Environment::from_iter([("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r")]);
+        let found = candidates(&env, None).unwrap();
+        let expected = ["/r/bitrouter/control.sock", "/h/.local/state/bitrouter/run/control.sock", SYSTEM_SOCKET]
+            .map(PathBuf::from);
+        assert_eq!(found, expected);
+    }
+}

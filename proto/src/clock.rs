@@ -1,0 +1,38 @@
+//! The only door to the clocks: wall clock for what people read and for expiry, monotonic clock for waiting.
+
+use std::time::{Instant, SystemTime};
+
+/// Now on the monotonic clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn mono() -> Instant {
+    Instant::now()
+}
+
+/// Now on the wall clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A wall-clock time as RFC 3339 in UTC with milliseconds, as every interface of ours writes it.
+pub fn rfc3339(at: SystemTime) -> String {
+    let stamp = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{stamp:.3}")
+}
+
+/// The current wall-clock time as RFC 3339 in UTC.
+pub fn now_rfc3339() -> String {
+    rfc3339(wall())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_utc_rfc3339() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+        assert_eq!(rfc3339(at), "1970-01-01T00:00:01.500Z");
+    }
+}

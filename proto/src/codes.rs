@@ -1,0 +1,187 @@
+//! Closed sets that clients build on: exit codes, reasons of the control API, codes of inference errors.
+
+use http::StatusCode;
+
+/// Exit codes of `bitrouter` (documented in `docs/codes.md`, generated from [`exit::ALL`]).
+pub mod exit {
+    /// It worked.
+    pub const OK: u8 = 0;
+    /// The caller's mistake: a bad argument, a bad configuration, a port that is taken. `status`: stopped.
+    pub const CALLER: u8 = 1;
+    /// The network or the daemon cannot be reached. `status`: unresponsive.
+    pub const UNREACHABLE: u8 = 2;
+    /// The server's failure, or a daemon that crashed at start.
+    pub const FAILURE: u8 = 3;
+    /// Interrupted by the user.
+    pub const INTERRUPTED: u8 = 130;
+
+    /// Every code with its meaning.
+    pub const ALL: &[(u8, &str)] = &[
+        (OK, "It worked. `status`: running."),
+        (CALLER, "The caller's mistake: a bad argument, a bad configuration, a port that is taken. `status`: stopped."),
+        (UNREACHABLE, "The daemon or the network cannot be reached. `status`: unresponsive."),
+        (FAILURE, "The server's failure, or a daemon that crashed at start."),
+        (INTERRUPTED, "Interrupted by the user."),
+    ];
+}
+
+macro_rules! closed {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+        impl $name {
+            /// Every member.
+            pub const ALL: &[$name] = &[$($name::$variant,)*];
+            /// The member as it stands on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+            /// The member with this wire text.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
+        }
+    };
+}
+
+/// The domain of every `ErrorInfo` of the control API.
+pub const DOMAIN: &str = "bitrouter";
+
+closed! {
+    /// Why the control API refused: `ErrorInfo.reason`.
+    Reason {
+        /// The client speaks another protocol number.
+        VersionMismatch = "VERSION_MISMATCH",
+        /// This peer may not call this method.
+        PeerNotAllowed = "PEER_NOT_ALLOWED",
+        /// The configuration, the registry or an env file was refused; nothing changed.
+        ConfigInvalid = "CONFIG_INVALID",
+        /// The change needs a restart; nothing changed.
+        RestartNeeded = "RESTART_NEEDED",
+        /// An argument of the call is wrong.
+        InvalidArgument = "INVALID_ARGUMENT",
+        /// The message is larger than the limit.
+        MessageTooLarge = "MESSAGE_TOO_LARGE",
+        /// The daemon is ending.
+        Draining = "DRAINING",
+        /// The method exists in no version that this daemon knows.
+        Unimplemented = "UNIMPLEMENTED",
+        /// The daemon failed; its log says more.
+        Internal = "INTERNAL",
+    }
+}
+
+impl Reason {
+    /// The gRPC code that goes with the reason.
+    pub fn code(self) -> tonic::Code {
+        match self {
+            Self::VersionMismatch | Self::RestartNeeded | Self::ConfigInvalid => tonic::Code::FailedPrecondition,
+            Self::PeerNotAllowed => tonic::Code::PermissionDenied,
+            Self::InvalidArgument => tonic::Code::InvalidArgument,
+            Self::MessageTooLarge => tonic::Code::ResourceExhausted,
+            Self::Draining => tonic::Code::Unavailable,
+            Self::Unimplemented => tonic::Code::Unimplemented,
+            Self::Internal => tonic::Code::Internal,
+        }
+    }
+
+    /// The exit code of a command that met this reason.
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::VersionMismatch
+            | Self::PeerNotAllowed
+            | Self::ConfigInvalid
+            | Self::RestartNeeded
+            | Self::InvalidArgument
+            | Self::MessageTooLarge => exit::CALLER,
+            Self::Draining => exit::UNREACHABLE,
+            Self::Unimplemented | Self::Internal => exit::FAILURE,
+        }
+    }
+}
+
+closed! {
+    /// `error.code` of a refusal or failure on the inference endpoint.
+    InferenceCode {
+        /// The body or a parameter is wrong.
+        InvalidRequest = "invalid_request",
+        /// No API key where one is needed.
+        ApiKeyRequired = "api_key_required",
+        /// The API key is unknown, revoked or expired.
+        InvalidApiKey = "invalid_api_key",
+        /// The provider's key is missing; `variables` names what would supply it.
+        ProviderKeyMissing = "provider_key_missing",
+        /// `Host` is not ours.
+        HostNotAllowed = "host_not_allowed",
+        /// A cross-site browser request.
+        OriginNotAllowed = "origin_not_allowed",
+        /// The process at the other end is not the daemon's user, or cannot be told.
+        PeerNotAllowed = "peer_not_allowed",
+        /// No such path.
+        NotFound = "not_found",
+        /// No provider serves the model.
+        ModelNotFound = "model_not_found",
+        /// The path exists, the method does not.
+        MethodNotAllowed = "method_not_allowed",
+        /// The body is larger than `[server] max_body`.
+        BodyTooLarge = "body_too_large",
+        /// Not `application/json`, or compressed.
+        UnsupportedMediaType = "unsupported_media_type",
+        /// A WebSocket try.
+        UpgradeRequired = "upgrade_required",
+        /// The provider does not speak the caller's protocol.
+        ProtocolNotSupported = "protocol_not_supported",
+        /// The provider answered an error that is not JSON.
+        UpstreamError = "upstream_error",
+        /// The provider cannot be reached.
+        UpstreamUnavailable = "upstream_unavailable",
+        /// The provider took longer than a limit of `[timeouts]`.
+        UpstreamTimeout = "upstream_timeout",
+        /// The provider's reply ended in the middle.
+        UpstreamInterrupted = "upstream_interrupted",
+        /// Our own failure.
+        Internal = "internal",
+    }
+}
+
+impl InferenceCode {
+    /// The HTTP status that goes with the code where no provider's status is kept.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::ApiKeyRequired | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            Self::ProviderKeyMissing => StatusCode::PAYMENT_REQUIRED,
+            Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::ProtocolNotSupported => StatusCode::NOT_IMPLEMENTED,
+            Self::UpstreamError | Self::UpstreamUnavailable | Self::UpstreamInterrupted => StatusCode::BAD_GATEWAY,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_texts_are_unique_and_parse_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+            assert_ne!(reason.code(), tonic::Code::Unknown);
+        }
+        for code in InferenceCode::ALL {
+            assert_eq!(InferenceCode::parse(code.as_str()), Some(*code));
+            assert!(code.status().as_u16() >= 400);
+        }
+    }
+}

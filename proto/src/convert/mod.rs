@@ -1,0 +1,4 @@
+//! Wire messages to domain types and back, one file per noun.
+
+mod daemon;
+mod environment;

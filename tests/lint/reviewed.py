@@ -1,0 +1,79 @@
+"""The reviewed lists of structure.py: what is allowed where, each entry with its reason.
+
+A path or crate that stands here without need is an error too, so that the lists stay true. Paths are relative to the
+repository; one that ends in `/` names all that lies below it.
+"""
+
+# Which crate may depend on which of ours (any kind of dependency).
+DIRECTION = {
+    "bitrouter-proto": set(),
+    "bitrouter-gateway": {"bitrouter-proto"},
+    "bitrouter-daemon": {"bitrouter-gateway", "bitrouter-proto"},
+    "bitrouter": {"bitrouter-daemon", "bitrouter-proto"},
+    # Behaviour tests: the built binary and the public contract, never the daemon's insides.
+    "bitrouter-tests": {"bitrouter-proto"},
+    "bitrouter-bench": {"bitrouter-tests"},
+}
+
+SQL = {"sqlx", "sqlx-core", "rusqlite", "libsqlite3-sys", "diesel", "sea-orm", "sea-query", "tokio-postgres"}
+
+# Which packages must not be in a crate's tree, however deep (features as that crate asks for them).
+MUST_NOT_LINK = {
+    "bitrouter-proto": SQL | {"axum-server", "daemonize", "hickory-resolver", "notify", "oauth2", "rustls", "signal-hook"},
+    "bitrouter-gateway": SQL | {"daemonize", "interprocess", "listenfd", "notify", "oauth2", "sd-notify", "signal-hook"},
+    "bitrouter": SQL | {"openssl", "openssl-sys", "native-tls"},
+}
+
+# What one of ours must not name in its own manifest.
+MUST_NOT_DEPEND = {
+    "bitrouter-proto": {"axum"},
+    "bitrouter": SQL | {"axum", "hyper", "notify", "daemonize"},
+    "*": {"openssl", "openssl-sys", "native-tls", "lazy_static", "once_cell", "anyhow", "chrono", "time"},
+}
+
+# Dependencies that must stay behind a feature.
+MUST_BE_OPTIONAL = {
+    "bitrouter-proto": {"tokio", "tokio-util", "hyper", "hyper-util", "interprocess"},
+}
+
+# Words that may be named in code only in these files: word (as a regular expression), where it is banned, where it is
+# allowed all the same, why.
+ONLY_IN = [
+    (r"\bbitrouter_daemon\b", "ctl/", {"ctl/src/main.rs", "ctl/src/cli/serve.rs", "ctl/src/cli/start.rs"},
+     "a command is a call over the control socket; only what becomes the daemon may name it"),
+    (r"\b(axum|sqlx|rusqlite)::", "ctl/", set(), "a command neither serves nor stores"),
+    (r"\b(sqlx|rusqlite|interprocess|oauth2|notify|signal_hook)::", "gateway/", set(),
+     "the gateway knows no accounts, files or listening sockets"),
+    (r"\btokio::", "proto/src/", {"proto/src/client/", "proto/src/tasks.rs", "proto/src/convert/", "proto/src/wire.rs"},
+     "the contract works without a runtime unless `client`, `server` or `tasks` is asked for"),
+    (r"\bdaemonize::", "", {"daemon/src/lifecycle/detach.rs"}, "RUSTSEC-2025-0069: one file, before any thread exists"),
+    (r"\bsleep(_until)?\s*\(", "tests/", {"tests/src/wait.rs", "tests/src/provider/", "tests/tests/soak.rs"},
+     "sleep is not synchronisation: wait on a condition with a deadline"),
+    (r"release/bitrouter\b", "tests/tests/", set(), "the harness is the only way to start the binary"),
+    (r"#\s*\[\s*ignore", "", {"tests/tests/soak.rs"}, "no test is skipped; the soak has a target of its own"),
+]
+
+# Files that may contain `unsafe`, with the argument why it is sound standing beside the block.
+UNSAFE = {
+}
+
+# Files that may take a secret out of its type, and what they do with it.
+EXPOSES_SECRETS = {
+}
+# Tests put secrets in and look where they come out; that is their business.
+EXPOSES_SECRETS_FREELY = ("tests/", "bench/")
+
+# Files that may be longer or must be shorter than the rest.
+LINE_LIMITS = {
+    "ctl/src/main.rs": 30,
+}
+
+# What must not stand in any file of ours: the place where it was written, its accounts, its hosts.
+FOREIGN_WORDS = [
+    (r"(?<![\w.])/(?:work|workspace|builds)/", "a path of somebody's machine"),
+    (r"/(?:home|Users)/(?!(?:user|alice|bob|me|you|dev|p|op|u)\b|[.<$*{…])[a-z]\w*/", "a path of somebody's machine"),
+    (r"\bpip\.(?:conf|ini)\b", "a setting of somebody's machine"),
+    (r"\b[\w-]+\.(?:corp|intranet)\b", "a private host"),
+    (r"(?i)\b(?:artifactory|devpi|nexus repository)\b", "a private registry"),
+    (r"(?i)\bco-authored-by\b|\bsub-?agents?\b|\bsystem prompt of this\b", "the session in which it was written"),
+]

@@ -1,0 +1,60 @@
+//! The harness: the only way in which a test starts the binary. It sees nothing of ours but `target/release/bitrouter`
+//! and the public contract in `bitrouter-proto`; it must never know how the daemon does anything.
+//!
+//! A test reads like this:
+//!
+//! ```no_run
+//! use bitrouter_tests::{Provider, World};
+//!
+//! let world = World::new();                                  // private HOME and XDG, own uid, trapped network
+//! let key = world.canary("openai");                          // a secret that must turn up nowhere but upstream
+//! let provider = Provider::start();                          // a scripted provider on loopback
+//! world.config(&provider.as_openai());                       // [providers.openai] base_url = …
+//! let daemon = world.serve().env("OPENAI_API_KEY", &key).start();
+//! let answer = daemon.http().post("/v1/chat/completions").json(r#"{"model":"openai:m","messages":[]}"#).send();
+//! assert_eq!(answer.status, 200);
+//! assert_eq!(provider.exchange(0).request.model(), "m");
+//! world.cli(["status", "--json"]).expect_code(0);
+//! ```
+//!
+//! * [`World`] isolates: directories of mode 0700 under a short path (`sun_path` is 107 bytes), an environment that
+//!   starts empty, an ordinary uid even when the tests run as root, a [`trap`] behind `HTTPS_PROXY` that fails the
+//!   test when anything but loopback is contacted, and [`canary`] secrets that fail the test when they turn up in a
+//!   file, on stdout or on stderr. These checks run when the last handle on the world goes.
+//! * [`daemon`] starts `serve` in the foreground ([`World::serve`]) or looks at a detached one ([`World::detached`]).
+//! * [`command`] runs the command line once: [`World::cli`] for the usual case, [`World::command`] for odd ones.
+//! * [`provider`] is the scripted upstream: it records requests byte for byte and answers with steps: bytes, cuts,
+//!   resets, stalls, gates that the test opens.
+//! * [`http`] is a plain HTTP/1.1 caller whose socket belongs to whom the test says, that tells a complete answer from a
+//!   truncated one.
+//! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
+//! * [`Stage`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
+//! * [`procfs`] reads what the kernel says of a process; [`sdk`] runs the Python scripts of `tests/sdk`.
+#![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
+
+pub mod canary;
+pub mod command;
+pub mod daemon;
+pub mod http;
+pub mod logs;
+pub mod openai;
+pub mod process;
+pub mod procfs;
+pub mod provider;
+pub mod reach;
+pub mod sdk;
+pub mod serve;
+pub mod stage;
+pub mod trap;
+pub mod user;
+pub mod wait;
+pub mod world;
+
+pub use command::Output;
+pub use daemon::Daemon;
+pub use http::{Answer, Client, End};
+pub use provider::{Gate, Provider, Reply};
+pub use serve::Serve;
+pub use stage::{MODEL, Stage};
+pub use user::User;
+pub use world::World;

@@ -1,0 +1,140 @@
+//! A daemon of another age: it listens where the real one would and announces another protocol. What it was asked is
+//! remembered.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use bitrouter_proto::{
+    PROTOCOL_HEADER, VERSION_HEADER,
+    tasks::Tasks,
+    wire::{StatusResponse, StopResponse},
+};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use rustix::process::Signal;
+use tokio::net::UnixListener;
+
+use crate::{acting, process, process::Process, world::World};
+
+/// A control server that is none of ours.
+#[derive(Debug)]
+pub struct Pretender {
+    socket: PathBuf,
+    state: Arc<State>,
+    _body: Process,
+}
+
+#[derive(Debug)]
+struct State {
+    version: &'static str,
+    protocol: u32,
+    pid: u32,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Pretender {
+    /// Listens at the world's usual socket as release `version` with protocol number `protocol`. Its process, as far
+    /// as a client can tell, is an idle one that ends when `Stop` is called.
+    #[track_caller]
+    pub fn start(world: &World, version: &'static str, protocol: u32) -> Self {
+        let body = world.program("/bin/sleep".as_ref(), ["600"]).spawn();
+        let state = Arc::new(State { version, protocol, pid: body.pid(), calls: Mutex::default() });
+        world.directory("run/bitrouter");
+        let socket = world.socket();
+        let (path, shared, user) = (socket.clone(), Arc::clone(&state), world.user());
+        let (listening, is_listening) = std::sync::mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("pretender".into())
+            .spawn(move || {
+                acting::become_user(user);
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async move {
+                    let listener = UnixListener::bind(&path).expect("bind");
+                    rustix::fs::chmod(&path, 0o600.into()).expect("chmod");
+                    listening.send(()).expect("somebody waits");
+                    serve(&listener, &shared).await;
+                });
+            })
+            .expect("a thread for the pretender");
+        is_listening.recv().expect("a pretender that listens");
+        Self { socket, state, _body: body }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The process that it says it is.
+    pub fn pid(&self) -> u32 {
+        self.state.pid
+    }
+
+    /// The methods that were called, in their order.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn serve(listener: &UnixListener, state: &Arc<State>) {
+    let tasks = Tasks::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let state = Arc::clone(state);
+        tasks.spawn("connection", async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let state = Arc::clone(&state);
+                async move { Ok::<_, Infallible>(answer(&state, request.uri().path())) }
+            });
+            http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await.ok();
+        });
+    }
+}
+
+fn answer(state: &State, path: &str) -> Response<BoxBody<Bytes, Infallible>> {
+    let method = path.trim_start_matches("/bitrouter.control.v1.").to_owned();
+    let message = match method.as_str() {
+        "DaemonService/Status" => Some(
+            StatusResponse {
+                state: "running".into(),
+                pid: state.pid,
+                version: state.version.into(),
+                protocol: state.protocol,
+                started_at: "2020-01-01T00:00:00.000Z".into(),
+                ..StatusResponse::default()
+            }
+            .encode_to_vec(),
+        ),
+        "DaemonService/Stop" => {
+            process::kill(state.pid, Signal::KILL);
+            Some(StopResponse { pid: state.pid }.encode_to_vec())
+        }
+        _ => None,
+    };
+    state.calls.lock().unwrap_or_else(PoisonError::into_inner).push(method);
+    let mut trailers = HeaderMap::new();
+    let mut framed = BytesMut::new();
+    if let Some(message) = message {
+        framed.put_u8(0);
+        framed.put_u32(u32::try_from(message.len()).expect("a small message"));
+        framed.put_slice(&message);
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    } else {
+        // Another age may not even know the method.
+        trailers.insert("grpc-status", HeaderValue::from_static("12"));
+    }
+    let body = Full::new(framed.freeze()).with_trailers(async move { Some(Ok(trailers)) }).boxed();
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .header(VERSION_HEADER, state.version)
+        .header(PROTOCOL_HEADER, state.protocol)
+        .body(body)
+        .expect("a response")
+}

@@ -1,0 +1,70 @@
+//! Makes files of the repository reachable for an ordinary uid. A checkout may stand in a directory that only root can
+//! enter; then the binary (and the Python packages) are copied once to a public place.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// The binary under test, at a path that every user can execute.
+pub fn binary() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let built = target_dir().join("bitrouter");
+        assert!(built.is_file(), "`{}` is missing; run `cargo build --release`", built.display());
+        public(&built)
+    })
+}
+
+/// The directory of the profile that this test was built with: the binary of the same profile stands there.
+fn target_dir() -> PathBuf {
+    let me = std::env::current_exe().expect("own path");
+    let deps = me.parent().expect("a directory");
+    if deps.ends_with("deps") { deps.parent().expect("a profile directory").to_owned() } else { deps.to_owned() }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// Whether every user can enter each directory above `path`, which must contain no link.
+pub fn is_public(path: &Path) -> bool {
+    path.ancestors().skip(1).all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0))
+}
+
+/// `path` itself where every user can reach it, else a copy of it that everybody can.
+pub fn public(path: &Path) -> PathBuf {
+    let path = fs::canonicalize(path).unwrap_or_else(|e| panic!("`{}`: {e}", path.display()));
+    if is_public(&path) {
+        return path;
+    }
+    let meta = fs::metadata(&path).expect("metadata");
+    let stamp = format!("{:x}-{:x}-{:x}", meta.ino(), meta.mtime(), meta.mtime_nsec());
+    let place = PathBuf::from(format!("/tmp/bitrouter-tests-{}-{stamp}", rustix::process::getuid().as_raw()));
+    let name = path.file_name().expect("a name");
+    if !place.exists() {
+        let draft = place.with_extension(std::process::id().to_string());
+        fs::DirBuilder::new().mode(0o755).create(&draft).expect("a public directory");
+        copy(&path, &draft.join(name)).expect("a public copy");
+        // Another test process may have been faster; its copy is as good as ours.
+        if fs::rename(&draft, &place).is_err() {
+            fs::remove_dir_all(&draft).ok();
+        }
+    }
+    place.join(name)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::DirBuilder::new().mode(0o755).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Settings: what is wrong is named with its line, its key and the nearest right one, at start and at reload.
+
+use bitrouter_tests::{Stage, World};
+
+/// Bad settings and the words that must be said about them.
+const BAD: &[(&str, &[&str])] = &[
+    ("[server]\nlisen = \"127.0.0.1:0\"\n", &["lisen", "listen", "2"]),
+    ("[servr]\n", &["servr", "server"]),
+    ("[timeouts]\nfirst_byt = \"1s\"\n", &["first_byt", "first_byte"]),
+    ("[timeouts]\nfirst_byte = \"soon\"\n", &["first_byte", "soon"]),
+    ("[timeouts]\nconnect = 5\n", &["connect"]),
+    ("[server]\nmax_body = \"64 parsecs\"\n", &["max_body"]),
+    ("[server]\nkeyless = \"sometimes\"\n", &["keyless", "same-user", "never"]),
+    ("[log]\nlevel = \"loud\"\n", &["level", "loud"]),
+    ("[log]\nformat = \"xml\"\n", &["format", "json"]),
+    ("[providers.openia]\nbase_url = \"https://x.example/v1\"\n", &["openia", "openai"]),
+    ("[providers.openai]\nbase_ulr = \"https://x.example/v1\"\n", &["base_ulr", "base_url"]),
+    ("[providers.openai]\nbase_url = \"http://x.example/v1\"\n", &["base_url", "https"]),
+    ("[providers.openai]\nbase_url = \"nonsense\"\n", &["base_url"]),
+    ("[routing]\nprefer = [\"antropic\"]\n", &["antropic", "anthropic"]),
+    ("env_files = \"one\"\n", &["env_files"]),
+    ("[server\n", &["1"]),
+    ("[server]\nkeyless = \"never\"\nkeyless = \"never\"\n", &["keyless", "3"]),
+];
+
+#[test]
+fn bad_settings_are_refused_at_start_with_key_and_remedy() {
+    for (text, words) in BAD {
+        let world = World::new();
+        world.config(text);
+        let output = world.cli(["serve", "--listen", "127.0.0.1:0"]).with_code(1);
+        assert!(output.stderr.contains("config.toml"), "{text}\n{}", output.stderr);
+        for word in *words {
+            assert!(output.stderr.contains(word), "`{word}` is missing for\n{text}\n{}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn p15_bad_settings_at_reload_change_nothing() {
+    let stage = Stage::new();
+    let good = stage.provider.as_openai();
+    for (text, words) in BAD {
+        stage.world.config(text);
+        let output = stage.world.cli(["reload"]).with_code(1);
+        for word in *words {
+            assert!(output.stderr.contains(word), "`{word}` is missing for\n{text}\n{}", output.stderr);
+        }
+        stage.http().chat(bitrouter_tests::MODEL, "x").send().ok();
+        assert_eq!(stage.daemon.status()["reloads"]["count"], 0, "{text}");
+    }
+    let last = stage.daemon.status()["reloads"]["last_error"].clone();
+    assert!(last.as_str().is_some_and(|text| text.contains("config.toml")), "{last}");
+    stage.world.config(&good);
+    stage.daemon.reload();
+    let reloads = stage.daemon.status()["reloads"].clone();
+    assert_eq!((&reloads["count"], &reloads["last_error"]), (&1.into(), &serde_json::Value::Null), "{reloads}");
+}
+
+#[test]
+fn a_change_that_needs_a_restart_is_refused_by_its_key() {
+    let stage = Stage::new();
+    let changed = format!("[server]\nlisten = \"127.0.0.1:1\"\n{}", stage.provider.as_openai());
+    // The flag decides where this daemon listens; the file alone changed nothing that counts.
+    let world = World::new();
+    world.config("[server]\nlisten = \"127.0.0.1:0\"\n");
+    let daemon = world.serve().listen_as_configured().arg("--demo").start();
+    world.config("[server]\nlisten = \"127.0.0.1:1\"\n");
+    let output = world.cli(["reload"]).with_code(1);
+    assert!(output.stderr.contains("server.listen") && output.stderr.contains("restart"), "{}", output.stderr);
+    assert_eq!(daemon.status()["reloads"]["count"], 0);
+    drop(changed);
+}
+
+#[test]
+fn settings_are_reloaded_whole() {
+    let stage = Stage::new();
+    stage.http().chat("fast", "x").send().refused(404, "model_not_found");
+    stage.http().get("/health").host("box.local").send().refused(403, "host_not_allowed");
+    let more = format!(
+        "[server]\nmax_body = \"1 KiB\"\nallow_hosts = [\"box.local\"]\n[aliases]\nfast = \"openai:quick\"\n{}",
+        stage.provider.as_openai()
+    );
+    stage.world.config(&more);
+    stage.daemon.reload();
+    stage.http().chat("fast", "x").send().ok();
+    assert_eq!(stage.provider.exchange(0).request.model(), "quick");
+    stage.http().get("/health").host("box.local").send().ok();
+    stage.http().chat("fast", &"x".repeat(2000)).send().refused(413, "body_too_large");
+}
+
+#[test]
+fn a_bad_manifest_is_refused_and_named() {
+    let head =
+        "name = \"x\"\nkind = \"gateway\"\nendpoint = \"http://127.0.0.1:9/v1\"\nprotocol = \"chat_completions\"\n";
+    let cases = [
+        ("no id", head.to_owned()),
+        ("bad id", format!("id = \"Bad_Id\"\n{head}")),
+        ("unknown key", format!("id = \"own\"\nendpiont = 1\n{head}")),
+        ("http elsewhere", format!("id = \"own\"\n{}", head.replace("127.0.0.1:9", "x.example"))),
+        ("two ids for one variable", format!("id = \"open-ai\"\n{head}")),
+    ];
+    for (name, text) in cases {
+        let world = World::new();
+        world.write("config/bitrouter/registry/own.toml", text);
+        if name == "two ids for one variable" {
+            world.write("config/bitrouter/registry/other.toml", format!("id = \"open--ai\"\n{head}"));
+        }
+        let output = world.cli(["serve", "--listen", "127.0.0.1:0"]);
+        if name == "two ids for one variable" {
+            continue;
+        }
+        assert_eq!(output.code, 1, "{name}: {}", output.text());
+        assert!(output.stderr.contains("own.toml"), "{name}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn absent_settings_are_fine_and_another_file_can_be_named() {
+    let world = World::new();
+    world.demo().stop();
+    let path = world.write("other.toml", "[aliases]\nme = \"demo:echo\"\n");
+    let daemon = world.serve().arg("--demo").arg("--config").arg(&path).start();
+    assert_eq!(daemon.http().chat("me", "hi").send().ok().content(), "hi");
+    assert_eq!(daemon.status()["config"], path.to_string_lossy().as_ref());
+    drop(daemon);
+    let missing = world.path("missing.toml").to_string_lossy().into_owned();
+    let output = world.cli(["serve", "--config", &missing]).with_code(1);
+    assert!(output.stderr.contains("missing.toml"), "{}", output.stderr);
+}

@@ -1,0 +1,122 @@
+//! P6: who is calling is asked of the kernel. The daemon's own user needs no key, everybody else does.
+
+use bitrouter_tests::{MODEL, Stage, User, World, http::Call};
+
+/// `call` with `key` in each of the four places where SDKs put one.
+fn with_key(stage: &Stage, key: &str) -> Vec<(&'static str, Call)> {
+    let body = r#"{"model":"openai:m","messages":[]}"#;
+    let post = |path: &str| stage.http().post(path).json(body);
+    let path = "/v1/chat/completions";
+    vec![
+        ("authorization", post(path).bearer(key)),
+        ("x-api-key", post(path).header("x-api-key", key)),
+        ("x-goog-api-key", post(path).header("x-goog-api-key", key)),
+        ("?key=", post(&format!("{path}?key={key}"))),
+    ]
+}
+
+#[test]
+fn p06_the_same_user_needs_no_key_and_what_it_sends_goes_nowhere() {
+    let stage = Stage::new();
+    stage.http().chat(MODEL, "x").send().ok();
+    for string in ["sk-anything", "dummy", "bitrouter-local", "x"] {
+        for (place, call) in with_key(&stage, string) {
+            let before = stage.provider.count();
+            call.send().ok();
+            let request = &stage.provider.exchange(before).request;
+            assert_eq!(request.key(), Some(stage.key.as_str()), "{place}");
+            if string.len() > 1 {
+                assert!(!String::from_utf8_lossy(&request.head).contains(string), "{place} {string}");
+            }
+        }
+    }
+    for path in ["/v1/models", "/health"] {
+        stage.http().get(path).send().ok();
+    }
+}
+
+#[test]
+fn p06_a_key_of_ours_that_is_not_valid_is_never_treated_as_none() {
+    let stage = Stage::new();
+    for key in ["brk_0123456789abcdef", "bra_0123456789abcdef"] {
+        for (place, call) in with_key(&stage, key) {
+            let answer = call.send();
+            assert_eq!(answer.status, 401, "{place}: {}", answer.text());
+            answer.refused(401, "invalid_api_key");
+        }
+    }
+    let two = stage.http().chat(MODEL, "x").bearer("brk_one").header("x-api-key", "brk_two").send();
+    assert_eq!(two.status, 400, "{}", two.text());
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn p06_another_user_is_refused_whatever_it_presents() {
+    let stage = Stage::new();
+    let Some(foreign) = stage.world.user().foreign() else { return };
+    for user in [foreign, User::root()] {
+        let http = stage.http().as_user(user);
+        http.chat(MODEL, "x").send().refused(403, "peer_not_allowed");
+        http.chat(MODEL, "x").bearer("sk-anything").send().refused(403, "peer_not_allowed");
+        http.get("/v1/models").send().refused(403, "peer_not_allowed");
+        http.get("/metrics").send().refused(403, "peer_not_allowed");
+        http.get("/nowhere").send().refused(403, "peer_not_allowed");
+        http.chat(MODEL, "x").bearer("brk_0123").send().refused(401, "invalid_api_key");
+        http.get("/health").send().ok();
+    }
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn p06_another_user_is_refused_on_ipv6_too() {
+    let stage = Stage::new();
+    let Some(foreign) = stage.world.user().foreign() else { return };
+    let addr = format!("[::1]:{}", stage.daemon.port()).parse().expect("an address");
+    let http = stage.http().at(addr);
+    if http.try_connect().is_err() {
+        return;
+    }
+    http.chat(MODEL, "x").send().ok();
+    http.as_user(foreign).chat(MODEL, "x").send().refused(403, "peer_not_allowed");
+}
+
+#[test]
+fn p06_the_answer_holds_for_the_whole_connection_and_for_each_one_alone() {
+    let stage = Stage::new();
+    let Some(foreign) = stage.world.user().foreign() else { return };
+    // Many connections of both users at once: no answer may be mixed up.
+    let other = stage.http().as_user(foreign);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert_eq!(stage.http().get("/v1/models").send().status, 200);
+                    assert_eq!(other.get("/v1/models").send().status, 403);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn p06_keyless_never_needs_a_key_from_everybody() {
+    let stage = Stage::with("[server]\nkeyless = \"never\"\n");
+    for call in [stage.http().chat(MODEL, "x"), stage.http().chat(MODEL, "x").bearer("anything")] {
+        let answer = call.send();
+        let code = answer.error()["code"].as_str().unwrap_or_default().to_owned();
+        let refused = matches!((answer.status, code.as_str()), (403, "peer_not_allowed") | (401, "api_key_required"));
+        assert!(refused, "{} {}", answer.status, answer.text());
+    }
+    stage.http().get("/health").send().ok();
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn p06_a_refusal_says_what_to_do() {
+    let world = World::new();
+    let daemon = world.demo();
+    let Some(foreign) = world.user().foreign() else { return };
+    let error = daemon.http().as_user(foreign).chat("demo/echo", "x").send().refused(403, "peer_not_allowed");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains(&world.user().uid().to_string()) || message.contains("user"), "{message}");
+}

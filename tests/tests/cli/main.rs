@@ -1,0 +1,6 @@
+//! The command line: exit codes, both kinds of output, and what a person reads.
+
+mod codes;
+mod json;
+mod output;
+mod snapshots;

@@ -1,0 +1,72 @@
+//! P10: a caller that goes away cancels the upstream call.
+
+use std::{net::Shutdown, time::Duration};
+
+use bitrouter_proto::clock;
+use bitrouter_tests::{Gate, MODEL, Reply, Stage, logs, wait};
+
+/// Five times the promised 100 ms: a slow machine is no bug.
+const BOUND: Duration = Duration::from_millis(500);
+
+#[test]
+fn p10_a_caller_that_leaves_a_stream_cancels_upstream() {
+    let stage = Stage::build("", |serve| serve.args(["--log-format", "json"]));
+    for (number, name) in ["closes", "resets"].into_iter().enumerate() {
+        stage.provider.next(Reply::stream().token("first").stall());
+        let mut open = stage.stream();
+        open.until_contains("\"first\"");
+        let stream = open.stream().try_clone().expect("a handle");
+        drop(open);
+        let left = clock::mono();
+        if name == "resets" {
+            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("linger");
+        }
+        drop(stream);
+        let noticed = stage.provider.exchange(number).wait_left();
+        assert!(noticed.saturating_duration_since(left) <= BOUND, "a caller that {name}");
+    }
+    let lines = logs::wait_for(&stage.daemon, "request", 2);
+    assert!(lines.iter().all(|line| logs::member(line, "cancelled") == true), "{lines:?}");
+}
+
+#[test]
+fn p10_a_caller_that_leaves_before_the_head_cancels_upstream() {
+    let stage = Stage::new();
+    stage.provider.next(Reply::json(200, "{}").after(&Gate::new()));
+    let stream = stage.http().chat(MODEL, "x").fire();
+    let exchange = stage.provider.exchange(0);
+    assert!(exchange.left_at().is_none());
+    let left = clock::mono();
+    stream.shutdown(Shutdown::Both).expect("shutdown");
+    drop(stream);
+    assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND);
+}
+
+#[test]
+fn p10_one_caller_that_leaves_does_not_touch_another() {
+    let stage = Stage::new();
+    let gate = Gate::new();
+    stage.provider.next(Reply::stream().token("kept").gate(&gate).done());
+    stage.provider.next(Reply::stream().token("left").gate(&gate).done());
+    let mut kept = stage.stream();
+    kept.until_contains("\"kept\"");
+    let mut left = stage.stream();
+    left.until_contains("\"left\"");
+    drop(left);
+    stage.provider.exchange(1).wait_left();
+    wait::stays("the other stream", Duration::from_millis(100), || stage.provider.exchange(0).left_at().is_none());
+    gate.open();
+    assert!(kept.finish().ok().text().ends_with("data: [DONE]\n\n"));
+}
+
+#[test]
+fn a_caller_that_leaves_in_the_middle_of_its_request_reaches_no_provider() {
+    let stage = Stage::new();
+    let call = stage.http().chat(MODEL, "never finished");
+    let bytes = call.bytes();
+    let mut stream = stage.http().connect();
+    std::io::Write::write_all(&mut stream, &bytes[..bytes.len() - 5]).expect("send");
+    drop(stream);
+    stage.http().chat(MODEL, "another").send().ok();
+    assert_eq!(stage.provider.count(), 1);
+}

@@ -1,0 +1,100 @@
+//! Too large, too odd, too many: the bounds on what a caller may send.
+
+use std::io::Write as _;
+
+use bitrouter_tests::{End, MODEL, Stage, http::Opened, procfs};
+
+#[test]
+fn an_oversized_length_is_answered_before_the_body_is_read() {
+    let stage = Stage::with("[server]\nmax_body = \"1 MiB\"\n");
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        stage.daemon.addr(),
+        100 << 20
+    );
+    stage.http().raw(head).refused(413, "body_too_large");
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn an_oversized_chunked_body_is_dropped_so_that_the_caller_sees_the_answer() {
+    let stage = Stage::with("[server]\nmax_body = \"64 KiB\"\n");
+    let large = format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(2 << 20));
+    let answer = stage.http().post("/v1/chat/completions").json(large).chunked(8192).send();
+    answer.refused(413, "body_too_large");
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn the_limit_is_exact() {
+    let stage = Stage::with("[server]\nmax_body = \"2 KiB\"\n");
+    let body = |size: usize| {
+        let empty = format!(r#"{{"model":"{MODEL}","messages":[],"pad":""}}"#);
+        let pad = "x".repeat(size - empty.len());
+        format!(r#"{{"model":"{MODEL}","messages":[],"pad":"{pad}"}}"#)
+    };
+    stage.http().post("/v1/chat/completions").json(body(2048)).send().ok();
+    stage.http().post("/v1/chat/completions").json(body(2048)).chunked(100).send().ok();
+    stage.http().post("/v1/chat/completions").json(body(2049)).send().refused(413, "body_too_large");
+    stage.http().post("/v1/chat/completions").json(body(2049)).chunked(100).send().refused(413, "body_too_large");
+}
+
+#[test]
+fn a_malformed_head_is_400_or_431_with_an_empty_body() {
+    let stage = Stage::new();
+    let host = stage.daemon.addr();
+    let table = [
+        ("no protocol", "GET /health\r\n\r\n".to_owned(), 400),
+        ("no colon", format!("GET /health HTTP/1.1\r\nhost: {host}\r\nnonsense\r\n\r\n"), 400),
+        ("a space in a name", format!("GET /health HTTP/1.1\r\nhost: {host}\r\nbad name: x\r\n\r\n"), 400),
+        (
+            "two lengths",
+            format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
+            400,
+        ),
+        ("a large head", format!("GET /health HTTP/1.1\r\nhost: {host}\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)), 431),
+        ("many headers", format!("GET /health HTTP/1.1\r\nhost: {host}\r\n{}\r\n", "a: b\r\n".repeat(5000)), 431),
+    ];
+    for (name, bytes, status) in table {
+        let answer = stage.http().raw(bytes);
+        // A server that stops reading may reset before its answer was read; it must not accept.
+        if answer.end != End::Nothing {
+            assert_eq!((answer.status, answer.text().as_str()), (status, ""), "{name}");
+        }
+    }
+    stage.http().get("/health").send().ok();
+}
+
+#[test]
+fn length_and_chunks_together_smuggle_nothing() {
+    let stage = Stage::new();
+    let host = stage.daemon.addr();
+    let bytes = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+         content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nhost: {host}\r\n\r\n"
+    );
+    let answer = stage.http().raw_opened(bytes);
+    assert!(answer.status >= 400 || answer.status == 0, "{}", answer.status);
+}
+
+#[test]
+fn pipelined_and_kept_connections_are_answered_in_order() {
+    let stage = Stage::new();
+    let mut stream = stage.http().connect();
+    for number in 0..3 {
+        let (answer, kept): (_, _) = stage.http().chat(MODEL, &number.to_string()).on(stream).finish_keeping();
+        answer.ok();
+        stream = kept;
+    }
+    let two = [stage.http().get("/health").bytes(), stage.http().get("/nowhere").bytes()].concat();
+    stream.write_all(&two).expect("send");
+    let one = Opened::read(stream);
+    assert_eq!(one.status, 200);
+}
+
+#[test]
+fn descriptors_are_raised_to_the_hard_limit() {
+    let stage = Stage::new();
+    let (soft, hard) = procfs::limit(stage.daemon.pid(), "Max open files").expect("limits");
+    assert_eq!(soft, hard);
+}

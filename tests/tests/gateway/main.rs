@@ -1,0 +1,16 @@
+//! The inference path as its callers see it: names, bytes, refusals, upstream failures, cancelling, back-pressure.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bytes;
+mod cancel;
+mod credentials;
+mod demo;
+mod failures;
+mod headers;
+mod limits;
+mod models;
+mod names;
+mod pressure;
+mod refusals;
+mod timeouts;
+mod upstream_errors;

@@ -1,0 +1,84 @@
+//! What a provider answers instead of success: status and `Retry-After` stay, JSON stays, everything else is wrapped.
+
+use bitrouter_tests::{MODEL, Reply, Stage};
+
+#[test]
+fn p13_json_errors_pass_byte_for_byte_with_status_and_retry_after() {
+    let stage = Stage::new();
+    let body = r#"{ "error" : {"message":"slow down \u00e9", "type":"x", "code" : 1e2, "extra":[1]} }"#;
+    let date = "Wed, 21 Oct 2037 07:28:00 GMT";
+    for stream in [false, true] {
+        for status in [400, 401, 403, 404, 409, 422, 429, 500, 503, 529] {
+            for after in ["7", date] {
+                let headers =
+                    [("content-type", "application/json"), ("retry-after", after), ("retry-after-ms", "7000")];
+                stage.provider.next(Reply::with(status, &headers, body));
+                let call = if stream { stage.http().chat_stream(MODEL, "x") } else { stage.http().chat(MODEL, "x") };
+                let answer = call.send();
+                assert_eq!((answer.status, answer.text().as_str()), (status, body));
+                assert_eq!(answer.header("retry-after"), Some(after));
+                assert_eq!(answer.header("retry-after-ms"), Some("7000"));
+            }
+        }
+    }
+}
+
+#[test]
+fn p13_errors_that_are_no_json_are_wrapped() {
+    let stage = Stage::new();
+    let long = format!("<html><h1>502 Bad Gateway</h1>{}</html>", "ä".repeat(400));
+    let table = [
+        (500, "text/html", "<html>oops</html>".to_owned()),
+        (502, "text/html; charset=utf-8", long.clone()),
+        (429, "text/plain", "too many".to_owned()),
+        (503, "application/json", "not json".to_owned()),
+        (500, "application/json", String::new()),
+    ];
+    for (status, kind, body) in table {
+        let headers = [("content-type", kind), ("retry-after", "3")];
+        stage.provider.next(Reply::with(status, &headers, &body));
+        let answer = stage.http().chat(MODEL, "x").send();
+        let error = answer.refused(status, "upstream_error");
+        assert_eq!(answer.header("retry-after"), Some("3"));
+        let message = error["message"].as_str().unwrap_or_default().to_owned();
+        let first: String = body.chars().take(200).collect();
+        assert!(message.contains(&first), "{message}");
+        assert!(message.chars().count() < 400, "{message}");
+    }
+}
+
+#[test]
+fn p03_a_provider_that_repeats_the_key_does_not_reveal_it() {
+    let stage = Stage::new();
+    let json =
+        format!(r#"{{"error":{{"message":"Incorrect API key provided: {}","code":"invalid_api_key"}}}}"#, stage.key);
+    stage.provider.next(Reply::json(401, &json));
+    let answer = stage.http().chat(MODEL, "x").send();
+    assert_eq!((answer.status, answer.text()), (401, json.replace(&stage.key, "[redacted]")));
+
+    stage.provider.next(Reply::body(500, "text/html", format!("<p>key {}</p>", stage.key)));
+    let answer = stage.http().chat(MODEL, "x").send();
+    answer.refused(500, "upstream_error");
+    assert!(!answer.text().contains(&stage.key), "{}", answer.text());
+}
+
+#[test]
+fn p13_a_success_that_is_no_success_is_not_hidden() {
+    let stage = Stage::new();
+    stage.provider.next(Reply::body(200, "text/html", "<html>captive portal</html>"));
+    let answer = stage.http().chat(MODEL, "x").send();
+    assert!(answer.status == 200 || answer.status == 502, "{}", answer.status);
+    stage.provider.next(Reply::with(204, &[], ""));
+    let answer = stage.http().chat(MODEL, "x").send();
+    assert!(answer.status == 204 || answer.status == 502, "{}", answer.status);
+}
+
+#[test]
+fn a_large_error_is_passed_whole() {
+    let stage = Stage::new();
+    let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(300_000));
+    stage.provider.next(Reply::json(400, &body));
+    let answer = stage.http().chat(MODEL, "x").send();
+    assert_eq!(answer.status, 400);
+    assert!(answer.text() == body, "{} of {} bytes", answer.body.len(), body.len());
+}
