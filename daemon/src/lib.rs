@@ -20,5 +20,5 @@ pub mod listener;
 pub mod reload;
 pub mod telemetry;
 
+pub use environment::shipped_variable_names;
 pub use lifecycle::{Detached, ServeError, ServeOptions, Started, detach, holder as lock_holder, serve};
-pub use reload::shipped_variable_names;

@@ -99,7 +99,8 @@ impl Control {
         question: &impl Message,
     ) -> Result<Told<A>, Box<Refused>> {
         self.call_bytes(method, &question.encode_to_vec()).map(|told| {
-            let message = A::decode(told.message).unwrap_or_else(|error| panic!("`{method}` answered nonsense: {error}"));
+            let message =
+                A::decode(told.message).unwrap_or_else(|error| panic!("`{method}` answered nonsense: {error}"));
             Told { message, metadata: told.metadata }
         })
     }
@@ -185,13 +186,13 @@ fn take_message(buffer: &mut BytesMut) -> Option<Bytes> {
 
 fn refused(map: &HeaderMap, headers: &HeaderMap) -> Result<(), Box<Refused>> {
     let Some(status) = Status::from_header_map(map).filter(|status| status.code() != Code::Ok) else { return Ok(()) };
-    let info = status.get_details_error_info().unwrap_or_default();
+    let info = status.get_details_error_info();
     Err(Box::new(Refused {
         code: status.code(),
         message: status.message().to_owned(),
-        reason: info.reason,
-        domain: info.domain,
-        facts: info.metadata,
+        reason: info.as_ref().map(|info| info.reason.clone()).unwrap_or_default(),
+        domain: info.as_ref().map(|info| info.domain.clone()).unwrap_or_default(),
+        facts: info.map(|info| info.metadata).unwrap_or_default(),
         metadata: headers.clone(),
     }))
 }

@@ -32,22 +32,33 @@
 //! * [`procfs`] reads what the kernel says of a process; [`sdk`] runs the Python scripts of `tests/sdk`.
 #![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
 
+pub mod acting;
+pub mod browser;
 pub mod canary;
 pub mod command;
+pub mod control;
 pub mod daemon;
+pub mod descriptors;
+pub mod hostile;
 pub mod http;
 pub mod logs;
+pub mod notify_socket;
 pub mod openai;
+pub mod parking;
+pub mod pretender;
 pub mod process;
 pub mod procfs;
 pub mod provider;
 pub mod reach;
+pub mod rotation;
 pub mod sdk;
 pub mod serve;
 pub mod stage;
+pub mod terminal;
 pub mod trap;
 pub mod user;
 pub mod wait;
+pub mod wakeups;
 pub mod world;
 
 pub use command::Output;

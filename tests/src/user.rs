@@ -1,21 +1,27 @@
-//! Who a process, a file or a socket belongs to. As root every world gets its own ordinary uid.
+//! Who a process, a file or a socket belongs to. As root every world gets its own ordinary uid, claimed under a lock, so
+//! that worlds of other test processes never share it and its processes can be told by it.
 
 use std::{
-    os::{fd::AsFd, unix::process::CommandExt as _},
+    fs::{File, OpenOptions},
+    os::{
+        fd::AsFd,
+        unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    },
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use bitrouter_proto::env::Environment;
-use rustix::process::{Gid, Uid};
+use rustix::{
+    fs::FlockOperation,
+    process::{Gid, Uid},
+};
 
 /// The first uid handed out. Neither root nor the overflow uid 65534 nor anybody's log-in.
 const FIRST: u32 = 20_000;
-/// Distance from a world's uid to the foreign uid that goes with it.
-const FOREIGN: u32 = 20_000;
-/// How many uids one test process may use before they repeat.
-const PER_PROCESS: u32 = 40;
+/// How many there are; the foreign uid that goes with each lies so far above it.
+const COUNT: u32 = 20_000;
 
 /// A uid and the gid of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,24 +31,42 @@ pub struct User {
     switch: bool,
 }
 
+/// Keeps a uid from being handed out again.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: Option<File>,
+}
+
 impl User {
     /// An ordinary user of its own: as root an unused uid, otherwise the user who runs the tests.
-    pub fn fresh() -> Self {
+    pub fn claim() -> (Self, Claim) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         if !Self::root().is_me() {
             let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-            return Self { uid, gid, switch: false };
+            return (Self { uid, gid, switch: false }, Claim { _lock: None });
         }
-        let slot = (std::process::id() % (FOREIGN / PER_PROCESS)) * PER_PROCESS;
-        let uid = FIRST + slot + NEXT.fetch_add(1, Ordering::Relaxed) % PER_PROCESS;
-        Self { uid, gid: uid, switch: true }
+        let start = std::process::id().wrapping_mul(97);
+        loop {
+            let uid = FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+            let lock = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(format!("/tmp/.bitrouter-tests-uid-{uid}"))
+                .expect("a lock file for a uid");
+            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                return (Self { uid, gid: uid, switch: true }, Claim { _lock: Some(lock) });
+            }
+        }
     }
 
     /// Somebody else. `None` where the tests do not run as root and so cannot be anybody else; in CI that is a failure,
     /// because no test is skipped there.
     pub fn foreign(self) -> Option<Self> {
         if self.switch {
-            let uid = self.uid + FOREIGN;
+            let uid = self.uid + COUNT;
             return Some(Self { uid, gid: uid, switch: true });
         }
         let ci = Environment::of_process().text("CI").is_some();

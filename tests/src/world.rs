@@ -21,7 +21,7 @@ use crate::{
     process, procfs, reach,
     serve::Serve,
     trap::Trap,
-    user::User,
+    user::{Claim, User},
 };
 
 /// Private directories, a private environment, an ordinary uid, a trapped network, and secrets that must not leak.
@@ -35,6 +35,7 @@ pub struct World {
 struct Inner {
     root: TempDir,
     user: User,
+    _claim: Claim,
     trap: Trap,
     canaries: Mutex<Vec<String>>,
     written: Mutex<Vec<PathBuf>>,
@@ -50,7 +51,7 @@ impl Default for World {
 impl World {
     /// A new world with empty directories.
     pub fn new() -> Self {
-        let user = User::fresh();
+        let (user, claim) = User::claim();
         // `/tmp` and not `TMPDIR`: the control socket's path must stay below 107 bytes.
         let private = std::fs::Permissions::from_mode(0o700);
         let root = tempfile::Builder::new().prefix("br").permissions(private).tempdir_in("/tmp").expect("a world");
@@ -59,6 +60,7 @@ impl World {
             inner: Arc::new(Inner {
                 root,
                 user,
+                _claim: claim,
                 trap: Trap::set(),
                 canaries: Mutex::default(),
                 written: Mutex::default(),

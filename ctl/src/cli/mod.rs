@@ -95,7 +95,9 @@ fn misunderstood(error: &clap::Error, printer: Printer) -> Status {
     let first = text.lines().next().unwrap_or_default();
     let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
     let more: Vec<&str> = text.lines().skip(1).take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();
-    let message = [vec![message.as_str()], more].concat().join(" ").trim().to_owned();
+    let more: Vec<&str> = more.into_iter().map(|line| line.strip_prefix("tip: ").unwrap_or(line)).collect();
+    let parts = [vec![message.as_str()], more].concat();
+    let message = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     printer.failure(&Failure::caller("bad_argument", message).hint("bitrouter --help"))
 }
 

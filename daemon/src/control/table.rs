@@ -53,7 +53,7 @@ impl Table {
 
     fn greediest(open: &mut BTreeMap<u64, Open>, spare: Option<u64>) -> Option<AbortHandle> {
         let mut held: HashMap<Option<u32>, usize> = HashMap::new();
-        for connection in open.values() {
+        for (_, connection) in open.iter().filter(|(id, _)| Some(**id) != spare) {
             *held.entry(connection.pid).or_default() += 1;
         }
         let greedy = held.into_iter().max_by_key(|(pid, count)| (*count, *pid)).map(|(pid, _)| pid)?;

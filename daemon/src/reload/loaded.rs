@@ -76,14 +76,6 @@ impl Loaded {
     }
 }
 
-/// The variables of the shipped registry, for a client that finds no daemon to ask.
-pub fn shipped_variable_names() -> Vec<String> {
-    let catalog = shipped().and_then(|shipped| Catalog::build(shipped, Vec::new(), BTreeMap::new(), false));
-    catalog
-        .map(|catalog| KnownNames::of(&key_names(&catalog)).listed().map(str::to_owned).collect())
-        .unwrap_or_default()
-}
-
 /// Every env file with whether it must exist, weakest first: the default one, the configured ones, the flags.
 pub(super) fn env_file_paths(sources: &Sources, config: &Config) -> Vec<(PathBuf, bool)> {
     let optional = std::iter::once(sources.places.env_file()).chain(config.env_files.iter().cloned());

@@ -24,7 +24,7 @@ use crate::control::Peer;
 
 pub use apply::Targets;
 pub use engine::{Audience, Engine, spawn};
-pub use loaded::{InForce, Loaded, shipped_variable_names};
+pub use loaded::{InForce, Loaded};
 pub use sources::Sources;
 
 /// Why a reload or a push was refused; nothing changed.

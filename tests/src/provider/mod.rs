@@ -17,7 +17,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use crate::{
@@ -32,6 +32,7 @@ type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
 pub struct Provider {
     addr: SocketAddr,
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -67,7 +68,7 @@ impl Provider {
             connections: AtomicU64::new(0),
         });
         let acceptor = Arc::clone(&shared);
-        thread::Builder::new()
+        let accepting = thread::Builder::new()
             .name("provider".into())
             .spawn(move || {
                 for stream in listener.incoming().flatten() {
@@ -83,7 +84,7 @@ impl Provider {
                 }
             })
             .expect("a thread for the provider");
-        Self { addr, shared }
+        Self { addr, shared, accepting: Some(accepting) }
     }
 
     /// Where it listens.
@@ -167,7 +168,10 @@ impl Shared {
 impl Drop for Provider {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Relaxed);
-        // Wakes the acceptor, which then ends; connections end at their next step.
+        // Wakes the acceptor, which then closes the port; connections end at their next step.
         TcpStream::connect(self.addr).ok();
+        if let Some(accepting) = self.accepting.take() {
+            accepting.join().ok();
+        }
     }
 }

@@ -5,10 +5,9 @@ use bitrouter_tests::World;
 #[test]
 fn without_a_daemon() {
     let world = World::new();
-    let table: [(&[&str], i32); 22] = [
+    let table: [(&[&str], i32); 21] = [
         (&["--version"], 0),
         (&["--help"], 0),
-        (&["help"], 0),
         (&["serve", "--help"], 0),
         (&["completions", "bash"], 0),
         (&["completions", "zsh"], 0),

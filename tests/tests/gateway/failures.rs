@@ -120,6 +120,8 @@ fn a_kept_connection_that_the_provider_closed_costs_the_caller_nothing() {
         provider.next(Reply::json(200, "{}").close());
         let answer = daemon.http().chat(MODEL, "x").send();
         assert_eq!((answer.status, answer.end), (200, End::Complete), "round {round}: {}", answer.text());
+        // From here on the end of the connection lies in the daemon's own receive queue.
+        provider.exchange(round).wait_finished();
     }
     assert_eq!(provider.count(), 20);
 }

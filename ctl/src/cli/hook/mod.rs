@@ -41,7 +41,6 @@ mod tests {
     fn every_place_is_filled_in() {
         for shell in [HookShell::Bash, HookShell::Zsh, HookShell::Fish] {
             let text = script(shell, &["A_KEY".to_owned(), "B_KEY".to_owned()], "/opt/it's/bitrouter");
-            assert!(!text.contains('@') || shell == HookShell::Bash, "{text}");
             assert!(!text.contains("@NAMES@") && !text.contains("@PROGRAM@") && text.contains("A_KEY B_KEY"));
         }
     }

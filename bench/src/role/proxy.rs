@@ -1,0 +1,100 @@
+//! The floor of an HTTP proxy: hyper on both sides, kept connections, TCP_NODELAY, and no thought in between.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bitrouter_proto::tasks::Tasks;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+type Sender = SendRequest<Incoming>;
+
+struct Pool {
+    to: SocketAddr,
+    idle: Mutex<Vec<Sender>>,
+    tasks: Tasks,
+}
+
+pub(super) async fn run(listener: TcpListener, to: SocketAddr, tasks: Tasks) {
+    let pool = Arc::new(Pool { to, idle: Mutex::default(), tasks: tasks.clone() });
+    loop {
+        let stream = super::accept(&listener).await;
+        let pool = Arc::clone(&pool);
+        tasks.spawn("proxy", async move {
+            let service = service_fn(|request| forward(Arc::clone(&pool), request));
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+        });
+    }
+}
+
+async fn forward(pool: Arc<Pool>, request: Request<Incoming>) -> io::Result<Response<Kept>> {
+    let mut sender = pool.sender().await?;
+    let response = sender.send_request(request).await.map_err(io::Error::other)?;
+    Ok(response.map(|incoming| Kept { incoming, sender: Some(sender), pool }))
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, Vec<Sender>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sender(&self) -> io::Result<Sender> {
+        loop {
+            let kept = self.lock().pop();
+            let Some(mut sender) = kept else { break };
+            if sender.ready().await.is_ok() {
+                return Ok(sender);
+            }
+        }
+        let stream = TcpStream::connect(self.to).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        self.tasks.spawn("upstream", async move {
+            connection.await.ok();
+        });
+        Ok(sender)
+    }
+}
+
+/// A reply's body that gives its connection back when it ends.
+struct Kept {
+    incoming: Incoming,
+    sender: Option<Sender>,
+    pool: Arc<Pool>,
+}
+
+impl Body for Kept {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let ended = self.incoming.is_end_stream() || !matches!(frame, Some(Ok(_)));
+        if ended && let Some(sender) = self.sender.take() {
+            self.pool.lock().push(sender);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
