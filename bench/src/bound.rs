@@ -24,16 +24,16 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    pub(crate) const fn deadline(limit: f64) -> Option<Self> {
-        Some(Self { limit, kind: Kind::Deadline })
+    pub(crate) const fn deadline(limit: f64) -> Self {
+        Self { limit, kind: Kind::Deadline }
     }
 
-    pub(crate) const fn ratio(limit: f64) -> Option<Self> {
-        Some(Self { limit, kind: Kind::Ratio })
+    pub(crate) const fn ratio(limit: f64) -> Self {
+        Self { limit, kind: Kind::Ratio }
     }
 
-    pub(crate) const fn memory(limit: f64) -> Option<Self> {
-        Some(Self { limit, kind: Kind::Memory })
+    pub(crate) const fn memory(limit: f64) -> Self {
+        Self { limit, kind: Kind::Memory }
     }
 
     /// Whether the promise is kept.
@@ -136,12 +136,12 @@ mod tests {
 
     #[test]
     fn each_kind_of_bound_has_its_slack() {
-        let row = |bound, value| Row::new("x", Unit::Millis, value, bound);
+        let row = |bound, value| Row::new("x", Unit::Millis, value, Some(bound));
         for (bound, slack) in [(Bound::deadline(10.0), 5.0), (Bound::ratio(10.0), 2.0), (Bound::memory(10.0), 1.0)] {
             assert_eq!((row(bound, 10.0).verdict(), row(bound, 10.5).verdict()), ("ok", "over"));
             assert!(!row(bound, 10.0 * slack).fails() && row(bound, 10.0 * slack + 0.1).fails());
         }
-        assert!(!row(None, 1e9).fails());
+        assert!(!Row::new("x", Unit::Millis, 1e9, None).fails());
         assert_eq!(row(Bound::memory(2.0), 3.0).to_string(), "x: 3.00 ms, the bound is 2.00 ms");
     }
 }

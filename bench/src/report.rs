@@ -114,7 +114,7 @@ mod tests {
             over_relay: Some(20.0),
             over_proxy: None,
         };
-        let row = |value| Row::new("idle", Unit::Megabytes, value, Bound::memory(12.0));
+        let row = |value| Row::new("idle", Unit::Megabytes, value, Some(Bound::memory(12.0)));
         Report { compared: vec![compared], rows: vec![row(11.0), row(12.5)] }
     }
 

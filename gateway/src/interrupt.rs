@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture, WaitForCancellationFutureOwned};
 
 /// Set once, never unset.
 #[derive(Default)]
@@ -22,7 +22,11 @@ impl Interrupt {
         self.flag.load(Ordering::Acquire)
     }
 
-    pub(crate) fn wait(&self) -> WaitForCancellationFutureOwned {
+    pub(crate) fn wait(&self) -> WaitForCancellationFuture<'_> {
+        self.token.cancelled()
+    }
+
+    pub(crate) fn wait_owned(&self) -> WaitForCancellationFutureOwned {
         self.token.clone().cancelled_owned()
     }
 }

@@ -12,7 +12,7 @@ DIRECTION = {
     "bitrouter": {"bitrouter-daemon", "bitrouter-proto"},
     # Behaviour tests: the built binary and the public contract, never the daemon's insides.
     "bitrouter-tests": {"bitrouter-proto"},
-    "bitrouter-bench": {"bitrouter-tests"},
+    "bitrouter-bench": {"bitrouter-tests", "bitrouter-proto"},
 }
 
 SQL = {"sqlx", "sqlx-core", "rusqlite", "libsqlite3-sys", "diesel", "sea-orm", "sea-query", "tokio-postgres"}
@@ -55,10 +55,22 @@ ONLY_IN = [
 
 # Files that may contain `unsafe`, with the argument why it is sound standing beside the block.
 UNSAFE = {
+    "daemon/src/lifecycle/detach.rs": "closes inherited descriptors in the single-threaded child of `start`",
 }
 
 # Files that may take a secret out of its type, and what they do with it.
 EXPOSES_SECRETS = {
+    "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
+    "gateway/src/http/failure.rs": "replaces an echoed key in a provider's error by [redacted]",
+    "gateway/src/http/inference.rs": "makes the credential header of the upstream request, marked sensitive",
+    "daemon/src/environment/catalog.rs": "its test looks at the key that the shipped registry would be given",
+    "daemon/src/environment/constant_time.rs": "compares two values without telling how far they agree",
+    "daemon/src/environment/env_syntax.rs": "its tests look at what the parser read",
+    "daemon/src/environment/keyring_tests.rs": "compares the ring with a naive reference",
+    "daemon/src/environment/layers.rs": "judges a value: our own token, a placeholder, unfit for a header",
+    "daemon/src/environment/parent.rs": "its tests look at what the parent's environment gave",
+    "daemon/src/environment/pushed.rs": "measures pushed values against their bounds",
+    "daemon/src/environment/pushed_tests.rs": "looks at what a session's push left",
 }
 # Tests put secrets in and look where they come out; that is their business.
 EXPOSES_SECRETS_FREELY = ("tests/", "bench/")

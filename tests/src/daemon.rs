@@ -203,7 +203,9 @@ fn ready(world: &World, pid: Option<u32>) -> Option<(u32, u16)> {
     }
     let port = port_of(&file["http"])?;
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    Some((found, port))
+    let status = world.cli(["status", "--json"]);
+    let status: Value = serde_json::from_str(&status.stdout).ok()?;
+    (status["state"] == "running" && status["pid"] == found).then_some((found, port))
 }
 
 /// The port in `daemon.json`'s `http`: `host:port`, a URL, or a list of either.

@@ -43,9 +43,14 @@ pub fn state(pid: u32) -> Option<char> {
     fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// Whether it runs: it exists and is no zombie.
+/// Whether it runs: it exists, and is no zombie whose last thread has ended. (The first thread may be a zombie while
+/// others still hold the process's descriptors.)
 pub fn is_running(pid: u32) -> bool {
-    state(pid).is_some_and(|state| state != 'Z')
+    match state(pid) {
+        None => false,
+        Some('Z') => fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1),
+        Some(_) => true,
+    }
 }
 
 /// Its arguments, joined by spaces.

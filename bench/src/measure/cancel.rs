@@ -30,7 +30,7 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
             let name = format!("cancel {name}, {what}");
             Row::new(name, Unit::Millis, percentile(&times, percent), bound)
         };
-        rows.extend([row("p50", 50, None), row("max", 100, Bound::deadline(100.0))]);
+        rows.extend([row("p50", 50, None), row("max", 100, Some(Bound::deadline(100.0)))]);
     }
     Ok(rows)
 }

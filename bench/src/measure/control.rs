@@ -39,7 +39,7 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
 fn status_rows(name: &str, times: &[f64]) -> [Row; 2] {
     let row =
         |what, percent, bound| Row::new(format!("{name}, {what}"), Unit::Millis, percentile(times, percent), bound);
-    [row("p50", 50, None), row("p99", 99, Bound::deadline(1_000.0))]
+    [row("p50", 50, None), row("p99", 99, Some(Bound::deadline(1_000.0)))]
 }
 
 /// Milliseconds of each call: connect, handshake, status.
@@ -93,7 +93,7 @@ async fn keys(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError> 
             Row::new(format!("{name}, max"), Unit::Millis, percentile(times, 100), bound),
         ]
     };
-    let bound = Bound::deadline(500.0);
+    let bound = Some(Bound::deadline(500.0));
     Ok([
         row("SIGHUP until the new key is used", &signals, bound),
         row("edited env file until the new key is used", &edits, bound),

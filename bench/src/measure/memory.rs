@@ -18,7 +18,7 @@ use crate::{
 
 /// Streams that are open at once.
 const STREAMS: usize = 1_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long memory may take to settle.
 const SETTLE: Duration = Duration::from_millis(800);
 /// How long nothing may move before a flood counts as stopped.
@@ -32,7 +32,7 @@ fn megabytes(bytes: u64) -> f64 {
 /// Of a daemon that was asked for nothing yet.
 pub(super) async fn idle(stage: &Stage) -> Row {
     sleep(SETTLE).await;
-    Row::new("idle RSS", Unit::Megabytes, megabytes(procfs::rss(stage.daemon.pid())), Bound::memory(12.0))
+    Row::new("idle RSS", Unit::Megabytes, megabytes(procfs::rss(stage.daemon.pid())), Some(Bound::memory(12.0)))
 }
 
 /// Of a daemon that works, or worked.
@@ -45,7 +45,7 @@ pub(super) async fn loaded(stage: &Stage, options: &Options) -> Result<Vec<Row>,
     let left = provider.ask("/left").await?;
     let open = within("opening 1,000 streams", PATIENCE, streams(stage)).await?;
     sleep(options.pick(SETTLE, SETTLE / 2)).await;
-    let row = |name, value, bound| Row::new(name, Unit::Megabytes, megabytes(value), Bound::memory(bound));
+    let row = |name, value, bound| Row::new(name, Unit::Megabytes, megabytes(value), Some(Bound::memory(bound)));
     let streams = row("RSS with 1,000 open streams", procfs::rss(pid), 64.0);
     drop(open);
     let all_left = format!("/left/{}", left + STREAMS as u64 - 1);

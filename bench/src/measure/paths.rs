@@ -148,13 +148,13 @@ pub(super) fn promises(compared: &[Compared]) -> Vec<Row> {
     let of = |metric: Metric| compared.iter().find(|compared| compared.name == metric.describe().0);
     let mut rows = Vec::new();
     for metric in [Metric::CpuMany, Metric::CpuOne, Metric::CpuStream] {
-        let bound = if metric == Metric::CpuMany { Bound::ratio(1.5) } else { None };
+        let bound = if metric == Metric::CpuMany { Some(Bound::ratio(1.5)) } else { None };
         let found = of(metric);
         let name = format!("{}, to the bare proxy", metric.describe().0);
         rows.extend(found.map(|found| Row::new(name, Unit::Times, found.to_proxy, bound)));
     }
     for metric in [Metric::HalfOne, Metric::TailOne, Metric::HalfMany, Metric::TailMany, Metric::FirstHalf] {
-        let bound = if metric == Metric::HalfOne { Bound::deadline(35.0) } else { None };
+        let bound = if metric == Metric::HalfOne { Some(Bound::deadline(35.0)) } else { None };
         let added = of(metric).and_then(|found| found.over_relay);
         let name = format!("{}, added over the relay", metric.describe().0);
         rows.extend(added.map(|added| Row::new(name, Unit::Micros, added, bound)));

@@ -51,7 +51,7 @@ fn thin_client(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError>
             "`bitrouter status` to an empty process",
             Unit::Times,
             median_of(&status, &empty, ratio),
-            Bound::ratio(3.0),
+            Some(Bound::ratio(3.0)),
         ),
     ])
 }

@@ -60,7 +60,7 @@ pub(super) struct Identity {
     device: u64,
     inode: u64,
     /// Inode numbers are given away again at once; the time of creation is not.
-    modified: (i64, i64),
+    modified: (i64, u64),
 }
 
 #[expect(clippy::unnecessary_cast, reason = "the widths differ between systems")]
@@ -68,7 +68,7 @@ fn identity(stat: &Stat) -> Identity {
     Identity {
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,
-        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
     }
 }
 

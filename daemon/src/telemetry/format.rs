@@ -156,8 +156,7 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let subscriber = tracing_subscriber::registry().with(Capture(form, Arc::clone(&lines)));
         tracing::subscriber::with_default(subscriber, body);
-        let line = lines.lock().unwrap().remove(0);
-        line
+        lines.lock().unwrap().remove(0)
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Operation {
 struct Call {
     provider: ProviderId,
     origin: Arc<Origin>,
-    request: http::Request<RequestBody>,
+    request: Option<http::Request<RequestBody>>,
     key: Option<SecretString>,
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, mut request: Request, operatio
     let close = request.extensions_mut().remove::<CloseAfter>();
     let mut flight = Flight::start(Arc::clone(&gateway.usage), started, id);
     let snapshot = gateway.snapshot();
-    let call = match prepare(gateway, &snapshot, request, operation, &mut flight).await {
+    let mut call = match prepare(gateway, &snapshot, request, operation, &mut flight).await {
         Ok(Prepared::Call(call)) => call,
         Ok(Prepared::Demo(answer)) => return answer.into_response(flight, Arc::clone(&gateway.interrupt)),
         Err(error) => {
@@ -85,8 +85,9 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, mut request: Request, operatio
             return error.into_response();
         }
     };
-    let Call { provider, origin, request, key } = *call;
-    match call_provider(gateway, &snapshot.limits, started, &origin, request).await {
+    let outcome = call_provider(gateway, &snapshot.limits, started, &call.origin, &mut call.request).await;
+    let Call { provider, key, .. } = *call;
+    match outcome {
         Ok(Outcome::Reply { mut parts, body, first }) => {
             flight.answered(parts.status);
             let watch = Watch::new(&gateway.interrupt, &snapshot.limits, started);
@@ -158,7 +159,7 @@ async fn prepare(
     Ok(Prepared::Call(Box::new(Call {
         provider: provider.id().clone(),
         origin: Arc::clone(&target.origin),
-        request,
+        request: Some(request),
         key,
     })))
 }
@@ -208,7 +209,7 @@ async fn call_provider(
     limits: &Limits,
     started: Instant,
     origin: &Arc<Origin>,
-    request: http::Request<RequestBody>,
+    request: &mut Option<http::Request<RequestBody>>,
 ) -> Result<Outcome, CallError> {
     if gateway.interrupt.is_set() {
         return Err(CallError::Ending);
@@ -219,7 +220,7 @@ async fn call_provider(
         let sent = gateway.pool.send(origin, request, limits.connect, stand).await;
         let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();
         if parts.status.as_u16() >= 400 {
-            let (body, whole) = read_error(body).await;
+            let (body, whole) = Box::pin(read_error(body)).await;
             return Ok(Outcome::Error { parts, body, whole });
         }
         if !parts.status.is_success() {

@@ -45,10 +45,11 @@ pin_project! {
     /// Time limits and the forced end, asked only while the provider keeps us waiting: a slow caller trips nothing.
     pub(super) struct Watch {
         interrupt: Arc<Interrupt>,
+        // Both are made at the first wait: most replies come in one piece, and never wait.
         #[pin]
-        interrupted: WaitForCancellationFutureOwned,
+        interrupted: Option<WaitForCancellationFutureOwned>,
         #[pin]
-        sleep: Sleep,
+        sleep: Option<Sleep>,
         between: Duration,
         total_at: Instant,
         waiting_since: Option<Instant>,
@@ -59,9 +60,9 @@ impl Watch {
     pub(super) fn new(interrupt: &Arc<Interrupt>, limits: &Limits, started: Instant) -> Self {
         let total_at = started + limits.total;
         Self {
-            interrupted: interrupt.wait(),
             interrupt: Arc::clone(interrupt),
-            sleep: tokio::time::sleep_until(total_at.into()),
+            interrupted: None,
+            sleep: None,
             between: limits.between_chunks,
             total_at,
             waiting_since: None,
@@ -76,7 +77,10 @@ impl Watch {
     /// The provider keeps us waiting: ready with the reason where the wait is over.
     fn poll_waiting(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Stop> {
         let mut this = self.project();
-        if this.interrupted.poll(cx).is_ready() {
+        if this.interrupted.is_none() {
+            this.interrupted.set(Some(this.interrupt.wait_owned()));
+        }
+        if this.interrupted.as_pin_mut().is_some_and(|interrupted| interrupted.poll(cx).is_ready()) {
             return Poll::Ready(Stop::Ending);
         }
         let now = clock::mono();
@@ -88,14 +92,18 @@ impl Watch {
         }
         // An alarm that is too early is cheaper than one that is moved with every piece.
         let at = TokioInstant::from_std(at);
-        if this.sleep.deadline() > at {
-            this.sleep.as_mut().reset(at);
+        if this.sleep.is_none() {
+            this.sleep.set(Some(tokio::time::sleep_until(at)));
         }
-        while this.sleep.as_mut().poll(cx).is_ready() {
+        let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
             if TokioInstant::from_std(clock::mono()) >= at {
                 return Poll::Ready(Stop::Late(limit));
             }
-            this.sleep.as_mut().reset(at);
+            sleep.as_mut().reset(at);
         }
         Poll::Pending
     }

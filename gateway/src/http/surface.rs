@@ -54,8 +54,8 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
             return serve(&gateway, request, operation).await;
         }
         Some(Place::Inference(_)) => Err(wrong_method("POST")),
-        Some(Place::Models) if reading => Ok(models::list(&gateway).await),
-        Some(Place::Model(id)) if reading => models::retrieve(&gateway, id).await,
+        Some(Place::Models) if reading => Ok(Box::pin(models::list(&gateway)).await),
+        Some(Place::Model(id)) if reading => Box::pin(models::retrieve(&gateway, id)).await,
         Some(Place::Health) if reading => Ok(json(r#"{"status":"ok"}"#.into())),
         Some(Place::Models | Place::Model(_) | Place::Health) => Err(wrong_method("GET, HEAD")),
         Some(Place::WebSocket) if reading => Err(InferenceError::new(

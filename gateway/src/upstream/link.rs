@@ -27,6 +27,13 @@ const READ_AHEAD: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct RequestBody([Bytes; 3]);
 
+impl RequestBody {
+    /// A request that nobody means; it stands in for one that was already taken.
+    fn nothing() -> Request<Self> {
+        Request::new(Self([const { Bytes::new() }; 3]))
+    }
+}
+
 impl From<[Bytes; 3]> for RequestBody {
     fn from(parts: [Bytes; 3]) -> Self {
         Self(parts)
@@ -81,12 +88,14 @@ impl Link {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Sends a request and waits for the head of the reply.
+    /// Sends what `request` holds and waits for the head of the reply.
+    ///
+    /// The request comes by reference because it is large: moved, it would be part of the state of every caller.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        let mut reply = pin!(self.sender.try_send_request(request));
+        let mut reply = pin!(self.sender.try_send_request(request.take().unwrap_or_else(RequestBody::nothing)));
         let driver = &mut self.driver;
         poll_fn(|cx| {
             if let Some(running) = driver.as_mut()

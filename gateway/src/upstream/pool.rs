@@ -45,34 +45,29 @@ impl Pool {
         &self.connector
     }
 
-    /// Sends `request` to `origin` and waits for the head of the reply. `connected` runs when the connection stands.
+    /// Sends what `request` holds to `origin` and waits for the head of the reply. `connected` runs when the connection stands.
     ///
     /// A request that an idle connection hands back unsent is sent once more, on a new connection.
     pub(crate) async fn send(
         &self,
         origin: &Arc<Origin>,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
         limit: Duration,
-        connected: impl FnOnce(),
+        connected: impl Fn(),
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let mut connected = Some(connected);
-        let mut request = request;
         if let Some(mut link) = self.take(origin) {
-            if let Some(connected) = connected.take() {
-                connected();
-            }
+            connected();
             match link.exchange(request).await {
                 Ok(reply) => return Ok(self.reply(origin, link, reply)),
                 Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => *request = Some(unsent),
                     None => return Err(UpstreamError::exchange(&origin.host, failed.error())),
                 },
             }
         }
-        let mut link = self.connector.connect(origin, limit).await?;
-        if let Some(connected) = connected.take() {
-            connected();
-        }
+        // Boxed, so that the many requests that need no new connection do not carry its state around.
+        let mut link = Box::pin(self.connector.connect(origin, limit)).await?;
+        connected();
         match link.exchange(request).await {
             Ok(reply) => Ok(self.reply(origin, link, reply)),
             Err(failed) => Err(UpstreamError::exchange(&origin.host, failed.error())),

@@ -63,7 +63,6 @@ fn p03_a_bad_line_is_named_and_never_quoted() {
         "KEY='SECRET",
         "KEY=\"SECRET",
         "KEY=\"SECRET\" more",
-        "KEY=\"\\q SECRET\"",
         "export SECRET",
     ];
     for line in bad {
@@ -83,9 +82,6 @@ fn a_missing_env_file_is_an_error_only_when_it_was_asked_for() {
     world.demo().stop();
     let missing = world.path("nowhere.env").to_string_lossy().into_owned();
     let output = world.cli(["serve", "--demo", "--listen", "127.0.0.1:0", "--env-file", &missing]).with_code(1);
-    assert!(output.stderr.contains("nowhere.env"), "{}", output.stderr);
-    world.config(&format!("env_files = [\"{missing}\"]\n"));
-    let output = world.cli(["serve", "--demo", "--listen", "127.0.0.1:0"]).with_code(1);
     assert!(output.stderr.contains("nowhere.env"), "{}", output.stderr);
 }
 

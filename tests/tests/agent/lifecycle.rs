@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use bitrouter_tests::{World, process::shell_code, procfs, wait};
+use bitrouter_tests::{
+    World,
+    process::{self, shell_code},
+    procfs, wait,
+};
 
 const DEMO: [&str; 4] = ["start", "--demo", "--listen", "127.0.0.1:0"];
 
@@ -133,6 +137,20 @@ fn the_first_start_after_kill_9_works() {
 }
 
 #[test]
+fn a_start_in_the_moment_of_kill_9_works() {
+    let world = World::new();
+    world.cli(DEMO).expect_code(0);
+    for _ in 0..20 {
+        let pid = world.daemon_file().and_then(|file| file["pid"].as_u64()).expect("a pid");
+        // Nothing waits for its end: a person types `kill -9 …; bitrouter start`.
+        process::kill(u32::try_from(pid).expect("a pid"), rustix::process::Signal::KILL);
+        world.cli(DEMO).expect_code(0);
+        let status = world.cli(["status", "--json"]).with_code(0).json();
+        assert_ne!(status["pid"], pid);
+    }
+}
+
+#[test]
 fn many_starts_at_once_make_one_daemon() {
     let world = World::new();
     let runs: Vec<_> = std::thread::scope(|scope| {
@@ -153,6 +171,7 @@ fn a_stopped_process_is_reported_as_unresponsive_within_a_second() {
     let world = World::new();
     let daemon = world.demo();
     daemon.signal(rustix::process::Signal::STOP);
+    wait::holds("the stop", || procfs::state(daemon.pid()) == Some('T'));
     let output = world.cli(["status", "--json"]).with_code(2);
     assert_eq!(output.json()["state"], "unresponsive");
     assert!(output.took < Duration::from_millis(1500), "{:?}", output.took);

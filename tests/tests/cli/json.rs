@@ -38,7 +38,8 @@ fn the_variable_does_what_the_flag_does() {
 fn every_verb_answers_in_json() {
     let world = World::new();
     let start = world.cli(["start", "--demo", "--listen", "127.0.0.1:0", "--json"]).with_code(0).json();
-    let pid = world.detached().pid();
+    let daemon = world.detached();
+    let pid = daemon.pid();
     assert_eq!(start["pid"], pid, "{start}");
     let again = world.cli(["--json", "start"]).with_code(0).json();
     assert_eq!(again["pid"], pid, "{again}");
