@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bitrouter_proto::{clock, tasks::Tasks};
 
 use crate::{
-    http::surface,
+    http::{answer, surface},
     interrupt::Interrupt,
     ports::UsageSink,
     registry::{Kind, Provider, ProviderId},
@@ -78,6 +78,14 @@ impl Gateway {
     /// The HTTP surface.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         surface(Arc::clone(self))
+    }
+
+    /// Answers one request: what [`Self::router`] does, without a router around it.
+    pub fn answer(
+        self: Arc<Self>,
+        request: http::Request<axum::body::Body>,
+    ) -> impl Future<Output = axum::response::Response> + Send {
+        answer(self, request)
     }
 
     /// The forced end: every running stream ends with its dialect's error event, every other request with an error;

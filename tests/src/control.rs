@@ -163,7 +163,7 @@ pub struct Answers<'a> {
 impl Answers<'_> {
     /// The next message; `None` at the end of the stream.
     #[track_caller]
-    pub fn next<A: Message + Default>(&mut self) -> Option<A> {
+    pub fn message<A: Message + Default>(&mut self) -> Option<A> {
         loop {
             if let Some(message) = take_message(&mut self.buffer) {
                 return Some(A::decode(message).expect("a message of the stream"));

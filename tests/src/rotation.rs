@@ -77,7 +77,7 @@ impl Rotation {
     #[track_caller]
     pub fn call(&self, daemon: &Daemon) -> usize {
         let earliest = self.in_force.load(Ordering::SeqCst);
-        let streamed = self.calls.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let streamed = self.calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let http = daemon.http();
         let call = if streamed { http.chat_stream("openai:m", "x") } else { http.chat("openai:m", "x") };
         let answer = call.send();

@@ -7,7 +7,7 @@ use std::{
         fd::AsFd,
         unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -34,7 +34,34 @@ pub struct User {
 /// Keeps a uid from being handed out again.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: Option<File>,
+    lock: Option<(File, PathBuf)>,
+}
+
+impl Claim {
+    /// Locks the file of `uid`; `None` where somebody else holds it.
+    fn take(uid: u32) -> Option<Self> {
+        let path = PathBuf::from(format!("/tmp/.bitrouter-tests-uid-{uid}"));
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&path)
+            .expect("a lock file for a uid");
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+        // Its last holder may have removed it between our open and our lock: then it protects nothing.
+        let linked = rustix::fs::fstat(&lock).is_ok_and(|stat| stat.st_nlink > 0);
+        linked.then_some(Self { lock: Some((lock, path)) })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.lock {
+            std::fs::remove_file(path).ok();
+        }
+    }
 }
 
 impl User {
@@ -43,21 +70,13 @@ impl User {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         if !Self::root().is_me() {
             let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-            return (Self { uid, gid, switch: false }, Claim { _lock: None });
+            return (Self { uid, gid, switch: false }, Claim { lock: None });
         }
         let start = std::process::id().wrapping_mul(97);
         loop {
             let uid = FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-            let lock = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .open(format!("/tmp/.bitrouter-tests-uid-{uid}"))
-                .expect("a lock file for a uid");
-            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return (Self { uid, gid: uid, switch: true }, Claim { _lock: Some(lock) });
+            if let Some(claim) = Claim::take(uid) {
+                return (Self { uid, gid: uid, switch: true }, claim);
             }
         }
     }

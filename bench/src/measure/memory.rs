@@ -10,6 +10,7 @@ use crate::{
     args::Options,
     bound::{Bound, Row, Unit},
     caller::{Caller, read_until, send_raw},
+    daemon::Daemon,
     error::BenchError,
     procfs,
     sse::{FLOOD, Script},
@@ -51,7 +52,6 @@ pub(super) async fn loaded(stage: &Stage, options: &Options) -> Result<Vec<Row>,
     let all_left = format!("/left/{}", left + STREAMS as u64 - 1);
     within("ending 1,000 streams", PATIENCE, provider.ask(&all_left)).await?;
 
-    sleep(options.pick(SETTLE, SETTLE / 2)).await;
     let (growth, taken) = within("the flood", PATIENCE, flood(stage, &mut provider)).await?;
     let flood = row("growth by 256 MiB that nobody reads", growth, 24.0);
     let taken = Row::new("of these, taken from the provider", Unit::Megabytes, megabytes(taken), None);
@@ -68,13 +68,17 @@ async fn streams(stage: &Stage) -> Result<Vec<tokio::net::TcpStream>, BenchError
     Ok(open)
 }
 
-/// How much the daemon grew, and how much it took from the provider.
+/// How much a daemon grew, and how much it took from the provider. A fresh one: memory that earlier work left behind
+/// would hide the growth.
 async fn flood(stage: &Stage, provider: &mut Caller) -> Result<(u64, u64), BenchError> {
-    let pid = stage.daemon.pid();
+    let daemon = Daemon::start(&stage.binary, stage.provider.address())?;
+    let pid = daemon.pid();
+    let mut warm = Caller::connect(daemon.address()).await?;
+    warm.exchange(warm.request(Script::Events)).await?;
     let before = provider.ask("/produced").await?;
     let (rss, mark) = (procfs::rss(pid), procfs::peak_rss(pid));
     let mut peak = rss;
-    let mut stream = send_raw(stage.daemon.address(), Script::Flood).await?;
+    let mut stream = send_raw(daemon.address(), Script::Flood).await?;
     read_until(&mut stream, b"\r\n\r\n").await?;
     let (mut taken, mut moved) = (0, clock::mono());
     while clock::mono().saturating_duration_since(moved) < STILL {

@@ -6,7 +6,7 @@ mod memory;
 mod paths;
 mod process;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -23,6 +23,7 @@ use crate::{
 
 /// The processes of a run.
 pub(crate) struct Stage {
+    pub(crate) binary: PathBuf,
     pub(crate) provider: Role,
     pub(crate) relay: Role,
     pub(crate) proxy: Role,
@@ -40,7 +41,7 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     let relay = Role::start(role::RELAY, Some(provider.address()))?;
     let proxy = Role::start(role::PROXY, Some(provider.address()))?;
     let daemon = Daemon::start(&binary, provider.address())?;
-    let stage = Stage { provider, relay, proxy, daemon };
+    let stage = Stage { binary, provider, relay, proxy, daemon };
     let runtime = load::runtime()?;
 
     let mut rows: Vec<Row> = Vec::new();
@@ -63,7 +64,7 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
         rows.extend(runtime.block_on(control::rows(&stage, options))?);
     }
     if options.wants(Part::Process) {
-        rows.extend(process::rows(&stage, &binary, options)?);
+        rows.extend(process::rows(&stage, options)?);
     }
     Ok(Report { compared, rows })
 }

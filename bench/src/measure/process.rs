@@ -1,9 +1,6 @@
 //! Whole processes: the daemon until it answers, the thin client beside a process that does nothing.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use bitrouter_proto::clock;
 
@@ -20,11 +17,11 @@ use crate::{
 /// A process that does nothing, built beside this one.
 const EMPTY: &str = env!("EMPTY_PROCESS");
 
-pub(super) fn rows(stage: &Stage, binary: &Path, options: &Options) -> Result<Vec<Row>, BenchError> {
+pub(super) fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError> {
     let mut rows = thin_client(stage, options)?;
     let mut starts = vec![millis(stage.daemon.start_time())];
     for _ in 0..options.pick(8, 3) {
-        starts.push(millis(Daemon::start(binary, stage.provider.address())?.start_time()));
+        starts.push(millis(Daemon::start(&stage.binary, stage.provider.address())?.start_time()));
     }
     rows.push(Row::new("start until both sockets answer, p50", Unit::Millis, median(&starts), None));
     Ok(rows)

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without a verb: as `serve`, or, where a daemon already runs, its `status`.
 #[derive(Debug, Parser)]
-#[command(name = "bitrouter", version, disable_help_subcommand = true)]
+#[command(name = "bitrouter", version)]
 pub(super) struct Cli {
     /// Print JSON on standard output, and errors as JSON on standard error
     #[arg(long, global = true)]

@@ -56,9 +56,9 @@ impl Control {
     ///
     /// # Errors
     /// When the embedded descriptors do not decode, which the build makes impossible.
-    pub fn new(agent: &Arc<Agent>, cap: usize) -> Result<Self, tonic_reflection::server::Error> {
+    pub async fn new(agent: &Arc<Agent>, cap: usize) -> Result<Self, tonic_reflection::server::Error> {
         let closing = CancellationToken::new();
-        let service = Handshake::new(routes(agent, &closing)?);
+        let service = Handshake::new(routes(agent, &closing).await?);
         Ok(Self { tasks: Tasks::new(), closing, service, table: Arc::default(), cap })
     }
 

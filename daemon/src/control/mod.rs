@@ -23,6 +23,7 @@ use bitrouter_proto::wire::{
     log_service_server::LogServiceServer,
 };
 use tokio_util::sync::CancellationToken;
+use tonic_health::{pb::health_server::HealthServer, server::HealthService};
 
 use crate::agent::Agent;
 
@@ -42,10 +43,16 @@ pub struct Peer {
 ///
 /// # Errors
 /// When the embedded descriptors do not decode, which the build makes impossible.
-fn routes(agent: &Arc<Agent>, closing: &CancellationToken) -> Result<axum::Router, tonic_reflection::server::Error> {
-    let (health_reporter, health) = tonic_health::server::health_reporter();
+async fn routes(
+    agent: &Arc<Agent>,
+    closing: &CancellationToken,
+) -> Result<axum::Router, tonic_reflection::server::Error> {
+    let reporter = tonic_health::server::HealthReporter::new();
     // The services serve as long as anything answers here at all.
-    drop(health_reporter);
+    reporter.set_serving::<DaemonServiceServer<daemon::Service>>().await;
+    reporter.set_serving::<EnvironmentServiceServer<environment::Service>>().await;
+    reporter.set_serving::<LogServiceServer<logs::Service>>().await;
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

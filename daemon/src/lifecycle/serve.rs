@@ -327,8 +327,9 @@ async fn get_ready(bound: AllBound, options: &ServeOptions) -> Result<Served, Se
         },
     )
     .map_err(|error| failure("cannot serve the listener", &error))?;
-    let control =
-        Control::new(&agent, shares.control).map_err(|error| failure("cannot build the control services", &error))?;
+    let control = Control::new(&agent, shares.control)
+        .await
+        .map_err(|error| failure("cannot build the control services", &error))?;
     let control_listening = control.serve(socket.listener);
 
     let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;

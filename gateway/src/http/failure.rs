@@ -50,6 +50,9 @@ impl CallError {
             Self::Upstream(error @ UpstreamError::Exchange { .. }) => {
                 (InferenceCode::UpstreamInterrupted, format!("`{provider}` gave no reply: {error}"))
             }
+            Self::Upstream(error @ UpstreamError::ConnectTime { .. }) => {
+                (InferenceCode::UpstreamTimeout, format!("`{provider}` cannot be reached: {error}"))
+            }
             Self::Upstream(error) => {
                 (InferenceCode::UpstreamUnavailable, format!("`{provider}` cannot be reached: {error}"))
             }

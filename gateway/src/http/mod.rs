@@ -17,7 +17,10 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::InferenceError;
-pub(crate) use self::{inference::Operation, surface::surface};
+pub(crate) use self::{
+    inference::Operation,
+    surface::{answer, surface},
+};
 
 /// The request's id, which the listener puts into the extensions of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,8 +23,8 @@ const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
 /// Every model of every provider that can be reached now.
 pub(super) async fn list(gateway: &Arc<Gateway>) -> Response {
     let snapshot = gateway.snapshot();
-    let usable: Vec<&Provider> =
-        snapshot.catalog.providers().filter(|p| !p.models().is_empty() && snapshot.usable(p)).collect();
+    let reachable = |p: &&Provider| !p.models().is_empty() && p.chat().is_some() && snapshot.usable(p);
+    let usable: Vec<&Provider> = snapshot.catalog.providers().filter(reachable).collect();
     let active = join_all(usable.iter().map(|provider| gateway.local_active(provider))).await;
     let data: Vec<Value> = usable
         .into_iter()

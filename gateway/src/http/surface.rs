@@ -33,7 +33,7 @@ enum Place<'a> {
 
 /// The routes.
 pub(crate) fn surface(gateway: Arc<Gateway>) -> Router {
-    Router::new().fallback(answer).with_state(gateway)
+    Router::new().fallback(routed).with_state(gateway)
 }
 
 fn place(path: &str) -> Option<Place<'_>> {
@@ -47,7 +47,12 @@ fn place(path: &str) -> Option<Place<'_>> {
     })
 }
 
-async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn routed(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    answer(gateway, request).await
+}
+
+/// Answers one request.
+pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let result = match place(request.uri().path()) {
         Some(Place::Inference(operation)) if request.method() == Method::POST => {

@@ -35,7 +35,15 @@ impl Dns {
         }
         let fail = |reason: String| UpstreamError::Dns { host: host.to_owned(), reason };
         let resolver = self.resolver().map_err(&fail)?;
-        let found = resolver.lookup_ip(host).await.map_err(|error| fail(error.to_string()))?;
+        let found = resolver.lookup_ip(host).await.map_err(|error| {
+            tracing::debug!(host, %error, "a name was not resolved");
+            let known = if error.is_nx_domain() || error.is_no_records_found() {
+                "no such name"
+            } else {
+                "no name server answered"
+            };
+            fail(known.to_owned())
+        })?;
         let addresses = interleave(found.iter());
         if addresses.is_empty() { Err(fail("it has none".to_owned())) } else { Ok(addresses) }
     }

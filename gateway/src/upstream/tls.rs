@@ -28,7 +28,11 @@ impl Tls {
         let fail = |reason: String| UpstreamError::Tls { host: host.to_owned(), reason };
         let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
             .map_err(|_| fail("the host is not a name that a certificate can have".to_owned()))?;
-        TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|error| fail(error.to_string()))
+        TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|error| {
+            let text = error.to_string();
+            let own = text.contains("UnknownIssuer");
+            fail(if own { format!("{text}; if the issuer is yours, set SSL_CERT_FILE") } else { text })
+        })
     }
 }
 

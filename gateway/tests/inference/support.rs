@@ -79,6 +79,14 @@ provider_model_id = "big-2026"
 id = "same"
 "#;
 
+/// Nothing listens there.
+const GONE: &str = r#"
+id = "gone"
+kind = "local"
+endpoint = "http://127.0.0.1:1/v1"
+protocol = "chat_completions"
+"#;
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with(Limits::default()).await
@@ -91,7 +99,7 @@ impl World {
         let overrides = BTreeMap::from([(ProviderId::parse("acme").unwrap(), over)]);
         let foreign =
             ACME.replace("acme", "foreign").replace("chat_completions", "messages").replace("ACME", "FOREIGN");
-        let user = [ACME.to_owned(), foreign.replace("first_party", "local")];
+        let user = [ACME.to_owned(), foreign.replace("first_party", "local"), GONE.to_owned()];
         let user = user.iter().map(|text| Manifest::parse(text, Path::new("test.toml")).unwrap()).collect();
         let catalog = Catalog::build(shipped().unwrap(), user, overrides, true).unwrap();
         let snapshot = Snapshot {

@@ -12,6 +12,7 @@ use crate::{
         channel::{Channel, OURS},
         locate,
     },
+    clock,
     env::Environment,
     paths::Places,
     status::{KeyChange, Status},
@@ -23,6 +24,9 @@ use crate::{
 
 /// How long a healthy daemon may take to answer its status. A sick one is reported after it, well within a second.
 pub const PATIENCE: Duration = Duration::from_millis(800);
+
+/// The pause before a broken connection is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// How long a call that reads files may take.
 const LONG: Duration = Duration::from_secs(30);
@@ -55,6 +59,17 @@ impl Client {
     /// [`ClientError::NotRunning`], [`ClientError::Unsafe`] before anything is sent, [`ClientError::Unresponsive`] after
     /// [`PATIENCE`].
     pub async fn connect(env: &Environment, explicit: Option<&Path>) -> Result<Self, ClientError> {
+        let deadline = clock::mono() + PATIENCE;
+        loop {
+            match Self::try_connect(env, explicit).await {
+                // A process that is being killed still accepts for a moment: look again whether one is there.
+                Err(ClientError::Broken(_)) if clock::mono() < deadline => tokio::time::sleep(AGAIN).await,
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_connect(env: &Environment, explicit: Option<&Path>) -> Result<Self, ClientError> {
         let located = match locate::find(env, explicit) {
             Ok(located) => located,
             Err(ClientError::NotRunning { tried }) => return Err(absent(env, explicit, tried)),

@@ -25,7 +25,7 @@ pub struct Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No daemon is there.
-    #[error("no daemon is running")]
+    #[error("no daemon is running{}", socket_text(tried))]
     NotRunning {
         /// The sockets that were tried.
         tried: Vec<PathBuf>,
@@ -70,6 +70,14 @@ pub enum ClientError {
     /// A place cannot be used.
     #[error(transparent)]
     Place(#[from] PlaceError),
+}
+
+/// Names the socket where only one was to be tried.
+fn socket_text(tried: &[PathBuf]) -> String {
+    match tried {
+        [only] => format!(" at `{}`", only.display()),
+        _ => String::new(),
+    }
 }
 
 fn pid_text(pid: Option<u32>) -> String {
@@ -129,6 +137,13 @@ impl ClientError {
             let command = info.and_then(|mut info| info.metadata.remove("command"));
             return Self::Refused(Refusal { reason, message: status.message().to_owned(), command });
         }
-        Self::Broken(format!("{}: {}", status.code(), status.message()))
+        // What a library says of a connection that ended is of no use to anybody.
+        let what = match status.code() {
+            tonic::Code::Unknown | tonic::Code::Unavailable | tonic::Code::Cancelled => {
+                "it ended before the answer".to_owned()
+            }
+            code => format!("{code}: {}", status.message()),
+        };
+        Self::Broken(what)
     }
 }

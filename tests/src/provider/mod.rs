@@ -173,5 +173,10 @@ impl Drop for Provider {
         if let Some(accepting) = self.accepting.take() {
             accepting.join().ok();
         }
+        // A process that was just being forked may hold the port for another moment.
+        let deadline = Deadline::after(PATIENCE);
+        while TcpStream::connect(self.addr).is_ok() && !deadline.is_over() {
+            thread::yield_now();
+        }
     }
 }

@@ -26,14 +26,13 @@ fn an_address_that_is_not_loopback_is_refused() {
 }
 
 #[test]
-fn the_configured_port_is_used_and_a_flag_beats_it() {
+fn the_configured_address_is_used_and_a_flag_beats_it() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("an address");
     let world = World::new();
     world.config("[server]\nlisten = \"127.0.0.1:0\"\n");
-    let daemon = world.serve().listen_as_configured().arg("--demo").start();
-    daemon.http().get("/health").send().ok();
-    drop(daemon);
-    world.config("[server]\nlisten = \"192.0.2.1:4356\"\n");
-    let process = world.serve().arg("--demo").spawn();
-    // The flag is what counts, so this one starts.
-    process.stderr().until("a sign of life", |text| !text.is_empty());
+    world.serve().listen_as_configured().arg("--demo").start().stop();
+    world.config(&format!("[server]\nlisten = \"{taken}\"\n"));
+    world.cli(["serve", "--demo"]).expect_code(1);
+    world.demo().http().get("/health").send().ok();
 }

@@ -1,51 +1,65 @@
 //! SIGHUP: what the recorded parent shows *now*. `exec` gives a process another environment and keeps its pid and its
 //! start time; only that can change what `/proc/<pid>/environ` shows.
 
-use bitrouter_tests::{Daemon, World, parking::Parking, terminal::Terminal};
+use std::path::PathBuf;
+
+use bitrouter_tests::{Daemon, World, openai, parking::Parking, process::Process, reach};
 use rustix::process::Signal;
 
-use super::{EFFECTIVE, Reloads, cast, report, shell};
+use super::{EFFECTIVE, Reloads, cast, report};
 
 /// The parent of a daemon: a shell that replaces itself, by order, with one of another environment.
 pub(super) struct Parent {
-    terminal: Terminal,
+    process: Process,
+    orders: PathBuf,
 }
 
 impl Parent {
-    /// A shell with `keys[0]` in its environment starts a daemon and waits for orders.
+    /// A shell with `keys[0]` in its environment starts a daemon with `start` and waits for orders.
     #[track_caller]
-    pub(super) fn with_daemon(world: &World, keys: &[&str]) -> (Self, Daemon) {
+    fn of(world: &World, keys: &[&str], start: &str) -> (Self, Daemon) {
         let script = world.write(
             "home/parent.sh",
             "echo \"i am ${NUMBER:-0}\"\n\
-             read -r NUMBER\n\
+             NUMBER=\n\
+             while [ -z \"$NUMBER\" ]; do read -r NUMBER <\"$ORDERS\"; done\n\
              export NUMBER\n\
              case $NUMBER in none) unset OPENAI_API_KEY ;; *) eval \"export OPENAI_API_KEY=\\$NEXT_$NUMBER\" ;; esac\n\
              exec /bin/sh \"$SCRIPT\"\n",
         );
-        let script = script.to_string_lossy().into_owned();
-        let names: Vec<String> = (0..keys.len()).map(|number| format!("NEXT_{number}")).collect();
-        let mut environment: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(keys.iter().copied()).collect();
-        environment.extend([("OPENAI_API_KEY", keys[0]), ("SCRIPT", script.as_str())]);
-        let start = "\"$BITROUTER\" serve --listen 127.0.0.1:0 --log-format json 2>\"$HOME/serve.log\" & exec /bin/sh \"$SCRIPT\"";
-        let terminal = shell(world, "/bin/sh", &["-c", start], &environment);
+        let orders = world.path("home/orders");
+        world.program("/usr/bin/mkfifo".as_ref(), [&orders]).run().expect_code(0);
+        let mut run = world.program("/bin/sh".as_ref(), ["-c", &format!("{start} exec /bin/sh \"$SCRIPT\"")]);
+        for (number, key) in keys.iter().enumerate() {
+            run = run.env(format!("NEXT_{number}"), key);
+        }
+        run = run.env("BITROUTER", reach::binary()).env("ORDERS", &orders).env("SCRIPT", script);
+        let process = run.env("OPENAI_API_KEY", keys[0]).spawn();
         let daemon = world.detached();
-        terminal.until_contains("i am 0");
-        (Self { terminal }, daemon)
+        process.stdout().until_contains("i am 0");
+        (Self { process, orders }, daemon)
+    }
+
+    /// The parent of a foreground daemon.
+    #[track_caller]
+    pub(super) fn with_daemon(world: &World, keys: &[&str]) -> (Self, Daemon) {
+        Self::of(world, keys, "\"$BITROUTER\" serve --listen 127.0.0.1:0 2>\"$HOME/serve.log\" &")
+    }
+
+    #[track_caller]
+    fn order(&self, word: &str) {
+        let before = self.process.stdout().text().lines().count();
+        let mut orders = std::fs::OpenOptions::new().write(true).open(&self.orders).expect("orders");
+        std::io::Write::write_all(&mut orders, format!("{word}\n").as_bytes()).expect("an order");
+        drop(orders);
+        let text = self.process.stdout().until("the new parent", |text| text.lines().count() > before);
+        assert!(text.ends_with(&format!("i am {word}\n")), "{text}");
     }
 
     /// Gives the parent another environment.
     #[track_caller]
     pub(super) fn become_one_with(&self, number: usize) {
-        self.terminal.enter(&number.to_string());
-        self.terminal.until_contains(&format!("i am {number}"));
-    }
-
-    /// Takes the key out of the parent's environment.
-    #[track_caller]
-    fn become_one_without(&self) {
-        self.terminal.enter("none");
-        self.terminal.until_contains("i am none");
+        self.order(&number.to_string());
     }
 }
 
@@ -57,9 +71,10 @@ fn scene() -> (World, Parking, Vec<String>) {
 
 #[track_caller]
 fn uses(daemon: &Daemon, key: &str) {
-    let answer = daemon.http().chat("openai:m", "x").send().ok();
-    let print = answer.header(bitrouter_tests::openai::KEY_HEADER).expect("a fingerprint");
-    assert_eq!(print, bitrouter_tests::openai::fingerprint(key));
+    let answer = daemon.http().chat("openai:m", "x").send();
+    assert_eq!(answer.status, 200, "{}", daemon.provider("openai"));
+    let print = answer.header(openai::KEY_HEADER).expect("a fingerprint");
+    assert_eq!(print, openai::fingerprint(key));
 }
 
 #[test]
@@ -91,7 +106,7 @@ fn p15_a_variable_that_the_parent_lost_is_gone_and_the_same_value_overrides_noth
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let (parent, daemon) = Parent::with_daemon(&world, &keys);
     let mut reloads = Reloads::of(&daemon);
-    parent.become_one_without();
+    parent.order("none");
     reloads.wait_for_one_more(|| daemon.signal(Signal::HUP));
     daemon.http().chat("openai:m", "x").send().refused(402, "provider_key_missing");
     // Back at what it was at our start: our own environment counts again.
@@ -104,42 +119,23 @@ fn p15_a_variable_that_the_parent_lost_is_gone_and_the_same_value_overrides_noth
 fn p15_a_parent_that_died_keeps_its_last_values() {
     let (world, _parking, keys) = scene();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let (parent, daemon) = Parent::with_daemon(&world, &keys);
+    let (mut parent, daemon) = Parent::with_daemon(&world, &keys);
     let mut reloads = Reloads::of(&daemon);
     parent.become_one_with(2);
     reloads.wait_for_one_more(|| daemon.signal(Signal::HUP));
     uses(&daemon, keys[2]);
-    // Only the parent dies: its terminal stays, or the daemon would lose its own.
-    bitrouter_tests::process::kill(parent.terminal.pid(), Signal::KILL);
-    bitrouter_tests::wait::holds("the parent to die", || !bitrouter_tests::procfs::is_running(parent.terminal.pid()));
-    if daemon.http().try_connect().is_ok() {
-        let before = reloads.count();
-        daemon.signal(Signal::HUP);
-        bitrouter_tests::wait::holds("the reload or the end", || {
-            !bitrouter_tests::procfs::is_running(daemon.pid()) || reloads.count() > before
-        });
-        assert!(bitrouter_tests::procfs::is_running(daemon.pid()), "the daemon ended with its parent");
-        uses(&daemon, keys[2]);
-    }
+    parent.process.kill();
+    reloads.wait_for_one_more(|| daemon.signal(Signal::HUP));
+    uses(&daemon, keys[2]);
 }
 
 #[test]
 fn p15_under_start_the_parent_is_the_process_that_ran_it() {
     let (world, _parking, keys) = scene();
-    let script = world.write(
-        "home/starter.sh",
-        "echo \"i am ${NUMBER:-0}\"; read -r NUMBER; export NUMBER; export OPENAI_API_KEY=\"$NEXT\"; exec /bin/sh \"$SCRIPT\"\n",
-    );
-    let script = script.to_string_lossy().into_owned();
-    let environment =
-        [("NEXT", keys[1].as_str()), ("OPENAI_API_KEY", keys[0].as_str()), ("SCRIPT", script.as_str())];
-    let start = "\"$BITROUTER\" start --listen 127.0.0.1:0; exec /bin/sh \"$SCRIPT\"";
-    let terminal = shell(&world, "/bin/sh", &["-c", start], &environment);
-    terminal.until_contains("i am 0");
-    let daemon = world.detached();
-    uses(&daemon, &keys[0]);
-    terminal.enter("7");
-    terminal.until_contains("i am 7");
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let (parent, daemon) = Parent::of(&world, &keys, "\"$BITROUTER\" start --listen 127.0.0.1:0 >&2;");
+    uses(&daemon, keys[0]);
+    parent.become_one_with(1);
     Reloads::of(&daemon).wait_for_one_more(|| daemon.signal(Signal::HUP));
-    uses(&daemon, &keys[1]);
+    uses(&daemon, keys[1]);
 }

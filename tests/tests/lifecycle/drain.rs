@@ -1,0 +1,185 @@
+//! The end: no new work, running work finishes within the bound, what is left is told in its own dialect, and `stop`
+//! returns when the process is gone.
+
+use std::{
+    net::TcpStream,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bitrouter_proto::{
+    clock,
+    wire::{StatusRequest, StatusResponse, StopRequest, StopResponse},
+};
+use bitrouter_tests::{
+    Daemon, End, World,
+    control::Control,
+    hostile,
+    http::Opened,
+    parking::{PARKED, Parking},
+    wait,
+};
+use rustix::process::Signal;
+
+use super::report;
+
+struct Scene {
+    world: World,
+    parking: Parking,
+    daemon: Daemon,
+}
+
+fn scene() -> Scene {
+    let (world, parking) = (World::new(), Parking::start());
+    world.config(&parking.as_openai());
+    let daemon = world.serve().env("OPENAI_API_KEY", "x").start();
+    Scene { world, parking, daemon }
+}
+
+impl Scene {
+    #[track_caller]
+    fn open(&self, count: usize) -> Vec<Opened> {
+        hostile::raise_descriptors();
+        let open = (0..count).map(|_| {
+            let mut open = self.daemon.http().chat_stream(PARKED, "x").open();
+            open.until_contains("before ");
+            open
+        });
+        open.collect()
+    }
+}
+
+#[test]
+fn p15_the_bound_holds_for_two_hundred_streams_and_each_is_told() {
+    let mut scene = scene();
+    let open = scene.open(200);
+    let output = scene.world.cli(["stop", "--timeout", "1"]).with_code(0);
+    report("stop --timeout 1 with 200 streams", output.took);
+    assert!(output.took >= Duration::from_millis(900) && output.took < Duration::from_secs(8), "{:?}", output.took);
+    assert!(!scene.daemon.is_running(), "`stop` returned while the process was there");
+    for one in open {
+        let answer = one.finish();
+        let text = answer.text();
+        let event = text.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("data: ")).unwrap_or_default();
+        let event: serde_json::Value = serde_json::from_str(event).unwrap_or_default();
+        assert_eq!(answer.end, End::Complete, "{text}");
+        assert!(event["error"]["code"].is_string() && event["error"]["type"].is_string(), "{text}");
+        assert!(!text.contains("[DONE]"), "{text}");
+    }
+}
+
+#[test]
+fn p15_a_drain_ends_as_soon_as_the_last_stream_does() {
+    let mut scene = scene();
+    let open = scene.open(20);
+    let stop = scene.world.command(["stop"]).spawn();
+    let addr = scene.daemon.addr();
+    wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
+    wait::stays("the drain", Duration::from_millis(300), || scene.daemon.is_running());
+    let begun = clock::mono();
+    scene.parking.release();
+    for one in open {
+        assert!(one.finish().ok().text().ends_with("data: [DONE]\n\n"));
+    }
+    let mut stop = stop;
+    assert!(stop.wait(wait::PATIENCE).success());
+    report("from the last byte to the end of `stop`", clock::mono().saturating_duration_since(begun));
+    assert!(!scene.daemon.is_running());
+}
+
+#[test]
+fn p15_stopping_under_load_cuts_no_answer() {
+    let mut scene = scene();
+    let (whole, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let http = scene.daemon.http();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let (whole, refused) = (&whole, &refused);
+            scope.spawn(move || {
+                while let Ok(stream) = http.try_connect() {
+                    let call = if number % 2 == 0 { http.chat("openai:m", "x") } else { http.chat_stream("openai:m", "x") };
+                    let answer = call.on_quietly(stream);
+                    match (answer.status, answer.end) {
+                        (200, End::Complete) => whole.fetch_add(1, Ordering::Relaxed),
+                        // Accepted by the kernel, never by the daemon: it has seen nothing of it.
+                        (0, End::Nothing) => refused.fetch_add(1, Ordering::Relaxed),
+                        other => panic!("{other:?}: {}", answer.text()),
+                    };
+                }
+            });
+        }
+        wait::holds("some calls", || whole.load(Ordering::Relaxed) > 200);
+        scene.world.cli(["stop"]).expect_code(0);
+    });
+    assert!(!scene.daemon.is_running());
+    assert_eq!(whole.load(Ordering::Relaxed), scene.parking.calls(), "a call that was sent on was not answered");
+}
+
+#[test]
+fn p15_a_kept_connection_is_told_to_close() {
+    let mut scene = scene();
+    let held = scene.open(1);
+    let (answer, kept) = scene.daemon.http().chat("openai:m", "x").open().finish_keeping();
+    answer.ok();
+    scene.daemon.signal(Signal::TERM);
+    let addr = scene.daemon.addr();
+    wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
+    // Whether the request on its way is still answered depends on when it comes; it is never half answered.
+    let late = scene.daemon.http().chat("openai:m", "x").on_quietly(kept);
+    match (late.status, late.end) {
+        (200, End::Complete) => assert_eq!(late.header("connection").map(str::to_lowercase).as_deref(), Some("close")),
+        (0, End::Nothing | End::Reset) => {}
+        other => panic!("{other:?}: {}", late.text()),
+    }
+    scene.parking.release();
+    drop(held);
+    scene.daemon.wait(Duration::from_secs(10));
+}
+
+#[test]
+fn p15_status_answers_during_the_drain_and_stop_is_answered_before_the_end() {
+    let scene = scene();
+    let held = scene.open(1);
+    let mut control = Control::connect(&scene.daemon.socket());
+    let told = control.call::<StopResponse>("DaemonService/Stop", &StopRequest { timeout_ms: Some(60_000) });
+    assert_eq!(told.expect("an answer before the end").message.pid, scene.daemon.pid());
+    let mut state = || {
+        let told = control.call::<StatusResponse>("DaemonService/Status", &StatusRequest {});
+        told.expect("a status during the drain").message.state
+    };
+    wait::holds("the drain", || state() == "draining");
+    // A second order is obeyed as well, and a shorter bound may cut the first one short.
+    let output = scene.world.cli(["stop", "--timeout", "1"]).with_code(0);
+    report("a second, shorter stop", output.took);
+    drop(held);
+}
+
+#[test]
+fn p15_the_second_signal_forces_and_the_exit_code_is_clean() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)] {
+        let mut scene = scene();
+        let mut open = scene.open(1);
+        scene.daemon.signal(first);
+        let addr = scene.daemon.addr();
+        wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
+        let begun = clock::mono();
+        scene.daemon.signal(second);
+        let status = scene.daemon.wait(Duration::from_secs(10));
+        report("from the second signal to the end", clock::mono().saturating_duration_since(begun));
+        assert!(matches!(status.code(), Some(0 | 130)), "{status}");
+        let text = open.remove(0).finish().text();
+        assert!(text.contains("data: {\"error\""), "{text}");
+        assert!(!scene.world.socket().exists() && !scene.world.daemon_json().exists());
+    }
+}
+
+#[test]
+fn p15_a_caller_that_does_not_read_does_not_hold_the_end() {
+    let mut scene = scene();
+    let held = scene.open(1);
+    let fired: Vec<_> = (0..10).map(|_| scene.daemon.http().chat_stream("openai:m", "x").fire()).collect();
+    let output = scene.world.cli(["stop", "--timeout", "1"]).with_code(0);
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
+    assert!(!scene.daemon.is_running());
+    drop((held, fired));
+}

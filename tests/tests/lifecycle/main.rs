@@ -1,0 +1,29 @@
+//! The agent's life: how it starts, takes over, answers or does not, and ends; and what a service manager sees of it.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod drain;
+mod events;
+mod health;
+mod logs;
+mod manager;
+mod passed;
+mod reasons;
+mod sick;
+mod socket;
+mod start;
+mod takeover;
+mod terminal;
+
+use std::time::Duration;
+
+/// A start that needs nothing and takes any port.
+const DEMO: [&str; 4] = ["start", "--demo", "--listen", "127.0.0.1:0"];
+
+/// What no command may exceed because of a sick daemon. The contract's bound is one second; a busy machine gets five,
+/// and what was measured is printed.
+const AT_MOST: Duration = Duration::from_secs(5);
+
+#[expect(clippy::print_stdout, reason = "a measurement, shown by the test runner on demand")]
+fn report(what: &str, took: Duration) {
+    println!("{what}: {took:?}");
+}
