@@ -8,7 +8,7 @@ use std::{
 };
 
 use bitrouter_proto::{
-    client::{self, Client, ClientError},
+    client::{self, Ailment, Client, ClientError},
     clock,
     codes::exit,
     paths::Places,
@@ -54,7 +54,9 @@ pub(crate) fn ensure_running(context: &Context, flags: &crate::cli::ServeFlags) 
         let seen = match &found {
             Ok(client) => Seen::Answers(client.status().state),
             Err(ClientError::NotRunning { .. }) => Seen::Nothing,
-            Err(ClientError::Unresponsive { stopped: false, .. }) if is_young(context) => Seen::OnItsWay,
+            Err(ClientError::Unresponsive { ailment, .. }) if *ailment != Ailment::Stopped && is_young(context) => {
+                Seen::OnItsWay
+            }
             Err(_) => Seen::Trouble,
         };
         match step::next(seen, clock::mono() >= deadline) {

@@ -52,6 +52,7 @@ pub(super) async fn drain(
         http.abort_all().await;
         Drained::Cut
     };
+    agent.gateway().close_idle();
     agent.reloader().end().await;
     control.close().await;
     drained

@@ -57,7 +57,7 @@ pub(super) fn judge(
 fn admit(request: &Parts, has_body: bool, peer: Peer, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
     let (headers, query) = (&request.headers, request.uri.query());
     let verdict = match request.uri.path() {
-        "/health" => Verdict::Serve,
+        "/health" | "/ping" => Verdict::Serve,
         "/metrics" if matches!(request.method, Method::GET | Method::HEAD) => {
             caller::same_user(headers, query, peer)?;
             Verdict::Metrics

@@ -11,7 +11,7 @@ use std::{
 use axum::{body::Body, response::Response};
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use http_body::Frame;
 use serde_json::{Value, json};
 
@@ -19,7 +19,12 @@ use super::{
     chat::{Completion, first_word},
     words,
 };
-use crate::{http::InferenceError, interrupt::Interrupt, meter::Flight, protocol::openai::usage::Usage};
+use crate::{
+    http::{InferenceError, headers::own},
+    interrupt::Interrupt,
+    meter::Flight,
+    protocol::openai::usage::Usage,
+};
 
 /// A finished document.
 pub(super) fn document(document: Vec<u8>, input: u64, output: Option<u64>, mut flight: Flight) -> Response {
@@ -28,7 +33,7 @@ pub(super) fn document(document: Vec<u8>, input: u64, output: Option<u64>, mut f
     flight.counted(Usage { prompt_tokens: Some(input), completion_tokens: output });
     flight.land();
     let mut response = Response::new(Body::from(document));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    own(response.headers_mut(), "application/json");
     response
 }
 
@@ -66,7 +71,7 @@ pub(super) fn completion(completion: Completion, mut flight: Flight, interrupt: 
         interrupt,
     };
     let mut response = Response::new(Body::new(chunks));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    own(response.headers_mut(), "text/event-stream");
     response
 }
 

@@ -133,7 +133,7 @@ impl IntoResponse for InferenceError {
         let mut response = Response::new(Body::from(self.to_json()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        super::headers::own(headers, "application/json");
         headers.extend(self.headers);
         response
     }

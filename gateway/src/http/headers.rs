@@ -78,6 +78,13 @@ pub(super) fn upstream(headers: &mut HeaderMap, target: &Target, auth: Option<He
     }
 }
 
+/// Marks a reply as our own: its type, not to be guessed at, not to be kept.
+pub(crate) fn own(headers: &mut HeaderMap, media_type: &'static str) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// Makes the headers of the provider's reply those of the reply to the caller.
 pub(super) fn back(headers: &mut HeaderMap) {
     strip(headers, stays_there);

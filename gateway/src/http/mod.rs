@@ -5,7 +5,7 @@ mod body;
 mod drain;
 pub mod error;
 mod failure;
-mod headers;
+pub(crate) mod headers;
 mod inference;
 mod models;
 mod refusal;

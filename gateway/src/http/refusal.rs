@@ -5,6 +5,19 @@ use bitrouter_proto::codes::InferenceCode;
 use super::InferenceError;
 use crate::{registry::Provider, route::Refusal, snapshot::Snapshot};
 
+/// Models that the signed-in account serves.
+const ACCOUNT: &str = "bitrouter:";
+
+/// No account is signed in: 402 like any other missing credential.
+fn account_missing() -> InferenceError {
+    let message = "no account is signed in (`bitrouter auth login` or BITROUTER_API_KEY); this release has no accounts \
+                   yet: name a provider whose key you hold, as `provider/model`";
+    InferenceError::new(InferenceCode::ProviderKeyMissing, message)
+        .param("model")
+        .with("provider", "bitrouter")
+        .with("variables", vec!["BITROUTER_API_KEY"])
+}
+
 /// The refusal of `name` as an error that says what would help.
 pub(super) fn explain(name: &str, refusal: Refusal<'_>, snapshot: &Snapshot) -> InferenceError {
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).param("model");
@@ -23,6 +36,7 @@ pub(super) fn explain(name: &str, refusal: Refusal<'_>, snapshot: &Snapshot) -> 
             let id = provider.id();
             not_found(name, snapshot, &format!("`{id}` does not list it; `{id}:{model}` asks it all the same"))
         }
+        Refusal::Unknown if name.starts_with(ACCOUNT) => account_missing(),
         Refusal::Unknown => not_found(name, snapshot, "GET /v1/models lists what there is"),
     }
 }

@@ -12,7 +12,7 @@ use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Method, header};
 
 use super::{
-    InferenceError,
+    InferenceError, headers,
     inference::{Operation, serve},
     models,
 };
@@ -27,6 +27,7 @@ enum Place<'a> {
     Models,
     Model(&'a str),
     Health,
+    Ping,
     /// Only a WebSocket would be spoken here.
     WebSocket,
 }
@@ -42,6 +43,7 @@ fn place(path: &str) -> Option<Place<'_>> {
         "/v1/embeddings" => Place::Inference(Operation::Embeddings),
         "/v1/models" => Place::Models,
         "/health" => Place::Health,
+        "/ping" => Place::Ping,
         "/v1/responses" => Place::WebSocket,
         _ => Place::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
     })
@@ -62,7 +64,8 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         Some(Place::Models) if reading => Ok(Box::pin(models::list(&gateway)).await),
         Some(Place::Model(id)) if reading => Box::pin(models::retrieve(&gateway, id)).await,
         Some(Place::Health) if reading => Ok(json(r#"{"status":"ok"}"#.into())),
-        Some(Place::Models | Place::Model(_) | Place::Health) => Err(wrong_method("GET, HEAD")),
+        Some(Place::Ping) if reading => Ok(pong()),
+        Some(Place::Models | Place::Model(_) | Place::Health | Place::Ping) => Err(wrong_method("GET, HEAD")),
         Some(Place::WebSocket) if reading => Err(InferenceError::new(
             InferenceCode::UpgradeRequired,
             "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
@@ -75,10 +78,17 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     })
 }
 
+/// The empty answer of `/ping`.
+fn pong() -> Response {
+    let mut response = Response::new(Body::empty());
+    headers::own(response.headers_mut(), "text/plain");
+    response
+}
+
 /// A JSON document as a response.
 pub(super) fn json(document: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(document));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers::own(response.headers_mut(), "application/json");
     response
 }
 

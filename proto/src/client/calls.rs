@@ -8,7 +8,7 @@ use tonic::Streaming;
 use crate::{
     PROTOCOL_HEADER, VERSION_HEADER,
     client::{
-        ClientError, Located,
+        Ailment, ClientError, Located,
         channel::{Channel, OURS},
         locate,
     },
@@ -213,13 +213,21 @@ fn absent(env: &Environment, explicit: Option<&Path>, tried: Vec<std::path::Path
         && let Ok(places) = Places::of(env)
         && locate::lock_is_held(&places)
     {
-        return unresponsive(locate::read_daemon_json(&places).map(|json| json.pid));
+        let json = locate::read_daemon_json(&places);
+        let gone = json.as_ref().is_some_and(|json| !Path::new(&json.socket).exists());
+        return match unresponsive(json.map(|json| json.pid)) {
+            ClientError::Unresponsive { pid, ailment: Ailment::Unknown } if gone => {
+                ClientError::Unresponsive { pid, ailment: Ailment::SocketGone }
+            }
+            error => error,
+        };
     }
     ClientError::NotRunning { tried }
 }
 
 fn unresponsive(pid: Option<u32>) -> ClientError {
-    ClientError::Unresponsive { pid, stopped: pid.is_some_and(is_stopped) }
+    let ailment = if pid.is_some_and(is_stopped) { Ailment::Stopped } else { Ailment::Unknown };
+    ClientError::Unresponsive { pid, ailment }
 }
 
 /// The process that listens on the socket, as the kernel says. Never waits: a full backlog tells nothing.

@@ -39,12 +39,12 @@ pub enum ClientError {
         why: String,
     },
     /// A daemon holds the lock or accepts, but does not answer in time.
-    #[error("the daemon{} does not answer{}", pid_text(*.pid), if *.stopped { ": its process is stopped" } else { "" })]
+    #[error("the daemon{} does not answer{}", pid_text(*.pid), .ailment.text())]
     Unresponsive {
         /// Its process, where known.
         pid: Option<u32>,
-        /// True where the kernel says the process is stopped (SIGSTOP, a debugger).
-        stopped: bool,
+        /// What is known of why.
+        ailment: Ailment,
     },
     /// The daemon speaks another protocol.
     #[error(
@@ -77,6 +77,27 @@ fn socket_text(tried: &[PathBuf]) -> String {
     match tried {
         [only] => format!(" at `{}`", only.display()),
         _ => String::new(),
+    }
+}
+
+/// What is known of why a daemon does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// Nothing.
+    Unknown,
+    /// The kernel says the process is stopped (SIGSTOP, a debugger).
+    Stopped,
+    /// It runs, and nothing stands at the path of its control socket.
+    SocketGone,
+}
+
+impl Ailment {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Unknown => "",
+            Self::Stopped => ": its process is stopped",
+            Self::SocketGone => ": its control socket is gone, and will be there again within 15 s",
+        }
     }
 }
 
@@ -122,8 +143,11 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning { .. } => Some("bitrouter start".to_owned()),
-            Self::Unresponsive { pid: Some(pid), stopped: true } => Some(format!("kill -CONT {pid}")),
-            Self::Unresponsive { pid: Some(pid), stopped: false } => Some(format!("kill -9 {pid}; bitrouter start")),
+            Self::Unresponsive { pid: Some(pid), ailment: Ailment::Stopped } => Some(format!("kill -CONT {pid}")),
+            Self::Unresponsive { ailment: Ailment::SocketGone, .. } => Some("bitrouter status".to_owned()),
+            Self::Unresponsive { pid: Some(pid), ailment: Ailment::Unknown } => {
+                Some(format!("kill -9 {pid}; bitrouter start"))
+            }
             Self::Version { .. } => Some("bitrouter restart".to_owned()),
             Self::Refused(refusal) => refusal.command.clone(),
             _ => None,

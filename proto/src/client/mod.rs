@@ -10,5 +10,5 @@ mod error;
 mod locate;
 
 pub use calls::{Client, Logs, PATIENCE};
-pub use error::{ClientError, Refusal};
+pub use error::{Ailment, ClientError, Refusal};
 pub use locate::{Located, candidates, find, lock_is_held, read_daemon_json, verify};

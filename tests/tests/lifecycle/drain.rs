@@ -2,6 +2,7 @@
 //! returns when the process is gone.
 
 use std::{
+    io::Write as _,
     net::TcpStream,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -12,10 +13,10 @@ use bitrouter_proto::{
     wire::{StatusRequest, StatusResponse, StopRequest, StopResponse},
 };
 use bitrouter_tests::{
-    Daemon, End, World,
+    Answer, Daemon, End, World,
     control::Control,
     hostile,
-    http::Opened,
+    http::{Call, Opened},
     parking::{PARKED, Parking},
     wait,
 };
@@ -49,6 +50,12 @@ impl Scene {
     }
 }
 
+/// Sends a call on a connection that the daemon may be closing.
+fn on_a_connection_that_may_close(call: &Call, mut stream: TcpStream) -> Answer {
+    stream.write_all(&call.bytes()).ok();
+    Opened::read(stream).finish()
+}
+
 #[test]
 fn p15_the_bound_holds_for_two_hundred_streams_and_each_is_told() {
     let mut scene = scene();
@@ -60,7 +67,8 @@ fn p15_the_bound_holds_for_two_hundred_streams_and_each_is_told() {
     for one in open {
         let answer = one.finish();
         let text = answer.text();
-        let event = text.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("data: ")).unwrap_or_default();
+        let event =
+            text.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("data: ")).unwrap_or_default();
         let event: serde_json::Value = serde_json::from_str(event).unwrap_or_default();
         assert_eq!(answer.end, End::Complete, "{text}");
         assert!(event["error"]["code"].is_string() && event["error"]["type"].is_string(), "{text}");
@@ -97,8 +105,9 @@ fn p15_stopping_under_load_cuts_no_answer() {
             let (whole, refused) = (&whole, &refused);
             scope.spawn(move || {
                 while let Ok(stream) = http.try_connect() {
-                    let call = if number % 2 == 0 { http.chat("openai:m", "x") } else { http.chat_stream("openai:m", "x") };
-                    let answer = call.on_quietly(stream);
+                    let call =
+                        if number % 2 == 0 { http.chat("openai:m", "x") } else { http.chat_stream("openai:m", "x") };
+                    let answer = on_a_connection_that_may_close(&call, stream);
                     match (answer.status, answer.end) {
                         (200, End::Complete) => whole.fetch_add(1, Ordering::Relaxed),
                         // Accepted by the kernel, never by the daemon: it has seen nothing of it.
@@ -125,7 +134,7 @@ fn p15_a_kept_connection_is_told_to_close() {
     let addr = scene.daemon.addr();
     wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
     // Whether the request on its way is still answered depends on when it comes; it is never half answered.
-    let late = scene.daemon.http().chat("openai:m", "x").on_quietly(kept);
+    let late = on_a_connection_that_may_close(&scene.daemon.http().chat("openai:m", "x"), kept);
     match (late.status, late.end) {
         (200, End::Complete) => assert_eq!(late.header("connection").map(str::to_lowercase).as_deref(), Some("close")),
         (0, End::Nothing | End::Reset) => {}

@@ -103,7 +103,11 @@ fn p15_a_daemon_that_dies_at_start_is_code_3_and_no_hang() {
     args.extend(DEMO);
     let output = world.program("/usr/bin/strace".as_ref(), &args).run();
     assert_eq!(output.code, 3, "{}", output.text());
-    assert!(output.stderr.contains("before it was ready") && output.stderr.contains("bitrouter serve"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("before it was ready") && output.stderr.contains("bitrouter serve"),
+        "{}",
+        output.stderr
+    );
     wait::holds("nothing to be left", || world.cli(["status"]).code == 1);
     world.cli(DEMO).expect_code(0);
 }

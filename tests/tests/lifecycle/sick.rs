@@ -54,7 +54,8 @@ fn fill_the_backlog(daemon: &Daemon) -> Vec<UnixStream> {
         let mut held = Vec::new();
         while held.len() < 5_000 {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("socket");
+            let socket =
+                rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("socket");
             if rustix::net::connect(&socket, &address).is_err() {
                 return held;
             }

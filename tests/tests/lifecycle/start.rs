@@ -11,7 +11,9 @@ fn p15_start_is_idempotent_and_every_answer_names_the_same_daemon() {
     let world = World::new();
     let first = world.cli(["start", "--demo", "--listen", "127.0.0.1:0", "--json"]).with_code(0).json();
     assert_eq!(first["state"], "running", "{first}");
-    for args in [&["start", "--json"][..], &["--json", "start", "--demo"], &["start", "--listen", "127.0.0.1:1", "--json"]] {
+    for args in
+        [&["start", "--json"][..], &["--json", "start", "--demo"], &["start", "--listen", "127.0.0.1:1", "--json"]]
+    {
         let again = world.cli(args).with_code(0).json();
         assert_eq!((&again["pid"], &again["listen"]), (&first["pid"], &first["listen"]), "{args:?}");
     }
@@ -145,9 +147,7 @@ fn a_second_data_directory_user_gets_its_own_daemon() {
     world.cli(DEMO).expect_code(0);
     let first = world.detached();
     let (state, run) = (world.directory("other-state"), world.directory("other-run"));
-    let other = |args: &[&str]| {
-        world.command(args).env("XDG_STATE_HOME", &state).env("XDG_RUNTIME_DIR", &run).run()
-    };
+    let other = |args: &[&str]| world.command(args).env("XDG_STATE_HOME", &state).env("XDG_RUNTIME_DIR", &run).run();
     assert_eq!(other(&["status"]).code, 1);
     let second = other(&["start", "--demo", "--listen", "127.0.0.1:0", "--json"]).with_code(0).json();
     assert_ne!(second["pid"], first.pid());

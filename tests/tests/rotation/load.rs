@@ -52,7 +52,8 @@ fn p15_streams_and_callers_around_hook_pushes() {
     let (world, parking) = cast();
     let (rotation, daemon) = begin(&world);
     let names: Vec<String> = (0..KEYS).map(|number| format!("NEXT_{number}")).collect();
-    let environment: Vec<(&str, &str)> = names.iter().map(String::as_str).zip((0..KEYS).map(|n| rotation.key(n))).collect();
+    let environment: Vec<(&str, &str)> =
+        names.iter().map(String::as_str).zip((0..KEYS).map(|n| rotation.key(n))).collect();
     let bash = shell(&world, "/bin/bash", &["--noprofile", "--norc", "-i"], &environment);
     bash.run("eval \"$(\"$BITROUTER\" hook bash)\"");
     rotate(&daemon, &parking, &rotation, 500, |number, _| bash.run(&format!("export OPENAI_API_KEY=$NEXT_{number}")));

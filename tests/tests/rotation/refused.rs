@@ -56,7 +56,11 @@ fn p15_a_bad_env_line_is_refused_by_command_signal_and_watch_alike() {
     uses(&daemon, &key);
     // The command: exit 1, and nothing pushed with it was taken either.
     let output = world.command(["reload"]).env("OPENAI_API_KEY", "pushed-in-vain").run().with_code(1);
-    assert!(output.stderr.starts_with("error: ") && output.stderr.contains("config/bitrouter/env:2"), "{}", output.stderr);
+    assert!(
+        output.stderr.starts_with("error: ") && output.stderr.contains("config/bitrouter/env:2"),
+        "{}",
+        output.stderr
+    );
     let error = world.cli(["reload", "--json"]).with_code(1).error();
     assert!(error["message"].as_str().is_some_and(|text| text.contains("config/bitrouter/env:2")), "{error}");
     uses(&daemon, &key);
@@ -128,7 +132,11 @@ fn p15_a_change_that_needs_a_restart_is_refused_and_named() {
     let daemon = world.serve().listen_as_configured().start();
     world.config(&port(1));
     let output = world.cli(["reload"]).with_code(1);
-    assert!(output.stderr.contains("server.listen") && output.stderr.contains("bitrouter restart"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("server.listen") && output.stderr.contains("bitrouter restart"),
+        "{}",
+        output.stderr
+    );
     assert_eq!(daemon.warning("reload_refused").expect("a warning")["severity"], "error");
     world.config(&port(0));
     world.cli(["reload"]).expect_code(0);

@@ -27,7 +27,10 @@ impl Scene {
     #[track_caller]
     fn uses(&self, number: usize) {
         let answer = self.daemon.http().chat("openai:m", "x").send().ok();
-        let found = self.keys.iter().position(|key| Some(openai::fingerprint(key).as_str()) == answer.header(openai::KEY_HEADER));
+        let found = self
+            .keys
+            .iter()
+            .position(|key| Some(openai::fingerprint(key).as_str()) == answer.header(openai::KEY_HEADER));
         assert_eq!(found, Some(number), "the key of another source was used");
     }
 }
@@ -106,9 +109,7 @@ fn p15_what_changed_is_said_name_by_name() {
         };
         run.run().with_code(0).json()["changed"].clone()
     };
-    let line = |change: &str, from: &str| {
-        serde_json::json!([{"name": "OPENAI_API_KEY", "provider": "openai", "change": change, "now_from": from}])
-    };
+    let line = |change: &str, from: &str| serde_json::json!([{"name": "OPENAI_API_KEY", "provider": "openai", "change": change, "now_from": from}]);
     assert_eq!(reload(Some(&scene.keys[0])), line("changed", "pushed"));
     assert_eq!(reload(Some(&scene.keys[0])), serde_json::json!([]));
     assert_eq!(reload(Some(&scene.keys[1])), line("changed", "pushed"));

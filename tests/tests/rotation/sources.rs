@@ -21,7 +21,10 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
     world.env_file(&format!("OPENAI_API_KEY={file}\n"));
     wait::until_within("the file", EFFECTIVE, || (openai().0 == "env_file").then_some(()));
     let (_, _, detail) = openai();
-    assert!(detail.contains("config/bitrouter/env") && detail.contains("own environment") && detail.contains("shadowed"), "{detail}");
+    assert!(
+        detail.contains("config/bitrouter/env") && detail.contains("own environment") && detail.contains("shadowed"),
+        "{detail}"
+    );
 
     world.command(["reload"]).env("OPENAI_API_KEY", &pushed).run().expect_code(0);
     let (source, _, detail) = openai();
@@ -36,7 +39,10 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
     wait::until_within("the name", EFFECTIVE, || (openai().1 == "BITROUTER_OPENAI_API_KEY").then_some(()));
     let (source, _, detail) = openai();
     assert_eq!(source, "env_file");
-    assert!(detail.contains("`OPENAI_API_KEY`") && detail.contains("`BITROUTER_OPENAI_API_KEY` comes first"), "{detail}");
+    assert!(
+        detail.contains("`OPENAI_API_KEY`") && detail.contains("`BITROUTER_OPENAI_API_KEY` comes first"),
+        "{detail}"
+    );
     for secret in [own, file, pushed, named] {
         assert!(!detail.contains(&secret));
     }

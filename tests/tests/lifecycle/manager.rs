@@ -1,0 +1,120 @@
+//! What a service manager hears: ready when both sockets answer, reloading, stopping, the status line, the watchdog.
+
+use std::time::Duration;
+
+use bitrouter_proto::clock;
+use bitrouter_tests::{Daemon, Serve, World, notify_socket::NotifySocket, wait};
+use rustix::process::Signal;
+
+use super::report;
+
+fn managed(world: &World, change: impl FnOnce(Serve) -> Serve) -> (NotifySocket, Daemon) {
+    let notify = NotifySocket::open(world);
+    let daemon = change(world.serve().arg("--demo").env("NOTIFY_SOCKET", notify.path())).start();
+    (notify, daemon)
+}
+
+#[test]
+fn p15_ready_means_that_both_sockets_answer() {
+    let world = World::new();
+    let notify = NotifySocket::open(&world);
+    let process = world.serve().arg("--demo").env("NOTIFY_SOCKET", notify.path()).spawn();
+    let ready = notify.until_says("READY=1", 0);
+    // No waiting: at this moment both answer.
+    let status = world.cli(["status", "--json"]).with_code(0).json();
+    assert_eq!((&status["state"], &status["pid"]), (&"running".into(), &process.pid().into()), "{status}");
+    let listen: std::net::SocketAddr = status["listen"][0].as_str().expect("an address").parse().expect("an address");
+    bitrouter_tests::Client::new(listen, world.user()).get("/health").send().ok();
+    assert!(ready.value("STATUS").is_some_and(|text| !text.is_empty()), "{ready:?}");
+    assert_eq!(notify.count("READY=1"), 1);
+}
+
+#[test]
+fn p15_a_daemon_that_cannot_start_is_never_ready() {
+    let world = World::new();
+    let notify = NotifySocket::open(&world);
+    world.config("nonsense = 1\n");
+    let mut process = world.serve().arg("--demo").env("NOTIFY_SOCKET", notify.path()).spawn();
+    assert_eq!(process.wait(Duration::from_secs(20)).code(), Some(1));
+    assert_eq!(notify.count("READY=1"), 0, "{:?}", notify.heard());
+}
+
+#[test]
+fn p15_a_reload_is_announced_with_its_time_and_its_end() {
+    let world = World::new();
+    let (notify, daemon) = managed(&world, |serve| serve);
+    notify.until_says("READY=1", 0);
+    let reload = |act: &dyn Fn()| {
+        let heard = notify.heard().len();
+        act();
+        let begins = notify.until_says("RELOADING=1", heard);
+        let usec: u64 = begins.value("MONOTONIC_USEC").expect("its time").parse().expect("a number");
+        let uptime = std::fs::read_to_string("/proc/uptime").expect("uptime");
+        let now: f64 = uptime.split(' ').next().expect("seconds").parse().expect("a number");
+        #[expect(clippy::cast_precision_loss, reason = "microseconds since boot")]
+        let ago = now - usec as f64 / 1e6;
+        assert!((-1.0..30.0).contains(&ago), "MONOTONIC_USEC={usec} is {ago} s ago");
+        let order: Vec<_> = notify.heard().into_iter().skip(heard).collect();
+        let at = |line: &str| order.iter().position(|one| one.says(line));
+        wait::holds("READY=1 after it", || notify.heard().iter().skip(heard).any(|one| one.says("READY=1")));
+        let order_now: Vec<_> = notify.heard().into_iter().skip(heard).collect();
+        let ready = order_now.iter().position(|one| one.says("READY=1"));
+        assert!(at("RELOADING=1") < ready, "{order_now:?}");
+    };
+    reload(&|| world.cli(["reload"]).expect_code(0));
+    reload(&|| daemon.signal(Signal::HUP));
+    // A refused one ends as well; the status line says why.
+    world.env_file("nonsense\n");
+    reload(&|| world.cli(["reload"]).expect_code(1));
+    notify.until("the reason in STATUS=", 0, |one| one.value("STATUS").is_some_and(|text| text.contains("env:1")));
+}
+
+#[test]
+fn p15_stopping_is_announced_before_the_drain() {
+    let world = World::new();
+    let (notify, mut daemon) = managed(&world, |serve| serve);
+    daemon.signal(Signal::TERM);
+    notify.until_says("STOPPING=1", 0);
+    daemon.wait(Duration::from_secs(20));
+    assert_eq!(notify.count("STOPPING=1"), 1);
+}
+
+#[test]
+fn p15_the_watchdog_is_fed_twice_within_its_limit_and_only_while_the_daemon_turns() {
+    let world = World::new();
+    let limit = Duration::from_millis(800);
+    let (notify, daemon) = managed(&world, |serve| serve.env("WATCHDOG_USEC", limit.as_micros().to_string()));
+    wait::holds("six meals", || notify.count("WATCHDOG=1") >= 6);
+    let meals: Vec<_> = notify.heard().into_iter().filter(|one| one.says("WATCHDOG=1")).map(|one| one.at).collect();
+    let longest = meals.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().expect("meals");
+    report("the longest pause between two meals of a watchdog of 800 ms", longest);
+    assert!(longest < limit, "{longest:?}");
+    // A process that does not turn does not feed.
+    daemon.signal(Signal::STOP);
+    wait::holds("the stop", || bitrouter_tests::procfs::state(daemon.pid()) == Some('T'));
+    let before = notify.count("WATCHDOG=1");
+    wait::pass(limit * 2);
+    assert!(notify.count("WATCHDOG=1") <= before + 1, "it was fed while the daemon stood still");
+    daemon.signal(Signal::CONT);
+    wait::holds("the next meal", || notify.count("WATCHDOG=1") > before + 1);
+}
+
+#[test]
+fn p15_a_watchdog_of_somebody_else_is_not_fed() {
+    let world = World::new();
+    let (notify, daemon) = managed(&world, |serve| serve.env("WATCHDOG_USEC", "200000").env("WATCHDOG_PID", "1"));
+    notify.until_says("READY=1", 0);
+    wait::stays("silence", Duration::from_millis(600), || notify.count("WATCHDOG=1") == 0);
+    daemon.stop();
+}
+
+#[test]
+fn p15_nobody_listening_is_no_reason_to_fail() {
+    let world = World::new();
+    let begun = clock::mono();
+    let daemon = world.serve().arg("--demo").env("NOTIFY_SOCKET", "/nonexistent/notify").env("WATCHDOG_USEC", "100000");
+    let daemon = daemon.start();
+    report("a start without a listener behind NOTIFY_SOCKET", clock::mono().saturating_duration_since(begun));
+    world.cli(["reload"]).expect_code(0);
+    daemon.stop();
+}

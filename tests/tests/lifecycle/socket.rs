@@ -1,0 +1,83 @@
+//! The control socket's place while the daemon runs: re-created when it vanishes, left alone when it is somebody
+//! else's.
+
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
+
+use bitrouter_proto::clock;
+use bitrouter_tests::{World, acting, wait};
+
+use super::report;
+
+/// The contract's bound is 15 s; a busy machine gets five times that.
+const BACK: Duration = Duration::from_secs(75);
+
+#[track_caller]
+fn comes_back(world: &World, what: &str, pid: u32) {
+    let begun = clock::mono();
+    wait::until_within("the socket to be there again", BACK, || world.socket().exists().then_some(()));
+    report(what, clock::mono().saturating_duration_since(begun));
+    wait::holds("an answer", || world.cli(["status"]).code == 0);
+    assert_eq!(world.cli(["status", "--json"]).json()["pid"], pid);
+    let meta = std::fs::symlink_metadata(world.socket()).expect("metadata");
+    assert_eq!((meta.mode() & 0o777, meta.uid()), (0o600, world.user().uid()));
+}
+
+#[test]
+fn p15_a_vanished_socket_is_there_again_and_is_removed_at_the_end() {
+    let world = World::new();
+    let daemon = world.demo();
+    for what in ["the socket vanished", "and again"] {
+        std::fs::remove_file(world.socket()).expect("remove");
+        comes_back(&world, what, daemon.pid());
+    }
+    daemon.stop();
+    assert!(!world.socket().exists(), "the re-created socket stayed");
+    world.demo().stop();
+}
+
+#[test]
+fn p15_a_vanished_directory_is_there_again() {
+    let world = World::new();
+    let daemon = world.demo();
+    std::fs::remove_dir_all(world.path("run/bitrouter")).expect("remove");
+    comes_back(&world, "the directory vanished", daemon.pid());
+    let meta = std::fs::symlink_metadata(world.path("run/bitrouter")).expect("metadata");
+    assert_eq!(meta.mode() & 0o777, 0o700);
+}
+
+#[test]
+fn p15_while_it_is_gone_the_lock_still_tells_the_truth() {
+    let world = World::new();
+    let daemon = world.demo();
+    std::fs::remove_file(world.socket()).expect("remove");
+    // Whoever asks now is not told that no daemon runs, and nobody starts a second one beside it.
+    let status = world.cli(["status", "--json"]);
+    assert!(matches!(status.code, 0 | 2), "{}", status.text());
+    let second = world.cli(["serve", "--demo", "--listen", "127.0.0.1:0"]).with_code(1);
+    assert!(second.stderr.contains(&format!("pid {}", daemon.pid())), "{}", second.stderr);
+    daemon.http().chat("demo/echo", "x").send().ok();
+}
+
+#[test]
+fn p15_what_somebody_else_put_there_is_left_alone_and_is_a_warning() {
+    let world = World::new();
+    let daemon = world.demo();
+    // Somebody replaces the socket with one of his own.
+    let aside = world.path("run/bitrouter/aside.sock");
+    std::fs::rename(world.socket(), &aside).expect("rename");
+    let path = world.socket();
+    let stranger = acting::as_user(world.user(), || std::os::unix::net::UnixListener::bind(&path).expect("bind"));
+    let inode = std::fs::symlink_metadata(&path).expect("metadata").ino();
+    let aside = aside.to_string_lossy().into_owned();
+    let warned = || {
+        let output = world.cli(["status", "--json", "--socket", &aside]);
+        let status = (output.code == 0).then(|| output.json())?;
+        status["warnings"].as_array()?.iter().any(|one| one["code"] == "control_socket_taken").then_some(())
+    };
+    wait::until_within("the warning", BACK, warned);
+    let mut daemon = daemon;
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait(Duration::from_secs(20));
+    assert_eq!(std::fs::symlink_metadata(&path).expect("still there").ino(), inode, "a stranger's socket was removed");
+    drop(stranger);
+}

@@ -1,0 +1,74 @@
+//! A terminal window: the banner in it, and what happens when somebody closes it.
+
+use std::time::Duration;
+
+use bitrouter_tests::{
+    World,
+    parking::{PARKED, Parking},
+    procfs, reach,
+    terminal::Terminal,
+    wait,
+};
+use rustix::process::Signal;
+
+fn scene() -> (World, Parking) {
+    let (world, parking) = (World::new(), Parking::start());
+    world.config(&format!("{}\n[server]\nlisten = \"127.0.0.1:0\"\n", parking.as_openai()));
+    (world, parking)
+}
+
+#[test]
+fn p15_bare_bitrouter_in_a_terminal_greets_and_ctrl_c_ends_it() {
+    let (world, _parking) = scene();
+    let mut window = Terminal::open(&world, reach::binary(), &[], &[("OPENAI_API_KEY", "x")]);
+    let daemon = world.detached();
+    window.until_contains(&format!("127.0.0.1:{}", daemon.port()));
+    window.until_contains("curl");
+    window.until_contains("OPENAI_API_KEY");
+    // What the keyboard sends for ctrl-c.
+    window.enter("\u{3}");
+    assert_eq!(window.wait(Duration::from_secs(20)).code(), Some(0), "{}", window.text());
+    assert!(!world.socket().exists());
+}
+
+#[test]
+fn p15_a_closed_terminal_drains_instead_of_reloading() {
+    let (world, parking) = scene();
+    let mut window = Terminal::open(&world, reach::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
+    let daemon = world.detached();
+    let mut open = daemon.http().chat_stream(PARKED, "x").open();
+    open.until_contains("before ");
+    window.close();
+    let addr = daemon.addr();
+    wait::holds("the listener to close", || std::net::TcpStream::connect(addr).is_err());
+    assert!(procfs::is_running(daemon.pid()), "it did not wait for the stream");
+    parking.release();
+    assert!(open.finish().ok().text().ends_with("data: [DONE]\n\n"));
+    assert_eq!(window.wait(Duration::from_secs(20)).code(), Some(0));
+    assert!(!world.socket().exists() && !world.daemon_json().exists());
+}
+
+#[test]
+fn p15_a_signal_while_the_terminal_lives_is_a_reload() {
+    let (world, _parking) = scene();
+    let window = Terminal::open(&world, reach::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
+    let daemon = world.detached();
+    daemon.hangup();
+    assert!(daemon.status()["reloads"]["count"].as_u64().is_some_and(|count| count >= 1));
+    assert!(procfs::is_running(window.pid()));
+}
+
+#[test]
+fn p15_a_started_daemon_does_not_care_for_the_terminal_it_was_started_from() {
+    let (world, _parking) = scene();
+    let binary = reach::binary().to_string_lossy().into_owned();
+    let mut window = Terminal::open(&world, "/bin/sh".as_ref(), &["-i"], &[("BITROUTER", &binary), ("PS1", "$ ")]);
+    window.run("\"$BITROUTER\" start");
+    let daemon = world.detached();
+    window.close();
+    window.wait(Duration::from_secs(20));
+    wait::stays("the daemon", Duration::from_millis(300), || procfs::is_running(daemon.pid()));
+    // Without a terminal of its own SIGHUP is a reload, also now.
+    daemon.signal(Signal::HUP);
+    wait::holds("the reload", || daemon.status()["reloads"]["count"] != 0);
+}
