@@ -66,8 +66,10 @@ impl Control {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sender = runtime.block_on(async {
             let stream = UnixStream::connect(socket).await?;
-            let (sender, connection) =
-                http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+            // The smallest window: what is not read is soon not sent.
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder.initial_stream_window_size(65_535).initial_connection_window_size(1024 * 1024);
+            let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
             Tasks::new().spawn("control", async move {
                 connection.await.ok();
             });
@@ -169,7 +171,8 @@ impl Answers<'_> {
                 return Some(A::decode(message).expect("a message of the stream"));
             }
             let frame = self.control.bounded("the next message", PATIENCE, self.body.frame())?;
-            let Ok(data) = frame.ok()?.into_data() else { continue };
+            let frame = frame.unwrap_or_else(|error| panic!("the stream broke: {error}"));
+            let Ok(data) = frame.into_data() else { continue };
             self.buffer.extend_from_slice(&data);
         }
     }

@@ -22,14 +22,15 @@ const HELLO: usize = 24 + 9;
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves `stream` until its client leaves or `closing`.
+///
+/// No keep-alive pings: a peer that dies closes its socket, and one that is suspended (a `logs -f` in the background) may
+/// come back. What must go when there are too many is the table's business.
 pub(super) async fn serve(stream: Stream, peer: Peer, service: Handshake, closing: CancellationToken) {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
         .max_header_list_size(16 * 1024)
         .max_pending_accept_reset_streams(32)
-        .keep_alive_interval(Some(Duration::from_secs(30)))
-        .keep_alive_timeout(Duration::from_secs(10))
         .serve_connection(TokioIo::new(Hello::new(stream)), service.for_peer(peer));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

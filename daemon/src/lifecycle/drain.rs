@@ -24,24 +24,26 @@ pub(super) enum Drained {
     Cut,
 }
 
-/// Drains within `bound`; `hurry` ends the wait early.
+/// Drains within `bound`. Whenever `shorter` returns, what is left of the bound is at most what it said.
 pub(super) async fn drain(
     agent: &Arc<Agent>,
     http: &HttpServer,
     control: &Control,
     notifier: Notifier,
     bound: Duration,
-    hurry: impl Future<Output = ()>,
+    mut shorter: impl AsyncFnMut() -> Duration,
 ) -> Drained {
     agent.is_draining();
     notifier.stopping();
-    let deadline = clock::mono() + bound;
+    let mut deadline = clock::mono() + bound;
     let in_flight = http.in_flight();
     tracing::info!(in_flight, bound_s = bound.as_secs(), "draining");
     http.drain(IDLE_GRACE.min(bound)).await;
-    let whole = tokio::select! {
-        whole = http.wait_idle(deadline) => whole,
-        () = hurry => false,
+    let whole = loop {
+        tokio::select! {
+            whole = http.wait_idle(deadline) => break whole,
+            left = shorter() => deadline = deadline.min(clock::mono() + left),
+        }
     };
     let drained = if whole {
         Drained::Whole

@@ -40,16 +40,20 @@ impl Served {
     pub(super) async fn run_and_drain(mut self, terminal: Terminal) -> Result<(), ServeError> {
         self.spawn_service_manager_tasks();
         let bound = self.until_told(terminal).await;
-        let hurry = async {
-            while let Some(signal) = self.signals.feed.recv().await {
-                if signal.kind == Kind::End {
-                    tracing::warn!(signal = signal.name, "told again: ending now");
-                    return;
+        let (stop, feed) = (&mut self.stop, &mut self.signals.feed);
+        let shorter = async || loop {
+            tokio::select! {
+                Some(order) = stop.recv() => return order.timeout.unwrap_or(drain::DEFAULT),
+                Some(signal) = feed.recv() => {
+                    if signal.kind == Kind::End {
+                        tracing::warn!(signal = signal.name, "told again: ending now");
+                        return Duration::ZERO;
+                    }
                 }
+                else => std::future::pending().await,
             }
-            std::future::pending::<()>().await;
         };
-        let drained = drain::drain(&self.agent, &self.http, &self.control, self.notifier, bound, hurry).await;
+        let drained = drain::drain(&self.agent, &self.http, &self.control, self.notifier, bound, shorter).await;
         if let Some(identity) = self.socket_identity {
             socket::remove(&self.socket_path, identity);
         }

@@ -35,8 +35,14 @@ impl Channel {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user's process answers there"));
         }
         let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok());
-        let (sender, connection) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        // The library ends a connection on which much small data waits unread, and measures "much" by the connection's
+        // window. A follower that stands still (a terminal on Ctrl-S) must stop the sender long before.
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_connection_window_size(1024 * 1024)
+            .initial_stream_window_size(64 * 1024)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         // The task ends with the connection, and the connection with the last sender.
         Tasks::new().spawn("control client", async move {
             connection.await.ok();

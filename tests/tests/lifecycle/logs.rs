@@ -5,14 +5,6 @@ use std::path::Path;
 use bitrouter_tests::{World, procfs, reach, terminal::Terminal, wait};
 use rustix::process::Signal;
 
-#[track_caller]
-fn call(world: &World, id: &str) {
-    let daemon = world.detached();
-    daemon.http().chat("demo/echo", "x").header("x-bitrouter-request-id", id).send().ok();
-    // The daemon is not ours to end here.
-    std::mem::forget(daemon);
-}
-
 #[test]
 fn p15_following_streams_each_line_once_and_survives_hang_ups() {
     let world = World::new();
@@ -50,10 +42,11 @@ fn p15_a_follower_leaves_with_its_terminal() {
     world.cli(super::DEMO).expect_code(0);
     let keep = world.detached();
     let mut window = Terminal::open(&world, reach::binary(), &["logs", "-f"], &[]);
-    call(&world, "shown_1");
+    let call = |id: &str| drop(keep.http().chat("demo/echo", "x").header("x-bitrouter-request-id", id).send().ok());
+    call("shown_1");
     window.until_contains("shown_1");
     bitrouter_tests::process::kill(window.pid(), Signal::HUP);
-    call(&world, "shown_2");
+    call("shown_2");
     window.until_contains("shown_2");
     let follower = window.pid();
     window.close();

@@ -116,12 +116,13 @@ fn p15_keys_lost_in_a_crash_are_a_warning_that_names_them() {
     world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
     daemon.kill();
     world.cli(DEMO).expect_code(0);
-    let warning = world.detached().warning("pushed_keys_lost").expect("a warning");
+    let daemon = world.detached();
+    let warning = daemon.warning("pushed_keys_lost").expect("a warning");
     assert!(warning["message"].as_str().is_some_and(|text| text.contains("GROQ_API_KEY")), "{warning}");
     assert_eq!(warning["command"], "bitrouter reload");
     // What it names cures it.
     world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
-    assert!(world.detached().warning("pushed_keys_lost").is_none());
+    assert!(daemon.warning("pushed_keys_lost").is_none());
 }
 
 #[test]

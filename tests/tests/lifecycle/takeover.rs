@@ -42,14 +42,15 @@ fn p15_a_start_that_was_killed_in_the_middle_is_taken_over() {
         args.extend(["serve", "--demo", "--listen", "127.0.0.1:0"]);
         let mut process = world.program("/usr/bin/strace".as_ref(), &args).spawn();
         // A call that this start-up does not make ends nothing: then it runs, and is killed as it is.
-        wait::holds("the end or readiness", || process.status().is_some() || world.cli(["status"]).code == 0);
-        if process.status().is_none() {
-            process::kill(world.detached().pid(), Signal::KILL);
+        wait::holds("the end or readiness", || process.status().is_some() || world.daemon_file().is_some());
+        if let Some(pid) = world.daemon_file().and_then(|file| u32::try_from(file["pid"].as_u64()?).ok()) {
+            process::kill(pid, Signal::KILL);
         }
         process.wait(Duration::from_secs(20));
         let status = world.cli(JSON).with_code(0).json();
         assert_eq!(status["state"], "running", "after a kill at `{call}`");
         world.detached().kill();
+        std::fs::remove_file(world.daemon_json()).expect("what a crash leaves behind");
     }
 }
 

@@ -1,0 +1,74 @@
+//! Ten thousand connections to the control socket by one program: it pays for its own greed, nobody else does.
+
+use bitrouter_tests::{
+    World,
+    hostile::{Bystander, Hostile, PREFACE, idle_again, raise_descriptors},
+    logs, procfs, wait,
+};
+
+const CROWD: usize = 10_000;
+
+#[test]
+fn p05_heavy_ten_thousand_connections_of_one_program_delay_nobody() {
+    let limit = raise_descriptors();
+    assert!(limit > CROWD as u64 + 100, "this test needs {CROWD} descriptors, the hard limit is {limit}");
+    let world = World::new();
+    let daemon = world.serve().args(["--demo", "--log-format", "json"]).start();
+    let before = procfs::descriptors(daemon.pid()).expect("descriptors");
+    let memory = procfs::rss(daemon.pid()).expect("memory");
+    let mut held = Vec::with_capacity(CROWD);
+    let mut bystander = Bystander::default();
+    for number in 0..CROWD {
+        let mut client = Hostile::connect(&daemon.socket());
+        // Some are silent, some say half of what they should, some all of it.
+        client.say(&PREFACE[..[0, PREFACE.len() / 2, PREFACE.len()][number % 3]]);
+        held.push(client);
+        if number % 500 == 499 {
+            bystander.asks(&world);
+        }
+    }
+    for _ in 0..10 {
+        bystander.asks(&world);
+    }
+    bystander.report("ten thousand connections");
+    daemon.http().chat("demo/echo", "x").send().ok();
+    let open = procfs::descriptors(daemon.pid()).expect("descriptors");
+    assert!(open < before + 1_200, "the daemon holds {open} descriptors");
+    let grown = procfs::rss(daemon.pid()).expect("memory").saturating_sub(memory);
+    assert!(grown < 64 << 20, "the crowd costs {grown} bytes");
+    // Whoever looks into the log sees who it was.
+    let text = daemon.stderr().until("the crowd in the log", |text| text.contains("too many control connections"));
+    let lines = logs::with_message(&text, "too many control connections");
+    assert_eq!(logs::member(&lines[0], "peer_pid"), std::process::id(), "{}", lines[0]);
+    assert!(lines.len() < 1_000, "the log itself was flooded: {} lines", lines.len());
+    drop(held);
+    idle_again(daemon.pid());
+    wait::holds("the descriptors to be free again", || {
+        procfs::descriptors(daemon.pid()).is_some_and(|now| now < before + 20)
+    });
+}
+
+#[test]
+fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
+    let world = World::new();
+    let daemon = world.demo();
+    let mut bystander = Bystander::default();
+    let running = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while running.load(std::sync::atomic::Ordering::Relaxed) {
+                    if let Ok(mut client) = Hostile::try_connect(&daemon.socket()) {
+                        client.say(&PREFACE[..9]);
+                    }
+                }
+            });
+        }
+        for _ in 0..20 {
+            bystander.asks(&world);
+        }
+        running.store(false, std::sync::atomic::Ordering::Relaxed);
+    });
+    bystander.report("a storm of connects and hang-ups");
+    idle_again(daemon.pid());
+}

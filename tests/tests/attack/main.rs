@@ -1,0 +1,75 @@
+//! P5, P6 under attack: other users, hostile programs of the same user, places that were prepared; and each published
+//! hole of a neighbour, under its own name.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod control;
+mod crowd;
+mod exhaustion;
+mod http;
+mod places;
+mod socket;
+mod users;
+
+// One file for each advisory, so that whoever reads of one finds its test.
+#[path = "../../attacks/cve_2020_15257.rs"]
+mod cve_2020_15257;
+#[path = "../../attacks/cve_2023_44487.rs"]
+mod cve_2023_44487;
+#[path = "../../attacks/cve_2024_28224.rs"]
+mod cve_2024_28224;
+#[path = "../../attacks/cve_2024_6587.rs"]
+mod cve_2024_6587;
+#[path = "../../attacks/cve_2025_49596.rs"]
+mod cve_2025_49596;
+#[path = "../../attacks/cve_2025_66414.rs"]
+mod cve_2025_66414;
+#[path = "../../attacks/cve_2026_7482.rs"]
+mod cve_2026_7482;
+#[path = "../../attacks/rustsec_2023_0001.rs"]
+mod rustsec_2023_0001;
+#[path = "../../attacks/rustsec_2024_0332.rs"]
+mod rustsec_2024_0332;
+#[path = "../../attacks/rustsec_2024_0376.rs"]
+mod rustsec_2024_0376;
+#[path = "../../attacks/rustsec_2025_0055.rs"]
+mod rustsec_2025_0055;
+#[path = "../../attacks/rustsec_2025_0069.rs"]
+mod rustsec_2025_0069;
+#[path = "../../attacks/rustsec_2025_0149.rs"]
+mod rustsec_2025_0149;
+#[path = "../../attacks/rustsec_2026_0140.rs"]
+mod rustsec_2026_0140;
+#[path = "../../attacks/rustsec_2026_0189.rs"]
+mod rustsec_2026_0189;
+#[path = "../../attacks/rustsec_2026_0258.rs"]
+mod rustsec_2026_0258;
+
+use bitrouter_tests::{Daemon, reach};
+
+/// Checks that every version of a package in `Cargo.lock` is at least `floor`.
+#[track_caller]
+fn locked_at_least(package: &str, floor: [u64; 3]) {
+    let lock = std::fs::read_to_string(reach::repository().join("Cargo.lock")).expect("Cargo.lock");
+    let mut lines = lock.lines();
+    let mut found = 0;
+    while let Some(line) = lines.next() {
+        if line != format!("name = \"{package}\"") {
+            continue;
+        }
+        let text =
+            lines.next().and_then(|line| line.strip_prefix("version = \"")).expect("a version").trim_end_matches('"');
+        let number = text.split(['-', '+']).next().expect("a version");
+        let parts: Vec<u64> = number.split('.').map(|part| part.parse().expect("a number")).collect();
+        assert!(parts.as_slice() >= floor.as_slice(), "{package} {text} is older than {floor:?}");
+        found += 1;
+    }
+    assert!(found > 0, "{package} is not in Cargo.lock any more; neither need its test be");
+}
+
+/// How often requests were refused for this reason.
+#[track_caller]
+fn refusals(daemon: &Daemon, reason: &str) -> u64 {
+    let text = daemon.http().get("/metrics").send().ok().text();
+    let start = format!("bitrouter_refused_total{{reason=\"{reason}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&start)?.trim().parse().ok()).unwrap_or(0)
+}

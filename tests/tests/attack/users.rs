@@ -1,0 +1,135 @@
+//! Another user on the same machine: cannot connect, list, replace or spend, and cannot crowd the owner out.
+
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+
+use bitrouter_proto::wire::{StatusRequest, StatusResponse};
+use bitrouter_tests::{
+    MODEL, Stage, User, World, acting,
+    control::Control,
+    hostile::{Bystander, Hostile, PREFACE, frame, kind},
+    logs,
+};
+
+fn open_everything(world: &World) {
+    for path in ["", "run", "run/bitrouter", "state", "state/bitrouter"] {
+        let dir = std::fs::File::open(world.path(path)).expect("open");
+        dir.set_permissions(std::fs::Permissions::from_mode(0o777)).expect("chmod");
+    }
+    rustix::fs::chmod(world.socket(), 0o666.into()).expect("chmod");
+}
+
+#[test]
+fn p05_another_user_can_neither_connect_nor_list_nor_replace() {
+    let world = World::new();
+    let Some(foreign) = world.user().foreign() else { return };
+    let _daemon = world.demo();
+    // The directories above would keep him out already; here only ours does.
+    for path in ["", "run", "state"] {
+        let dir = std::fs::File::open(world.path(path)).expect("open");
+        dir.set_permissions(std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    let (socket, run, state) = (world.socket(), world.path("run/bitrouter"), world.path("state/bitrouter"));
+    acting::as_user(foreign, || {
+        let denied = |what: &str, error: Option<std::io::Error>| {
+            let kind = error.map(|error| error.kind());
+            assert_eq!(kind, Some(std::io::ErrorKind::PermissionDenied), "{what}");
+        };
+        denied("connect", std::os::unix::net::UnixStream::connect(&socket).err());
+        denied("list the runtime directory", std::fs::read_dir(&run).err());
+        denied("list the state directory", std::fs::read_dir(&state).err());
+        denied("remove the socket", std::fs::remove_file(&socket).err());
+        denied("rename the socket", std::fs::rename(&socket, run.join("x")).err());
+        denied("bind beside it", std::os::unix::net::UnixListener::bind(run.join("y")).err());
+        denied("read daemon.json", std::fs::read(state.join("daemon.json")).err());
+        denied("open the lock", std::fs::File::open(state.join("daemon.lock")).err());
+    });
+}
+
+#[test]
+fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
+    let world = World::new();
+    let Some(foreign) = world.user().foreign() else { return };
+    let daemon = world.serve().args(["--demo", "--log-format", "json"]).start();
+    open_everything(&world);
+    let socket = world.socket();
+    acting::as_user(foreign, || {
+        let mut client = Hostile::connect(&socket);
+        client.say(PREFACE);
+        client.say(&frame(kind::SETTINGS, 0, 0, &[]));
+        let (answer, closed) = client.listen(Duration::from_secs(5));
+        assert!(closed && answer.is_empty(), "answered {answer:?}");
+    });
+    let text = daemon.stderr().until("the refusal", |text| text.contains("peer_uid"));
+    let line = text.lines().find(|line| line.contains("peer_uid")).expect("a line");
+    let line: serde_json::Value = serde_json::from_str(line).expect("a JSON log line");
+    assert_eq!(logs::member(&line, "peer_uid"), foreign.uid(), "{line}");
+    assert_eq!(logs::member(&line, "peer_pid"), std::process::id(), "{line}");
+    // Root may.
+    let mut control = Control::connect(&socket);
+    let told = control.call::<StatusResponse>("DaemonService/Status", &StatusRequest {});
+    assert_eq!(told.expect("a status").message.pid, daemon.pid());
+}
+
+#[test]
+fn p06_another_user_spends_nothing_over_http_and_each_refusal_is_counted() {
+    let stage = Stage::new();
+    let Some(foreign) = stage.world.user().foreign() else { return };
+    let before = super::refusals(&stage.daemon, "peer_not_allowed");
+    let mut sent = 0;
+    for user in [foreign, User::root()] {
+        for call in [
+            stage.http().as_user(user).chat(MODEL, "x"),
+            stage.http().as_user(user).chat(MODEL, "x").bearer(&stage.key),
+            stage.http().as_user(user).chat_stream(MODEL, "x"),
+            stage.http().as_user(user).get("/v1/models"),
+            stage.http().as_user(user).get("/metrics"),
+        ] {
+            call.send().refused(403, "peer_not_allowed");
+            sent += 1;
+        }
+    }
+    assert_eq!(super::refusals(&stage.daemon, "peer_not_allowed") - before, sent);
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn p06_the_overflow_uid_is_nobody() {
+    let stage = Stage::new();
+    if !stage.world.user().is_exclusive() {
+        return;
+    }
+    let request = "POST /v1/chat/completions HTTP/1.1\\r\\nHost: 127.0.0.1:$PORT\\r\\nContent-Type: application/json\\r\\n\
+                   Content-Length: 34\\r\\nConnection: close\\r\\n\\r\\n{\"model\":\"openai:m\",\"messages\":[]}";
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/$PORT; printf \"{}\" >&3; cat <&3", request.replace('"', "\\\""));
+    let args = ["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/bash", "-c", &script];
+    let run = stage.world.program("/usr/bin/setpriv".as_ref(), args).as_user(User::root());
+    let output = run.env("PORT", stage.daemon.port().to_string()).in_directory("/".as_ref()).run();
+    assert!(
+        output.stdout.starts_with("HTTP/1.1 403") && output.stdout.contains("peer_not_allowed"),
+        "{}",
+        output.text()
+    );
+    assert_eq!(stage.provider.count(), 0);
+}
+
+#[test]
+fn p06_heavy_another_users_connections_do_not_crowd_the_owner_out() {
+    let stage = Stage::new();
+    let Some(foreign) = stage.world.user().foreign() else { return };
+    bitrouter_tests::hostile::raise_descriptors();
+    let stranger = stage.http().as_user(foreign);
+    let mut held = Vec::new();
+    for _ in 0..6_000 {
+        match stranger.try_connect() {
+            Ok(stream) => held.push(stream),
+            Err(_) => break,
+        }
+    }
+    let mut bystander = Bystander::default();
+    for _ in 0..5 {
+        stage.http().chat(MODEL, "x").send().ok();
+        bystander.asks(&stage.world);
+    }
+    bystander.report("another user's connections");
+    drop(held);
+}
