@@ -97,6 +97,8 @@ struct Parsed {
     environment: Environment,
     serve_args: Vec<String>,
     listen: Option<String>,
+    /// What was typed to get here, for hints.
+    verb: &'static str,
 }
 
 /// Reads settings, registry and keys; takes the lock; makes memory private; opens the log.
@@ -145,6 +147,7 @@ fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
         environment,
         serve_args: options.to_args(),
         listen: options.listen.clone(),
+        verb: if options.detached { "start" } else { "serve" },
     })
 }
 
@@ -178,7 +181,7 @@ fn bind_all(mut parsed: Parsed) -> Result<AllBound, ServeError> {
             None => parsed.engine.config().server.listen,
         };
         bind(SocketAddr::new(listen.address(), listen.port())).map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
+            let hint = error.hint().map(|flag| format!("bitrouter {} {flag}", parsed.verb));
             ServeError { hint, ..ServeError::caller(error.to_string()) }
         })?
     } else {

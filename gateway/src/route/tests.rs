@@ -1,3 +1,5 @@
+//! Tables and properties of name resolution, against a small catalogue.
+
 use std::{collections::BTreeMap, path::Path};
 
 use proptest::prelude::*;

@@ -94,8 +94,8 @@ fn a_second_serve_names_the_first() {
 #[test]
 fn a_taken_port_names_its_holder() {
     let world = World::new();
-    let script = "import socket,time\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); \
-                  print(s.getsockname()[1], flush=True); time.sleep(60)";
+    let script = "import socket,signal\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); \
+                  print(s.getsockname()[1], flush=True); signal.pause()";
     let holder = world.program("/usr/bin/env".as_ref(), ["python3", "-c", script]).spawn();
     let text = holder.stdout().until("a port", |text| text.ends_with('\n'));
     let port = text.trim();

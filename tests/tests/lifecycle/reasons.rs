@@ -86,8 +86,8 @@ fn p15_a_taken_port_names_who_holds_it() {
         assert!(stderr.contains(&format!("port {} is held", holder.port())), "{verb}: {stderr}");
     }
     // A process that lets itself be looked into is named; a daemon of ours does not.
-    let script = "import socket,time\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); \
-                  print(s.getsockname()[1], flush=True); time.sleep(600)";
+    let script = "import socket,signal\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(); \
+                  print(s.getsockname()[1], flush=True); signal.pause()";
     let open = world.program("/usr/bin/env".as_ref(), ["python3", "-c", script]).spawn();
     let text = open.stdout().until("a port", |text| text.ends_with('\n'));
     let output = world.cli(["start", "--demo", "--listen", &format!("127.0.0.1:{}", text.trim())]).with_code(1);
