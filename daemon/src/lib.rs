@@ -11,6 +11,7 @@
 //! The inference path itself is `bitrouter-gateway`; this crate must never look into a request's body.
 
 pub mod agent;
+mod complaint;
 pub mod config;
 pub mod control;
 pub mod environment;

@@ -2,7 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 
-use bitrouter_proto::{clock, tasks::Tasks};
+use bitrouter_proto::tasks::Tasks;
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName as _,
     tokio::{Stream, prelude::*},
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::Agent,
+    complaint::Complaint,
     control::{Peer, connection, handshake::Handshake, routes, table::Table},
 };
 
@@ -73,6 +74,8 @@ impl Control {
             table: Arc::clone(&self.table),
             cap: self.cap,
             overflow_uid: overflow_uid(),
+            crowded: Complaint::default(),
+            strangers: Complaint::default(),
         };
         self.tasks.spawn("control accept", looping.run(listener));
         stop
@@ -103,10 +106,12 @@ struct Accepting {
     table: Arc<Table>,
     cap: usize,
     overflow_uid: u32,
+    crowded: Complaint,
+    strangers: Complaint,
 }
 
 impl Accepting {
-    async fn run(self, listener: Listener) {
+    async fn run(mut self, listener: Listener) {
         let mut id = 0_u64;
         let mut back_off = BackOff::default();
         loop {
@@ -131,10 +136,18 @@ impl Accepting {
         }
     }
 
-    fn welcome(&self, id: u64, stream: Stream) {
+    fn welcome(&mut self, id: u64, stream: Stream) {
         let Some(peer) = self.admit(&stream) else { return };
         if let Some(victim) = self.table.add(id, peer.pid, self.cap) {
-            tracing::warn!(peer_uid = peer.uid, peer_pid = peer.pid, cap = self.cap, "too many control connections");
+            self.crowded.say(|unsaid| {
+                tracing::warn!(
+                    peer_uid = peer.uid,
+                    peer_pid = peer.pid,
+                    cap = self.cap,
+                    unsaid,
+                    "too many control connections"
+                );
+            });
             victim.abort();
         }
         let (service, closing, table) = (self.service.clone(), self.closing.clone(), Arc::clone(&self.table));
@@ -147,7 +160,7 @@ impl Accepting {
     }
 
     /// The owner and root may use this socket; a peer that the kernel hides or cannot name may not.
-    fn admit(&self, stream: &Stream) -> Option<Peer> {
+    fn admit(&mut self, stream: &Stream) -> Option<Peer> {
         let creds = stream.peer_creds().ok()?;
         let uid = creds.euid()?;
         let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
@@ -155,7 +168,9 @@ impl Accepting {
         if (uid == me || uid == 0) && uid != self.overflow_uid {
             return Some(Peer { uid, pid });
         }
-        tracing::warn!(peer_uid = uid, peer_pid = pid, "refused a control peer of another user");
+        self.strangers.say(|unsaid| {
+            tracing::warn!(peer_uid = uid, peer_pid = pid, unsaid, "refused a control peer of another user");
+        });
         None
     }
 }
@@ -184,30 +199,26 @@ fn is_exhaustion(error: &io::Error) -> bool {
 #[derive(Debug)]
 struct BackOff {
     pause: Duration,
-    warned: Option<std::time::Instant>,
+    complaint: Complaint,
 }
 
 impl Default for BackOff {
     fn default() -> Self {
-        Self { pause: Self::FIRST, warned: None }
+        Self { pause: Self::FIRST, complaint: Complaint::default() }
     }
 }
 
 impl BackOff {
     const FIRST: Duration = Duration::from_millis(5);
     const LONGEST: Duration = Duration::from_millis(200);
-    const QUIET: Duration = Duration::from_secs(10);
 
     fn reset(&mut self) {
         self.pause = Self::FIRST;
     }
 
     async fn wait(&mut self, listener: &'static str, error: &io::Error, open: usize) {
-        let now = clock::mono();
-        if self.warned.is_none_or(|at| now.saturating_duration_since(at) > Self::QUIET) {
-            tracing::warn!(listener, %error, open, "cannot accept: descriptors ran out");
-            self.warned = Some(now);
-        }
+        self.complaint
+            .say(|unsaid| tracing::warn!(listener, %error, open, unsaid, "cannot accept: descriptors ran out"));
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(Self::LONGEST);
     }

@@ -4,21 +4,19 @@
 use std::{
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bitrouter_proto::{clock, tasks::Tasks};
+use bitrouter_proto::tasks::Tasks;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{connection, peer::Peer, rules::OwnNames, serve::Shared};
+use crate::complaint::Complaint;
 
 /// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The same complaint is logged once in this time.
-const COMPLAINT_EVERY: Duration = Duration::from_secs(10);
 
 /// Other users together get this part of the connections, so that they cannot lock out the owner.
 const STRANGERS_PART: usize = 4;
@@ -29,7 +27,9 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
     let mut complaint = Complaint::default();
     loop {
         if shared.slots.available_permits() == 0 {
-            complaint.say(|| tracing::warn!(limit = shared.limits.connections, "the connection limit is reached"));
+            complaint.say(|unsaid| {
+                tracing::warn!(limit = shared.limits.connections, unsaid, "the connection limit is reached");
+            });
         }
         let slot = tokio::select! {
             biased;
@@ -47,7 +47,9 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
                 let peer = identify(&tcp, &shared);
                 let Some(counted) = Counted::enter(&shared, peer) else {
                     shared.refusals.refused("connection_limit");
-                    complaint.say(|| tracing::warn!(?peer, "closing a connection: other users hold their share"));
+                    complaint.say(|unsaid| {
+                        tracing::warn!(?peer, unsaid, "closing a connection: other users hold their share");
+                    });
                     continue;
                 };
                 // Small writes are whole events here: waiting to fill a packet only delays them.
@@ -60,7 +62,7 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                complaint.say(|| tracing::warn!(%error, "cannot accept connections; trying again"));
+                complaint.say(|unsaid| tracing::warn!(%error, unsaid, "cannot accept connections; trying again"));
                 tokio::select! {
                     biased;
                     () = shared.draining.cancelled() => return,
@@ -112,22 +114,6 @@ impl Drop for Counted {
         self.shared.connections.fetch_sub(1, Relaxed);
         if self.stranger {
             self.shared.strangers.fetch_sub(1, Relaxed);
-        }
-    }
-}
-
-/// Says something at most once in [`COMPLAINT_EVERY`].
-#[derive(Default)]
-struct Complaint {
-    last: Option<Instant>,
-}
-
-impl Complaint {
-    fn say(&mut self, complain: impl FnOnce()) {
-        let now = clock::mono();
-        if self.last.is_none_or(|last| now.saturating_duration_since(last) >= COMPLAINT_EVERY) {
-            self.last = Some(now);
-            complain();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hyper::client::conn::http2::{self, SendRequest};
@@ -16,6 +17,9 @@ use interprocess::local_socket::{
 use tonic::body::Body;
 
 use crate::{PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER, client::Located, tasks::Tasks};
+
+/// The pause before a full backlog is tried again.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(2);
 
 /// A connection that generated clients can call. Cloning shares it.
 #[derive(Clone)]
@@ -29,7 +33,13 @@ impl Channel {
     /// Connects to a verified socket and checks once more who answers.
     pub(super) async fn connect(socket: &Located, protocol: u32) -> io::Result<(Self, Option<u32>)> {
         let name = socket.path.as_path().to_fs_name::<GenericFilePath>()?;
-        let stream = Stream::connect(name).await?;
+        let stream = loop {
+            match Stream::connect(name.clone()).await {
+                // The backlog is full: somebody storms the socket. Whoever waits for us has a deadline.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
+                other => break other?,
+            }
+        };
         let creds = stream.peer_creds()?;
         if creds.euid().is_some_and(|uid| uid != socket.owner) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user's process answers there"));
