@@ -47,7 +47,8 @@ fn cve_2024_6587_the_caller_never_chooses_where_the_key_goes() {
     ));
     assert_eq!((attacker.count(), attacker.connections()), (0, 0), "the attacker was called");
     for number in 0..stage.provider.count() {
-        assert_eq!(stage.provider.exchange(number).request.target, "/v1/chat/completions");
+        let target = stage.provider.exchange(number).request.target.clone();
+        assert_eq!(target.split('?').next(), Some("/v1/chat/completions"), "{target}");
     }
 }
 

@@ -20,7 +20,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use rustix::process::Signal;
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, sync::Notify};
 
 use crate::{acting, process, process::Process, world::World};
 
@@ -38,15 +38,17 @@ struct State {
     protocol: u32,
     pid: u32,
     calls: Mutex<Vec<String>>,
+    ended: Notify,
 }
 
 impl Pretender {
     /// Listens at the world's usual socket as release `version` with protocol number `protocol`. Its process, as far
-    /// as a client can tell, is an idle one that ends when `Stop` is called.
+    /// as a client can tell, is an idle one that ends when `Stop` is called; nobody listens after that.
     #[track_caller]
     pub fn start(world: &World, version: &'static str, protocol: u32) -> Self {
         let body = world.program("/bin/sleep".as_ref(), ["600"]).spawn();
-        let state = Arc::new(State { version, protocol, pid: body.pid(), calls: Mutex::default() });
+        let state =
+            Arc::new(State { version, protocol, pid: body.pid(), calls: Mutex::default(), ended: Notify::new() });
         world.directory("run/bitrouter");
         let socket = world.socket();
         let (path, shared, user) = (socket.clone(), Arc::clone(&state), world.user());
@@ -60,7 +62,8 @@ impl Pretender {
                     let listener = UnixListener::bind(&path).expect("bind");
                     rustix::fs::chmod(&path, 0o600.into()).expect("chmod");
                     listening.send(()).expect("somebody waits");
-                    serve(&listener, &shared).await;
+                    serve(listener, &shared).await;
+                    std::fs::remove_file(&path).ok();
                 });
             })
             .expect("a thread for the pretender");
@@ -84,9 +87,13 @@ impl Pretender {
     }
 }
 
-async fn serve(listener: &UnixListener, state: &Arc<State>) {
+async fn serve(listener: UnixListener, state: &Arc<State>) {
     let tasks = Tasks::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted.expect("accept").0,
+            () = state.ended.notified() => break,
+        };
         let state = Arc::clone(state);
         tasks.spawn("connection", async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -96,6 +103,8 @@ async fn serve(listener: &UnixListener, state: &Arc<State>) {
             http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
+    drop(listener);
+    tasks.wait().await;
 }
 
 fn answer(state: &State, path: &str) -> Response<BoxBody<Bytes, Infallible>> {
@@ -114,6 +123,7 @@ fn answer(state: &State, path: &str) -> Response<BoxBody<Bytes, Infallible>> {
         ),
         "DaemonService/Stop" => {
             process::kill(state.pid, Signal::KILL);
+            state.ended.notify_one();
             Some(StopResponse { pid: state.pid }.encode_to_vec())
         }
         _ => None,

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{health::Code, reload::Trigger};
 
-/// How often the control socket's place is looked at; a vanished one is re-created well within 15 s.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the control socket's place is looked at: a vanished one is there again within 15 s, and an idle daemon sleeps.
+const LOOK: Duration = Duration::from_secs(12);
 
 impl Served {
     /// What a terminal is greeted with.

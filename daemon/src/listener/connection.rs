@@ -2,12 +2,18 @@
 //!
 //! One timer per connection, moved only when a deadline comes nearer or it fires: requests that follow one another
 //! quickly never touch it.
+//!
+//! The provider's connection and both bodies are polled by this very task, so that HTTP wakes itself several times per
+//! request. Such a wake is another turn at once; as a wake of the task it would cost a trip through the scheduler.
 
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
 use hyper::server::conn::http1;
@@ -26,6 +32,9 @@ use super::{
 
 /// Bytes that a request's head may have, and that a connection buffers in either direction.
 const BUFFER: usize = 64 * 1024;
+
+/// Turns in a row before other tasks get theirs.
+const TURNS: usize = 8;
 
 /// The HTTP/1.1 settings that all connections share.
 ///
@@ -50,7 +59,9 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
     let mut watchdog = pin!(Watchdog::new(&guard));
     let mut registered = false;
     let mut told = false;
+    let mut turns = None;
     poll_fn(|cx| {
+        let turns = turns.get_or_insert_with(|| Turns::new(cx.waker()));
         if !registered {
             // Once is enough to be woken: a task keeps its waker. Afterwards the phase is one load.
             let _ = draining.as_mut().poll(cx);
@@ -61,7 +72,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
         if shared.phase() == Phase::Aborting {
             return Poll::Ready(());
         }
-        if let Poll::Ready(done) = http.as_mut().poll(cx) {
+        if let Poll::Ready(done) = turns.poll(http.as_mut(), cx) {
             note(done);
             return Poll::Ready(());
         }
@@ -106,6 +117,57 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
 fn note(done: Result<(), hyper::Error>) {
     if let Err(error) = done {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Polls a future again at once where it woke itself.
+struct Turns {
+    turn: Arc<Turn>,
+    waker: Waker,
+}
+
+/// The waker of such a future.
+struct Turn {
+    polling: AtomicBool,
+    woken: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // In this order, and in the opposite one below: a wake that finds `polling` set is always found in `woken`.
+        self.woken.store(true, SeqCst);
+        if !self.polling.load(SeqCst) {
+            self.task.wake_by_ref();
+        }
+    }
+}
+
+impl Turns {
+    /// `task` is the waker of the task that polls, which keeps it for its life.
+    fn new(task: &Waker) -> Self {
+        let turn =
+            Arc::new(Turn { polling: AtomicBool::new(false), woken: AtomicBool::new(false), task: task.clone() });
+        let waker = Waker::from(Arc::clone(&turn));
+        Self { turn, waker }
+    }
+
+    fn poll<F: Future>(&self, mut future: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+        for _ in 0..TURNS {
+            self.turn.woken.store(false, SeqCst);
+            self.turn.polling.store(true, SeqCst);
+            let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
+            self.turn.polling.store(false, SeqCst);
+            if polled.is_ready() || !self.turn.woken.load(SeqCst) {
+                return polled;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -154,6 +216,80 @@ impl<'a> Watchdog<'a> {
                     return Poll::Pending;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_wake_during_the_poll_is_another_turn_and_one_after_it_wakes_the_task() {
+        let count = Arc::new(Count::default());
+        let task = Waker::from(Arc::clone(&count));
+        let turns = Turns::new(&task);
+        let cx = Context::from_waker(&task);
+        for (self_wakes, polls, wakes) in [(0, 1, 0), (1, 2, 0), (TURNS - 1, TURNS, 0), (TURNS, TURNS, 1)] {
+            count.0.store(0, SeqCst);
+            let mut polled = 0;
+            let mut kept = None;
+            let mut future = pin!(poll_fn(|cx| {
+                polled += 1;
+                if polled <= self_wakes {
+                    cx.waker().wake_by_ref();
+                }
+                kept = Some(cx.waker().clone());
+                Poll::<()>::Pending
+            }));
+            assert!(turns.poll(future.as_mut(), &cx).is_pending());
+            assert_eq!((polled, count.0.load(SeqCst)), (polls, wakes), "{self_wakes}");
+            kept.unwrap().wake();
+            assert_eq!(count.0.load(SeqCst), wakes + 1, "a wake between polls was lost");
+        }
+    }
+
+    #[test]
+    fn wakes_from_another_thread_are_not_lost() {
+        // The poll that finds the flag ends it; a lost wake would leave it pending with nobody to wake it.
+        for _ in 0..2_000 {
+            let flag = Arc::new(AtomicBool::new(false));
+            let count = Arc::new(Count::default());
+            let task = Waker::from(Arc::clone(&count));
+            let turns = Turns::new(&task);
+            let (give, take) = std::sync::mpsc::sync_channel::<Waker>(1);
+            let mut given = false;
+            let other = std::thread::spawn({
+                let flag = Arc::clone(&flag);
+                move || {
+                    let waker = take.recv().unwrap();
+                    flag.store(true, SeqCst);
+                    waker.wake();
+                }
+            });
+            let mut future = pin!(poll_fn(|cx| {
+                if flag.load(SeqCst) {
+                    return Poll::Ready(());
+                }
+                if !std::mem::replace(&mut given, true) {
+                    give.send(cx.waker().clone()).unwrap();
+                }
+                Poll::Pending
+            }));
+            let first = turns.poll(future.as_mut(), &Context::from_waker(&task));
+            other.join().unwrap();
+            assert!(first.is_ready() || count.0.load(SeqCst) > 0, "nobody would poll again");
         }
     }
 }

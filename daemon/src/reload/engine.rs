@@ -173,6 +173,10 @@ impl Running {
         let mut forgotten = Vec::new();
         if let (Trigger::Command(peer), Some(shell)) = (trigger, shell) {
             pushed.replace_session(session(peer), shell.variables, &loaded.known).map_err(|error| bad_push(&error))?;
+            // What is no variable is not repeated: somebody may have pasted a key.
+            if shell.forget.iter().any(|name| !loaded.known.admits(name)) {
+                return Err(bad_push(&"`--forget` takes the name of a provider's variable, like `OPENAI_API_KEY`"));
+            }
             pushed.forget(shell.forget.iter().cloned());
             forgotten = shell.forget;
         }

@@ -47,11 +47,17 @@ impl RotatingFile {
 }
 
 impl Write for RotatingFile {
+    /// Writes whole lines, as many as the file has room for: no line stands in two files.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.written >= self.limit {
+        let mut fits = lines_within(buf, self.limit.saturating_sub(self.written));
+        if fits == 0 && self.written > 0 {
             self.rotate()?;
+            fits = lines_within(buf, self.limit);
         }
-        let n = self.file.write(buf)?;
+        if fits == 0 {
+            fits = end_of_line(buf);
+        }
+        let n = self.file.write(&buf[..fits])?;
         self.written += n as u64;
         Ok(n)
     }
@@ -59,6 +65,18 @@ impl Write for RotatingFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// The bytes of the leading lines of `buf` that take no more than `room`.
+fn lines_within(buf: &[u8], room: u64) -> usize {
+    match usize::try_from(room) {
+        Ok(room) if room < buf.len() => buf[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
+        _ => buf.len(),
+    }
+}
+
+fn end_of_line(buf: &[u8]) -> usize {
+    buf.iter().position(|byte| *byte == b'\n').map_or(buf.len(), |at| at + 1)
 }
 
 #[cfg(test)]
@@ -81,5 +99,18 @@ mod tests {
         assert_eq!(names, ["daemon.log", "daemon.log.1", "daemon.log.2"]);
         assert_eq!(std::fs::read_to_string(path.join("daemon.log")).unwrap(), "line 00007");
         assert_eq!(std::fs::read_to_string(path.join("daemon.log.2")).unwrap(), "line 00005");
+    }
+    #[test]
+    fn many_lines_at_once_are_split_between_lines_and_no_file_is_too_long() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("d");
+        let dir = files::private_dir(&path).unwrap();
+        let mut file = RotatingFile::open(dir, "daemon.log", path.join("daemon.log")).unwrap();
+        file.limit = 10;
+        file.write_all(b"aa\nbb\ncc\ndd\nlonger than a file\nee\nff\n").unwrap();
+        let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+        assert_eq!(read("daemon.log.2"), "dd\n");
+        assert_eq!(read("daemon.log.1"), "longer than a file\n");
+        assert_eq!(read("daemon.log"), "ee\nff\n");
     }
 }

@@ -1,6 +1,10 @@
 //! How a log line looks: one JSON object, or one line for people. Control characters never get through.
 
-use std::fmt::{self, Write as _};
+use std::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bitrouter_proto::clock;
 use tracing::field::{Field, Visit};
@@ -28,18 +32,19 @@ pub(super) fn line(form: Form, event: &tracing::Event<'_>, out: &mut String) {
     let meta = event.metadata();
     match form {
         Form::Json => {
-            let _ = write!(
-                out,
-                "{{\"timestamp\":\"{}\",\"level\":\"{}\",\"target\":\"{}\"",
-                clock::now_rfc3339(),
-                meta.level(),
-                meta.target()
-            );
+            out.push_str("{\"timestamp\":\"");
+            timestamp(out);
+            out.push_str("\",\"level\":\"");
+            out.push_str(meta.level().as_str());
+            out.push_str("\",\"target\":\"");
+            out.push_str(meta.target());
+            out.push('"');
             event.record(&mut JsonFields(out));
             out.push('}');
         }
         Form::Human => {
-            let _ = write!(out, "{} {:>5} ", clock::now_rfc3339(), meta.level());
+            timestamp(out);
+            let _ = write!(out, " {:>5} ", meta.level());
             let mut fields = HumanFields { message: String::new(), rest: String::new() };
             event.record(&mut fields);
             out.push_str(&fields.message);
@@ -48,19 +53,69 @@ pub(super) fn line(form: Form, event: &tracing::Event<'_>, out: &mut String) {
     }
 }
 
+thread_local! {
+    /// The second of this thread's last line, and how it is written.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+/// Writes the time of day: the calendar is asked once per second.
+fn timestamp(out: &mut String) {
+    let now = clock::wall();
+    let Ok(since) = now.duration_since(UNIX_EPOCH) else {
+        out.push_str(&clock::rfc3339(now));
+        return;
+    };
+    SECOND.with_borrow_mut(|(second, text)| {
+        if text.is_empty() || *second != since.as_secs() {
+            *second = since.as_secs();
+            *text = clock::rfc3339(UNIX_EPOCH + Duration::from_secs(*second));
+            let whole = text.find('.').unwrap_or(text.len());
+            text.truncate(whole);
+        }
+        out.push_str(text);
+    });
+    let _ = write!(out, ".{:03}Z", since.subsec_millis());
+}
+
 struct JsonFields<'a>(&'a mut String);
 
 impl JsonFields<'_> {
-    fn raw(&mut self, field: &Field, value: impl fmt::Display) {
-        let _ = write!(self.0, ",\"{}\":{value}", field.name());
+    fn name(&mut self, field: &Field) {
+        self.0.push_str(",\"");
+        self.0.push_str(field.name());
+        self.0.push_str("\":");
     }
 
-    fn text(&mut self, field: &Field, value: &str) {
-        let _ = write!(self.0, ",\"{}\":", field.name());
-        match serde_json::to_string(value) {
-            Ok(quoted) => self.0.push_str(&quoted),
-            Err(_) => self.0.push_str("null"),
+    fn raw(&mut self, field: &Field, value: impl fmt::Display) {
+        self.name(field);
+        let _ = write!(self.0, "{value}");
+    }
+}
+
+/// Writes text as the inside of a JSON string.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        // What needs an escape is one byte of ASCII, so that both sides of it are text.
+        while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+            self.0.push_str(&text[..at]);
+            match text.as_bytes()[at] {
+                b'\n' => self.0.push_str("\\n"),
+                b'\r' => self.0.push_str("\\r"),
+                b'\t' => self.0.push_str("\\t"),
+                0x08 => self.0.push_str("\\b"),
+                0x0c => self.0.push_str("\\f"),
+                control @ ..0x20 => write!(self.0, "\\u{control:04x}")?,
+                printed => {
+                    self.0.push('\\');
+                    self.0.push(char::from(printed));
+                }
+            }
+            text = &text[at + 1..];
         }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
@@ -86,16 +141,23 @@ impl Visit for JsonFields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value);
+        self.name(field);
+        self.0.push('"');
+        let _ = Escaped(self.0).write_str(value);
+        self.0.push('"');
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
+        self.name(field);
+        let quote = self.0.len();
+        self.0.push('"');
+        let _ = write!(Escaped(self.0), "{value:?}");
+        let text = &self.0[quote + 1..];
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if field.name() != "message" && (text == "null" || is_number) {
-            self.raw(field, text);
+            self.0.remove(quote);
         } else {
-            self.text(field, &text);
+            self.0.push('"');
         }
     }
 }
@@ -175,5 +237,37 @@ mod tests {
     fn a_human_line_escapes_control_characters() {
         let text = captured(Form::Human, || tracing::warn!(path = "a\u{1b}[31mb\nc", "odd"));
         assert!(text.contains("WARN odd path=a\\u{1b}[31mb\\nc"), "{text}");
+    }
+    #[test]
+    fn a_debug_field_is_a_string_unless_it_is_null_or_a_number() {
+        let text = captured(Form::Json, || {
+            tracing::info!(
+                empty = ?OrNull(Some("")),
+                id = ?OrNull(Some("12a")),
+                quoted = ?"a\"\n",
+                shown = %"null",
+                "7"
+            );
+        });
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["message"], &value["empty"], &value["id"]), (&"7".into(), &"".into(), &"12a".into()));
+        assert_eq!((&value["quoted"], &value["shown"]), (&"\"a\\\"\\n\"".into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn the_time_is_that_of_the_clock() {
+        let (mut text, before) = (String::new(), clock::now_rfc3339());
+        timestamp(&mut text);
+        assert!(before <= text && text <= clock::now_rfc3339(), "{before} {text}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn escapes_are_those_of_json(text in "(\\PC|[\u{0}-\u{22}\\\\]){0,20}") {
+            let mut out = String::from('"');
+            Escaped(&mut out).write_str(&text).unwrap();
+            out.push('"');
+            proptest::prop_assert_eq!(out, serde_json::to_string(&text).unwrap());
+        }
     }
 }

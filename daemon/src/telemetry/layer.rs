@@ -1,15 +1,9 @@
 //! From tracing events to lines, and the level that can change while the daemon runs.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::{cell::RefCell, fmt, io::IsTerminal as _, path::PathBuf};
 
 use bitrouter_proto::files::{self, PlaceError};
 use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::{
     Layer, Registry,
     layer::{Context, SubscriberExt as _},
@@ -23,7 +17,7 @@ use crate::{
         LogRing,
         file::RotatingFile,
         format::{self, Form},
-        sink,
+        sink::{self, Sink, SinkGuard},
     },
 };
 
@@ -51,7 +45,7 @@ pub struct Logging {
     ring: LogRing,
     level: std::sync::Mutex<Level>,
     handle: reload::Handle<LevelFilter, Registry>,
-    _guard: WorkerGuard,
+    _guard: SinkGuard,
 }
 
 impl fmt::Debug for Logging {
@@ -66,7 +60,7 @@ impl Logging {
     /// # Errors
     /// When the log file cannot be opened safely.
     pub fn start(level: Level, json: Option<bool>, kind: &SinkKind) -> Result<Self, PlaceError> {
-        let (form, (writer, guard)) = match kind {
+        let (form, (sink, guard)) = match kind {
             SinkKind::Stderr => {
                 let json = json.unwrap_or_else(|| !std::io::stderr().is_terminal());
                 (if json { Form::Json } else { Form::Human }, sink::open(std::io::stderr()))
@@ -80,7 +74,7 @@ impl Logging {
         };
         let ring = LogRing::default();
         let (threshold, handle) = reload::Layer::new(filter(level));
-        let lines = Lines { form, ring: ring.clone(), writer };
+        let lines = Lines { form, ring: ring.clone(), sink };
         // A second subscriber in one process (unit tests) is refused; the first one stays.
         let _ = tracing_subscriber::registry().with(threshold).with(lines).try_init();
         Ok(Self { ring, level: std::sync::Mutex::new(level), handle, _guard: guard })
@@ -109,7 +103,7 @@ impl Logging {
 struct Lines {
     form: Form,
     ring: LogRing,
-    writer: NonBlocking,
+    sink: Sink,
 }
 
 thread_local! {
@@ -128,8 +122,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             format::line(self.form, event, line);
             self.ring.push(line);
             line.push('\n');
-            // A line that cannot be written is lost; the ring still has it.
-            let _ = self.writer.clone().write_all(line.as_bytes());
+            self.sink.append(line);
         });
     }
 }

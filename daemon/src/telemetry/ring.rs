@@ -21,10 +21,35 @@ pub struct LogRing {
     feed: broadcast::Sender<Arc<str>>,
 }
 
+/// The lines one after the other, so that a line costs a copy and no memory of its own.
 #[derive(Debug, Default)]
 struct Kept {
-    lines: VecDeque<Arc<str>>,
-    bytes: usize,
+    text: VecDeque<u8>,
+    lengths: VecDeque<usize>,
+}
+
+impl Kept {
+    fn push(&mut self, line: &str) {
+        while self.lengths.len() >= LINES || self.text.len() + line.len() > BYTES {
+            let Some(oldest) = self.lengths.pop_front() else { return };
+            self.text.drain(..oldest);
+        }
+        self.text.extend(line.as_bytes());
+        self.lengths.push_back(line.len());
+    }
+
+    /// The newest `tail` lines as one text, and their lengths.
+    fn newest(&self, tail: Option<usize>) -> (Vec<u8>, Vec<usize>) {
+        let skip = tail.map_or(0, |tail| self.lengths.len().saturating_sub(tail));
+        let lengths: Vec<usize> = self.lengths.iter().skip(skip).copied().collect();
+        let start = self.text.len() - lengths.iter().sum::<usize>();
+        let (front, back) = self.text.as_slices();
+        let text = match start.checked_sub(front.len()) {
+            Some(in_back) => back[in_back..].to_vec(),
+            None => [&front[start..], back].concat(),
+        };
+        (text, lengths)
+    }
 }
 
 /// What a follower reads: the lines so far, then the feed.
@@ -45,23 +70,28 @@ impl Default for LogRing {
 impl LogRing {
     /// Remembers one line (without its newline) and tells followers.
     pub fn push(&self, line: &str) {
-        let line: Arc<str> = Arc::from(line);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bytes += line.len();
-        kept.lines.push_back(Arc::clone(&line));
-        while kept.lines.len() > LINES || kept.bytes > BYTES {
-            let Some(oldest) = kept.lines.pop_front() else { break };
-            kept.bytes -= oldest.len();
+        kept.push(line);
+        // Under the lock, so that a follower neither misses nor repeats a line.
+        if self.feed.receiver_count() > 0 {
+            let _ = self.feed.send(Arc::from(line));
         }
-        // Under the lock, so that a follower neither misses nor repeats a line. Nobody listening is fine.
-        let _ = self.feed.send(line);
     }
 
     /// The newest `tail` lines (all where `None`) and the feed after them.
     pub fn follow(&self, tail: Option<usize>) -> Followed {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let skip = tail.map_or(0, |tail| kept.lines.len().saturating_sub(tail));
-        Followed { lines: kept.lines.iter().skip(skip).cloned().collect(), feed: self.feed.subscribe() }
+        let (text, lengths) = kept.newest(tail);
+        let feed = self.feed.subscribe();
+        // The lines are made without the lock: nobody who logs waits for a reader.
+        drop(kept);
+        let mut rest = text.as_slice();
+        let mut next = |length| {
+            let (line, after) = rest.split_at(length);
+            rest = after;
+            Arc::from(String::from_utf8_lossy(line))
+        };
+        Followed { lines: lengths.into_iter().map(&mut next).collect(), feed }
     }
 }
 
@@ -90,5 +120,25 @@ mod tests {
         ring.push("c");
         assert_eq!(followed.lines.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["b"]);
         assert_eq!(&*followed.feed.recv().await.unwrap(), "c");
+    }
+    #[test]
+    fn lines_stay_whole_when_old_ones_make_room() {
+        let ring = LogRing::default();
+        let line = |n: usize| format!("{n} {}", "ä".repeat(n % 700));
+        for n in 0..9_000 {
+            ring.push(&line(n));
+            if n % 1_000 == 999 {
+                let kept = ring.follow(None).lines;
+                let bytes: usize = kept.iter().map(|line| line.len()).sum();
+                assert!(bytes <= BYTES && kept.len() >= 1_000, "{bytes} {}", kept.len());
+                assert!(kept.iter().zip(n + 1 - kept.len()..).all(|(kept, n)| **kept == line(n)));
+                assert_eq!(ring.follow(Some(3)).lines, kept[kept.len() - 3..]);
+            }
+        }
+        assert!(ring.follow(Some(0)).lines.is_empty());
+        ring.push(&"x".repeat(BYTES + 1));
+        ring.push("");
+        ring.push("y");
+        assert_eq!(ring.follow(None).lines.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["", "y"]);
     }
 }

@@ -1,14 +1,230 @@
-//! Where lines go, without ever making a request wait: a thread writes, a bounded queue feeds it, and what does not
-//! fit is dropped and counted.
+//! Where lines go, without ever making a request wait: lines are appended to a bounded buffer that one thread writes
+//! out, and what does not fit is dropped and counted.
+//!
+//! A first line is written at once; those that follow it closely are written together. The thread sleeps without a
+//! timeout while there is nothing to write. It knows nothing of events or forms.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+/// Bytes that may wait for a slow terminal or disk.
+const ROOM: usize = 1024 * 1024;
+/// Memory that a burst may leave behind.
+const KEPT: usize = 64 * 1024;
+/// How long lines are gathered after a write.
+const REST: Duration = Duration::from_millis(10);
+/// How long the end of the process waits for a terminal or disk that takes nothing.
+const LAST: Duration = Duration::from_secs(1);
 
-/// Lines that may wait for a slow terminal or disk.
-const QUEUE: usize = 8_192;
+/// Takes lines. Cloning shares the buffer.
+#[derive(Clone, Debug)]
+pub(super) struct Sink(Arc<Shared>);
 
-/// A sink. The guard, kept for the daemon's life, writes what is left when it is dropped.
-pub(super) fn open(writer: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log").finish(writer)
+/// Kept for the daemon's life: writes what is left when it is dropped.
+#[derive(Debug)]
+pub(super) struct SinkGuard(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Told to the thread: there is something, or the end.
+    more: Condvar,
+    /// Told by the thread: everything is written.
+    over: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: u64,
+    /// The thread has nothing to do and must be woken.
+    asleep: bool,
+    closing: bool,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink {
+    /// Appends one line, its newline included. Where there is no room the line is lost, and counted.
+    pub(super) fn append(&self, line: &str) {
+        let mut waiting = self.0.lock();
+        if waiting.ended {
+            return;
+        }
+        if waiting.lines.len() + line.len() > ROOM {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.extend_from_slice(line.as_bytes());
+        let wake = std::mem::take(&mut waiting.asleep);
+        drop(waiting);
+        if wake {
+            self.0.more.notify_one();
+        }
+    }
+}
+
+impl Drop for SinkGuard {
+    fn drop(&mut self) {
+        let mut waiting = self.0.lock();
+        waiting.closing = true;
+        self.0.more.notify_one();
+        drop(self.0.over.wait_timeout_while(waiting, LAST, |waiting| !waiting.ended));
+    }
+}
+
+/// A sink that writes to `writer`.
+pub(super) fn open(writer: impl Write + Send + 'static) -> (Sink, SinkGuard) {
+    let shared = Arc::new(Shared::default());
+    let own = Arc::clone(&shared);
+    // Without a thread nothing is written; the ring still has every line.
+    if thread::Builder::new().name("log".to_owned()).spawn(move || write_out(&own, writer)).is_err() {
+        shared.lock().ended = true;
+    }
+    (Sink(Arc::clone(&shared)), SinkGuard(shared))
+}
+
+fn write_out(shared: &Shared, mut writer: impl Write) {
+    let mut taken = Vec::new();
+    let mut waiting = shared.lock();
+    loop {
+        while waiting.lines.is_empty() && !waiting.closing {
+            waiting.asleep = true;
+            waiting = shared.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.asleep = false;
+        }
+        if waiting.lines.is_empty() {
+            waiting.ended = true;
+            drop(waiting);
+            shared.over.notify_all();
+            return;
+        }
+        std::mem::swap(&mut waiting.lines, &mut taken);
+        let dropped = std::mem::take(&mut waiting.dropped);
+        drop(waiting);
+        // Lines that cannot be written are lost; the ring still has them.
+        let _ = writer.write_all(&taken).and_then(|()| writer.flush());
+        taken.clear();
+        taken.shrink_to(KEPT);
+        if dropped > 0 {
+            tracing::warn!(lines = dropped, "log lines were lost, because the log was not written fast enough");
+        }
+        waiting = shared.lock();
+        if !waiting.closing {
+            let rested = shared.more.wait_timeout_while(waiting, REST, |waiting| !waiting.closing);
+            waiting = rested.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::mpsc::{Receiver, SyncSender, sync_channel},
+    };
+
+    use bitrouter_proto::clock;
+
+    use super::*;
+
+    /// Says each write, and goes on when it may.
+    struct Slow {
+        said: SyncSender<Vec<u8>>,
+        may: Receiver<()>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.said.send(buf.to_vec()).ok();
+            self.may.recv().ok();
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(buf);
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_line_is_there_in_order_when_the_guard_is_gone() {
+        let kept = Kept::default();
+        let (sink, guard) = open(kept.clone());
+        let lines: Vec<String> = (0..5_000).map(|n| format!("line {n}\n")).collect();
+        for line in &lines {
+            sink.append(line);
+        }
+        drop(guard);
+        assert_eq!(String::from_utf8(kept.0.lock().unwrap().clone()).unwrap(), lines.concat());
+        sink.append("after the end\n");
+        assert!(sink.0.lock().lines.is_empty());
+    }
+
+    #[test]
+    fn a_writer_that_takes_nothing_holds_nobody_up_and_costs_bounded_memory() {
+        let (said, writes) = sync_channel(8);
+        let (go, may) = sync_channel(8);
+        let (sink, guard) = open(Slow { said, may });
+        sink.append("first\n");
+        assert_eq!(writes.recv().unwrap(), b"first\n");
+        // The thread is in its write now: nothing is taken.
+        let line = format!("{}\n", "x".repeat(1023));
+        for _ in 0..ROOM / line.len() + 7 {
+            sink.append(&line);
+        }
+        let waiting = sink.0.lock();
+        assert_eq!((waiting.lines.len(), waiting.dropped), (ROOM, 7));
+        drop(waiting);
+        go.send(()).unwrap();
+        assert_eq!(writes.recv().unwrap().len(), ROOM);
+        assert_eq!(sink.0.lock().dropped, 0);
+        // The second write is never let go: the end does not wait for it for ever.
+        let before = clock::mono();
+        drop(guard);
+        assert!(clock::mono() - before < LAST * 5);
+    }
+
+    #[test]
+    fn nothing_to_write_is_a_sleep_without_end() {
+        let (said, writes) = sync_channel(8);
+        let (go, may) = sync_channel(8);
+        let (sink, _guard) = open(Slow { said, may });
+        let asleep = || {
+            let deadline = clock::mono() + Duration::from_secs(10);
+            while !sink.0.lock().asleep {
+                assert!(clock::mono() < deadline, "the thread does not go to sleep");
+                thread::yield_now();
+            }
+        };
+        for _ in 0..3 {
+            asleep();
+            sink.append("a\n");
+            assert_eq!(writes.recv().unwrap(), b"a\n");
+            go.send(()).unwrap();
+        }
+        asleep();
+    }
 }

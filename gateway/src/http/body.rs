@@ -1,6 +1,6 @@
 //! Takes a request's body whole, within its bounds.
 
-use std::{error::Error as _, time::Instant};
+use std::{error::Error, time::Instant};
 
 use axum::body::Body;
 use bitrouter_proto::{codes::InferenceCode, tasks::Tasks};
@@ -31,14 +31,14 @@ pub(super) async fn collect(
     most: u64,
     deadline: Instant,
     tasks: &Tasks,
-) -> Result<Bytes, InferenceError> {
+) -> Result<Bytes, NotServed> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > most) {
         // A caller that waits for `100 Continue` sends nothing once it has the answer.
         if !headers.contains_key(header::EXPECT) {
             drain(tasks, body);
         }
-        return Err(too_large(most));
+        return Err(too_large(most).into());
     }
     let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
     let mut first = Bytes::new();
@@ -54,14 +54,15 @@ pub(super) async fn collect(
                     InferenceCode::InvalidRequest,
                     "the request body did not arrive within `[timeouts] total`",
                 )
-                .status(StatusCode::REQUEST_TIMEOUT));
+                .status(StatusCode::REQUEST_TIMEOUT)
+                .into());
             }
         };
         let Ok(data) = frame.into_data() else { continue };
         let so_far = first.len() + rest.len();
         if (so_far + data.len()) as u64 > most {
             drain(tasks, body);
-            return Err(too_large(most));
+            return Err(too_large(most).into());
         }
         // A body in one piece, the usual case, is not copied.
         if so_far == 0 {
@@ -84,9 +85,36 @@ fn too_large(most: u64) -> InferenceError {
     )
 }
 
-fn broken(error: &axum::Error) -> InferenceError {
+/// Why a request goes no further.
+#[derive(Debug)]
+pub(super) enum NotServed {
+    /// It is refused.
+    Refused(InferenceError),
+    /// Its caller went away before the end of its body: nobody sees an answer.
+    CallerLeft,
+}
+
+impl From<InferenceError> for NotServed {
+    fn from(error: InferenceError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// The body broke off: because the connection ended, or because it is not what its head announced.
+fn broken(error: &axum::Error) -> NotServed {
     tracing::debug!(cause = ?error.source(), "a request body broke off");
-    InferenceError::new(InferenceCode::InvalidRequest, "the request body broke off before its end")
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(now) = cause {
+        let ended = now.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+            matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+        });
+        if ended || now.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return NotServed::CallerLeft;
+        }
+        cause = now.source();
+    }
+    InferenceError::new(InferenceCode::InvalidRequest, "the request body broke off before its end").into()
 }
 
 #[cfg(test)]
@@ -98,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    async fn take(pieces: &[&'static str], length: Option<u64>, most: u64) -> Result<Bytes, InferenceError> {
+    async fn take(pieces: &[&'static str], length: Option<u64>, most: u64) -> Result<Bytes, NotServed> {
         let mut headers = HeaderMap::new();
         if let Some(length) = length {
             headers.insert(header::CONTENT_LENGTH, length.into());
@@ -115,7 +143,8 @@ mod tests {
         assert_eq!(take(&["abcde"], Some(5), 5).await.unwrap().as_ref(), b"abcde");
         assert_eq!(take(&[], None, 5).await.unwrap().as_ref(), b"");
         for (pieces, length) in [(&["abc", "def"][..], None), (&["abcdef"], None), (&["a"], Some(6))] {
-            assert_eq!(take(pieces, length, 5).await.unwrap_err().code(), InferenceCode::BodyTooLarge);
+            let Err(NotServed::Refused(error)) = take(pieces, length, 5).await else { panic!("{pieces:?} was taken") };
+            assert_eq!(error.code(), InferenceCode::BodyTooLarge);
         }
     }
 }

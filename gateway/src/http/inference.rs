@@ -19,7 +19,8 @@ use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    CloseAfter, InferenceError, RequestId, Started, body,
+    CloseAfter, InferenceError, RequestId, Started,
+    body::{self, NotServed},
     failure::{CallError, passed_on},
     headers,
     refusal::{explain, key_missing},
@@ -79,11 +80,13 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, mut request: Request, operatio
     let mut call = match prepare(gateway, &snapshot, request, operation, &mut flight).await {
         Ok(Prepared::Call(call)) => call,
         Ok(Prepared::Demo(answer)) => return answer.into_response(flight, Arc::clone(&gateway.interrupt)),
-        Err(error) => {
+        Err(NotServed::Refused(error)) => {
             flight.refused(error.code(), error.status_code());
             flight.land();
             return error.into_response();
         }
+        // Nobody reads this answer; the record says that the caller went away.
+        Err(NotServed::CallerLeft) => return Response::new(Body::empty()),
     };
     let outcome = call_provider(gateway, &snapshot.limits, started, &call.origin, &mut call.request).await;
     let Call { provider, key, .. } = *call;
@@ -118,7 +121,7 @@ async fn prepare(
     request: Request,
     operation: Operation,
     flight: &mut Flight,
-) -> Result<Prepared, InferenceError> {
+) -> Result<Prepared, NotServed> {
     let (mut parts, incoming) = request.into_parts();
     body::check_encoding(&parts.headers)?;
     let limits = &snapshot.limits;
@@ -143,7 +146,9 @@ async fn prepare(
             key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
         })?),
         // The key may have gone since the route was chosen: the snapshot's source answers for itself.
-        None if provider.needs_key() => return Err(key_missing(provider, &format!("no key for `{}`", provider.id()))),
+        None if provider.needs_key() => {
+            return Err(key_missing(provider, &format!("no key for `{}`", provider.id())).into());
+        }
         None => None,
     };
     flight.routed(provider.id(), route.model, route.listed.is_some());

@@ -85,6 +85,11 @@ impl Link {
     pub(super) fn is_idle(&mut self) -> bool {
         // Nobody waits for an idle connection: its end is noticed here, when it is looked at.
         self.drive(&mut Context::from_waker(Waker::noop()));
+        self.is_ready()
+    }
+
+    /// True where the last drive left the connection idle.
+    fn is_ready(&self) -> bool {
         self.driver.is_some() && self.sender.is_ready()
     }
 
@@ -128,8 +133,9 @@ impl UpstreamBody {
     }
 
     fn release(&mut self) {
+        // Most often the drive that brought the end of the body has done all there was to do.
         if let (Some(mut link), Some(pool)) = (self.link.take(), self.pool.upgrade())
-            && link.is_idle()
+            && (link.is_ready() || link.is_idle())
         {
             pool.put(&self.origin, link);
         }

@@ -1,5 +1,7 @@
 //! Ten thousand connections to the control socket by one program: it pays for its own greed, nobody else does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bitrouter_tests::{
     World,
     hostile::{Bystander, Hostile, PREFACE, idle_again, raise_descriptors},
@@ -53,22 +55,32 @@ fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
     let world = World::new();
     let daemon = world.demo();
     let mut bystander = Bystander::default();
-    let running = std::sync::atomic::AtomicBool::new(true);
+    let running = AtomicBool::new(true);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while running.load(std::sync::atomic::Ordering::Relaxed) {
+                while running.load(Ordering::Relaxed) {
                     if let Ok(mut client) = Hostile::try_connect(&daemon.socket()) {
                         client.say(&PREFACE[..9]);
                     }
                 }
             });
         }
+        let stop = Stop(&running);
         for _ in 0..20 {
             bystander.asks(&world);
         }
-        running.store(false, std::sync::atomic::Ordering::Relaxed);
+        drop(stop);
     });
     bystander.report("a storm of connects and hang-ups");
     idle_again(daemon.pid());
+}
+
+/// Ends the storm also where the bystander is let down.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }

@@ -57,8 +57,10 @@ fn p05_a_prepared_runtime_directory_is_refused() {
 
     let world = World::new();
     if let Some(foreign) = world.user().foreign() {
-        foreign.own_path(&world.directory(dir));
-        refused(&world, "a directory of somebody else", &[dir, "belongs to uid"]);
+        let dir = world.directory(dir);
+        set_mode(&dir, 0o755);
+        foreign.own_path(&dir);
+        refused(&world, "a directory of somebody else", &["run/bitrouter", "belongs to uid"]);
     }
 }
 
@@ -134,7 +136,7 @@ fn p05_prepared_state_files_are_refused_and_not_followed() {
             ("symlink", &|world, path| symlink(world.write("home/target", "mine"), path).expect("symlink")),
             ("directory", &|world, _| drop(world.directory(&format!("state/bitrouter/{name}")))),
             ("foreign", &|world, path| {
-                std::fs::copy("/dev/null", path).expect("copy");
+                world.write(&format!("state/bitrouter/{name}"), "");
                 if let Some(foreign) = world.user().foreign() {
                     foreign.own_path(path);
                 }

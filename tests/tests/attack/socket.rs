@@ -51,5 +51,6 @@ fn p06_an_address_that_others_reach_is_refused() {
         assert!(output.stderr.contains(listen.split(':').next().unwrap_or_default()), "{listen}: {}", output.stderr);
         world.config(&format!("[server]\nlisten = \"{listen}\"\n"));
         world.cli(["serve", "--demo"]).expect_code(1);
+        world.config("");
     }
 }

@@ -6,7 +6,8 @@ use bitrouter_proto::wire::{StatusRequest, StatusResponse};
 use bitrouter_tests::{
     MODEL, Stage, User, World, acting,
     control::Control,
-    hostile::{Bystander, Hostile, PREFACE, frame, kind},
+    descriptors,
+    hostile::{Bystander, Hostile, PREFACE, call_headers, flag, frame, kind},
     logs,
 };
 
@@ -68,6 +69,48 @@ fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
     let mut control = Control::connect(&socket);
     let told = control.call::<StatusResponse>("DaemonService/Status", &StatusRequest {});
     assert_eq!(told.expect("a status").message.pid, daemon.pid());
+}
+
+#[test]
+fn p05_every_method_is_asked_as_every_class() {
+    let world = World::new();
+    let Some(foreign) = world.user().foreign() else { return };
+    let daemon = world.demo();
+    open_everything(&world);
+    let socket = world.socket();
+    let set = descriptors::decode(bitrouter_proto::wire::DESCRIPTORS);
+    let services =
+        set.file.iter().filter(|file| file.package() == "bitrouter.control.v1").flat_map(|file| &file.service);
+    let methods: Vec<String> = services
+        .flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name())))
+        .filter(|method| method != "DaemonService/Stop" && method != "DaemonService/WatchEvents")
+        .chain(["DaemonService/Stop".to_owned()])
+        .collect();
+    assert!(methods.len() >= 7, "{methods:?}");
+    for method in &methods {
+        // Another user is not answered at all, whatever he asks for.
+        let answered = acting::as_user(foreign, || {
+            let mut client = Hostile::connect(&socket);
+            client.say(PREFACE);
+            client.say(&frame(kind::SETTINGS, 0, 0, &[]));
+            client.say(&frame(kind::HEADERS, flag::END_HEADERS, 1, &call_headers(method)));
+            client.say(&frame(kind::DATA, flag::END_STREAM, 1, &[0; 5]));
+            client.listen(Duration::from_secs(5))
+        });
+        assert_eq!(answered, (Vec::new(), true), "{method} was answered to another user");
+    }
+    for user in [world.user(), User::root()] {
+        for method in methods.iter().filter(|method| *method != "DaemonService/Stop") {
+            let refused = acting::as_user(user, || Control::connect(&socket).call_bytes(method, &[]).err());
+            // An empty level is no level; everything else takes an empty message.
+            let expected = (method == "LogService/SetLevel").then_some(tonic::Code::InvalidArgument);
+            assert_eq!(refused.as_ref().map(|refused| refused.code), expected, "{method} as {user:?}: {refused:?}");
+        }
+    }
+    acting::as_user(world.user(), || Control::connect(&socket).call_bytes("DaemonService/Stop", &[]).map(drop))
+        .expect("the end");
+    let mut daemon = daemon;
+    daemon.wait(Duration::from_secs(20));
 }
 
 #[test]
