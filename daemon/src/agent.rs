@@ -122,14 +122,17 @@ impl Agent {
         let in_force = self.reloader.in_force();
         let snapshot = self.gateway.snapshot();
         let mut providers = Vec::new();
-        for provider in snapshot.catalog.providers() {
+        // Local addresses are asked at the same time: a few that keep silent must not add up.
+        let answers = snapshot.catalog.providers().map(|provider| self.gateway.local_active(provider));
+        let answers = futures_util::future::join_all(answers).await;
+        for (provider, answers) in snapshot.catalog.providers().zip(answers) {
             let key = in_force.keys.status(provider.id().as_str());
             let local = provider.kind() == Kind::Local && !provider.is_demo();
             let (active, detail) = if !provider.enabled() {
                 (false, format!("switched off by `[providers.{}] enabled`", provider.id()))
             } else if provider.is_demo() {
                 (true, "built in; answers offline".to_owned())
-            } else if local && !self.gateway.local_active(provider).await {
+            } else if local && !answers {
                 (false, "local: not configured, and nothing answers at its address".to_owned())
             } else if local && key.variable.is_none() {
                 (true, "local: needs no key".to_owned())

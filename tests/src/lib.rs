@@ -58,7 +58,6 @@ pub mod terminal;
 pub mod trap;
 pub mod user;
 pub mod wait;
-pub mod wakeups;
 pub mod world;
 
 pub use command::Output;

@@ -13,7 +13,7 @@ use bitrouter_proto::{
 fn check(page: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, text).unwrap();
+        assert!(std::fs::write(&path, text).is_ok(), "`{}` cannot be written", path.display());
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(found, text, "docs/{page} is stale: run this test with UPDATE_DOCS=1");

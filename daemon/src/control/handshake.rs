@@ -96,7 +96,11 @@ fn with_reason(response: Response<axum::body::Body>) -> Response<axum::body::Bod
         return response;
     }
     let reason = refuse::reason_of(status.code());
-    let message = if status.message().is_empty() { "no such method" } else { status.message() };
+    let message = match (status.message(), reason) {
+        ("", Reason::Unimplemented) => "no such method",
+        ("", _) => "the daemon failed; `bitrouter logs` says more",
+        (message, _) => message,
+    };
     refuse::status(reason, message, None).into_http::<axum::body::Body>()
 }
 

@@ -64,6 +64,9 @@ pub(super) fn serve_detached(options: &ServeOptions, pipe: ReadyPipe) -> Result<
 /// `ready` is called with the text for a terminal when both sockets answer.
 fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
     let terminal = Terminal::at_start();
+    // First of all: a signal during the start is obeyed once we are ready, instead of killing us half-way.
+    let signals =
+        signals::listen().map_err(|error| ServeError::failure(format!("cannot listen to signals: {error}")))?;
     let parsed = parse(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
@@ -73,7 +76,7 @@ fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> Result<(), ServeErro
         .map_err(|error| ServeError::failure(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(async {
         let bound = bind_all(parsed)?;
-        let served = get_ready(bound, options).await?;
+        let served = get_ready(bound, options, signals).await?;
         ready(&served.banner().await);
         served.run_and_drain(terminal).await
     });
@@ -115,6 +118,7 @@ fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
     let level = level_of(&environment)?;
     // The parent's environment is read now: afterwards our own `/proc` entries are closed, and the parent may be gone.
     let parent = options.parent.and_then(|pid| Parent::record(pid).ok());
+    hardening::keep_private();
     let sources = Sources {
         places: places.clone(),
         config: options.config.clone(),
@@ -135,7 +139,6 @@ fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
     };
     let sink = if options.detached { SinkKind::File(places.log_file()) } else { SinkKind::Stderr };
     let logging = Arc::new(Logging::start(level.unwrap_or(settings.level), json, &sink)?);
-    hardening::keep_private();
     let shares = hardening::share(hardening::raise_descriptors());
     Ok(Parsed {
         lock,
@@ -247,13 +250,11 @@ impl RefusalSink for Refusals {
     }
 }
 
-async fn get_ready(bound: AllBound, options: &ServeOptions) -> Result<Served, ServeError> {
+async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) -> Result<Served, ServeError> {
     let AllBound { parsed, socket, http, addresses, warning } = bound;
     let Parsed { lock, places, engine, logging, shares, environment, serve_args, .. } = parsed;
     let (metrics, events, tasks, notifier) = (Arc::new(Metrics::default()), Events::default(), Tasks::new(), Notifier);
     let health = Health::new(Arc::clone(&metrics), events.clone());
-    let signals =
-        signals::listen().map_err(|error| ServeError::failure(format!("cannot listen to signals: {error}")))?;
     let failure = |what: &str, error: &dyn std::fmt::Display| ServeError::failure(format!("{what}: {error}"));
 
     let gateway = Gateway::new(

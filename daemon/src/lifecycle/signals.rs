@@ -54,8 +54,12 @@ pub(super) fn listen() -> io::Result<Signals> {
                 sender_pid: origin.process.as_ref().map(|process| process.pid),
                 sender_uid: origin.process.as_ref().map(|process| process.uid),
             };
-            // Full means that sixteen already wait to be obeyed; one more says nothing new.
-            let _ = sender.try_send(signal);
+            // Sixteen that wait to be obeyed make one more hang-up superfluous, but an order to end is never lost. Nobody
+            // listening means that the daemon is gone.
+            let _ = match signal.kind {
+                Kind::Hangup => sender.try_send(signal).map_err(drop),
+                Kind::End => sender.blocking_send(signal).map_err(drop),
+            };
         }
     })?;
     Ok(Signals { handle, feed })

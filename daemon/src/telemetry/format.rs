@@ -97,22 +97,22 @@ struct Escaped<'a>(&'a mut String);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        // What needs an escape is one byte of ASCII, so that both sides of it are text.
-        while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        // A terminal obeys the control characters above ASCII too (U+009B alone begins a sequence): 0xc2 begins them.
+        while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)) {
             self.0.push_str(&text[..at]);
-            match text.as_bytes()[at] {
-                b'\n' => self.0.push_str("\\n"),
-                b'\r' => self.0.push_str("\\r"),
-                b'\t' => self.0.push_str("\\t"),
-                0x08 => self.0.push_str("\\b"),
-                0x0c => self.0.push_str("\\f"),
-                control @ ..0x20 => write!(self.0, "\\u{control:04x}")?,
-                printed => {
-                    self.0.push('\\');
-                    self.0.push(char::from(printed));
-                }
+            let mut rest = text[at..].chars();
+            match rest.next() {
+                Some('\n') => self.0.push_str("\\n"),
+                Some('\r') => self.0.push_str("\\r"),
+                Some('\t') => self.0.push_str("\\t"),
+                Some('\u{8}') => self.0.push_str("\\b"),
+                Some('\u{c}') => self.0.push_str("\\f"),
+                Some(printed @ ('"' | '\\')) => self.0.extend(['\\', printed]),
+                Some(control) if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
+                Some(printed) => self.0.push(printed),
+                None => {}
             }
-            text = &text[at + 1..];
+            text = rest.as_str();
         }
         self.0.push_str(text);
         Ok(())
@@ -263,11 +263,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn escapes_are_those_of_json(text in "(\\PC|[\u{0}-\u{22}\\\\]){0,20}") {
+        fn escapes_read_back_and_hold_no_control_character(text in "(\\PC|[\u{0}-\u{22}\\\\\u{7e}-\u{a1}]){0,20}") {
             let mut out = String::from('"');
             Escaped(&mut out).write_str(&text).unwrap();
             out.push('"');
-            proptest::prop_assert_eq!(out, serde_json::to_string(&text).unwrap());
+            proptest::prop_assert!(!out.chars().any(char::is_control));
+            proptest::prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
         }
     }
 }

@@ -33,14 +33,16 @@ impl Channel {
     /// Connects to a verified socket and checks once more who answers.
     pub(super) async fn connect(socket: &Located, protocol: u32) -> io::Result<(Self, Option<u32>)> {
         let name = socket.path.as_path().to_fs_name::<GenericFilePath>()?;
-        let stream = loop {
-            match Stream::connect(name.clone()).await {
-                // The backlog is full: somebody storms the socket. Whoever waits for us has a deadline.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
-                other => break other?,
+        let (stream, creds) = loop {
+            match Stream::connect(name.clone()).await.and_then(|stream| Ok((stream.peer_creds()?, stream))) {
+                // The backlog is full: somebody storms the socket. The library takes that for a connection, which then has
+                // no other end. Whoever waits for us has a deadline.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset) => {}
+                Ok((creds, stream)) => break (stream, creds),
+                Err(error) => return Err(error),
             }
+            tokio::time::sleep(BACKLOG_PAUSE).await;
         };
-        let creds = stream.peer_creds()?;
         if creds.euid().is_some_and(|uid| uid != socket.owner) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user's process answers there"));
         }

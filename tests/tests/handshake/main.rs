@@ -2,7 +2,6 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod contract;
-mod descriptors;
 mod errors;
 mod metadata;
 mod methods;

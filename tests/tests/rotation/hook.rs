@@ -1,9 +1,9 @@
 //! `bitrouter hook`: real shells with real prompts. It pushes nothing when it loads, then only what changed, forks only
 //! for that, prints nothing, and leaves the shell as it was.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, reach, terminal::Terminal};
+use bitrouter_tests::{Daemon, World, openai, parking::Parking, reach, terminal::Terminal, wait};
 
 use super::{cast, shell};
 
@@ -88,7 +88,8 @@ impl Scene {
     }
 
     fn pushes(&self) -> usize {
-        bitrouter_tests::logs::with_message(&self.daemon.stderr().text(), "pushed").len()
+        // From the daemon's memory: what it writes to standard error comes a moment later.
+        bitrouter_tests::logs::with_message(&self.world.cli(["logs"]).with_code(0).stdout, "pushed").len()
     }
 }
 
@@ -117,11 +118,14 @@ fn rotates(dialect: &Dialect) {
         window.run(dialect.unset);
         scene.uses(None);
     }
-    let before = scene.pushes();
+    // Three times set and unset, then once set: what is set again to the same is no change.
+    wait::holds("the log to have six pushes", || scene.pushes() == 6);
     window.run(dialect.export);
     window.run(dialect.export);
     window.run("cd /");
-    assert_eq!(scene.pushes(), before + 1, "{}: pushed without a change", dialect.name);
+    wait::holds("the seventh push", || scene.pushes() == 7);
+    let span = Duration::from_millis(200);
+    wait::stays("no push without a change", span, || scene.pushes() == 7);
 }
 
 #[test]
