@@ -2,6 +2,7 @@
 
 use bitrouter_proto::codes::exit;
 use serde_json::json;
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{Context, args::LogsArgs};
 use crate::exit::{Failure, Status};
@@ -21,7 +22,15 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
             }
         }
         let mut logs = client.logs(args.follow, args.tail).await?;
-        while let Some((line, missed)) = logs.next().await? {
+        let mut left = std::pin::pin!(reader_left());
+        loop {
+            let (line, missed) = tokio::select! {
+                next = logs.next() => match next? {
+                    Some(next) => next,
+                    None => break,
+                },
+                () = &mut left => break,
+            };
             if missed > 0 {
                 context.printer.note(&format!("({missed} lines were missed: this reader was slow)"));
             }
@@ -29,6 +38,18 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
         }
         Ok(Status(exit::OK))
     })
+}
+
+/// Returns when the reader of our output goes away: a follower with nothing to write would not notice otherwise.
+async fn reader_left() {
+    match AsyncFd::register_with_interest(std::io::stdout(), Interest::ERROR) {
+        Ok(out) => {
+            // Whatever it says, nobody reads any more.
+            let _ = out.ready(Interest::ERROR).await;
+        }
+        // A file: it has no reader that could go.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Under `--json` a line that is not an object itself becomes one.

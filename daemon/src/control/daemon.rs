@@ -58,7 +58,7 @@ impl DaemonService for Service {
 
     async fn watch_events(&self, _: Request<WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
         let feed = self.agent.events().watch();
-        Ok(Response::new(Box::pin(until(self.closing.clone(), events(feed)))))
+        Ok(Response::new(Box::pin(events(feed, self.closing.clone()))))
     }
 
     type LogsStream = Messages<LogsResponse>;
@@ -70,7 +70,7 @@ impl DaemonService for Service {
         if !follow {
             return Ok(Response::new(Box::pin(past)));
         }
-        Ok(Response::new(Box::pin(past.chain(until(self.closing.clone(), lines(followed.feed))))))
+        Ok(Response::new(Box::pin(past.chain(lines(followed.feed, self.closing.clone())))))
     }
 }
 
@@ -81,19 +81,27 @@ pub(super) fn peer_of<T>(request: &Request<T>) -> Result<Peer, Status> {
     })
 }
 
-fn until<S: Stream>(closing: CancellationToken, stream: S) -> impl Stream<Item = S::Item> {
-    stream.take_until(closing.cancelled_owned())
+/// The next word of a feed, or `None` when the daemon closes: what was said before that is still told.
+async fn next<T: Clone>(feed: &mut broadcast::Receiver<T>, closing: &CancellationToken) -> Result<T, RecvError> {
+    tokio::select! {
+        biased;
+        word = feed.recv() => word,
+        () = closing.cancelled() => Err(RecvError::Closed),
+    }
 }
 
 fn log_line(line: &str, missed: u64) -> LogsResponse {
     LogsResponse { line: line.to_owned(), missed }
 }
 
-fn lines(feed: broadcast::Receiver<Arc<str>>) -> impl Stream<Item = Result<LogsResponse, Status>> {
-    stream::unfold((feed, 0_u64), |(mut feed, mut missed)| async move {
+fn lines(
+    feed: broadcast::Receiver<Arc<str>>,
+    closing: CancellationToken,
+) -> impl Stream<Item = Result<LogsResponse, Status>> {
+    stream::unfold((feed, closing, 0_u64), |(mut feed, closing, mut missed)| async move {
         loop {
-            match feed.recv().await {
-                Ok(line) => return Some((Ok(log_line(&line, missed)), (feed, 0))),
+            match next(&mut feed, &closing).await {
+                Ok(line) => return Some((Ok(log_line(&line, missed)), (feed, closing, 0))),
                 Err(RecvError::Lagged(n)) => missed += n,
                 Err(RecvError::Closed) => return None,
             }
@@ -101,9 +109,12 @@ fn lines(feed: broadcast::Receiver<Arc<str>>) -> impl Stream<Item = Result<LogsR
     })
 }
 
-fn events(feed: broadcast::Receiver<Arc<Event>>) -> impl Stream<Item = Result<WatchEventsResponse, Status>> {
-    stream::unfold(feed, |mut feed| async move {
-        let message = match feed.recv().await {
+fn events(
+    feed: broadcast::Receiver<Arc<Event>>,
+    closing: CancellationToken,
+) -> impl Stream<Item = Result<WatchEventsResponse, Status>> {
+    stream::unfold((feed, closing), |(mut feed, closing)| async move {
+        let message = match next(&mut feed, &closing).await {
             Ok(event) => WatchEventsResponse {
                 at: event.at.clone(),
                 kind: event.kind.to_owned(),
@@ -118,6 +129,6 @@ fn events(feed: broadcast::Receiver<Arc<Event>>) -> impl Stream<Item = Result<Wa
             },
             Err(RecvError::Closed) => return None,
         };
-        Some((Ok(message), feed))
+        Some((Ok(message), (feed, closing)))
     })
 }

@@ -77,6 +77,11 @@ impl Client {
         };
         match Self::open(&located, OURS).await {
             Err(ClientError::NotRunning { .. }) => Err(absent(env, explicit, vec![located.path])),
+            // Nobody took the connection, so the kernel could not say whose it is; the lock's holder is.
+            Err(silent @ ClientError::Unresponsive { pid: None, .. }) => Err(match absent(env, explicit, Vec::new()) {
+                ClientError::NotRunning { .. } => silent,
+                known => known,
+            }),
             other => other,
         }
     }
