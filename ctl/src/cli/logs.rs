@@ -1,8 +1,9 @@
 //! `logs`: the daemon's ring, followed on demand; and its level.
 
 use bitrouter_proto::codes::exit;
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::sync::oneshot;
 
 use super::{Context, args::LogsArgs};
 use crate::exit::{Failure, Status};
@@ -22,14 +23,20 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
             }
         }
         let mut logs = client.logs(args.follow, args.tail).await?;
-        let mut left = std::pin::pin!(reader_left());
+        let mut left = if args.follow { Some(reader_left()?) } else { None };
         loop {
             let (line, missed) = tokio::select! {
                 next = logs.next() => match next? {
                     Some(next) => next,
                     None => break,
                 },
-                () = &mut left => break,
+                () = async {
+                    match left.as_mut() {
+                        // A sender that is gone says the same.
+                        Some(left) => drop(left.await),
+                        None => std::future::pending().await,
+                    }
+                } => break,
             };
             if missed > 0 {
                 context.printer.note(&format!("({missed} lines were missed: this reader was slow)"));
@@ -41,15 +48,16 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
 }
 
 /// Returns when the reader of our output goes away: a follower with nothing to write would not notice otherwise.
-async fn reader_left() {
-    match AsyncFd::register_with_interest(std::io::stdout(), Interest::ERROR) {
-        Ok(out) => {
-            // Whatever it says, nobody reads any more.
-            let _ = out.ready(Interest::ERROR).await;
-        }
-        // A file: it has no reader that could go.
-        Err(_) => std::future::pending().await,
-    }
+fn reader_left() -> Result<oneshot::Receiver<()>, Failure> {
+    let (tell, left) = oneshot::channel();
+    std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+        let out = std::io::stdout();
+        // Errors and hang-ups are reported unasked; a file never has one, and this thread then sleeps until the end.
+        while let Ok(0) | Err(rustix::io::Errno::INTR) = poll(&mut [PollFd::new(&out, PollFlags::empty())], None) {}
+        // Whoever would have heard may be gone too.
+        let _ = tell.send(());
+    })?;
+    Ok(left)
 }
 
 /// Under `--json` a line that is not an object itself becomes one.
