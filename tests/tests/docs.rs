@@ -44,7 +44,10 @@ fn the_page_of_codes_is_current() {
     for (code, meaning) in exit::ALL {
         writeln!(text, "| {code} | {meaning} |").unwrap();
     }
-    text.push_str("\n## `error.code` of the inference endpoint\n\n| code | status |\n|---|---|\n");
+    text.push_str(
+        "\n## `error.code` of the inference endpoint\n\nAn error that a provider answered keeps its own status. In a stream that has \
+         begun the code stands in an error event, and the status is what it was.\n\n| code | status |\n|---|---|\n",
+    );
     for code in InferenceCode::ALL {
         writeln!(text, "| `{code}` | {} |", code.status().as_u16()).unwrap();
     }

@@ -7,5 +7,3 @@ mod metadata;
 mod methods;
 mod newer_client;
 mod newer_daemon;
-mod other_client;
-mod other_daemon;
