@@ -14,6 +14,7 @@ use crate::{
     agent::Agent,
     complaint::Complaint,
     control::{Peer, connection, handshake::Handshake, routes, table::Table},
+    listener::peer::overflow_uid,
 };
 
 /// How long open connections may take to end at shutdown.
@@ -88,14 +89,6 @@ impl Control {
             tracing::debug!(open = self.table.len(), "control connections were cut at the end");
         }
     }
-}
-
-/// The uid that the kernel shows for users it cannot map (a user namespace hides them).
-fn overflow_uid() -> u32 {
-    std::fs::read_to_string("/proc/sys/kernel/overflowuid")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(65_534)
 }
 
 struct Accepting {

@@ -59,33 +59,31 @@ fn p15_streams_and_callers_around_hook_pushes() {
     rotate(&daemon, &parking, &rotation, 500, |number, _| bash.run(&format!("export OPENAI_API_KEY=$NEXT_{number}")));
 }
 
-#[test]
-fn p15_streams_and_callers_around_an_env_file_that_an_editor_renames() {
+/// Rotates the key in the env file, which `write` fills in the manner of some editor.
+fn around_an_env_file(manner: &str, write: impl Fn(&World, String)) {
     let (world, parking) = cast();
     let (rotation, daemon) = begin(&world);
     let reloads = RefCell::new((Reloads::of(&daemon), Vec::new()));
     rotate(&daemon, &parking, &rotation, 500, |_, key| {
         let (reloads, took) = &mut *reloads.borrow_mut();
-        took.push(reloads.wait_for_one_more(|| {
-            world.rename_over("config/bitrouter/env", format!("OPENAI_API_KEY={key}\n"));
-        }));
+        took.push(reloads.wait_for_one_more(|| write(&world, format!("OPENAI_API_KEY={key}\n"))));
     });
-    report("an env file, renamed", reloads.into_inner().1);
+    report(&format!("an env file, {manner}"), reloads.into_inner().1);
+}
+
+#[test]
+fn p15_streams_and_callers_around_an_env_file_that_an_editor_renames() {
+    around_an_env_file("renamed", |world, text| {
+        world.rename_over("config/bitrouter/env", text);
+    });
 }
 
 #[test]
 fn p15_streams_and_callers_around_an_env_file_that_an_editor_truncates() {
-    let (world, parking) = cast();
-    let (rotation, daemon) = begin(&world);
-    let reloads = RefCell::new((Reloads::of(&daemon), Vec::new()));
-    rotate(&daemon, &parking, &rotation, 500, |_, key| {
-        let (reloads, took) = &mut *reloads.borrow_mut();
-        // The file is empty for a moment; nobody may see that.
-        took.push(reloads.wait_for_one_more(|| {
-            world.env_file(&format!("OPENAI_API_KEY={key}\n"));
-        }));
+    // The file is empty for a moment; nobody may see that.
+    around_an_env_file("truncated and written", |world, text| {
+        world.env_file(&text);
     });
-    report("an env file, truncated and written", reloads.into_inner().1);
 }
 
 #[test]

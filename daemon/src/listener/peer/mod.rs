@@ -44,16 +44,20 @@ pub struct PeerLookup {
     diag: Mutex<()>,
 }
 
+/// The uid that the kernel shows for users it cannot map (a user namespace hides them): nobody in particular.
+pub(crate) fn overflow_uid() -> u32 {
+    std::fs::read_to_string("/proc/sys/kernel/overflowuid")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(DEFAULT_OVERFLOW_UID)
+}
+
 impl PeerLookup {
     /// Opens the kernel's socket and tries it on a connection to ourselves.
     pub fn new() -> Self {
-        let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid")
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(DEFAULT_OVERFLOW_UID);
         let lookup = Self {
             own: rustix::process::geteuid().as_raw(),
-            overflow,
+            overflow: overflow_uid(),
             available: AtomicBool::new(false),
             diag: Mutex::default(),
         };
