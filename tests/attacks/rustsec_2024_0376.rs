@@ -59,7 +59,7 @@ fn rustsec_2024_0376_injected_accept_errors_end_nothing() {
         let process = world.program("/usr/bin/strace".as_ref(), args).spawn();
         let mut daemon = world.detached();
         for _ in 0..10 {
-            bitrouter_tests::wait::holds("an answer", || world.cli(["status"]).code == 0);
+            world.until_running();
             daemon.http().chat("demo/echo", "x").send().ok();
         }
         daemon.kill();

@@ -115,6 +115,12 @@ impl Daemon {
         status["warnings"].as_array().expect("warnings").iter().find(|one| one["code"] == code).cloned()
     }
 
+    /// The warning with this code, once `status` shows it: some are found after the daemon was ready.
+    #[track_caller]
+    pub fn warned(&self, code: &str) -> Value {
+        wait::until(&format!("the warning `{code}`"), || self.warning(code))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         process::kill(self.pid, signal);

@@ -22,6 +22,7 @@ use crate::{
     serve::Serve,
     trap::Trap,
     user::{Claim, User},
+    wait,
 };
 
 /// Private directories, a private environment, an ordinary uid, a trapped network, and secrets that must not leak.
@@ -230,6 +231,15 @@ impl World {
     #[track_caller]
     pub fn detached(&self) -> Daemon {
         Daemon::detached(self.clone())
+    }
+
+    /// `status --json` of this world's daemon, once it says that it runs: one that still starts answers too.
+    #[track_caller]
+    pub fn until_running(&self) -> serde_json::Value {
+        wait::until("a running daemon", || {
+            let status: serde_json::Value = serde_json::from_str(&self.cli(["status", "--json"]).stdout).ok()?;
+            (status["state"] == "running").then_some(status)
+        })
     }
 
     /// The content of `daemon.json`, where it can be read.

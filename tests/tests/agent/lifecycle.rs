@@ -178,7 +178,7 @@ fn a_stopped_process_is_reported_as_unresponsive_within_a_second() {
     let output = world.cli(["start", "--demo"]);
     assert_eq!(output.code, 2, "{}", output.text());
     daemon.signal(rustix::process::Signal::CONT);
-    wait::holds("an answer", || world.cli(["status"]).code == 0);
+    world.until_running();
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_vanished_socket_comes_back() {
     let _daemon = world.demo();
     std::fs::remove_file(world.socket()).expect("remove");
     wait::until_within("the socket", Duration::from_secs(16), || world.socket().exists().then_some(()));
-    wait::holds("an answer", || world.cli(["status"]).code == 0);
+    world.until_running();
 }
 
 #[test]

@@ -18,28 +18,25 @@ impl Found {
     fn start(world: &World, before: &str) -> Self {
         let script = format!("{before} exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0 --log-format json");
         let process = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", reach::binary()).spawn();
-        let addr: SocketAddr = wait::until("a running daemon", || {
-            let text = world.cli(["status", "--json"]).stdout;
-            let status: Value = serde_json::from_str(&text).ok()?;
-            let first = status["listen"][0].as_str()?.trim_start_matches("http://").trim_end_matches('/').to_owned();
-            (status["state"] == "running").then(|| first.parse().ok())?
-        });
+        let addr: SocketAddr =
+            world.until_running()["listen"][0].as_str().expect("listen").parse().expect("an address");
         Self { process, world: world.clone(), http: Client::new(addr, world.user()) }
     }
 
     /// The warning stands in `status`, its text in the log.
     #[track_caller]
     fn warns(&self, code: &str, words: &[&str]) -> Value {
-        let status = self.world.cli(["status", "--json"]).with_code(0).json();
-        let all = status["warnings"].as_array().expect("warnings");
-        let warning = all.iter().find(|one| one["code"] == code).unwrap_or_else(|| panic!("no `{code}` in {status:#}"));
+        let warning = wait::until(&format!("the warning `{code}`"), || {
+            let status = self.world.cli(["status", "--json"]).with_code(0).json();
+            status["warnings"].as_array().expect("warnings").iter().find(|one| one["code"] == code).cloned()
+        });
         let message = warning["message"].as_str().unwrap_or_default();
         for word in words {
             assert!(message.contains(word), "`{word}` is not in {message}");
         }
         let log = self.process.stderr().until_contains(code);
         assert!(log.lines().any(|line| line.contains(code) && line.contains("\"WARN\"")), "{log}");
-        warning.clone()
+        warning
     }
 
     #[track_caller]

@@ -25,7 +25,7 @@ fn p15_each_thing_that_happens_is_told_in_order() {
     push(&mut actor, Some(&secret));
     actor.call::<ReloadResponse>("DaemonService/Reload", &ReloadRequest::default()).expect("a reload");
     world.env_file("nonsense\n");
-    wait::holds("the refusal", || daemon.warning("reload_refused").is_some());
+    daemon.warned("reload_refused");
     world.env_file("");
     wait::holds("the cure", || daemon.warning("reload_refused").is_none());
     actor.call::<StopResponse>("DaemonService/Stop", &StopRequest::default()).expect("the end");

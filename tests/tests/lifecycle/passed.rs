@@ -86,7 +86,7 @@ fn p15_passed_sockets_with_names_are_served() {
 fn p15_the_control_socket_can_start_it_as_well() {
     let scene = scene();
     let mut process = scene.activate(&[], &[]);
-    wait::holds("an answer on the passed control socket", || scene.world.cli(["status"]).code == 0);
+    scene.world.until_running();
     scene.client().get("/health").send().ok();
     scene.world.cli(["stop"]).expect_code(0);
     assert!(process.wait(wait::PATIENCE).success());

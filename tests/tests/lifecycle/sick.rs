@@ -43,7 +43,7 @@ fn p15_a_stopped_daemon_is_reported_by_every_command() {
     let error = world.cli(["reload", "--json"]).with_code(2).error();
     assert_eq!(error["code"], "unresponsive", "{error}");
     daemon.signal(Signal::CONT);
-    wait::holds("an answer", || world.cli(["status"]).code == 0);
+    world.until_running();
     assert_eq!(world.detached().pid(), daemon.pid());
 }
 
@@ -76,7 +76,7 @@ fn p15_a_stopped_daemon_with_a_full_backlog_is_reported_as_well() {
     each_reports(&world, daemon.pid(), |_, _| {});
     daemon.signal(Signal::CONT);
     drop(held);
-    wait::holds("an answer", || world.cli(["status"]).code == 0);
+    world.until_running();
 }
 
 #[test]

@@ -16,8 +16,7 @@ fn comes_back(world: &World, what: &str, pid: u32) {
     let begun = clock::mono();
     wait::until_within("the socket to be there again", BACK, || world.socket().exists().then_some(()));
     report(what, clock::mono().saturating_duration_since(begun));
-    wait::holds("an answer", || world.cli(["status"]).code == 0);
-    assert_eq!(world.cli(["status", "--json"]).json()["pid"], pid);
+    assert_eq!(world.until_running()["pid"], pid);
     let meta = std::fs::symlink_metadata(world.socket()).expect("metadata");
     assert_eq!((meta.mode() & 0o777, meta.uid()), (0o600, world.user().uid()));
 }

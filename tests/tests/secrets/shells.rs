@@ -58,13 +58,13 @@ fn p03_reload_and_start_put_nothing_into_argument_lists_or_children() {
         let strace = world.program("/usr/bin/strace".as_ref(), &all).env("OPENAI_API_KEY", &key).spawn();
         let text = strace.stdout();
         if args[0] == "start" || args[0] == "restart" {
-            wait::holds("the daemon", || world.cli(["status"]).code == 0);
+            world.until_running();
         } else {
             text.ends_within(wait::PATIENCE);
         }
         bitrouter_tests::process::kill(strace.pid(), rustix::process::Signal::TERM);
     }
-    wait::holds("a daemon", || world.cli(["status"]).code == 0);
+    world.until_running();
     let text = arguments(&trace);
     assert!(text.contains("execve("), "{text}");
     assert_eq!(canary::find(std::slice::from_ref(&key), "an argument list", text.as_bytes()), Vec::<String>::new());
