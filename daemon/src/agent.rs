@@ -1,6 +1,7 @@
 //! The agent: what the control services ask and the lifecycle owns. It holds no logic of its own but the status.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -119,23 +120,30 @@ impl Agent {
 
     /// The whole status.
     pub async fn status(&self) -> Status {
+        // Local addresses are asked at the same time: a few that keep silent must not add up.
+        let asked = self.gateway.snapshot();
+        let asks = asked
+            .catalog
+            .providers()
+            .map(async |provider| (provider.id().clone(), self.gateway.local_active(provider).await));
+        let answers: BTreeMap<_, _> = futures_util::future::join_all(asks).await.into_iter().collect();
+        // In this order, and after the wait: what is told of the last reload is never older than its count.
+        let reloads = self.reloader.reloads();
         let in_force = self.reloader.in_force();
         let snapshot = self.gateway.snapshot();
         let mut providers = Vec::new();
-        // Local addresses are asked at the same time: a few that keep silent must not add up.
-        let answers = snapshot.catalog.providers().map(|provider| self.gateway.local_active(provider));
-        let answers = futures_util::future::join_all(answers).await;
-        for (provider, answers) in snapshot.catalog.providers().zip(answers) {
+        for provider in snapshot.catalog.providers() {
+            let answers = answers.get(provider.id()).copied().unwrap_or_default();
             let key = in_force.keys.status(provider.id().as_str());
             let local = provider.kind() == Kind::Local && !provider.is_demo();
             let (active, detail) = if !provider.enabled() {
-                (false, format!("switched off by `[providers.{}] enabled`", provider.id()))
+                (false, format!("switched off by `[providers.{}] enabled`{}", provider.id(), key.others))
             } else if provider.is_demo() {
                 (true, "built in; answers offline".to_owned())
             } else if local && !answers {
-                (false, "local: not configured, and nothing answers at its address".to_owned())
+                (false, format!("local: not configured, and nothing answers at its address{}", key.others))
             } else if local && key.variable.is_none() {
-                (true, "local: needs no key".to_owned())
+                (true, format!("local: needs no key{}", key.others))
             } else {
                 (snapshot.usable(provider), key.detail.clone())
             };
@@ -158,7 +166,7 @@ impl Agent {
             socket: Some(self.identity.socket.display().to_string()),
             config: in_force.config_path.as_ref().map(|path| path.display().to_string()),
             providers,
-            reloads: self.reloader.reloads(),
+            reloads,
             warnings: self.health.list(),
             serve_args: self.identity.serve_args.clone(),
             service_managed: self.identity.service_managed,

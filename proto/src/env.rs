@@ -88,6 +88,11 @@ impl Environment {
         self.vars.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
     }
 
+    /// True where `name` is set to something that is not UTF-8.
+    pub fn is_no_text(&self, name: &str) -> bool {
+        self.vars.get(std::ffi::OsStr::new(name)).is_some_and(|value| value.to_str().is_none())
+    }
+
     /// The value of `name` as a secret, where it may be a provider key.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
         self.text(name).map(SecretString::from)

@@ -74,11 +74,11 @@ fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
         Some(Verb::Start(flags)) => start::run(context, &flags),
         Some(Verb::Stop { timeout }) => stop::run(context, timeout),
         Some(Verb::Restart { timeout, flags }) => restart::run(context, timeout, &flags),
-        Some(Verb::Reload { forget }) => reload::run(context, forget),
+        Some(Verb::Reload { forget }) => reload::run(context, &forget),
         Some(Verb::Status) => status::run(context),
         Some(Verb::Logs(args)) => logs::run(context, &args),
         Some(Verb::Hook { shell }) => hook::run(context, shell),
-        Some(Verb::Push { names }) => push::run(context, names),
+        Some(Verb::Push { names }) => push::run(context, &names),
         Some(Verb::Completions { shell }) => completions::run(context, shell),
     }
 }

@@ -1,27 +1,54 @@
 //! `reload`: this shell's variables, and everything read again.
 
-use bitrouter_proto::{codes::exit, status::KeyChange};
+use bitrouter_proto::{codes::exit, env::Environment, status::KeyChange};
 use serde_json::json;
 
 use super::Context;
 use crate::exit::{Failure, Status};
 
-pub(super) fn run(context: &Context, forget: Vec<String>) -> Result<Status, Failure> {
+pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failure> {
     let changed = context.block_on(async {
         let client = context.connect().await?;
-        let names = client.variable_names().await?;
-        let variables = names
+        let mut names = client.variable_names().await?;
+        // The daemon holds none of these, but says which provider was probably meant.
+        names.extend(strays(&context.environment, &names));
+        let mut changed = client.reload(super::push::variables(context, &names), forget.to_vec()).await?;
+        // A setting or a manifest that was read just now may name variables that nobody had asked for.
+        let known = client.variable_names().await?;
+        let new: Vec<String> = known
             .into_iter()
-            .map(|name| {
-                let value = context.environment.secret(&name);
-                (name, value)
-            })
+            .filter(|name| !names.contains(name) && !forget.contains(name))
+            .filter(|name| context.environment.text(name).is_some())
             .collect();
-        Ok(client.reload(variables, forget).await?)
+        if !new.is_empty() {
+            let more = client.push(super::push::variables(context, &new)).await?;
+            changed = merged(changed, more);
+        }
+        Ok(changed)
     })?;
     context.printer.json(&json!({ "changed": changed }))?;
     context.printer.text(&sentence(&changed))?;
     Ok(Status(exit::OK))
+}
+
+/// Variables that look like a provider's key and are none that the daemon knows.
+fn strays(environment: &Environment, known: &[String]) -> Vec<String> {
+    let looks_like_one = |name: &&str| {
+        let id = name.strip_prefix("BITROUTER_").and_then(|rest| rest.strip_suffix("_API_KEY"));
+        id.is_some_and(|id| !id.is_empty()) && !known.iter().any(|known| known == name)
+    };
+    environment.names().filter(looks_like_one).map(str::to_owned).collect()
+}
+
+/// Changes of one reload that took two steps: where a provider's key comes from is what the last step says.
+fn merged(mut first: Vec<KeyChange>, then: Vec<KeyChange>) -> Vec<KeyChange> {
+    for change in &mut first {
+        if let Some(later) = then.iter().find(|later| later.provider == change.provider) {
+            change.now_from.clone_from(&later.now_from);
+        }
+    }
+    first.extend(then);
+    first
 }
 
 fn sentence(changed: &[KeyChange]) -> String {
@@ -35,4 +62,36 @@ fn sentence(changed: &[KeyChange]) -> String {
         format!("  {:<9} {} ({}, {from})", change.change, change.name, change.provider)
     }));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strays_are_what_looks_like_a_key_of_a_provider_that_nobody_knows() {
+        let environment = Environment::from_iter(
+            [
+                "BITROUTER_OPNAI_API_KEY",
+                "BITROUTER_OPENAI_API_KEY",
+                "BITROUTER_API_KEY",
+                "BITROUTER_LOG",
+                "OPNAI_API_KEY",
+            ]
+            .map(|name| (name, "x")),
+        );
+        assert_eq!(strays(&environment, &["BITROUTER_OPENAI_API_KEY".to_owned()]), ["BITROUTER_OPNAI_API_KEY"]);
+    }
+
+    #[test]
+    fn the_second_step_says_where_a_key_comes_from_now() {
+        let change = |name: &str, change: &str, now_from: Option<&str>| KeyChange {
+            name: name.to_owned(),
+            provider: "openai".to_owned(),
+            change: change.to_owned(),
+            now_from: now_from.map(str::to_owned),
+        };
+        let merged = merged(vec![change("A", "withdrawn", None)], vec![change("B", "added", Some("pushed"))]);
+        assert_eq!(merged, [change("A", "withdrawn", Some("pushed")), change("B", "added", Some("pushed"))]);
+    }
 }

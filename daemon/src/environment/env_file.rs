@@ -4,17 +4,24 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
+use bitrouter_proto::clock;
 use secrecy::SecretString;
 
 use super::{
+    constant_time::same,
     env_syntax::{LineReason, parse},
     regular_file::{self, OpenError},
 };
 
 /// Larger files hold no keys.
 const LIMIT: u64 = 1 << 20;
+/// A file that nobody has written to for so long is whole.
+const REST: Duration = Duration::from_millis(50);
+/// How often a file that is being written is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// An env file as it was read.
 #[derive(Clone, Debug)]
@@ -119,6 +126,42 @@ impl EnvFile {
         Ok(Self { path: path.to_owned(), present: true, values })
     }
 
+    /// [`EnvFile::load`], once the file has come to rest: whoever saves by writing over it leaves an empty or a half file
+    /// for a moment. Where it does not come to rest by `deadline`, what was read `before` stays.
+    pub fn load_at_rest(
+        path: &Path,
+        required: bool,
+        before: Option<&Self>,
+        deadline: Instant,
+    ) -> Result<Self, EnvFileError> {
+        loop {
+            // Both looks: somebody may have begun to write while it was read.
+            if is_at_rest(path) {
+                let loaded = Self::load(path, required);
+                if is_at_rest(path) {
+                    return loaded;
+                }
+            }
+            let left = deadline.saturating_duration_since(clock::mono());
+            if left.is_zero() {
+                return match before.filter(|before| before.present) {
+                    Some(before) => Ok(before.clone()),
+                    None => Self::load(path, required),
+                };
+            }
+            std::thread::park_timeout(left.min(LOOK));
+        }
+    }
+
+    /// True where both say the same.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let mut values = self.values.iter().zip(&other.values);
+        self.path == other.path
+            && self.present == other.present
+            && self.values.len() == other.values.len()
+            && values.all(|((name, value), (other_name, other_value))| name == other_name && same(value, other_value))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -145,6 +188,12 @@ impl EnvFile {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect();
         Self { path: PathBuf::from(path), present: true, values }
     }
+}
+
+/// False where the file was written to a moment ago. One whose time lies ahead was given that time by hand.
+fn is_at_rest(path: &Path) -> bool {
+    let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
+    changed.ok().and_then(|changed| clock::wall().duration_since(changed).ok()).is_none_or(|age| age >= REST)
 }
 
 /// Who else can read or write the file; being able to execute it harms nobody.
@@ -181,6 +230,39 @@ mod tests {
     fn write(path: &Path, text: &str, mode: u32) {
         std::fs::write(path, text).unwrap();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("env");
+        let later = || clock::mono() + Duration::from_secs(10);
+        write(&path, "K=half", 0o600);
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                for text in ["", "K=ha", "K=whole"] {
+                    std::thread::park_timeout(REST / 3);
+                    write(&path, text, 0o600);
+                }
+            }
+        });
+        let read = EnvFile::load_at_rest(&path, false, None, later()).unwrap();
+        writer.join().unwrap();
+        let reference = EnvFile::of(path.to_str().unwrap(), &[("K", "whole")]);
+        assert!(read.says_the_same(&reference), "half a file was read");
+
+        // One that never comes to rest says what it said before.
+        write(&path, "K=torn", 0o600);
+        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::mono()).unwrap();
+        assert!(read.says_the_same(&reference));
+        // A time that lies ahead is no writer.
+        let ahead = clock::wall() + Duration::from_hours(24);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(ahead).unwrap();
+        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::mono()).unwrap();
+        assert!(!read.says_the_same(&reference));
+        let absent = EnvFile::load_at_rest(&root.path().join("none"), false, Some(&reference), later()).unwrap();
+        assert!(!absent.is_present());
     }
 
     #[test]

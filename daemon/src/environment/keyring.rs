@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 
 use super::{
+    barred::Barred,
     constant_time::same,
-    layers::{Barred, KeySourceKind, Layers, Origin},
+    layers::{KeySourceKind, Layers, Origin},
     names::{KeyNames, KnownNames, id_in},
     status::{Named, ProviderKeyStatus, describe},
 };
@@ -78,7 +79,7 @@ impl std::fmt::Display for UnknownVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}` from {} belongs to no known provider", self.name, self.origin)?;
         match &self.nearest {
-            Some(id) => write!(f, "; did you mean `{}`?", super::own_variable(id)),
+            Some(id) => write!(f, "; did you mean `{id}` (`{}`)?", super::own_variable(id)),
             None => Ok(()),
         }
     }
@@ -99,6 +100,11 @@ impl KeyRing {
     /// What `status` says of the key of `provider`.
     pub fn status(&self, provider: &str) -> ProviderKeyStatus {
         self.providers.get(provider).map_or_else(ProviderKeyStatus::of_nobody, |held| held.status.clone())
+    }
+
+    /// True where some provider could take its key from `name`, because a source sets it to what may be one.
+    pub fn supplies(&self, name: &str) -> bool {
+        self.providers.values().any(|held| held.value(name).is_some())
     }
 
     /// The keys themselves, one for each provider that has one.
@@ -145,8 +151,8 @@ impl KeyRing {
 impl Held {
     /// The name decides first, then the source: the first name that has a usable value, and its strongest source.
     fn decide(names: &KeyNames, layers: &Layers<'_>) -> Self {
-        let variables = names.variables.iter();
-        let found: Vec<Named<'_>> = variables.map(|name| Named { name, candidates: layers.candidates(name) }).collect();
+        let look = |name| Named { name, candidates: layers.candidates(name), hidden: layers.pushed.is_forgotten(name) };
+        let found: Vec<Named<'_>> = names.variables.iter().map(|name| look(name)).collect();
         let mut usable = Vec::new();
         let mut winner = None;
         for (name_at, named) in found.iter().enumerate().filter(|_| names.enabled) {
@@ -173,7 +179,9 @@ fn unknown(providers: &[KeyNames], layers: &Layers<'_>) -> Vec<UnknownVariable> 
     let known = KnownNames::of(providers);
     let strangers = layers.names(&known).into_iter().filter(|name| !known.is_listed(name));
     let found = strangers.filter_map(|name| {
-        let origin = layers.candidates(name).into_iter().find(|candidate| candidate.barred.is_none())?.origin;
+        // A stray name is one whatever stands there, unless it is hidden.
+        let stands = |barred: Option<Barred>| barred.is_none_or(Barred::is_about_the_value);
+        let origin = layers.candidates(name).into_iter().find(|candidate| stands(candidate.barred))?.origin;
         let ids = providers.iter().map(|provider| provider.provider.as_str());
         let nearest = id_in(name).and_then(|id| nearest(&id, ids).map(str::to_owned));
         Some(UnknownVariable { name: name.to_owned(), origin, nearest })

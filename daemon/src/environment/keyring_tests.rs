@@ -19,6 +19,13 @@ struct World {
     forgotten: Vec<&'static str>,
 }
 
+fn is_usable(value: &str) -> bool {
+    !(value.is_empty()
+        || ["brk_", "bra_", "brr_", "sk-tr-"].iter().any(|start| value.starts_with(start))
+        || value == "bitrouter-local"
+        || value.chars().any(|c| c.is_control() || !c.is_ascii()))
+}
+
 const PROVIDERS: [(&str, &[&str]); 3] =
     [("google", &["GOOGLE_API_KEY", "GEMINI_API_KEY"]), ("openai", &["OPENAI_API_KEY"]), ("x-ai", &[])];
 
@@ -66,7 +73,8 @@ impl World {
         let mut ranked = Vec::new();
         for (at, name) in names.iter().enumerate().filter(|(_, name)| !self.forgotten.contains(&name.as_str())) {
             for (push, (sid, pushed, value)) in self.pushes.iter().enumerate() {
-                let replaced = self.pushes[push + 1..].iter().any(|(s, n, _)| (s, n) == (sid, pushed));
+                let replaced =
+                    self.pushes[push + 1..].iter().any(|(s, n, v)| (s, n) == (sid, pushed) && is_usable(v.trim()));
                 if pushed == name && !replaced {
                     ranked.push(((at, 0, usize::MAX - push), name.clone(), value.clone(), KeySourceKind::Pushed));
                 }
@@ -78,24 +86,16 @@ impl World {
             }
             let of = |values: &[(&str, String)]| values.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
             let own = of(&self.own);
-            let value = match &self.parent {
-                None => own,
-                Some(now) => of(now),
-            };
+            let shown = self.parent.as_ref().and_then(|now| of(now)).filter(|shown| Some(shown) != own.as_ref());
+            let value = shown.filter(|shown| is_usable(shown.trim())).or(own);
             if let Some(value) = value {
                 ranked.push(((at, 2, 0), name.clone(), value, KeySourceKind::Environment));
             }
         }
-        let usable = |value: &str| {
-            !(value.is_empty()
-                || ["brk_", "bra_", "brr_", "sk-tr-"].iter().any(|start| value.starts_with(start))
-                || value == "bitrouter-local"
-                || value.chars().any(|c| c.is_control() || !c.is_ascii()))
-        };
         let mut ranked: Vec<_> = ranked
             .into_iter()
             .map(|(rank, name, value, kind)| (rank, name, value.trim().to_owned(), kind))
-            .filter(|(_, _, value, _)| usable(value))
+            .filter(|(_, _, value, _)| is_usable(value))
             .collect();
         ranked.sort_by_key(|(rank, ..)| *rank);
         ranked.into_iter().next().map(|(_, name, value, kind)| (name, value, kind))
@@ -124,8 +124,8 @@ fn values(most: usize) -> impl Strategy<Value = Vec<(&'static str, String)>> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    // An empty pushed value withdraws, which the reference knows nothing of.
-    let pushed = (0..3u32, proptest::sample::select(&NAMES[..]), value().prop_filter("set", |v| !v.is_empty()));
+    // A pushed value of nothing but blanks withdraws, which the reference knows nothing of.
+    let pushed = (0..3u32, proptest::sample::select(&NAMES[..]), value().prop_filter("set", |v| !v.trim().is_empty()));
     (
         proptest::collection::vec(pushed, 0..5),
         proptest::collection::vec(values(3), 0..3),
@@ -240,6 +240,11 @@ fn status_says_where_the_key_comes_from_and_why_nothing_else_counts() {
     assert!(!status.active_key && status.source.is_none() && status.variable.is_none());
     assert!(status.detail.contains("`/e1` is hidden by `bitrouter reload --forget` until it is pushed again"));
 
+    world.forgotten = vec!["BITROUTER_OPENAI_API_KEY"];
+    let text = detail(&world, "openai");
+    let hidden = "; `BITROUTER_OPENAI_API_KEY` is hidden by `bitrouter reload --forget` until it is pushed again";
+    assert!(text.starts_with("`OPENAI_API_KEY` from env file") && text.ends_with(hidden), "{text}");
+
     let world = own(&[("GOOGLE_API_KEY", "sk-1"), ("GEMINI_API_KEY", "sk-2"), ("BITROUTER_GOOGLE_API_KEY", "brk_x")]);
     assert_eq!(
         detail(&world, "google"),
@@ -315,7 +320,7 @@ fn keys_of_nobody_are_named_with_the_nearest_provider() {
         ("BITROUTER_OPENIA_API_KEY", "sk-1"),
         ("BITROUTER_API_KEY", "brk_1"),
         ("BITROUTER_JSON", "1"),
-        ("BITROUTER_BEDROCK_API_KEY", "sk-1"),
+        ("BITROUTER_BEDROCK_API_KEY", "brk_1"),
         ("BITROUTER_OPENAI_API_KEY", "sk-1"),
     ]);
     world.forgotten = vec!["BITROUTER_GOGLE_API_KEY"];
@@ -327,10 +332,53 @@ fn keys_of_nobody_are_named_with_the_nearest_provider() {
         [
             "`BITROUTER_BEDROCK_API_KEY` from the daemon's own environment belongs to no known provider",
             "`BITROUTER_OPENIA_API_KEY` from the daemon's own environment belongs to no known provider; did you mean \
-             `BITROUTER_OPENAI_API_KEY`?",
+             `openai` (`BITROUTER_OPENAI_API_KEY`)?",
             "`BITROUTER_X_AL_API_KEY` from env file `/e0` belongs to no known provider; did you mean \
-             `BITROUTER_X_AI_API_KEY`?",
+             `x-ai` (`BITROUTER_X_AI_API_KEY`)?",
         ]
     );
     assert_eq!(ring.unknown_variables()[1].nearest.as_deref(), Some("openai"));
+}
+
+#[test]
+fn a_token_of_ours_pushes_no_key_out_and_is_explained() {
+    let push = |values: &[&str]| World {
+        pushes: values.iter().map(|value| (7, "OPENAI_API_KEY", (*value).to_owned())).collect(),
+        ..own(&[("OPENAI_API_KEY", "sk-own")])
+    };
+    for (pushes, expected, source) in [
+        (&["sk-real", "bitrouter-local"][..], "sk-real", KeySourceKind::Pushed),
+        (&["sk-real", "brk_a.b", "sk-tr-1"], "sk-real", KeySourceKind::Pushed),
+        (&["sk-real", "brk_a.b", "sk-new"], "sk-new", KeySourceKind::Pushed),
+        (&["brk_a.b"], "sk-own", KeySourceKind::Environment),
+        (&["brk_a.b", "sk-new"], "sk-new", KeySourceKind::Pushed),
+    ] {
+        let ring = push(pushes).ring();
+        let status = ring.status("openai");
+        assert_eq!(ring.secret("openai").unwrap().expose_secret(), expected, "{pushes:?}");
+        assert_eq!(status.source, Some(source), "{pushes:?}");
+        assert_eq!(status.detail.contains("is ignored: "), pushes.last() != Some(&"sk-new"), "{}", status.detail);
+    }
+}
+
+#[test]
+fn a_token_of_ours_in_the_parent_overrides_nothing() {
+    let mut world = own(&[("OPENAI_API_KEY", "sk-own")]);
+    world.parent = Some(vec![("OPENAI_API_KEY", "brk_a.b".to_owned())]);
+    let ring = world.ring();
+    assert_eq!(ring.secret("openai").unwrap().expose_secret(), "sk-own");
+    assert!(ring.status("openai").detail.contains("`brk_…` is a token of bitrouter"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_explained() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let value = std::ffi::OsString::from_vec(b"latin\xfc".to_vec());
+    let process = Environment::from_iter([("OPENAI_API_KEY", value)]);
+    let pushed = Pushed::default();
+    let layers = Layers { pushed: &pushed, env_files: &[], process: &process, parent: None };
+    let ring = KeyRing::build(&providers(), &layers);
+    assert!(ring.secret("openai").is_none());
+    assert!(ring.status("openai").detail.ends_with("is ignored: it holds a character that no HTTP header can carry"));
 }

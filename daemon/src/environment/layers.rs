@@ -11,16 +11,12 @@ use bitrouter_proto::env::Environment;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
+    barred::{Barred, unfit},
     env_file::EnvFile,
     names::KnownNames,
-    parent::{Parent, Word},
+    parent::Parent,
     pushed::Pushed,
 };
-
-/// Beginnings of what we issue ourselves: never a provider's key, so that no provider is ever sent one.
-const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
-/// What `bitrouter env` writes where an SDK insists on some key.
-const PLACEHOLDER: &str = "bitrouter-local";
 
 /// The sources as they are now.
 #[derive(Clone, Copy, Debug)]
@@ -93,40 +89,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a value cannot be a key, wherever it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Barred {
-    /// Hidden by `reload --forget`.
-    Forgotten,
-    /// The parent (pid) shows another value, or none.
-    Overridden(u32),
-    /// One of our own tokens; its beginning.
-    OwnToken(&'static str),
-    /// The stand-in that `bitrouter env` writes.
-    Placeholder,
-    /// It cannot stand in an HTTP header.
-    NoHeader,
-}
-
-impl Barred {
-    /// True where the value itself is no key, false where something else stands before it.
-    pub(super) fn is_about_the_value(self) -> bool {
-        matches!(self, Self::OwnToken(_) | Self::Placeholder | Self::NoHeader)
-    }
-}
-
-impl fmt::Display for Barred {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forgotten => f.write_str("hidden by `bitrouter reload --forget` until it is pushed again"),
-            Self::Overridden(pid) => write!(f, "overridden: its parent (pid {pid}) sets it differently now"),
-            Self::OwnToken(start) => write!(f, "ignored: `{start}…` is a token of bitrouter, not a provider's key"),
-            Self::Placeholder => write!(f, "ignored: `{PLACEHOLDER}` only stands in for a key"),
-            Self::NoHeader => f.write_str("ignored: it holds a character that no HTTP header can carry"),
-        }
-    }
-}
-
 /// One value that could be the key, with the blanks at its ends cut off.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate<'a> {
@@ -152,12 +114,12 @@ impl<'a> Layers<'a> {
             let value = file.value(name).map(SecretString::expose_secret);
             found.extend(value.and_then(|value| candidate(Origin::File(file.path().to_owned()), value)));
         }
-        let word = self.parent.and_then(|parent| Some((parent.pid(), parent.word_on(name)?)));
-        if let Some((pid, Word::Set(value))) = word {
-            found.extend(candidate(Origin::Parent(pid), value.expose_secret()));
-        }
-        if let Some(mut own) = self.process.text(name).and_then(|value| candidate(Origin::Own, value)) {
-            own.barred = word.map(|(pid, _)| Barred::Overridden(pid)).or(own.barred);
+        let parent = self.parent.and_then(|parent| candidate(Origin::Parent(parent.pid()), parent.shows(name)?));
+        // What the parent shows overrides ours only where it may be a key itself.
+        let overridden = parent.as_ref().filter(|shown| shown.barred.is_none()).and(self.parent);
+        found.extend(parent);
+        if let Some(mut own) = self.own(name) {
+            own.barred = overridden.map(|parent| Barred::Overridden(parent.pid())).or(own.barred);
             found.push(own);
         }
         if self.pushed.is_forgotten(name) {
@@ -166,6 +128,15 @@ impl<'a> Layers<'a> {
             }
         }
         found
+    }
+
+    fn own(&self, name: &str) -> Option<Candidate<'a>> {
+        // A value that is no text is there all the same: it is explained rather than passed over.
+        let no_text = || Candidate { origin: Origin::Own, value: "", barred: Some(Barred::NoHeader) };
+        match self.process.text(name) {
+            Some(value) => candidate(Origin::Own, value),
+            None => self.process.is_no_text(name).then(no_text),
+        }
     }
 
     /// Every name that some source sets and `known` admits.
@@ -185,16 +156,7 @@ impl<'a> Layers<'a> {
 /// `None` where nothing but blanks stands there: that is unset.
 fn candidate(origin: Origin, value: &str) -> Option<Candidate<'_>> {
     let value = value.trim();
-    let barred = if let Some(start) = OWN_PREFIXES.into_iter().find(|start| value.starts_with(start)) {
-        Some(Barred::OwnToken(start))
-    } else if value == PLACEHOLDER {
-        Some(Barred::Placeholder)
-    } else if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
-        Some(Barred::NoHeader)
-    } else {
-        None
-    };
-    (!value.is_empty()).then_some(Candidate { origin, value, barred })
+    (!value.is_empty()).then(|| Candidate { origin, value, barred: unfit(value) })
 }
 
 #[cfg(test)]
@@ -202,26 +164,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key() {
+    fn blanks_around_a_value_are_cut_off_and_nothing_but_blanks_is_unset() {
         for (value, expected) in [
-            ("sk-abc", Some(None)),
-            ("  sk-abc\n", Some(None)),
-            ("a b", Some(None)),
-            ("brk_x", Some(Some(Barred::OwnToken("brk_")))),
-            (" bra_x", Some(Some(Barred::OwnToken("bra_")))),
-            ("brr_", Some(Some(Barred::OwnToken("brr_")))),
-            ("sk-tr-1", Some(Some(Barred::OwnToken("sk-tr-")))),
-            ("sk-try", Some(None)),
-            ("xbrk_", Some(None)),
-            ("bitrouter-local", Some(Some(Barred::Placeholder))),
-            ("bitrouter-local-2", Some(None)),
-            ("a\nb", Some(Some(Barred::NoHeader))),
-            ("a\u{7f}", Some(Some(Barred::NoHeader))),
-            ("schlüssel", Some(Some(Barred::NoHeader))),
-            ("", None),
+            ("  sk-abc\n", Some(("sk-abc", None))),
+            (" brk_x", Some(("brk_x", Some(Barred::OwnToken("brk_"))))),
             (" \n\t ", None),
+            ("", None),
         ] {
-            let got = candidate(Origin::Own, value).map(|candidate| candidate.barred);
+            let got = candidate(Origin::Own, value).map(|candidate| (candidate.value, candidate.barred));
             assert_eq!(got, expected, "{value:?}");
         }
     }

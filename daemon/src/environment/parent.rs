@@ -1,10 +1,9 @@
 //! The environment of the process that started us, as far as it shows another one than at our start.
 //!
 //! `/proc/<pid>/environ` shows what a process was started with (after an `exec` in place: started with then), never a
-//! later `export`. So only what is *different* from the baseline taken at our start says anything: such a value
-//! overrides our own, and a name that was in the baseline and is gone, or empty, counts as unset by the parent. What
-//! is as it was at our start overrides nothing. The baseline is kept as fingerprints, since most of it is none of our
-//! business.
+//! later `export`. So only a value that is *different* from the baseline taken at our start says anything, and overrides
+//! our own. A name that is gone says nothing: programs that write their title over their environment lose names that way.
+//! The baseline is kept as fingerprints, since most of it is none of our business.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +11,7 @@ use std::{
     io,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     names::KnownNames,
@@ -26,21 +25,12 @@ pub struct Parent {
     start_time: u64,
     keys: RandomState,
     baseline: BTreeMap<String, u64>,
-    words: BTreeMap<String, Word>,
-}
-
-/// What the parent says of a name where it says something else than at our start.
-#[derive(Clone)]
-pub(super) enum Word {
-    /// Another value.
-    Set(SecretString),
-    /// None any more.
-    Unset,
+    values: BTreeMap<String, SecretString>,
 }
 
 impl std::fmt::Debug for Parent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: BTreeSet<_> = self.words.keys().collect();
+        let names: BTreeSet<_> = self.values.keys().collect();
         f.debug_struct("Parent").field("pid", &self.pid).field("overrides", &names).finish_non_exhaustive()
     }
 }
@@ -85,7 +75,7 @@ impl Parent {
         for (name, value) in environ.variables().filter(|(_, value)| !value.is_empty()) {
             baseline.entry(name.to_owned()).or_insert_with(|| keys.hash_one(value));
         }
-        Self { pid, start_time, keys, baseline, words: BTreeMap::new() }
+        Self { pid, start_time, keys, baseline, values: BTreeMap::new() }
     }
 
     /// The process.
@@ -122,29 +112,22 @@ impl Parent {
         if !any && !self.baseline.is_empty() {
             return false;
         }
-        let mut words = BTreeMap::new();
-        for (name, value) in now.iter().filter(|(_, value)| !value.is_empty()) {
-            if self.baseline.get(*name) != Some(&self.keys.hash_one(*value)) {
-                words.insert((*name).to_owned(), Word::Set(SecretString::from(*value)));
-            }
-        }
-        for name in self.baseline.keys().filter(|name| known.admits(name)) {
-            if now.get(name.as_str()).is_none_or(|value| value.is_empty()) {
-                words.insert(name.clone(), Word::Unset);
-            }
-        }
-        self.words = words;
+        let differs = |(name, value): &(&&str, &&str)| {
+            !value.is_empty() && self.baseline.get(**name) != Some(&self.keys.hash_one(**value))
+        };
+        let values = now.iter().filter(differs).map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)));
+        self.values = values.collect();
         true
     }
 
-    /// What the parent says of `name`, where it says something else than at our start.
-    pub(super) fn word_on(&self, name: &str) -> Option<&Word> {
-        self.words.get(name)
+    /// The value of `name`, where the parent shows another one than at our start.
+    pub(super) fn shows(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(SecretString::expose_secret)
     }
 
-    /// The names that the parent has its own word on.
+    /// The names that the parent shows another value of.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.words.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
     }
 
     /// A parent that showed `before` at our start and shows `now`.
@@ -172,7 +155,6 @@ fn look(pid: u32) -> Result<(u64, Environ), ParentError> {
 mod tests {
     use super::*;
     use crate::environment::KeyNames;
-    use secrecy::ExposeSecret as _;
     use std::{
         io::{BufRead as _, BufReader, Write as _},
         process::{Command, Stdio},
@@ -182,14 +164,6 @@ mod tests {
         KnownNames::of(&[KeyNames::new("p", ["K", "L"])])
     }
 
-    /// The value, `-` for unset, nothing for nothing.
-    fn word<'a>(parent: &'a Parent, name: &str) -> Option<&'a str> {
-        parent.word_on(name).map(|word| match word {
-            Word::Set(value) => value.expose_secret(),
-            Word::Unset => "-",
-        })
-    }
-
     #[test]
     fn only_a_difference_counts() {
         for (before, now, expected) in [
@@ -197,13 +171,13 @@ mod tests {
             (vec![("K", "a")], vec![("K", "a")], None),
             (vec![("K", "a")], vec![("K", "b")], Some("b")),
             (vec![("X", "1")], vec![("K", "b")], Some("b")),
-            (vec![("K", "a")], vec![("X", "1")], Some("-")),
-            (vec![("K", "a")], vec![("K", "")], Some("-")),
+            (vec![("K", "a")], vec![("X", "1")], None),
+            (vec![("K", "a")], vec![("K", "")], None),
             (vec![("K", ""), ("X", "1")], vec![("X", "1")], None),
             (vec![("K", "a")], vec![], None),
         ] {
             let parent = Parent::of(7, &before, &now, &known());
-            assert_eq!(word(&parent, "K"), expected, "{before:?} {now:?}");
+            assert_eq!(parent.shows("K"), expected, "{before:?} {now:?}");
         }
     }
 
@@ -229,13 +203,13 @@ mod tests {
         assert_eq!(lines.next().unwrap().unwrap(), "up");
         let mut parent = Parent::record(child.id()).unwrap();
         assert_eq!(parent.reread(&known()), ParentNow::Read);
-        assert_eq!(word(&parent, "K"), None);
+        assert_eq!(parent.shows("K"), None);
 
         let mut input = child.stdin.take().unwrap();
         input.write_all(b"\n").unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), "again");
         assert_eq!(parent.reread(&known()), ParentNow::Read);
-        assert_eq!(word(&parent, "K"), Some("second"));
+        assert_eq!(parent.shows("K"), Some("second"));
 
         // Not waited for: a zombie has an empty environment, which must not count as everything unset.
         child.kill().unwrap();
@@ -244,10 +218,10 @@ mod tests {
             assert!(bitrouter_proto::clock::mono() < deadline, "the killed parent still looks alive");
             std::thread::yield_now();
         }
-        assert_eq!(word(&parent, "K"), Some("second"));
+        assert_eq!(parent.shows("K"), Some("second"));
         child.wait().unwrap();
         assert_eq!(parent.reread(&known()), ParentNow::Gone);
-        assert_eq!(word(&parent, "K"), Some("second"));
+        assert_eq!(parent.shows("K"), Some("second"));
         assert!(matches!(Parent::record(u32::MAX), Err(ParentError::Gone(_))));
     }
 

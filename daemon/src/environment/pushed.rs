@@ -1,14 +1,15 @@
 //! Variables that terminal sessions pushed over the control socket.
 //!
 //! A push is taken whole or not at all. Between sessions the value that was pushed last wins, whether or not that
-//! session had pushed the same before; a session's values outlive it. Everything is bounded: values that a newer push
-//! supersedes make room first, the oldest session first.
+//! session had pushed the same before; a session's values outlive it. What can be no key (one of our own tokens) pushes
+//! no key out. Everything is bounded: values that a newer push supersedes make room first, the oldest session first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
+    barred::unfit,
     names::{KnownNames, is_variable_name},
     procfs::Session,
 };
@@ -47,7 +48,7 @@ pub enum PushError {
 /// Everything that was pushed. Cloning it and dropping the clone undoes a push.
 #[derive(Clone, Debug, Default)]
 pub struct Pushed {
-    sessions: BTreeMap<Session, BTreeMap<String, Value>>,
+    sessions: BTreeMap<Session, BTreeMap<String, Held>>,
     forgotten: BTreeSet<String>,
     pushes: u64,
 }
@@ -57,6 +58,32 @@ struct Value {
     secret: SecretString,
     /// The number of the push that brought it.
     push: u64,
+}
+
+impl Value {
+    /// True where it may be a provider's key.
+    fn is_fit(&self) -> bool {
+        unfit(self.secret.expose_secret().trim()).is_none()
+    }
+}
+
+/// What one session says of one name.
+#[derive(Clone, Debug)]
+struct Held {
+    value: Value,
+    /// What it sent later that can be no key, kept to be explained: the key before it stays.
+    ignored: Option<Value>,
+}
+
+impl Held {
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        self.ignored.iter().chain(Some(&self.value))
+    }
+}
+
+/// The number of the newest push among `values`.
+fn newest(values: &BTreeMap<String, Held>) -> Option<u64> {
+    values.values().map(|held| held.value.push).max()
 }
 
 impl Pushed {
@@ -87,23 +114,26 @@ impl Pushed {
         // Values are shared with the copy only until the push is known to fit.
         let mut next = self.clone();
         next.pushes += 1;
-        let mut values = next.sessions.remove(&session).unwrap_or_default();
-        if replace {
-            values.clear();
-        }
+        let session = next.recognised(session);
+        let before = next.sessions.remove(&session).unwrap_or_default();
+        let mut values = if replace { BTreeMap::new() } else { before.clone() };
         for (name, secret) in variables {
             if !known.admits(&name) {
                 continue;
             }
-            match secret.filter(|secret| !secret.expose_secret().is_empty()) {
-                Some(secret) => {
-                    next.forgotten.remove(&name);
-                    values.insert(name, Value { secret, push: next.pushes });
-                }
-                None => {
-                    values.remove(&name);
-                }
+            let Some(secret) = secret.filter(|secret| !secret.expose_secret().trim().is_empty()) else {
+                values.remove(&name);
+                continue;
+            };
+            let value = Value { secret, push: next.pushes };
+            let held = match before.get(&name) {
+                Some(held) if !value.is_fit() && held.value.is_fit() => Held { ignored: Some(value), ..held.clone() },
+                _ => Held { value, ignored: None },
+            };
+            if held.ignored.is_none() && held.value.is_fit() {
+                next.forgotten.remove(&name);
             }
+            values.insert(name, held);
         }
         if !values.is_empty() {
             next.sessions.insert(session, values);
@@ -111,6 +141,16 @@ impl Pushed {
         next.make_room(session)?;
         *self = next;
         Ok(())
+    }
+
+    /// The session that `session` is among those that pushed. One whose leader is gone is the one last seen under its
+    /// number: the kernel gives that away only when the session has ended.
+    fn recognised(&self, session: Session) -> Session {
+        if session.sid == 0 || session.leader_start.is_some() {
+            return session;
+        }
+        let same = self.sessions.iter().filter(|(known, _)| known.sid == session.sid);
+        same.max_by_key(|(_, values)| newest(values)).map_or(session, |(known, _)| *known)
     }
 
     /// Hides `names` wherever they come from, until they are pushed again.
@@ -133,9 +173,10 @@ impl Pushed {
         self.forgotten.contains(name)
     }
 
-    /// The variables that some session supplies, sorted: what a crash or a restart loses.
+    /// The variables for which some session supplies what may be a key, sorted: what a crash or a restart loses.
     pub fn names(&self) -> Vec<String> {
-        self.each_name().collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
+        let held = self.sessions.values().flatten().filter(|(_, held)| held.value.is_fit());
+        held.map(|(name, _)| name).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
     /// True where nothing is pushed.
@@ -145,8 +186,9 @@ impl Pushed {
 
     /// The values of `name`, the one that wins first.
     pub(super) fn values(&self, name: &str) -> Vec<(Session, &SecretString)> {
+        let held = self.sessions.iter().filter_map(|(session, values)| Some((*session, values.get(name)?)));
         let mut values: Vec<_> =
-            self.sessions.iter().filter_map(|(session, values)| Some((*session, values.get(name)?))).collect();
+            held.flat_map(|(session, held)| held.values().map(move |value| (session, value))).collect();
         // Within one push a session has one value, so the numbers differ.
         values.sort_by_key(|(_, value)| std::cmp::Reverse(value.push));
         values.into_iter().map(|(session, value)| (session, &value.secret)).collect()
@@ -160,20 +202,19 @@ impl Pushed {
     /// Drops the oldest sessions whose values are all superseded, until everything fits.
     fn make_room(&mut self, pushing: Session) -> Result<(), PushError> {
         while self.sessions.len() > MAX_SESSIONS || self.size() > MAX_TOTAL {
-            let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
-            for (name, value) in self.sessions.values().flatten() {
-                let push = newest.entry(name).or_default();
-                *push = value.push.max(*push);
+            let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+            for (name, held) in self.sessions.values().flatten() {
+                let push = last.entry(name).or_default();
+                *push = held.value.push.max(*push);
             }
-            let superseded = |values: &BTreeMap<String, Value>| {
-                values.iter().all(|(name, value)| newest.get(name.as_str()).is_some_and(|newest| *newest > value.push))
+            let superseded = |values: &BTreeMap<String, Held>| {
+                values.iter().all(|(name, held)| last.get(name.as_str()).is_some_and(|last| *last > held.value.push))
             };
-            let age = |values: &BTreeMap<String, Value>| values.values().map(|value| value.push).max();
             let oldest = self
                 .sessions
                 .iter()
                 .filter(|(session, values)| **session != pushing && superseded(values))
-                .min_by_key(|(_, values)| age(values))
+                .min_by_key(|(_, values)| newest(values))
                 .map(|(session, _)| *session);
             match oldest {
                 Some(session) => self.sessions.remove(&session),
@@ -184,8 +225,9 @@ impl Pushed {
     }
 
     fn size(&self) -> usize {
-        let values = self.sessions.values().flatten();
-        values.map(|(name, value)| name.len() + value.secret.expose_secret().len()).sum()
+        let held = self.sessions.values().flatten();
+        let bytes = |held: &Held| held.values().map(|value| value.secret.expose_secret().len()).sum::<usize>();
+        held.map(|(name, held)| name.len() + bytes(held)).sum()
     }
 }
 

@@ -78,6 +78,38 @@ fn forgotten_until_pushed_again() {
 }
 
 #[test]
+fn a_token_of_ours_pushes_out_nothing_and_shows_nothing_that_is_hidden() {
+    let mut pushed = Pushed::default();
+    pushed.delta(session(1), set(&[("K", "a")]), &known()).unwrap();
+    pushed.replace_session(session(1), set(&[("K", "bitrouter-local"), ("L", "brk_a.b")]), &known()).unwrap();
+    let values: Vec<_> = pushed.values("K").iter().map(|(_, value)| value.expose_secret().to_owned()).collect();
+    assert_eq!(values, ["bitrouter-local", "a"]);
+    assert_eq!(pushed.names(), ["K"], "what can be no key is not lost with the process");
+    pushed.forget(["K"]);
+    pushed.delta(session(1), set(&[("K", "brk_a.b")]), &known()).unwrap();
+    assert!(pushed.is_forgotten("K"));
+    // Unset in the shell, it is withdrawn with what it stood beside.
+    pushed.replace_session(session(1), vec![("K".into(), None)], &known()).unwrap();
+    assert!(pushed.is_empty());
+}
+
+#[test]
+fn a_session_whose_leader_is_gone_is_the_one_that_pushed_before() {
+    let gone = Session { sid: 1, leader_start: None };
+    let mut pushed = Pushed::default();
+    pushed.delta(Session { sid: 1, leader_start: Some(1) }, set(&[("K", "old")]), &known()).unwrap();
+    pushed.delta(Session { sid: 1, leader_start: Some(2) }, set(&[("K", "a"), ("L", "b")]), &known()).unwrap();
+    pushed.replace_session(gone, set(&[("L", "c")]), &known()).unwrap();
+    assert_eq!((value(&pushed, "K"), value(&pushed, "L")), (Some("old"), Some("c")));
+    // Sessions that cannot be told are one of their own.
+    pushed.replace_session(Session::UNKNOWN, set(&[("M", "d")]), &known()).unwrap();
+    assert_eq!((pushed.sessions.len(), value(&pushed, "L")), (3, Some("c")));
+    let other = Session { sid: 2, leader_start: None };
+    pushed.replace_session(other, vec![], &known()).unwrap();
+    assert_eq!(value(&pushed, "M"), Some("d"));
+}
+
+#[test]
 fn a_refused_push_changes_nothing() {
     let mut pushed = Pushed::default();
     pushed.replace_session(session(1), set(&[("K", "a")]), &known()).unwrap();

@@ -49,10 +49,8 @@ impl Settle {
     /// When the changes are to be reported; `None` where there are none.
     pub(super) fn due(&self) -> Option<Instant> {
         let last = self.last?;
-        match self.first_done {
-            Some(first) if !self.writing => Some((last + BURST).min(first + LONGEST)),
-            _ => Some(last + QUIET),
-        }
+        let rest = last + if self.writing || self.first_done.is_none() { QUIET } else { BURST };
+        Some(self.first_done.map_or(rest, |first| rest.min(first + LONGEST)))
     }
 }
 
@@ -74,6 +72,7 @@ mod tests {
             (vec![(0, Closed), (15, Writing), (16, Closed)], Some(36)),
             (vec![(0, Closed), (100, Closed), (240, Closed)], Some(250)),
             (vec![(0, Closed), (249, Writing), (300, Closed)], Some(250)),
+            (vec![(0, Writing), (10, Done), (240, Writing)], Some(260)),
         ] {
             let mut settle = Settle::default();
             for (at, what) in &seen {

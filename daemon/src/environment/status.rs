@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    barred::Barred,
     layers::{Candidate, KeySourceKind},
     names::KeyNames,
 };
@@ -21,12 +22,20 @@ pub struct ProviderKeyStatus {
     pub variable: Option<String>,
     /// Where exactly it comes from, and why nothing else counts.
     pub detail: String,
+    /// The second half of `detail`: what else is set and does not count, each after `; `.
+    pub others: String,
 }
 
 impl ProviderKeyStatus {
     /// The status of a provider that was not known when the keys were looked for.
     pub(super) fn of_nobody() -> Self {
-        Self { active_key: false, source: None, variable: None, detail: "no such provider".to_owned() }
+        Self {
+            active_key: false,
+            source: None,
+            variable: None,
+            detail: "no such provider".to_owned(),
+            others: String::new(),
+        }
     }
 }
 
@@ -34,6 +43,8 @@ impl ProviderKeyStatus {
 pub(super) struct Named<'a> {
     pub(super) name: &'a str,
     pub(super) candidates: Vec<Candidate<'a>>,
+    /// Hidden by `reload --forget`, wherever it is set.
+    pub(super) hidden: bool,
 }
 
 /// Describes the choice of `winner` (positions of name and candidate) among everything that was found.
@@ -42,7 +53,7 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
         let variable = found.get(name)?;
         Some((variable.name, variable.candidates.get(candidate)?))
     });
-    let mut detail = match chosen {
+    let lead = match chosen {
         Some((name, candidate)) => format!("`{name}` from {candidate}"),
         None if !names.enabled => "switched off in the settings (`enabled = false`)".to_owned(),
         None if !names.needs_key => "needs no key".to_owned(),
@@ -54,6 +65,7 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
     let others = found.iter().enumerate().flat_map(|(name, named)| {
         named.candidates.iter().enumerate().map(move |(at, candidate)| ((name, at), named.name, candidate))
     });
+    let mut rest = String::new();
     let mut more = 0usize;
     for (index, (at, name, candidate)) in others.filter(|(at, ..)| Some(*at) != winner).enumerate() {
         if index >= NAMED {
@@ -62,16 +74,21 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
         }
         let reason = reason(candidate, at, chosen, winner);
         // Writing to a String cannot fail.
-        let _ = write!(detail, "; `{name}` from {candidate} is {reason}");
+        let _ = write!(rest, "; `{name}` from {candidate} is {reason}");
     }
     if more > 0 {
-        let _ = write!(detail, "; and {more} more");
+        let _ = write!(rest, "; and {more} more");
+    }
+    // Where nothing sets it now, its next value would vanish without a word.
+    for named in found.iter().filter(|named| named.hidden && named.candidates.is_empty()) {
+        let _ = write!(rest, "; `{}` is {}", named.name, Barred::Forgotten);
     }
     ProviderKeyStatus {
         active_key: chosen.is_some(),
         source: chosen.map(|(_, candidate)| candidate.origin.kind()),
         variable: chosen.map(|(name, _)| name.to_owned()),
-        detail,
+        detail: lead + &rest,
+        others: rest,
     }
 }
 

@@ -102,7 +102,7 @@ impl Health {
         let message = message.into();
         let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
         let before = now.get(&code);
-        if before.is_some_and(|warning| warning.message == message) {
+        if before.is_some_and(|warning| warning.message == message && warning.command.as_deref() == command) {
             return;
         }
         let warning = Warning {

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::{
-    InForce, Loaded, Order, Published, Refused, Reloader, Shell, Sources, Targets, Trigger, apply,
+    Audience, InForce, Loaded, Order, Published, Refused, Reloader, Shell, Sources, Targets, Trigger, apply,
     loaded::{env_file_paths, env_files},
     lost::PushedNames,
 };
@@ -24,10 +24,8 @@ use crate::{
     config::Config,
     control::Peer,
     environment::{EnvFileWatch, KeyRing, Layers, Parent, ParentNow, Pushed, Session, WatchState},
-    health::{Code, Health, events::Events},
-    lifecycle::Notifier,
+    health::Code,
     listener::ListenerSettings,
-    telemetry::metrics::Metrics,
 };
 
 /// Orders that may wait.
@@ -49,7 +47,7 @@ impl Engine {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn first(sources: Sources, parent: Option<Parent>) -> Result<Self, Refused> {
-        let loaded = Loaded::read(&sources)?;
+        let loaded = Loaded::read(&sources, &[])?;
         let pushed = Pushed::default();
         let keys = Arc::new(ring(&loaded, &pushed, &sources, parent.as_ref()));
         Ok(Self { sources, pushed, parent, loaded, keys })
@@ -79,19 +77,6 @@ fn ring(loaded: &Loaded, pushed: &Pushed, sources: &Sources, parent: Option<&Par
     KeyRing::build(&loaded.key_names, &layers)
 }
 
-/// What the engine tells besides its targets.
-#[derive(Clone, Debug)]
-pub struct Audience {
-    /// What is wrong.
-    pub health: Health,
-    /// What happens.
-    pub events: Events,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The service manager.
-    pub notifier: Notifier,
-}
-
 /// Gives the engine its thread. `state_dir` is where the names of pushed keys are kept; `watch` is told which env
 /// files to watch.
 ///
@@ -107,10 +92,10 @@ pub fn spawn(
     let (orders, inbox) = mpsc::channel(QUEUE);
     let published =
         Arc::new(Published { in_force: ArcSwap::from_pointee(InForce::default()), reloads: Mutex::default() });
-    let (names, left_behind) = PushedNames::open(state_dir, &engine.sources.places);
+    let names = PushedNames::open(state_dir, &engine.sources.places);
     let mut running = Running { engine, targets, audience, published: Arc::clone(&published), names, watch };
     running.publish();
-    running.warn_of_lost(&left_behind);
+    running.follow();
     std::thread::Builder::new().name("reload".to_owned()).spawn(move || running.run(inbox))?;
     Ok(Reloader { orders, published })
 }
@@ -134,31 +119,42 @@ struct Candidate {
 
 impl Running {
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
-        self.follow();
         while let Some(order) = inbox.blocking_recv() {
-            match order {
-                Order::Reload { trigger: Trigger::EnvFile, .. } => self.env_files_changed(),
-                Order::Reload { trigger, shell, answer } => {
-                    self.audience.notifier.reloading();
-                    let result = self.reload(trigger, shell);
-                    self.audience.notifier.reloaded();
-                    if let Some(answer) = answer {
-                        // Who asked may be gone; the reload holds all the same.
-                        let _ = answer.send(result);
-                    }
-                }
-                Order::Push { peer, variables, answer } => {
-                    let _ = answer.send(self.push(peer, variables));
-                }
-                Order::End => return,
+            // One order that panics must not be the last that is obeyed. What it had not swapped is as it was.
+            let obeyed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.obey(order)));
+            match obeyed {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => tracing::error!("a reload failed in an unforeseen way; what was in force stays in force"),
             }
         }
     }
 
+    /// Does what is asked; false where that is the end.
+    fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Reload { trigger: Trigger::EnvFile, .. } => self.env_files_changed(),
+            Order::Reload { trigger, shell, answer } => {
+                self.audience.notifier.reloading();
+                let result = self.reload(trigger, shell);
+                self.audience.notifier.reloaded();
+                if let Some(answer) = answer {
+                    // Who asked may be gone; the reload holds all the same.
+                    let _ = answer.send(result);
+                }
+            }
+            Order::Push { peer, variables, answer } => {
+                let _ = answer.send(self.push(peer, variables));
+            }
+            Order::End => return false,
+        }
+        true
+    }
+
     /// Everything again, whole or not at all.
     fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<Vec<KeyChange>, Refused> {
-        let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger));
-        Self::log(trigger, &result);
+        let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger, None));
+        Audience::log(trigger, &result);
         if let Err(refused) = &result {
             self.refused(refused);
         }
@@ -167,7 +163,7 @@ impl Running {
 
     fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Candidate, Refused> {
         let engine = &self.engine;
-        let loaded = Loaded::read(&engine.sources)?;
+        let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files)?;
         self.needs_no_restart(&loaded)?;
         let mut pushed = engine.pushed.clone();
         let mut forgotten = Vec::new();
@@ -209,8 +205,13 @@ impl Running {
         })
     }
 
-    /// Puts a whole reading in force.
-    fn swap(&mut self, candidate: Candidate, trigger: Trigger) -> Result<Vec<KeyChange>, Refused> {
+    /// Puts a reading in force. `standing` is what is still wrong with what was not read.
+    fn swap(
+        &mut self,
+        candidate: Candidate,
+        trigger: Trigger,
+        standing: Option<&Refused>,
+    ) -> Result<Vec<KeyChange>, Refused> {
         let Candidate { pushed, parent, loaded, forgotten } = candidate;
         let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
         let snapshot = apply::snapshot(&loaded, &keys)?;
@@ -225,51 +226,65 @@ impl Running {
         self.engine.parent = parent;
         self.engine.loaded = loaded;
         self.engine.keys = keys;
+        self.publish();
+        if standing.is_none() {
+            self.audience.health.clear(Code::ReloadRefused);
+        }
+        // Last: whoever sees the count sees everything else that came with it.
         {
             let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-            *reloads = Reloads { count: reloads.count + 1, last_at: Some(clock::now_rfc3339()), last_error: None };
+            let last_error = standing.map(|refused| refused.message.clone());
+            *reloads = Reloads { count: reloads.count + 1, last_at: Some(clock::now_rfc3339()), last_error };
             self.audience.metrics.reloads(reloads.count);
         }
-        self.audience.health.clear(Code::ReloadRefused);
-        self.publish();
         self.follow();
-        self.tell(&changes, trigger, &forgotten);
+        self.audience.reloaded(trigger, &changes, &forgotten);
         Ok(changes)
     }
 
-    /// An env file changed on disk: only that layer is read again.
+    /// An env file changed on disk: only that layer is read again, or everything where the last reload was refused, since
+    /// this change may be the cure.
     fn env_files_changed(&mut self) {
         self.follow();
         let had_error = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner).last_error.is_some();
-        let result = self.with_changed_env_files(had_error);
+        let result = match had_error.then(|| self.read_again(Trigger::EnvFile, None)) {
+            Some(Ok(candidate)) => self.swap(candidate, Trigger::EnvFile, None).map(Some),
+            Some(Err(standing)) => {
+                self.refused(&standing);
+                self.with_changed_env_files(Some(&standing))
+            }
+            None => self.with_changed_env_files(None),
+        };
         match result {
             Ok(None) => {}
-            Ok(Some(changes)) => Self::log(Trigger::EnvFile, &Ok(changes)),
+            Ok(Some(changes)) => Audience::log(Trigger::EnvFile, &Ok(changes)),
             Err(refused) => {
                 self.refused(&refused);
-                Self::log(Trigger::EnvFile, &Err(refused));
+                Audience::log(Trigger::EnvFile, &Err(refused));
             }
         }
     }
 
-    /// What changed; `None` where nothing of meaning did.
-    fn with_changed_env_files(&mut self, had_error: bool) -> Result<Option<Vec<KeyChange>>, Refused> {
-        let engine = &self.engine;
-        let loaded = Loaded {
-            env_files: env_files(&engine.sources, &engine.loaded.config)?,
-            config: engine.loaded.config.clone(),
-            config_path: engine.loaded.config_path.clone(),
-            catalog: Arc::clone(&engine.loaded.catalog),
-            key_names: engine.loaded.key_names.clone(),
-            known: engine.loaded.known.clone(),
-        };
-        let keys = ring(&loaded, &engine.pushed, &engine.sources, engine.parent.as_ref());
-        // An editor that touches a file without a change of meaning is no reload.
-        if !had_error && changes(&engine.keys, &keys).is_empty() {
+    /// What changed; `None` where the files say what they said: an editor that only touches one is no reload. A value that
+    /// supplies no key now counts too: it may do so later, when a stronger one is withdrawn.
+    fn with_changed_env_files(&mut self, standing: Option<&Refused>) -> Result<Option<Vec<KeyChange>>, Refused> {
+        let Engine { sources, loaded: before, pushed, parent, .. } = &self.engine;
+        let env_files = env_files(sources, &before.config, &before.env_files)?;
+        if env_files.len() == before.env_files.len()
+            && env_files.iter().zip(&before.env_files).all(|(now, before)| now.says_the_same(before))
+        {
             return Ok(None);
         }
-        let (pushed, parent) = (engine.pushed.clone(), engine.parent.clone());
-        self.swap(Candidate { pushed, parent, loaded, forgotten: Vec::new() }, Trigger::EnvFile).map(Some)
+        let loaded = Loaded {
+            env_files,
+            config: before.config.clone(),
+            config_path: before.config_path.clone(),
+            catalog: Arc::clone(&before.catalog),
+            key_names: before.key_names.clone(),
+            known: before.known.clone(),
+        };
+        let candidate = Candidate { pushed: pushed.clone(), parent: parent.clone(), loaded, forgotten: Vec::new() };
+        self.swap(candidate, Trigger::EnvFile, standing).map(Some)
     }
 
     /// A delta by name: no file is read.
@@ -283,32 +298,23 @@ impl Running {
         self.engine.pushed = pushed;
         self.engine.keys = keys;
         self.publish();
-        for change in &changes {
-            tracing::info!(
-                variable = change.name.as_str(),
-                provider = change.provider.as_str(),
-                change = change.change.as_str(),
-                sender_pid = peer.pid,
-                sender_uid = peer.uid,
-                "pushed"
-            );
-            self.key_changed(change);
-        }
+        self.audience.pushed(peer, &changes);
         Ok(changes)
     }
 
     /// Publishes what is in force, and what is wrong with it.
     fn publish(&mut self) {
         let engine = &self.engine;
-        let pushed_names = engine.pushed.names();
+        let mut pushed_names = engine.pushed.names();
+        pushed_names.retain(|name| engine.loaded.known.is_listed(name));
         self.published.in_force.store(Arc::new(InForce {
             keys: Arc::clone(&engine.keys),
             config_path: engine.loaded.config_path.clone(),
             names: engine.loaded.known.listed().map(str::to_owned).collect(),
             pushed_variables: u32::try_from(pushed_names.len()).unwrap_or(u32::MAX),
         }));
-        self.warn(&pushed_names);
-        self.names.keep(pushed_names);
+        self.names.keep(&pushed_names, |name| engine.keys.supplies(name) || engine.pushed.is_forgotten(name));
+        self.warn();
     }
 
     /// Watches the env files that the settings name now.
@@ -324,7 +330,7 @@ impl Running {
         self.audience.health.set(Code::WatchUnavailable, problem, Some("bitrouter reload"));
     }
 
-    fn warn(&self, pushed_names: &[String]) {
+    fn warn(&self) {
         let health = &self.audience.health;
         let engine = &self.engine;
         let strangers: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
@@ -334,85 +340,25 @@ impl Running {
         }) && engine.keys.secrets().next().is_none();
         let text = "no provider key was found; export one and run `bitrouter reload` in that shell";
         health.set(Code::NoProviderKey, nothing.then(|| text.to_owned()), Some("bitrouter reload"));
-        if !pushed_names.is_empty() {
-            health.clear(Code::PushedKeysLost);
-        }
+        let lost: Vec<&str> = self.names.lost().iter().map(String::as_str).collect();
+        let text = format!(
+            "keys that shells had pushed ended with the daemon before this one ({}); run `bitrouter reload` where they are \
+             set, or `bitrouter reload --forget NAME` for one that is not wanted any more",
+            lost.join(", ")
+        );
+        health.set(Code::PushedKeysLost, (!lost.is_empty()).then_some(text), Some("bitrouter reload"));
     }
 
-    fn warn_of_lost(&self, left_behind: &[String]) {
-        if left_behind.is_empty() {
+    /// Shows a refusal until a reload is whole again. A wrong argument is its sender's alone.
+    fn refused(&self, refused: &Refused) {
+        if refused.reason == Reason::InvalidArgument {
             return;
         }
-        let message =
-            format!("keys that shells had pushed ended with the daemon before this one ({})", left_behind.join(", "));
-        self.audience.health.raise(Code::PushedKeysLost, message, Some("bitrouter reload"));
-    }
-
-    fn refused(&self, refused: &Refused) {
-        {
-            let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-            reloads.last_error = Some(refused.message.clone());
-        }
         let message = format!("the last reload was refused: {}", refused.message);
-        self.audience.health.raise(Code::ReloadRefused, message, Some("bitrouter reload"));
-    }
-
-    fn tell(&self, changes: &[KeyChange], trigger: Trigger, forgotten: &[String]) {
-        self.audience.events.send("reload", "everything was read again", &[("trigger", trigger.name())]);
-        for change in changes {
-            self.key_changed(change);
-        }
-        for name in forgotten {
-            tracing::info!(variable = name.as_str(), "forgotten until it is pushed again");
-        }
-    }
-
-    fn key_changed(&self, change: &KeyChange) {
-        let now_from = change.now_from.as_deref().unwrap_or("nowhere");
-        let fields = [
-            ("name", change.name.as_str()),
-            ("provider", change.provider.as_str()),
-            ("change", change.change.as_str()),
-            ("now_from", now_from),
-        ];
-        self.audience.events.send("key_changed", &format!("{} {}", change.name, change.change), &fields);
-    }
-
-    fn log(trigger: Trigger, result: &Result<Vec<KeyChange>, Refused>) {
-        let (pid, uid) = trigger.sender();
-        let trigger = trigger.name();
-        match result {
-            Ok(changes) => {
-                tracing::info!(trigger, sender_pid = pid, sender_uid = uid, changed = changes.len(), "reload");
-            }
-            Err(refused) => {
-                tracing::warn!(
-                    trigger,
-                    sender_pid = pid,
-                    sender_uid = uid,
-                    error = refused.message.as_str(),
-                    "reload refused"
-                );
-            }
-        }
-    }
-}
-
-impl Trigger {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Command(_) => "command",
-            Self::Signal { .. } => "sighup",
-            Self::EnvFile => "env_file",
-        }
-    }
-
-    fn sender(self) -> (Option<i64>, Option<u32>) {
-        match self {
-            Self::Command(peer) => (peer.pid.map(i64::from), Some(peer.uid)),
-            Self::Signal { pid, uid } => (pid.map(i64::from), uid),
-            Self::EnvFile => (None, None),
-        }
+        let command = refused.command.as_deref().unwrap_or("bitrouter reload");
+        self.audience.health.raise(Code::ReloadRefused, message, Some(command));
+        let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.last_error = Some(refused.message.clone());
     }
 }
 

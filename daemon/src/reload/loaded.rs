@@ -5,9 +5,11 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bitrouter_gateway::registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped};
+use bitrouter_proto::clock;
 
 use crate::{
     config::{Config, Place},
@@ -15,6 +17,8 @@ use crate::{
     reload::{Refused, Sources},
 };
 
+/// How long a reload waits for env files that are being written.
+const UNREST: Duration = Duration::from_millis(250);
 /// Bytes of one manifest.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 
@@ -49,11 +53,11 @@ pub struct InForce {
 }
 
 impl Loaded {
-    /// Reads everything; changes nothing.
+    /// Reads everything; changes nothing. `before` are the env files in force.
     ///
     /// # Errors
     /// The first thing that is wrong, with its file and line.
-    pub fn read(sources: &Sources) -> Result<Self, Refused> {
+    pub fn read(sources: &Sources, before: &[EnvFile]) -> Result<Self, Refused> {
         let refused = |error: &dyn std::fmt::Display| Refused::invalid(error.to_string());
         let shipped = shipped().map_err(|error| refused(&error))?;
         let own = own_manifests(&sources.places.registry_dir())?;
@@ -64,7 +68,7 @@ impl Loaded {
         let catalog =
             Catalog::build(shipped, own, overrides(&config)?, sources.demo).map_err(|error| refused(&error))?;
         let key_names = key_names(&catalog);
-        let env_files = env_files(sources, &config)?;
+        let env_files = env_files(sources, &config, before)?;
         Ok(Self {
             config_path: path.exists().then_some(path),
             known: KnownNames::of(&key_names),
@@ -82,11 +86,14 @@ pub(super) fn env_file_paths(sources: &Sources, config: &Config) -> Vec<(PathBuf
     optional.map(|path| (path, false)).chain(sources.env_files.iter().map(|path| (path.clone(), true))).collect()
 }
 
-pub(super) fn env_files(sources: &Sources, config: &Config) -> Result<Vec<EnvFile>, Refused> {
-    env_file_paths(sources, config)
-        .into_iter()
-        .map(|(path, required)| EnvFile::load(&path, required).map_err(|error| Refused::invalid(error.to_string())))
-        .collect()
+/// The env files, each at rest, or as it was `before` where it is being written all the time.
+pub(super) fn env_files(sources: &Sources, config: &Config, before: &[EnvFile]) -> Result<Vec<EnvFile>, Refused> {
+    let deadline = clock::mono() + UNREST;
+    let load = |(path, required): (PathBuf, bool)| {
+        let before = before.iter().find(|file| file.path() == path);
+        EnvFile::load_at_rest(&path, required, before, deadline).map_err(|error| Refused::invalid(error.to_string()))
+    };
+    env_file_paths(sources, config).into_iter().map(load).collect()
 }
 
 /// The user's own manifests, by name so that errors do not depend on the directory's order.
@@ -102,8 +109,9 @@ fn own_manifests(dir: &Path) -> Result<Vec<Manifest>, Refused> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| unreadable(dir, &error))?;
-    // An editor's backup or swap file is no manifest.
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    // An editor's backup, swap or lock file is no manifest.
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !hidden(path));
     paths.sort();
     paths
         .iter()

@@ -1,14 +1,15 @@
 //! One owner of config, registry and keys: everything is read, built and swapped as a whole, or refused as a whole.
 //!
 //! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] is the one thread that owns
-//! the layers and swaps, [`lost`] remembers the names of pushed keys across a crash. Requests never wait for any of
-//! this: they take the snapshot that is in force when they begin.
+//! the layers and swaps, [`tell`] says so to everybody else, [`lost`] remembers the names of pushed keys across a crash.
+//! Requests never wait for any of this: they take the snapshot that is in force when they begin.
 
 mod apply;
 mod engine;
 mod loaded;
 mod lost;
 mod sources;
+mod tell;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,9 +24,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::control::Peer;
 
 pub use apply::Targets;
-pub use engine::{Audience, Engine, spawn};
+pub use engine::{Engine, spawn};
 pub use loaded::{InForce, Loaded};
 pub use sources::Sources;
+pub use tell::Audience;
 
 /// Why a reload or a push was refused; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,8 +141,13 @@ impl Reloader {
 
     async fn ask(&self, order: impl FnOnce(Answer) -> Order) -> Result<Vec<KeyChange>, Refused> {
         let ended = || Refused { reason: Reason::Draining, message: "the daemon is ending".to_owned(), command: None };
+        let failed = || Refused {
+            reason: Reason::Internal,
+            message: "the reload failed in an unforeseen way".to_owned(),
+            command: Some("bitrouter logs".to_owned()),
+        };
         let (answer, answered) = oneshot::channel();
         self.orders.send(order(answer)).await.map_err(|_| ended())?;
-        answered.await.unwrap_or_else(|_| Err(ended()))
+        answered.await.unwrap_or_else(|_| Err(if self.orders.is_closed() { ended() } else { failed() }))
     }
 }

@@ -109,20 +109,34 @@ fn p15_restart_keeps_flags_changes_the_process_and_says_what_is_lost() {
 }
 
 #[test]
-fn p15_keys_lost_in_a_crash_are_a_warning_that_names_them() {
+fn p15_keys_lost_in_a_crash_are_a_warning_that_names_them_until_each_is_there_again() {
     let world = World::new();
     world.cli(DEMO).expect_code(0);
     let mut daemon = world.detached();
-    world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
+    let all =
+        [("GROQ_API_KEY", "x"), ("XAI_API_KEY", "y"), ("MISTRAL_API_KEY", "z"), ("OPENAI_API_KEY", "bitrouter-local")];
+    all.iter().fold(world.command(["reload"]), |run, (name, value)| run.env(*name, *value)).run().expect_code(0);
     daemon.kill();
+    let lost = |daemon: &bitrouter_tests::Daemon| {
+        let warning = daemon.warning("pushed_keys_lost")?;
+        assert_eq!(warning["command"], "bitrouter reload");
+        let message = warning["message"].as_str().unwrap_or_default().to_owned();
+        Some(all.map(|(name, _)| message.contains(name)))
+    };
     world.cli(DEMO).expect_code(0);
+    assert_eq!(lost(&world.detached()), Some([true, true, true, false]));
+    // A second successor knows as well.
+    world.cli(["restart"]).expect_code(0);
     let daemon = world.detached();
-    let warning = daemon.warning("pushed_keys_lost").expect("a warning");
-    assert!(warning["message"].as_str().is_some_and(|text| text.contains("GROQ_API_KEY")), "{warning}");
-    assert_eq!(warning["command"], "bitrouter reload");
-    // What it names cures it.
+    assert_eq!(lost(&daemon), Some([true, true, true, false]));
+    // What it names cures it, name by name.
     world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
-    assert!(daemon.warning("pushed_keys_lost").is_none());
+    assert_eq!(lost(&daemon), Some([false, true, true, false]));
+    world.cli(["reload", "--forget", "XAI_API_KEY"]).expect_code(0);
+    assert_eq!(lost(&daemon), Some([false, false, true, false]));
+    world.env_file("MISTRAL_API_KEY=z\n");
+    world.cli(["reload"]).expect_code(0);
+    assert_eq!(lost(&daemon), None);
 }
 
 #[test]

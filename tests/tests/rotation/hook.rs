@@ -128,6 +128,33 @@ fn rotates(dialect: &Dialect) {
     wait::stays("no push without a change", span, || scene.pushes() == 7);
 }
 
+/// A shell that traces what it does shows what was typed, and no key that the hook looked at.
+#[track_caller]
+fn traces_no_key(dialect: &Dialect) {
+    let scene = scene();
+    let window = shell(&scene.world, dialect.program, dialect.args, &[("OPENAI_API_KEY", &scene.key)]);
+    window.run("set -x");
+    window.run(dialect.load);
+    for command in ["export GROQ_API_KEY=$OPENAI_API_KEY >/dev/null 2>&1", "unset GROQ_API_KEY", ":"] {
+        window.run(&format!("set +x; {command}; set -x"));
+        window.run(":");
+    }
+    let text = window.text();
+    assert!(text.contains('+'), "nothing was traced: {text}");
+    assert!(!text.contains(&scene.key), "{text}");
+    assert_eq!(scene.pushes(), 2);
+}
+
+#[test]
+fn p03_bash_that_traces_shows_no_key() {
+    traces_no_key(&BASH);
+}
+
+#[test]
+fn p03_zsh_that_traces_shows_no_key() {
+    traces_no_key(&ZSH);
+}
+
 #[test]
 fn p15_bash_pushes_what_changed() {
     rotates(&BASH);

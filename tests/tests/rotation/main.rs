@@ -1,6 +1,7 @@
 //! P15: keys rotate live. Every source, under load, whole or not at all, and the daemon says what it holds from where.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod beneath;
 mod files;
 mod hook;
 mod load;

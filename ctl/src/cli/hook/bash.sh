@@ -14,7 +14,9 @@ _bitrouter_look() {
   done
 }
 _bitrouter_hook() {
-  local status=$? i changed=()
+  local status=$? i changed=() traced=
+  # `set -x` would print the keys at every prompt.
+  { [[ $- == *x* ]] && traced=1; set +x; } 2>/dev/null
   _bitrouter_look
   for i in "${!_bitrouter_names[@]}"; do
     if [[ "${_bitrouter_now[i]}" != "${_bitrouter_seen[i]}" ]]; then changed+=("${_bitrouter_names[i]}"); fi
@@ -23,10 +25,13 @@ _bitrouter_hook() {
     _bitrouter_seen=("${_bitrouter_now[@]}")
     command @PROGRAM@ __push "${changed[@]}"
   fi
+  { [[ -n $traced ]] && set -x; } 2>/dev/null
   return "$status"
 }
+{ _bitrouter_traced=$-; set +x; } 2>/dev/null
 _bitrouter_look
 _bitrouter_seen=("${_bitrouter_now[@]}")
+{ [[ $_bitrouter_traced == *x* ]] && set -x; unset _bitrouter_traced; } 2>/dev/null
 if [[ ";${PROMPT_COMMAND[*]:-};" != *"_bitrouter_hook"* ]]; then
   if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == "declare -a"* ]]; then
     PROMPT_COMMAND=(_bitrouter_hook "${PROMPT_COMMAND[@]}")

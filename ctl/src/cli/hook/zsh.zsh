@@ -2,7 +2,7 @@
 typeset -ga _bitrouter_names _bitrouter_now _bitrouter_seen
 _bitrouter_names=(@NAMES@)
 _bitrouter_look() {
-  emulate -L zsh
+  { emulate -L zsh; unsetopt xtrace } 2>/dev/null
   local name
   _bitrouter_now=()
   for name in $_bitrouter_names; do
@@ -14,7 +14,8 @@ _bitrouter_look() {
   done
 }
 _bitrouter_hook() {
-  emulate -L zsh
+  # `set -x` would print the keys at every prompt.
+  { emulate -L zsh; unsetopt xtrace } 2>/dev/null
   local i
   local -a changed
   _bitrouter_look
@@ -28,7 +29,10 @@ _bitrouter_hook() {
     command @PROGRAM@ __push $changed
   fi
 }
-_bitrouter_look
-_bitrouter_seen=("${_bitrouter_now[@]}")
+() {
+  { emulate -L zsh; unsetopt xtrace } 2>/dev/null
+  _bitrouter_look
+  _bitrouter_seen=("${_bitrouter_now[@]}")
+}
 autoload -Uz add-zsh-hook
 add-zsh-hook precmd _bitrouter_hook

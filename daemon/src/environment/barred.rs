@@ -1,0 +1,81 @@
+//! What keeps a value from being a provider's key.
+
+use std::fmt;
+
+/// Beginnings of what we issue ourselves: never a provider's key, so that no provider is ever sent one.
+const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
+/// What `bitrouter env` writes where an SDK insists on some key.
+const PLACEHOLDER: &str = "bitrouter-local";
+
+/// Why a value cannot be a key, wherever it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Barred {
+    /// Hidden by `reload --forget`.
+    Forgotten,
+    /// The parent (pid) shows another value.
+    Overridden(u32),
+    /// One of our own tokens; its beginning.
+    OwnToken(&'static str),
+    /// The stand-in that `bitrouter env` writes.
+    Placeholder,
+    /// It cannot stand in an HTTP header.
+    NoHeader,
+}
+
+impl Barred {
+    /// True where the value itself is no key, false where something else stands before it.
+    pub(super) fn is_about_the_value(self) -> bool {
+        matches!(self, Self::OwnToken(_) | Self::Placeholder | Self::NoHeader)
+    }
+}
+
+impl fmt::Display for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forgotten => f.write_str("hidden by `bitrouter reload --forget` until it is pushed again"),
+            Self::Overridden(pid) => write!(f, "overridden: its parent (pid {pid}) sets it differently now"),
+            Self::OwnToken(start) => write!(f, "ignored: `{start}…` is a token of bitrouter, not a provider's key"),
+            Self::Placeholder => write!(f, "ignored: `{PLACEHOLDER}` only stands in for a key"),
+            Self::NoHeader => f.write_str("ignored: it holds a character that no HTTP header can carry"),
+        }
+    }
+}
+
+/// Why `value`, without blanks at its ends, is no key wherever it stands; `None` where it may be one.
+pub(super) fn unfit(value: &str) -> Option<Barred> {
+    if let Some(start) = OWN_PREFIXES.into_iter().find(|start| value.starts_with(start)) {
+        Some(Barred::OwnToken(start))
+    } else if value == PLACEHOLDER {
+        Some(Barred::Placeholder)
+    } else if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
+        Some(Barred::NoHeader)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_key() {
+        for (value, expected) in [
+            ("sk-abc", None),
+            ("a b", None),
+            ("brk_x", Some(Barred::OwnToken("brk_"))),
+            ("bra_x", Some(Barred::OwnToken("bra_"))),
+            ("brr_", Some(Barred::OwnToken("brr_"))),
+            ("sk-tr-1", Some(Barred::OwnToken("sk-tr-"))),
+            ("sk-try", None),
+            ("xbrk_", None),
+            ("bitrouter-local", Some(Barred::Placeholder)),
+            ("bitrouter-local-2", None),
+            ("a\nb", Some(Barred::NoHeader)),
+            ("a\u{7f}", Some(Barred::NoHeader)),
+            ("schlüssel", Some(Barred::NoHeader)),
+        ] {
+            assert_eq!(unfit(value), expected, "{value:?}");
+        }
+    }
+}
