@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
 
 /// Why a private place cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,12 @@ pub enum PlaceError {
     /// Something else stands there.
     #[error("`{0}` is not a directory; move it away")]
     NotADirectory(PathBuf),
+    /// A FIFO, a socket, a directory or a device stands where a file should.
+    #[error("`{0}` is not a regular file; remove it")]
+    NotAFile(PathBuf),
+    /// The file has another name too: what is written here would be written there.
+    #[error("`{0}` is a hard link to another file; remove it")]
+    HardLink(PathBuf),
     /// It belongs to somebody else.
     #[error("`{path}` belongs to uid {owner}, not to uid {me}; remove it or point the XDG variable elsewhere")]
     Foreign {
@@ -80,14 +89,14 @@ pub fn private_dir(path: &Path) -> Result<OwnedFd, PlaceError> {
 
 fn create_chain(path: &Path) -> Result<(), PlaceError> {
     match rustix::fs::mkdir(path, Mode::RWXU) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(rustix::io::Errno::NOENT) => {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(Errno::NOENT) => {
             let Some(parent) = path.parent() else {
-                return Err(PlaceError::io("create", path, rustix::io::Errno::NOENT));
+                return Err(PlaceError::io("create", path, Errno::NOENT));
             };
             create_chain(parent)?;
             match rustix::fs::mkdir(path, Mode::RWXU) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+                Ok(()) | Err(Errno::EXIST) => Ok(()),
                 Err(e) => Err(PlaceError::io("create", path, e)),
             }
         }
@@ -98,8 +107,8 @@ fn create_chain(path: &Path) -> Result<(), PlaceError> {
 fn open_dir(path: &Path) -> Result<OwnedFd, PlaceError> {
     match rustix::fs::open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
         Ok(fd) => Ok(fd),
-        Err(rustix::io::Errno::LOOP) => Err(PlaceError::Symlink(path.to_owned())),
-        Err(rustix::io::Errno::NOTDIR) => match rustix::fs::lstat(path) {
+        Err(Errno::LOOP) => Err(PlaceError::Symlink(path.to_owned())),
+        Err(Errno::NOTDIR) => match rustix::fs::lstat(path) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
                 Err(PlaceError::Symlink(path.to_owned()))
             }
@@ -109,27 +118,43 @@ fn open_dir(path: &Path) -> Result<OwnedFd, PlaceError> {
     }
 }
 
-/// Opens `name` in the private directory `dir` for locking, creating it 0600. Never follows a symlink.
+/// Opens `name` in the private directory `dir` for locking, creating it 0600. It is ours alone, or refused.
 pub fn open_lock(dir: &OwnedFd, name: &str, shown: &Path) -> Result<File, PlaceError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| match e {
-        rustix::io::Errno::LOOP => PlaceError::Symlink(shown.to_owned()),
-        e => PlaceError::io("open", shown, e),
-    })?;
-    Ok(File::from(fd))
+    own(rustix::fs::openat(dir, name, OFlags::RDWR | OFlags::CREATE | CAREFULLY, Mode::RUSR | Mode::WUSR), shown)
 }
 
-/// Opens `name` in `dir` for appending, creating it 0600. Never follows a symlink, never opens a hard link of others.
+/// Opens `name` in `dir` for appending, creating it 0600. It is ours alone, or refused.
 pub fn open_append(dir: &OwnedFd, name: &str, shown: &Path) -> Result<File, PlaceError> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| match e {
-        rustix::io::Errno::LOOP => PlaceError::Symlink(shown.to_owned()),
-        e => PlaceError::io("open", shown, e),
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | CAREFULLY;
+    own(rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR), shown)
+}
+
+/// Opens the file at `path` for reading. It is ours alone, or refused.
+pub fn open_read(path: &Path) -> Result<File, PlaceError> {
+    own(rustix::fs::open(path, OFlags::RDONLY | CAREFULLY, Mode::empty()), path)
+}
+
+/// Follows no symlink and waits for nobody: opening a FIFO otherwise hangs until somebody opens its other end.
+const CAREFULLY: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
+/// What was opened, if it is a regular file of ours under this one name.
+fn own(opened: Result<OwnedFd, Errno>, shown: &Path) -> Result<File, PlaceError> {
+    let fd = opened.map_err(|error| match error {
+        Errno::LOOP => PlaceError::Symlink(shown.to_owned()),
+        // What opening a FIFO without a reader, a socket, or a directory for writing says.
+        Errno::NXIO | Errno::NODEV | Errno::ISDIR => PlaceError::NotAFile(shown.to_owned()),
+        error => PlaceError::io("open", shown, error),
     })?;
-    let stat = rustix::fs::fstat(&fd).map_err(|e| PlaceError::io("inspect", shown, e))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|error| PlaceError::io("inspect", shown, error))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(PlaceError::NotAFile(shown.to_owned()));
+    }
     let me = rustix::process::geteuid().as_raw();
     if stat.st_uid != me {
         return Err(PlaceError::Foreign { path: shown.to_owned(), owner: stat.st_uid, me });
+    }
+    if stat.st_nlink > 1 {
+        return Err(PlaceError::HardLink(shown.to_owned()));
     }
     Ok(File::from(fd))
 }
@@ -141,7 +166,7 @@ pub fn replace(dir: &OwnedFd, name: &str, bytes: &[u8], shown: &Path) -> Result<
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // A temporary of a killed predecessor with our pid is in the way, and nobody else can have made it.
     match rustix::fs::unlinkat(dir, &temporary, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+        Ok(()) | Err(Errno::NOENT) => {}
         Err(e) => return Err(PlaceError::io("replace", shown, e)),
     }
     let fd = rustix::fs::openat(dir, &temporary, flags, Mode::RUSR | Mode::WUSR)
@@ -162,7 +187,7 @@ pub fn replace(dir: &OwnedFd, name: &str, bytes: &[u8], shown: &Path) -> Result<
 /// Removes `name` from `dir`; that it is not there is fine.
 pub fn remove(dir: &OwnedFd, name: &str, shown: &Path) -> Result<(), PlaceError> {
     match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(e) => Err(PlaceError::io("remove", shown, e)),
     }
 }
@@ -209,12 +234,33 @@ mod tests {
     }
 
     #[test]
-    fn a_symlinked_lock_or_log_is_refused() {
+    fn a_file_that_is_not_ours_alone_is_refused_whatever_it_is_for() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("d");
         let dir = private_dir(&path).unwrap();
-        std::os::unix::fs::symlink("/dev/null", path.join("l")).unwrap();
-        assert!(matches!(open_lock(&dir, "l", &path), Err(PlaceError::Symlink(_))));
-        assert!(matches!(open_append(&dir, "l", &path), Err(PlaceError::Symlink(_))));
+        let refused = |name: &str| {
+            let shown = path.join(name);
+            [open_lock(&dir, name, &shown), open_append(&dir, name, &shown), open_read(&shown)]
+                .map(|opened| opened.expect_err(name).to_string())
+        };
+        std::os::unix::fs::symlink("/dev/null", path.join("link")).unwrap();
+        std::fs::write(root.path().join("theirs"), "kept").unwrap();
+        std::fs::hard_link(root.path().join("theirs"), path.join("hard")).unwrap();
+        rustix::fs::mknodat(&dir, "fifo", FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
+        for (name, reason) in [
+            ("link", "is a symlink"),
+            ("hard", "is a hard link to another file; remove it"),
+            ("fifo", "is not a regular file; remove it"),
+            ("socket", "is not a regular file; remove it"),
+        ] {
+            for text in refused(name) {
+                assert!(text.contains(reason) && text.contains(name), "{text}");
+            }
+        }
+        assert_eq!(std::fs::read(root.path().join("theirs")).unwrap(), b"kept");
+        open_lock(&dir, "new", &path.join("new")).unwrap();
+        open_append(&dir, "new", &path.join("new")).unwrap();
+        open_read(&path.join("new")).unwrap();
     }
 }

@@ -26,6 +26,8 @@ pub mod kind {
     pub const SETTINGS: u8 = 4;
     /// PING.
     pub const PING: u8 = 6;
+    /// WINDOW_UPDATE.
+    pub const WINDOW: u8 = 8;
     /// CONTINUATION.
     pub const CONTINUATION: u8 = 9;
 }

@@ -1,13 +1,14 @@
 //! The accept loop: who is there, how many, and what to do when descriptors run out. It never spins and never ends.
 
-use std::{io, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, os::fd::OwnedFd, path::Path, sync::Arc, time::Duration};
 
-use bitrouter_proto::tasks::Tasks;
+use bitrouter_proto::{clock, tasks::Tasks};
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName as _,
     tokio::{Stream, prelude::*},
 };
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +20,10 @@ use crate::{
 
 /// How long open connections may take to end at shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the accept loop waits for a connection that it ended.
+const CLOSING: Duration = Duration::from_millis(20);
+/// Users whose refusals are told apart in the log.
+const STRANGERS: usize = 64;
 
 /// A bound control socket that is not served yet.
 #[derive(Debug)]
@@ -76,7 +81,7 @@ impl Control {
             cap: self.cap,
             overflow_uid: overflow_uid(),
             crowded: Complaint::default(),
-            strangers: Complaint::default(),
+            strangers: HashMap::new(),
         };
         self.tasks.spawn("control accept", looping.run(listener));
         stop
@@ -100,7 +105,8 @@ struct Accepting {
     cap: usize,
     overflow_uid: u32,
     crowded: Complaint,
-    strangers: Complaint,
+    /// By uid: one that knocks all the time must not hide another.
+    strangers: HashMap<u32, Complaint>,
 }
 
 impl Accepting {
@@ -116,22 +122,26 @@ impl Accepting {
                 Ok(stream) => {
                     back_off.reset();
                     id += 1;
-                    self.welcome(id, stream);
+                    self.welcome(id, stream).await;
                 }
                 Err(error) if is_exhaustion(&error) => {
-                    if let Some(victim) = self.table.victim() {
-                        victim.abort();
+                    let open = self.table.len();
+                    back_off.complain("control", &error, open);
+                    match self.table.victim() {
+                        // Its descriptor is free now, and the newcomer has waited long enough.
+                        Some(victim) => closed(&victim).await,
+                        None => back_off.wait().await,
                     }
-                    back_off.wait("control", &error, self.table.len()).await;
                 }
                 Err(error) => tracing::debug!(%error, "a control connection broke before it was accepted"),
             }
         }
     }
 
-    fn welcome(&mut self, id: u64, stream: Stream) {
+    async fn welcome(&mut self, id: u64, stream: Stream) {
         let Some(peer) = self.admit(&stream) else { return };
-        if let Some(victim) = self.table.add(id, peer.pid, self.cap) {
+        let (used, victim) = self.table.add(id, peer.pid, self.cap);
+        if let Some(victim) = victim {
             self.crowded.say(|unsaid| {
                 tracing::warn!(
                     peer_uid = peer.uid,
@@ -141,13 +151,13 @@ impl Accepting {
                     "too many control connections"
                 );
             });
-            victim.abort();
+            closed(&victim).await;
         }
         let (service, closing, table) = (self.service.clone(), self.closing.clone(), Arc::clone(&self.table));
         let forget = Forget { table, id };
         let abort = self.tasks.spawn("control connection", async move {
             let _forget = forget;
-            connection::serve(stream, peer, service, closing).await;
+            connection::serve(stream, peer, used, service, closing).await;
         });
         self.table.started(id, abort);
     }
@@ -161,10 +171,23 @@ impl Accepting {
         if (uid == me || uid == 0) && uid != self.overflow_uid {
             return Some(Peer { uid, pid });
         }
-        self.strangers.say(|unsaid| {
+        if self.strangers.len() >= STRANGERS && !self.strangers.contains_key(&uid) {
+            self.strangers.clear();
+        }
+        self.strangers.entry(uid).or_default().say(|unsaid| {
             tracing::warn!(peer_uid = uid, peer_pid = pid, unsaid, "refused a control peer of another user");
         });
         None
+    }
+}
+
+/// Ends a connection and waits until it is gone: aborting alone closes nothing before the runtime gets to it, and a loop
+/// that accepts on meanwhile runs out of descriptors.
+async fn closed(victim: &AbortHandle) {
+    victim.abort();
+    let deadline = clock::mono() + CLOSING;
+    while !victim.is_finished() && clock::mono() < deadline {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -209,9 +232,12 @@ impl BackOff {
         self.pause = Self::FIRST;
     }
 
-    async fn wait(&mut self, listener: &'static str, error: &io::Error, open: usize) {
+    fn complain(&mut self, listener: &'static str, error: &io::Error, open: usize) {
         self.complaint
             .say(|unsaid| tracing::warn!(listener, %error, open, unsaid, "cannot accept: descriptors ran out"));
+    }
+
+    async fn wait(&mut self) {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(Self::LONGEST);
     }

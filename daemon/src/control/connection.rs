@@ -14,24 +14,30 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Peer, handshake::Handshake};
+use crate::control::{Peer, handshake::Handshake, table::Used};
 
 /// The client preface and the SETTINGS frame header after it, bytes (RFC 9113 §3.4).
 const HELLO: usize = 24 + 9;
 /// How long they may take.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
+/// Calls on one connection at a time; more wait.
+const CALLS: u32 = 16;
+/// Bytes of an answer that a client does not take, held for each call.
+const UNTAKEN: usize = 16 * 1024;
+
 /// Serves `stream` until its client leaves or `closing`.
 ///
 /// No keep-alive pings: a peer that dies closes its socket, and one that is suspended (a `logs -f` in the background) may
 /// come back. What must go when there are too many is the table's business.
-pub(super) async fn serve(stream: Stream, peer: Peer, service: Handshake, closing: CancellationToken) {
+pub(super) async fn serve(stream: Stream, peer: Peer, used: Used, service: Handshake, closing: CancellationToken) {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .max_concurrent_streams(64)
+        .max_concurrent_streams(CALLS)
+        .max_send_buf_size(UNTAKEN)
         .max_header_list_size(16 * 1024)
         .max_pending_accept_reset_streams(32)
-        .serve_connection(TokioIo::new(Hello::new(stream)), service.for_peer(peer));
+        .serve_connection(TokioIo::new(Hello::new(stream)), service.for_peer(peer, used));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

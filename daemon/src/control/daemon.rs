@@ -6,7 +6,7 @@ use bitrouter_proto::wire::{
     LogsRequest, LogsResponse, ReloadRequest, ReloadResponse, StatusRequest, StatusResponse, StopRequest, StopResponse,
     WatchEventsRequest, WatchEventsResponse, daemon_service_server::DaemonService,
 };
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -15,6 +15,7 @@ use crate::{
     agent::Agent,
     control::{Peer, environment::variables, refuse},
     health::events::Event,
+    telemetry::LogReader,
 };
 
 pub(super) struct Service {
@@ -65,12 +66,15 @@ impl DaemonService for Service {
 
     async fn logs(&self, request: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         let LogsRequest { follow, tail } = request.into_inner();
-        let followed = self.agent.log_ring().follow(tail.map(|n| n as usize));
-        let past = stream::iter(followed.lines.into_iter().map(|line| Ok(log_line(&line, 0))));
-        if !follow {
-            return Ok(Response::new(Box::pin(past)));
-        }
-        Ok(Response::new(Box::pin(past.chain(lines(followed.feed, self.closing.clone())))))
+        let reader = self.agent.log_ring().reader(tail.map(|n| n as usize));
+        Ok(Response::new(if follow {
+            Box::pin(followed(reader, self.closing.clone()))
+        } else {
+            Box::pin(stream::unfold(reader, async |mut reader| {
+                let told = reader.next_of_the_past()?;
+                Some((Ok(log_line(told)), reader))
+            }))
+        }))
     }
 }
 
@@ -90,20 +94,21 @@ async fn next<T: Clone>(feed: &mut broadcast::Receiver<T>, closing: &Cancellatio
     }
 }
 
-fn log_line(line: &str, missed: u64) -> LogsResponse {
-    LogsResponse { line: line.to_owned(), missed }
+fn log_line((line, missed): (String, u64)) -> LogsResponse {
+    LogsResponse { line, missed }
 }
 
-fn lines(
-    feed: broadcast::Receiver<Arc<str>>,
-    closing: CancellationToken,
-) -> impl Stream<Item = Result<LogsResponse, Status>> {
-    stream::unfold((feed, closing, 0_u64), |(mut feed, closing, mut missed)| async move {
+/// The lines as the client takes them; when the daemon closes, those that are there are still told.
+fn followed(reader: LogReader, closing: CancellationToken) -> impl Stream<Item = Result<LogsResponse, Status>> {
+    stream::unfold((reader, closing), async |(mut reader, closing)| {
         loop {
-            match next(&mut feed, &closing).await {
-                Ok(line) => return Some((Ok(log_line(&line, missed)), (feed, closing, 0))),
-                Err(RecvError::Lagged(n)) => missed += n,
-                Err(RecvError::Closed) => return None,
+            if let Some(told) = reader.next_so_far() {
+                return Some((Ok(log_line(told)), (reader, closing)));
+            }
+            tokio::select! {
+                biased;
+                () = reader.more() => {}
+                () = closing.cancelled() => return None,
             }
         }
     })

@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
-use crate::control::{Peer, refuse};
+use crate::control::{Peer, refuse, table::Used};
 
 /// The services of one daemon. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Handshake {
 pub(super) struct ForPeer {
     routes: axum::Router,
     peer: Peer,
+    used: Used,
 }
 
 impl Handshake {
@@ -29,8 +30,9 @@ impl Handshake {
         Self { routes }
     }
 
-    pub(super) fn for_peer(self, peer: Peer) -> ForPeer {
-        ForPeer { routes: self.routes, peer }
+    /// `used` is told of the first call that is answered.
+    pub(super) fn for_peer(self, peer: Peer, used: Used) -> ForPeer {
+        ForPeer { routes: self.routes, peer, used }
     }
 }
 
@@ -40,6 +42,7 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let used = self.used.clone();
         if let Some(refusal) = other_protocol(request.uri().path(), request.headers()) {
             let response = with_version(refusal.into_http::<axum::body::Body>());
             return Box::pin(std::future::ready(Ok(response)));
@@ -48,6 +51,7 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
         let mut routes = self.routes.clone();
         Box::pin(async move {
             let response = routes.call(request).await?;
+            used.mark();
             Ok(with_version(with_reason(response)))
         })
     }

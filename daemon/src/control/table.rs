@@ -1,66 +1,103 @@
 //! The connections that are open, and which one has to go when there are too many (pure bookkeeping).
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
+use bitrouter_proto::clock;
 use tokio::task::AbortHandle;
+
+/// A connection this young has hardly had the time to be answered: it goes only where all others are as young.
+const YOUNG: Duration = Duration::from_millis(250);
+
+/// Whether a call was ever answered on a connection. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    /// A call was answered.
+    pub(super) fn mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_marked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// One open connection.
 #[derive(Debug)]
 struct Open {
     pid: Option<u32>,
+    since: Instant,
+    used: Used,
     abort: Option<AbortHandle>,
 }
 
-/// The open connections by age. A process that holds the most loses its oldest one first, so that one greedy client
-/// pays for its own greed and never another.
+/// The open connections by age. A process that holds the most loses one first, so that one greedy client pays for its own
+/// greed and never another. Where processes are many and hold as little as any (each with one), those that never called
+/// go first, the oldest of them; then those that did, the newest of them: who followed the log before the crowd came
+/// goes on.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     open: Mutex<BTreeMap<u64, Open>>,
 }
 
 impl Table {
-    /// Adds a connection; answers whom to close so that there are at most `cap`.
-    pub(super) fn add(&self, id: u64, pid: Option<u32>, cap: usize) -> Option<AbortHandle> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(id, Open { pid, abort: None });
-        if open.len() > cap { Self::greediest(&mut open, Some(id)) } else { None }
+    /// Adds a connection; answers where to mark it as used, and whom to close so that there are at most `cap`.
+    pub(super) fn add(&self, id: u64, pid: Option<u32>, cap: usize) -> (Used, Option<AbortHandle>) {
+        let mut open = self.lock();
+        let used = Used::default();
+        open.insert(id, Open { pid, since: clock::mono(), used: used.clone(), abort: None });
+        let victim = if open.len() > cap { Self::greediest(&mut open, Some(id), clock::mono()) } else { None };
+        (used, victim)
     }
 
     /// Makes a connection closable. A connection that already ended is not there any more.
     pub(super) fn started(&self, id: u64, abort: AbortHandle) {
-        if let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&id) {
+        if let Some(open) = self.lock().get_mut(&id) {
             open.abort = Some(abort);
         }
     }
 
     /// Forgets a connection that ended.
     pub(super) fn remove(&self, id: u64) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.lock().remove(&id);
     }
 
     /// The connection to close when descriptors ran out.
     pub(super) fn victim(&self) -> Option<AbortHandle> {
-        Self::greediest(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner), None)
+        Self::greediest(&mut self.lock(), None, clock::mono())
     }
 
     /// Number of open connections.
     pub(super) fn len(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().len()
     }
 
-    fn greediest(open: &mut BTreeMap<u64, Open>, spare: Option<u64>) -> Option<AbortHandle> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn greediest(open: &mut BTreeMap<u64, Open>, spare: Option<u64>, now: Instant) -> Option<AbortHandle> {
         let mut held: HashMap<Option<u32>, usize> = HashMap::new();
-        for (_, connection) in open.iter().filter(|(id, _)| Some(**id) != spare) {
+        for connection in open.values() {
             *held.entry(connection.pid).or_default() += 1;
         }
-        let greedy = held.into_iter().max_by_key(|(pid, count)| (*count, *pid)).map(|(pid, _)| pid)?;
-        let id = *open
-            .iter()
-            .find(|(id, connection)| connection.pid == greedy && Some(**id) != spare && connection.abort.is_some())?
-            .0;
+        let rank = |(id, connection): &(&u64, &Open)| {
+            let used = connection.used.is_marked();
+            let young = now.saturating_duration_since(connection.since) < YOUNG;
+            let greed = held.get(&connection.pid).copied().unwrap_or_default();
+            (Reverse(greed), young, used, if used { u64::MAX - **id } else { **id })
+        };
+        let closable = open.iter().filter(|(id, connection)| Some(**id) != spare && connection.abort.is_some());
+        let id = *closable.min_by_key(rank)?.0;
         open.remove(&id)?.abort
     }
 }
@@ -70,30 +107,57 @@ mod tests {
     use super::*;
     use bitrouter_proto::tasks::Tasks;
 
-    fn forever(tasks: &Tasks) -> AbortHandle {
-        tasks.spawn("forever", std::future::pending())
+    /// Connections of `(id, pid, age in milliseconds, used)`.
+    fn table(connections: &[(u64, u32, u64, bool)]) -> (Tasks, Table) {
+        let (tasks, table) = (Tasks::new(), Table::default());
+        for (id, pid, age, used) in connections {
+            let (mark, victim) = table.add(*id, Some(*pid), usize::MAX);
+            assert!(victim.is_none());
+            if *used {
+                mark.mark();
+            }
+            table.started(*id, tasks.spawn("forever", std::future::pending()));
+            let mut open = table.lock();
+            let connection = open.get_mut(id).unwrap();
+            connection.since = clock::mono().checked_sub(Duration::from_millis(*age)).unwrap();
+        }
+        (tasks, table)
+    }
+
+    fn left(table: &Table) -> Vec<u64> {
+        table.lock().keys().copied().collect()
     }
 
     #[tokio::test]
     async fn the_greedy_process_loses_its_oldest() {
-        let (tasks, table) = (Tasks::new(), Table::default());
-        for (id, pid) in [(1, 10), (2, 20), (3, 20), (4, 20)] {
-            assert!(table.add(id, Some(pid), 4).is_none());
-            table.started(id, forever(&tasks));
-        }
-        table.add(5, Some(10), 4).expect("one has to go");
-        assert_eq!(table.len(), 4);
-        let left: Vec<u64> = table.open.lock().unwrap().keys().copied().collect();
-        assert_eq!(left, [1, 3, 4, 5]);
+        let (_tasks, table) = table(&[(1, 10, 0, false), (2, 20, 0, false), (3, 20, 0, false), (4, 20, 0, false)]);
+        table.add(5, Some(10), 4).1.expect("one has to go");
+        assert_eq!(left(&table), [1, 3, 4, 5]);
     }
 
     #[tokio::test]
     async fn a_lone_newcomer_is_spared() {
-        let (tasks, table) = (Tasks::new(), Table::default());
-        table.add(1, Some(1), 1);
-        table.started(1, forever(&tasks));
-        table.add(2, Some(2), 1).expect("the older one goes");
-        let left: Vec<u64> = table.open.lock().unwrap().keys().copied().collect();
-        assert_eq!(left, [2]);
+        let (_tasks, table) = table(&[(1, 1, 0, false)]);
+        table.add(2, Some(2), 1).1.expect("the older one goes");
+        assert_eq!(left(&table), [2]);
+    }
+
+    #[tokio::test]
+    async fn among_equals_the_idle_go_first_and_who_was_there_before_the_crowd_stays() {
+        let (_tasks, table) = table(&[
+            (1, 1, 9_000, true), // follows the log
+            (2, 2, 900, false),  // never said a word
+            (3, 3, 800, false),  // neither
+            (4, 4, 700, true),   // one of the crowd that called once
+            (5, 5, 10, false),   // just came
+        ]);
+        let mut went = Vec::new();
+        while table.len() > 1 {
+            let before = left(&table);
+            table.victim().expect("one has to go");
+            let now = left(&table);
+            went.extend(before.into_iter().filter(|id| !now.contains(id)));
+        }
+        assert_eq!(went, [2, 3, 4, 1]);
     }
 }

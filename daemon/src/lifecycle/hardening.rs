@@ -35,13 +35,19 @@ pub(super) struct Shares {
     pub(super) http: usize,
 }
 
+/// Inference connections that a common hard limit of 20,000 must allow.
+const PROMISED: usize = 10_240;
+
 /// Splits `descriptors` (pure).
 pub(super) fn share(descriptors: u64) -> Shares {
     let all = usize::try_from(descriptors).unwrap_or(usize::MAX).min(1 << 20);
-    let reserve = (all / 8).clamp(16, 128);
+    // An idle daemon holds close to twenty.
+    let reserve = (all / 8).clamp(24, 128);
     let control = (all / 4).clamp(8, 512);
     let left = all.saturating_sub(reserve + control);
-    Shares { control, http: (left / 2).clamp(8, 65_536) }
+    // Ten thousand callers are promised where there is room for them and for most of their providers' connections.
+    let http = if left / 2 < PROMISED && left / 5 * 3 >= PROMISED { PROMISED } else { left / 2 };
+    Shares { control, http: http.clamp(8, 65_536) }
 }
 
 #[cfg(test)]
@@ -50,12 +56,18 @@ mod tests {
 
     #[test]
     fn everybody_gets_a_share() {
-        for descriptors in [64, 256, 1024, 4096, 20_480, 1 << 20, u64::MAX] {
+        for descriptors in [64, 256, 1024, 4096, 18_000, 20_000, 20_480, 1 << 20, u64::MAX] {
             let shares = share(descriptors);
-            assert!((shares.control + 2 * shares.http) as u64 <= descriptors.max(48), "{descriptors}: {shares:?}");
+            let for_providers = shares.http * 2 / 3;
+            assert!(
+                (shares.control + shares.http + for_providers) as u64 <= descriptors.max(48),
+                "{descriptors}: {shares:?}"
+            );
             assert!(shares.control >= 8 && shares.http >= 8);
         }
-        assert!(share(1 << 20).http >= 10_000 && share(20_480 + 2048).http >= 10_000);
+        for descriptors in [18_000, 20_000, 22_528, 1 << 20] {
+            assert!(share(descriptors).http > 10_000, "{descriptors}");
+        }
         assert!(share(1024).control >= 256);
     }
 }

@@ -64,7 +64,7 @@ fn holder_in(file: &mut File) -> Option<u32> {
 
 /// The process that said it holds the lock; meaningful only while the lock is held.
 pub fn holder(places: &Places) -> Option<u32> {
-    holder_in(&mut File::open(places.lock_file()).ok()?)
+    holder_in(&mut files::open_read(&places.lock_file()).ok()?)
 }
 
 #[cfg(test)]

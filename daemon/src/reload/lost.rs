@@ -1,10 +1,12 @@
 //! Names of pushed variables, kept across the process so that a successor can say which keys are gone. Never a value.
 
-use std::{collections::BTreeSet, os::fd::OwnedFd, path::PathBuf};
+use std::{collections::BTreeSet, io::Read as _, os::fd::OwnedFd, path::PathBuf};
 
 use bitrouter_proto::{files, paths::Places};
 
 const NAME: &str = "pushed-names";
+/// Bytes that are read of it.
+const LONGEST: u64 = 1 << 20;
 
 /// The file with the names: those that are pushed now, and those that a predecessor had and nobody has supplied since.
 #[derive(Debug)]
@@ -19,7 +21,9 @@ impl PushedNames {
     /// Opens it and reads what a predecessor left: that is lost.
     pub(super) fn open(dir: OwnedFd, places: &Places) -> Self {
         let shown = places.state_dir.join(NAME);
-        let text = std::fs::read_to_string(&shown).unwrap_or_default();
+        let mut text = String::new();
+        // Nothing there, or nothing of ours: then nobody knows of any.
+        let _ = files::open_read(&shown).map(|file| file.take(LONGEST).read_to_string(&mut text));
         let left: BTreeSet<String> = text.lines().map(str::to_owned).filter(|name| !name.is_empty()).collect();
         Self { dir, shown, written: left.clone(), lost: left }
     }

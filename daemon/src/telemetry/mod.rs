@@ -13,4 +13,4 @@ mod ring;
 mod sink;
 
 pub use layer::{Logging, SinkKind};
-pub use ring::{Followed, LogRing};
+pub use ring::{LogRing, Reader as LogReader};

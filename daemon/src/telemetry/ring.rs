@@ -1,24 +1,35 @@
-//! The newest log lines in memory, and a bounded feed of those to come.
+//! The newest log lines in memory, for readers that take them at their own pace.
+//!
+//! Every line has a number. A reader holds its place and a few lines, never the log: however many readers there are, and
+//! however slow, they cost next to nothing, and one that was overtaken is told how many lines it missed.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
 /// Lines that the ring keeps at most.
 const LINES: usize = 2_000;
 /// Bytes that the ring keeps at most.
 const BYTES: usize = 1024 * 1024;
-/// Lines that a slow follower may be behind before it loses some, and is told.
-const BEHIND: usize = 512;
+/// Lines that a reader takes at a time, so that it does not ask for the lock at each.
+const TAKEN: usize = 32;
+/// Bytes of them, unless a single line has more.
+const TAKEN_BYTES: usize = 8 * 1024;
 
 /// A bounded memory of log lines. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LogRing {
-    kept: Arc<Mutex<Kept>>,
-    feed: broadcast::Sender<Arc<str>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    more: Notify,
 }
 
 /// The lines one after the other, so that a line costs a copy and no memory of its own.
@@ -26,10 +37,13 @@ pub struct LogRing {
 struct Kept {
     text: VecDeque<u8>,
     lengths: VecDeque<usize>,
+    /// The number of the line to come.
+    next: u64,
 }
 
 impl Kept {
     fn push(&mut self, line: &str) {
+        self.next += 1;
         while self.lengths.len() >= LINES || self.text.len() + line.len() > BYTES {
             let Some(oldest) = self.lengths.pop_front() else { return };
             self.text.drain(..oldest);
@@ -38,60 +52,107 @@ impl Kept {
         self.lengths.push_back(line.len());
     }
 
-    /// The newest `tail` lines as one text, and their lengths.
-    fn newest(&self, tail: Option<usize>) -> (Vec<u8>, Vec<usize>) {
-        let skip = tail.map_or(0, |tail| self.lengths.len().saturating_sub(tail));
-        let lengths: Vec<usize> = self.lengths.iter().skip(skip).copied().collect();
-        let start = self.text.len() - lengths.iter().sum::<usize>();
-        let (front, back) = self.text.as_slices();
-        let text = match start.checked_sub(front.len()) {
-            Some(in_back) => back[in_back..].to_vec(),
-            None => [&front[start..], back].concat(),
-        };
-        (text, lengths)
+    /// The number of the oldest line that is kept.
+    fn oldest(&self) -> u64 {
+        self.next - self.lengths.len() as u64
     }
-}
 
-/// What a follower reads: the lines so far, then the feed.
-#[derive(Debug)]
-pub struct Followed {
-    /// The newest lines, oldest first.
-    pub lines: Vec<Arc<str>>,
-    /// Those to come.
-    pub feed: broadcast::Receiver<Arc<str>>,
-}
-
-impl Default for LogRing {
-    fn default() -> Self {
-        Self { kept: Arc::default(), feed: broadcast::channel(BEHIND).0 }
+    /// A few lines from number `from` on, which must be kept, and before number `end`.
+    fn take(&self, from: u64, end: u64) -> VecDeque<String> {
+        let skip = usize::try_from(from - self.oldest()).unwrap_or(usize::MAX);
+        let most = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX).min(TAKEN);
+        let mut at: usize = self.lengths.iter().take(skip).sum();
+        let mut taken = VecDeque::new();
+        let mut bytes = 0;
+        for length in self.lengths.iter().skip(skip).take(most) {
+            bytes += length;
+            if bytes > TAKEN_BYTES && !taken.is_empty() {
+                break;
+            }
+            let line: Vec<u8> = self.text.range(at..at + length).copied().collect();
+            taken.push_back(String::from_utf8(line).unwrap_or_default());
+            at += length;
+        }
+        taken
     }
 }
 
 impl LogRing {
     /// Remembers one line (without its newline) and tells followers.
     pub fn push(&self, line: &str) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(line);
-        // Under the lock, so that a follower neither misses nor repeats a line.
-        if self.feed.receiver_count() > 0 {
-            let _ = self.feed.send(Arc::from(line));
+        self.lock().push(line);
+        self.shared.more.notify_waiters();
+    }
+
+    /// A reader that begins with the newest `tail` lines (all that are kept where `None`).
+    pub fn reader(&self, tail: Option<usize>) -> Reader {
+        let kept = self.lock();
+        let skip = tail.map_or(0, |tail| kept.lengths.len().saturating_sub(tail));
+        Reader {
+            ring: self.clone(),
+            at: kept.oldest() + skip as u64,
+            end: kept.next,
+            taken: VecDeque::new(),
+            missed: 0,
         }
     }
 
-    /// The newest `tail` lines (all where `None`) and the feed after them.
-    pub fn follow(&self, tail: Option<usize>) -> Followed {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, lengths) = kept.newest(tail);
-        let feed = self.feed.subscribe();
-        // The lines are made without the lock: nobody who logs waits for a reader.
-        drop(kept);
-        let mut rest = text.as_slice();
-        let mut next = |length| {
-            let (line, after) = rest.split_at(length);
-            rest = after;
-            Arc::from(String::from_utf8_lossy(line))
-        };
-        Followed { lines: lengths.into_iter().map(&mut next).collect(), feed }
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the log.
+#[derive(Debug)]
+pub struct Reader {
+    ring: LogRing,
+    /// The number of the first line that was not taken yet.
+    at: u64,
+    /// The number of the first line that came after the reader.
+    end: u64,
+    taken: VecDeque<String>,
+    missed: u64,
+}
+
+impl Reader {
+    /// The next line that was there before the reader, with the number of lines missed before it.
+    pub fn next_of_the_past(&mut self) -> Option<(String, u64)> {
+        self.next_before(self.end)
+    }
+
+    /// The next line that is there, with the number of lines missed before it.
+    pub fn next_so_far(&mut self) -> Option<(String, u64)> {
+        self.next_before(u64::MAX)
+    }
+
+    fn next_before(&mut self, end: u64) -> Option<(String, u64)> {
+        if self.taken.is_empty() {
+            let kept = self.ring.lock();
+            let oldest = kept.oldest();
+            if self.at < oldest {
+                self.missed += oldest.min(end) - self.at;
+                self.at = oldest.min(end);
+            }
+            if self.at >= oldest {
+                self.taken = kept.take(self.at, end.min(kept.next));
+            }
+            self.at += self.taken.len() as u64;
+        }
+        let line = self.taken.pop_front()?;
+        Some((line, std::mem::take(&mut self.missed)))
+    }
+
+    /// Returns when a line is there that was not taken yet.
+    pub async fn more(&self) {
+        loop {
+            let mut told = pin!(self.ring.shared.more.notified());
+            // From here on no line goes unnoticed.
+            told.as_mut().enable();
+            if !self.taken.is_empty() || self.ring.lock().next > self.at {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
@@ -99,16 +160,22 @@ impl LogRing {
 mod tests {
     use super::*;
 
+    /// Everything that a reader of the past is told.
+    fn past(ring: &LogRing, tail: Option<usize>) -> Vec<String> {
+        let mut reader = ring.reader(tail);
+        std::iter::from_fn(|| reader.next_of_the_past()).map(|(line, _)| line).collect()
+    }
+
     #[test]
     fn the_ring_is_bounded_in_lines_and_bytes() {
         let ring = LogRing::default();
         for n in 0..LINES + 10 {
             ring.push(&n.to_string());
         }
-        let kept = ring.follow(None).lines;
+        let kept = past(&ring, None);
         assert_eq!((kept.len(), &*kept[0]), (LINES, "10"));
         ring.push(&"x".repeat(BYTES - 1));
-        assert!(ring.follow(None).lines.len() <= 2);
+        assert!(past(&ring, None).len() <= 2);
     }
 
     #[tokio::test]
@@ -116,11 +183,58 @@ mod tests {
         let ring = LogRing::default();
         ring.push("a");
         ring.push("b");
-        let mut followed = ring.follow(Some(1));
+        let (mut follower, mut past) = (ring.reader(Some(1)), ring.reader(Some(1)));
         ring.push("c");
-        assert_eq!(followed.lines.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["b"]);
-        assert_eq!(&*followed.feed.recv().await.unwrap(), "c");
+        assert_eq!(past.next_of_the_past(), Some(("b".to_owned(), 0)));
+        assert_eq!(past.next_of_the_past(), None);
+        for expected in ["b", "c"] {
+            follower.more().await;
+            assert_eq!(follower.next_so_far(), Some((expected.to_owned(), 0)));
+        }
+        assert_eq!(follower.next_so_far(), None);
+        let pushing = ring.clone();
+        let waiting = async { (follower.more().await, follower.next_so_far()).1 };
+        let (told, ()) = futures_util::join!(waiting, async { pushing.push("d") });
+        assert_eq!(told, Some(("d".to_owned(), 0)));
     }
+
+    #[test]
+    fn who_was_overtaken_is_told_by_how_much() {
+        let ring = LogRing::default();
+        ring.push("0");
+        let (mut follower, mut past) = (ring.reader(None), ring.reader(None));
+        for n in 1..=LINES + 4 {
+            ring.push(&n.to_string());
+        }
+        assert_eq!(follower.next_so_far(), Some(("5".to_owned(), 5)));
+        assert_eq!(follower.next_so_far(), Some(("6".to_owned(), 0)));
+        assert_eq!(past.next_of_the_past(), None, "what came later is not of the past");
+        // Lines that were taken before they were pushed out are still told, and what is missing after them is counted.
+        for n in 0..LINES {
+            ring.push(&format!("later {n}"));
+        }
+        let rest: Vec<_> = std::iter::from_fn(|| follower.next_so_far()).collect();
+        let missed: u64 = rest.iter().map(|(_, missed)| missed).sum();
+        assert_eq!(rest.len() as u64 + missed, (LINES + 4 - 6 + LINES) as u64);
+        assert_eq!(rest.last().unwrap().0, format!("later {}", LINES - 1));
+    }
+
+    #[test]
+    fn a_reader_holds_a_few_lines_and_not_the_log() {
+        let ring = LogRing::default();
+        for n in 0..LINES {
+            ring.push(&format!("{n} {}", "x".repeat(300)));
+        }
+        let mut reader = ring.reader(None);
+        let mut told = 0;
+        while let Some((line, 0)) = reader.next_so_far() {
+            assert!(line.starts_with(&format!("{told} ")), "{line}");
+            assert!(reader.taken.iter().map(String::len).sum::<usize>() <= TAKEN_BYTES);
+            told += 1;
+        }
+        assert_eq!(told, LINES);
+    }
+
     #[test]
     fn lines_stay_whole_when_old_ones_make_room() {
         let ring = LogRing::default();
@@ -128,17 +242,17 @@ mod tests {
         for n in 0..9_000 {
             ring.push(&line(n));
             if n % 1_000 == 999 {
-                let kept = ring.follow(None).lines;
-                let bytes: usize = kept.iter().map(|line| line.len()).sum();
+                let kept = past(&ring, None);
+                let bytes: usize = kept.iter().map(String::len).sum();
                 assert!(bytes <= BYTES && kept.len() >= 1_000, "{bytes} {}", kept.len());
-                assert!(kept.iter().zip(n + 1 - kept.len()..).all(|(kept, n)| **kept == line(n)));
-                assert_eq!(ring.follow(Some(3)).lines, kept[kept.len() - 3..]);
+                assert!(kept.iter().zip(n + 1 - kept.len()..).all(|(kept, n)| *kept == line(n)));
+                assert_eq!(past(&ring, Some(3)), kept[kept.len() - 3..]);
             }
         }
-        assert!(ring.follow(Some(0)).lines.is_empty());
+        assert!(past(&ring, Some(0)).is_empty());
         ring.push(&"x".repeat(BYTES + 1));
         ring.push("");
         ring.push("y");
-        assert_eq!(ring.follow(None).lines.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["", "y"]);
+        assert_eq!(past(&ring, None), ["", "y"]);
     }
 }

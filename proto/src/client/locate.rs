@@ -1,12 +1,16 @@
 //! Which socket to talk to, and whether it can be trusted before a byte is sent.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{FileType, FlockOperation, Stat};
 
 use crate::{
     client::ClientError,
     env::{self, Environment},
+    files,
     paths::{Places, SYSTEM_SOCKET, check_socket_path},
     status::DaemonJson,
 };
@@ -48,9 +52,8 @@ pub fn read_daemon_json(places: &Places) -> Option<DaemonJson> {
 }
 
 fn fs_read(path: &Path) -> Option<Vec<u8>> {
-    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(fd), 64 * 1024), &mut bytes).ok()?;
+    files::open_read(path).ok()?.take(64 * 1024).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -120,10 +123,8 @@ pub fn verify(path: &Path, explicit: bool) -> Result<Option<Located>, ClientErro
 
 /// True where some process holds the single-instance lock. Asks with a shared lock that is dropped at once.
 pub fn lock_is_held(places: &Places) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::open(places.lock_file(), flags, Mode::empty()) else {
-        return false;
-    };
+    // What is not ours alone is no lock of a daemon of ours.
+    let Ok(fd) = files::open_read(&places.lock_file()) else { return false };
     rustix::fs::flock(&fd, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 

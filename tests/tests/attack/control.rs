@@ -93,6 +93,42 @@ fn p05_a_message_of_64_mib_is_refused_by_name_and_costs_no_memory() {
 }
 
 #[test]
+fn p05_log_streams_that_nobody_reads_hold_a_few_lines_each() {
+    let world = World::new();
+    let daemon = world.demo();
+    // A full log.
+    let http = daemon.http();
+    for _ in 0..1_200 {
+        http.get("/nowhere-in-particular").send().refused(404, "not_found");
+    }
+    let before = procfs::rss(daemon.pid()).expect("memory");
+    let window = 0x7fff_ffff_u32;
+    let all_of_it = [&[0, 4][..], &window.to_be_bytes()].concat();
+    let request = [&[0, 0, 0, 0, 2][..], &[8, 1]].concat();
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let mut client = Hostile::connect(&daemon.socket());
+        client.say(PREFACE);
+        client.say(&frame(kind::SETTINGS, 0, 0, &all_of_it));
+        client.say(&frame(kind::WINDOW, 0, 0, &(window - 65_535).to_be_bytes()));
+        for stream in 0..64 {
+            client.say(&frame(kind::HEADERS, flag::END_HEADERS, 2 * stream + 1, &call_headers("DaemonService/Logs")));
+            client.say(&frame(kind::DATA, flag::END_STREAM, 2 * stream + 1, &request));
+        }
+        held.push(client);
+    }
+    let mut bystander = Bystander::default();
+    for _ in 0..20 {
+        bystander.asks(&world);
+    }
+    bystander.report("1,280 log streams that nobody reads");
+    let grown = procfs::rss(daemon.pid()).expect("memory").saturating_sub(before);
+    assert!(grown < 64 << 20, "they cost {} MiB", grown >> 20);
+    drop(held);
+    idle_again(daemon.pid());
+}
+
+#[test]
 fn p05_a_length_that_lies_reserves_nothing() {
     let before = std::cell::Cell::new(0);
     let (_, daemon) = under("lying lengths", 5, |daemon, round| {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bitrouter_tests::{
     World,
     hostile::{Bystander, Hostile, PREFACE, idle_again, raise_descriptors},
-    logs, procfs, wait,
+    logs, process, procfs, sdk, wait,
 };
 
 const CROWD: usize = 10_000;
@@ -50,6 +50,39 @@ fn p05_heavy_ten_thousand_connections_of_one_program_delay_nobody() {
     });
 }
 
+/// As many programs as the daemon takes connections and more, each with a single one: none is greedier than another.
+#[track_caller]
+fn crowded_by_many(kind: &str) {
+    let world = World::new();
+    let daemon = world.demo();
+    let follower = world.command(["logs", "-f"]).spawn();
+    follower.stdout().until_contains("ready");
+    let socket = daemon.socket().to_string_lossy().into_owned();
+    let mut crowd = sdk::script(&world, "crowd.py", &[&socket, "700", kind]).spawn();
+    crowd.stdout().until_contains("ready");
+    let mut bystander = Bystander::default();
+    for _ in 0..30 {
+        bystander.asks(&world);
+    }
+    bystander.report(&format!("700 programs ({kind}) with one connection each"));
+    // Who was there before the crowd goes on.
+    daemon.http().chat("demo/echo", "after-the-crowd").send().ok();
+    follower.stdout().until_contains("\"request\"");
+    process::kill(crowd.pid(), rustix::process::Signal::TERM);
+    assert!(crowd.wait(wait::PATIENCE).success(), "{}", crowd.stderr().text());
+    idle_again(daemon.pid());
+}
+
+#[test]
+fn p05_heavy_a_crowd_of_programs_that_left_displaces_nobody() {
+    crowded_by_many("dead");
+}
+
+#[test]
+fn p05_heavy_a_crowd_of_programs_that_stay_displaces_nobody() {
+    crowded_by_many("alive");
+}
+
 #[test]
 fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
     let world = World::new();
@@ -77,7 +110,7 @@ fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
 }
 
 /// Ends the storm also where the bystander is let down.
-struct Stop<'a>(&'a AtomicBool);
+pub(super) struct Stop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -1,7 +1,10 @@
 //! A daemon that runs out of descriptors: it neither spins nor ends, keeps a way open for its owner's commands, and
 //! serves again when they are free. (Plain accept loops burn a whole core here.)
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bitrouter_tests::{
     Client, Daemon, World,
@@ -10,7 +13,7 @@ use bitrouter_tests::{
     procfs, reach, wait,
 };
 
-use super::socket::report;
+use super::{crowd::Stop, socket::report};
 
 /// A daemon that may hold only so many descriptors.
 #[track_caller]
@@ -75,6 +78,35 @@ fn p05_heavy_64_descriptors_exhausted() {
 #[test]
 fn p05_heavy_128_descriptors_exhausted() {
     exhausted(128);
+}
+
+#[test]
+fn p05_heavy_a_storm_on_few_descriptors_keeps_the_owners_way_open() {
+    raise_descriptors();
+    let world = World::new();
+    let (process, daemon) = cramped(&world, 64);
+    let http = daemon.http();
+    let idle: Vec<_> = (0..60).filter_map(|_| http.try_connect().ok()).collect();
+    let mut bystander = Bystander::default();
+    let running = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while running.load(Ordering::Relaxed) {
+                    drop(Hostile::try_connect(&daemon.socket()));
+                }
+            });
+        }
+        let stop = Stop(&running);
+        for _ in 0..15 {
+            bystander.asks(&world);
+        }
+        drop(stop);
+    });
+    bystander.report("a storm of connects on 64 descriptors");
+    drop(idle);
+    idle_again(daemon.pid());
+    drop(process);
 }
 
 #[test]

@@ -132,9 +132,15 @@ fn p05_a_socket_of_somebody_else_is_refused_and_stays() {
 #[test]
 fn p05_prepared_state_files_are_refused_and_not_followed() {
     for name in ["daemon.lock", "daemon.log"] {
-        let cases: [(&str, PrepareAt<'_>); 3] = [
+        let cases: [(&str, PrepareAt<'_>); 5] = [
             ("symlink", &|world, path| symlink(world.write("home/target", "mine"), path).expect("symlink")),
             ("directory", &|world, _| drop(world.directory(&format!("state/bitrouter/{name}")))),
+            ("hard link", &|world, path| {
+                std::fs::hard_link(world.write("home/target", "mine"), path).expect("link");
+            }),
+            ("FIFO", &|world, path| {
+                world.program("/usr/bin/mkfifo".as_ref(), [path]).run().expect_code(0);
+            }),
             ("foreign", &|world, path| {
                 world.write(&format!("state/bitrouter/{name}"), "");
                 if let Some(foreign) = world.user().foreign() {
@@ -152,15 +158,33 @@ fn p05_prepared_state_files_are_refused_and_not_followed() {
             let path = world.path(&format!("state/bitrouter/{name}"));
             prepare(&world, &path);
             let output = world.cli(["start", "--demo", "--listen", "127.0.0.1:0"]);
-            if name == "daemon.lock" && case == "foreign" {
-                // Whoever may open it can only hold a lock on it: no daemon then, but nothing of it is read or run.
-                continue;
-            }
             assert_eq!(output.code, 1, "{name}, {case}: {}", output.text());
             assert!(output.stderr.contains(name), "{name}, {case}: {}", output.stderr);
-            if case == "symlink" {
+            if ["symlink", "hard link"].contains(&case) {
                 assert_eq!(std::fs::read_to_string(world.path("home/target")).expect("read"), "mine");
             }
+        }
+    }
+}
+
+#[test]
+fn p05_what_stands_in_the_place_of_a_note_is_neither_read_nor_waited_for() {
+    for name in ["daemon.json", "pushed-names"] {
+        for kind in ["symlink", "FIFO"] {
+            let world = World::new();
+            world.directory("state/bitrouter");
+            let path = world.path(&format!("state/bitrouter/{name}"));
+            if kind == "symlink" {
+                symlink(world.write("home/target", "SECRET_OF_MINE\n"), &path).expect("symlink");
+            } else {
+                world.program("/usr/bin/mkfifo".as_ref(), [&path]).run().expect_code(0);
+            }
+            assert_eq!(world.cli(["status"]).code, 1, "{name}, {kind}");
+            let output = world.cli(["start", "--demo", "--listen", "127.0.0.1:0"]).with_code(0);
+            assert!(!output.text().contains("SECRET_OF_MINE"), "{name}, {kind}");
+            let status = world.cli(["status", "--json"]).with_code(0).stdout;
+            assert!(!status.contains("SECRET_OF_MINE"), "{name}, {kind}: {status}");
+            world.cli(["stop"]).expect_code(0);
         }
     }
 }
