@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use bitrouter_proto::wire::{WatchEventsRequest, WatchEventsResponse};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
+    control::Control,
     http::Client,
     process::{self, Process, Stream},
     procfs,
@@ -126,12 +128,19 @@ impl Daemon {
         process::kill(self.pid, signal);
     }
 
-    /// SIGHUP, and waits until the reload it causes was counted or refused.
+    /// SIGHUP, and waits until the reload that *it* causes is in force: an edited env file may cause another one at the
+    /// same time. A refused one is told nobody this way.
     #[track_caller]
     pub fn hangup(&self) {
-        let before = self.status()["reloads"].clone();
+        let mut control = Control::connect(&self.socket());
+        let mut events = control.open("DaemonService/WatchEvents", &WatchEventsRequest {});
         self.signal(Signal::HUP);
-        wait::holds("the reload", || self.status()["reloads"] != before);
+        loop {
+            let event = events.message::<WatchEventsResponse>().expect("a reload by SIGHUP");
+            if event.kind == "reload" && event.fields.get("trigger").is_some_and(|trigger| trigger == "sighup") {
+                return;
+            }
+        }
     }
 
     /// `bitrouter reload`, which must succeed.

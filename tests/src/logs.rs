@@ -18,6 +18,14 @@ pub fn with_message(text: &str, message: &str) -> Vec<Value> {
     lines.filter(|line| member(line, "message") == message).collect()
 }
 
+/// Waits for a reload that `trigger` caused, and returns its line.
+#[track_caller]
+pub fn wait_for_reload_by(daemon: &Daemon, trigger: &str) -> Value {
+    let by = |text: &str| with_message(text, "reload").into_iter().find(|line| member(line, "trigger") == trigger);
+    let text = daemon.stderr().until(&format!("a reload by {trigger}"), |text| by(text).is_some());
+    by(&text).expect("just seen")
+}
+
 /// Waits for `count` lines with this `message` on the stderr of a foreground daemon.
 #[track_caller]
 pub fn wait_for(daemon: &Daemon, message: &str, count: usize) -> Vec<Value> {

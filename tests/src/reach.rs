@@ -8,6 +8,8 @@ use std::{
     sync::OnceLock,
 };
 
+use bitrouter_proto::env::Environment;
+
 /// The binary under test, at a path that every user can execute.
 pub fn binary() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -67,4 +69,17 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
+}
+
+/// Says that this machine lacks something that a test needs, which then returns. In CI that is a failure: no test is
+/// skipped there.
+///
+/// # Panics
+/// Where `CI` is set.
+#[track_caller]
+#[expect(clippy::print_stdout, reason = "shown by the test runner on demand")]
+pub fn lacks(what: &str) {
+    let ci = Environment::of_process().text("CI").is_some();
+    assert!(!ci, "this machine lacks what the test needs: {what}");
+    println!("not tested, because this machine lacks {what}");
 }

@@ -12,11 +12,12 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use bitrouter_proto::env::Environment;
 use rustix::{
     fs::FlockOperation,
     process::{Gid, Uid},
 };
+
+use crate::reach;
 
 /// The first uid handed out. Neither root nor the overflow uid 65534 nor anybody's log-in.
 const FIRST: u32 = 20_000;
@@ -88,9 +89,20 @@ impl User {
             let uid = self.uid + COUNT;
             return Some(Self { uid, gid: uid, switch: true });
         }
-        let ci = Environment::of_process().text("CI").is_some();
-        assert!(!ci, "this test needs a second uid, so CI runs the tests as root");
+        reach::lacks("a second uid: the tests do not run as root");
         None
+    }
+
+    /// A port on loopback that no other world is given and that the kernel hands to nobody by itself (it lies below the
+    /// ephemeral ones): for tests in which one program leaves it and another one takes it. Any free one where the uid
+    /// is shared.
+    pub fn port(self) -> u16 {
+        let own = u16::try_from(self.uid.wrapping_sub(FIRST)).ok().filter(|_| self.switch).map(|n| 12_000 + n);
+        let own = own.filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+        own.unwrap_or_else(|| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.local_addr().expect("an address").port()
+        })
     }
 
     /// Root.

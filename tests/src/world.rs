@@ -137,11 +137,22 @@ impl World {
     /// Writes a file with the given mode, keeping the inode of what stands there (as an editor that truncates does).
     pub fn write_mode(&self, below: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.place_for(below);
+        // Between truncation and content nothing else happens to a file that is already there: who watches it should
+        // meet an editor, not one that stops to change owners.
+        let known = path.exists();
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&path).expect("a file");
-        self.user().own(&file);
-        rustix::fs::fchmod(&file, mode.into()).expect("fchmod");
+        let dress = |file: &std::fs::File| {
+            self.user().own(file);
+            rustix::fs::fchmod(file, mode.into()).expect("fchmod");
+        };
+        if !known {
+            dress(&file);
+        }
         file.write_all(text.as_ref()).expect("write");
+        if known {
+            dress(&file);
+        }
         path
     }
 

@@ -1,11 +1,13 @@
 //! The scripted upstream: raw TCP, so that it can do everything a real provider ever did. It records each request byte
 //! for byte and answers with a [`Reply`], which is a list of steps.
 
+mod absent;
 mod connection;
 mod exchange;
 mod gate;
 mod reply;
 
+pub use absent::Absent;
 pub use exchange::{Exchange, Request};
 pub use gate::Gate;
 pub use reply::{Reply, Step};
@@ -57,7 +59,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Provider {
     /// Starts it on a free port.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the provider");
+        Self::start_at(0)
+    }
+
+    /// Starts it on a certain port.
+    pub fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port for the provider");
         let addr = listener.local_addr().expect("the provider's address");
         let shared = Arc::new(Shared {
             queue: Mutex::default(),

@@ -41,13 +41,10 @@ fn p15_sighup_reloads_and_the_log_names_the_sender() {
     daemon.hangup();
     daemon.http().chat(MODEL, "x").send().ok();
     assert_eq!(cast.provider.exchange(0).request.key(), Some("new"));
-    let lines = logs::wait_for(&daemon, "reload", 1);
-    let line = lines
-        .iter()
-        .find(|line| logs::member(line, "trigger").as_str().is_some_and(|text| text.to_lowercase().contains("hup")));
-    let line = line.unwrap_or_else(|| panic!("no reload by signal in {lines:?}"));
-    assert_eq!(logs::member(line, "sender_pid"), std::process::id());
-    assert_eq!(logs::member(line, "sender_uid"), rustix::process::getuid().as_raw());
+    // The watch may have read the edited file before the signal did, under a line of its own.
+    let line = logs::wait_for_reload_by(&daemon, "sighup");
+    assert_eq!(logs::member(&line, "sender_pid"), std::process::id());
+    assert_eq!(logs::member(&line, "sender_uid"), rustix::process::getuid().as_raw());
 }
 
 #[test]
@@ -119,14 +116,13 @@ fn p15_requests_around_reloads_use_the_old_or_the_new_key_and_none_fails() {
         callers.into_iter().map(|caller| caller.join().expect("a caller")).sum::<usize>()
     });
     assert_eq!(cast.provider.count(), sent);
-    let mut newest = -1;
+    // Which key a request used depends on when it began, which its place in the queue does not tell: the binary
+    // `rotation` checks that. Here no request may have used anything but a whole key.
+    let known: Vec<String> = (0..20).map(|round| format!("key-{round}")).chain(["old".to_owned()]).collect();
     for number in 0..sent {
         let exchange = cast.provider.exchange(number);
-        let key = exchange.request.key().expect("a key").to_owned();
-        let round = key.strip_prefix("key-").map_or(-1, |round| round.parse().expect("a round"));
-        // Two requests that overtake each other by one round are both right.
-        assert!(round + 1 >= newest, "`{key}` after round {newest}");
-        newest = newest.max(round);
+        let key = exchange.request.key().expect("a key");
+        assert!(known.iter().any(|one| one == key), "`{key}` was never a key");
     }
     daemon.http().chat(MODEL, "x").send().ok();
     assert_eq!(cast.provider.last().request.key(), Some("key-19"));

@@ -2,13 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use bitrouter_tests::{User, World, logs, sdk};
+use bitrouter_tests::{User, World, hostile::AT_MOST, logs, reach, sdk};
 
 #[test]
 fn p05_root_reaches_another_users_daemon_only_when_told_where() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return;
+        return reach::lacks("a second uid: the tests do not run as root");
     }
     let _daemon = world.demo();
     let socket = world.socket().to_string_lossy().into_owned();
@@ -79,7 +79,7 @@ fn p05_a_slow_or_broken_client_delays_nobody() {
         .collect();
     for _ in 0..5 {
         let output = world.cli(["status"]).with_code(0);
-        assert!(output.took.as_millis() < 1000, "status took {:?}", output.took);
+        assert!(output.took < AT_MOST, "status took {:?}", output.took);
     }
     drop(held);
 }

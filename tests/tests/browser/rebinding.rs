@@ -31,7 +31,7 @@ fn p06_a_page_that_rebinds_its_name_reads_and_spends_nothing() {
         Some(Reply::with(200, &[("content-type", "text/plain"), ("access-control-allow-origin", "*")], answer))
     });
     // The attacker's server, on the port that the daemon will have.
-    let lure = Provider::start();
+    let lure = Provider::start_at(world.user().port());
     lure.always(|_| html(PAGE));
     let port = lure.addr().port();
     let url = format!("http://{REBOUND}:{port}/?home=http://{ATTACKER}:{}", home.port());

@@ -1,8 +1,6 @@
 //! Rows: the provider cannot be reached, or the answer needs more than a script.
 
-use std::net::TcpListener;
-
-use bitrouter_tests::{Provider, Reply, sdk};
+use bitrouter_tests::{Provider, Reply, provider::Absent, sdk};
 
 use crate::row::{Asks, Says, Scene, Sees, answering};
 
@@ -22,10 +20,8 @@ const UNAVAILABLE: (Sees, Says) = (Sees::Refusal(502, "upstream_unavailable"), S
 
 #[test]
 fn p13_a_provider_that_refuses_the_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr = listener.local_addr().expect("an address");
-    drop(listener);
-    unreachable(&Scene::at(&format!("http://{addr}/v1"), ""), UNAVAILABLE.0, UNAVAILABLE.1);
+    let absent = Absent::somewhere();
+    unreachable(&Scene::at(&absent.base_url(), ""), UNAVAILABLE.0, UNAVAILABLE.1);
 }
 
 #[test]

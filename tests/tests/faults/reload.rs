@@ -87,18 +87,21 @@ reloads! {
     }
     p15_a_pipe_for_an_env_file {
         fault: |world| {
-            let path = world.path(ENV);
-            std::fs::remove_file(&path).expect("remove");
-            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            // Made aside: in between there would be no file, which is fine and a reload.
+            let aside = world.path("config/bitrouter/aside");
+            rustix::fs::mknodat(rustix::fs::CWD, &aside, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
                 .expect("a pipe");
-            world.user().own_path(&path);
+            world.user().own_path(&aside);
+            std::fs::rename(aside, world.path(ENV)).expect("rename");
         },
         said: [ENV],
     }
     p15_a_directory_for_an_env_file {
         fault: |world| {
-            std::fs::remove_file(world.path(ENV)).expect("remove");
-            world.directory(ENV);
+            // No directory can be renamed over a file, but the two can change places.
+            let aside = world.directory("config/bitrouter/aside");
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            rustix::fs::renameat_with(rustix::fs::CWD, aside, rustix::fs::CWD, world.path(ENV), flags).expect("rename");
         },
         said: [ENV],
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bitrouter_tests::{Gate, Reply, provider::Step};
 
-use crate::row::{Says, Sees, replies};
+use crate::row::{Asks, Says, Sees, breaks_off, replies};
 
-/// The limit of `[timeouts]` that a row runs into: long enough that nothing else does.
-const SHORT: Duration = Duration::from_millis(400);
+/// The limit of `[timeouts]` that a row runs into: long enough that nothing else does, on a busy machine too.
+const SHORT: Duration = Duration::from_secs(2);
 
-const FIRST: &str = "[timeouts]\nfirst_byte = \"400ms\"\n";
-const BETWEEN: &str = "[timeouts]\nbetween_chunks = \"400ms\"\n";
-const TOTAL: &str = "[timeouts]\nbetween_chunks = \"10s\"\ntotal = \"400ms\"\n";
+const FIRST: &str = "[timeouts]\nfirst_byte = \"2s\"\n";
+const BETWEEN: &str = "[timeouts]\nbetween_chunks = \"2s\"\n";
+const TOTAL: &str = "[timeouts]\nbetween_chunks = \"30s\"\ntotal = \"2s\"\n";
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 const ERROR: &str = r#"{ "error" : {"message":"slow down \u00e9","code":1e2} }"#;
 
@@ -64,22 +64,10 @@ replies! {
         caller: Sees::Refusal(502, "upstream_interrupted"),
         log: Says(502, Some("upstream_interrupted")),
     }
-    p13_reset_in_the_middle_of_json {
-        asks: Whole,
-        provider: half_json().then(Step::Pause(SHORT / 8)).reset(),
-        caller: Sees::Cut,
-        log: Says(200, Some("upstream_interrupted")),
-    }
     p13_closed_in_the_middle_of_json {
         asks: Whole,
         provider: half_json().close(),
         caller: Sees::Cut,
-        log: Says(200, Some("upstream_interrupted")),
-    }
-    p13_reset_in_the_middle_of_a_stream {
-        asks: Stream,
-        provider: before().then(Step::Pause(SHORT / 8)).reset(),
-        caller: Sees::Event("upstream_interrupted"),
         log: Says(200, Some("upstream_interrupted")),
     }
     p13_closed_in_the_middle_of_a_chunk {
@@ -191,4 +179,19 @@ replies! {
         caller: Sees::Refusal(503, "upstream_error"),
         log: Says(503, Some("upstream_error")),
     }
+}
+
+// A reset takes what was sent and not yet read with it: in these rows it comes when the caller has seen the beginning.
+
+#[test]
+fn p13_reset_in_the_middle_of_json() {
+    let reply = |gate: &Gate| half_json().gate(gate).reset();
+    breaks_off(Asks::Whole, reply, "{\"id\":\"x", Sees::Cut, Says(200, Some("upstream_interrupted")));
+}
+
+#[test]
+fn p13_reset_in_the_middle_of_a_stream() {
+    let reply = |gate: &Gate| before().gate(gate).reset();
+    let event = Sees::Event("upstream_interrupted");
+    breaks_off(Asks::Stream, reply, "\"before\"", event, Says(200, Some("upstream_interrupted")));
 }

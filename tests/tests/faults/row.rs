@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, thread};
 
-use bitrouter_tests::{Answer, Daemon, End, MODEL, Provider, Reply, World, logs};
+use bitrouter_tests::{Answer, Daemon, End, Gate, MODEL, Provider, Reply, World, http::Call, logs};
 use serde_json::{Value, json};
 
 /// Which call meets the fault.
@@ -76,10 +76,14 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn ask(&self, asks: Asks) -> Answer {
+        self.call(asks).send()
+    }
+
+    fn call(&self, asks: Asks) -> Call {
         let http = self.daemon.http();
         match asks {
-            Asks::Whole => http.chat(MODEL, "x").send(),
-            Asks::Stream => http.chat_stream(MODEL, "x").send(),
+            Asks::Whole => http.chat(MODEL, "x"),
+            Asks::Stream => http.chat_stream(MODEL, "x"),
         }
     }
 
@@ -151,7 +155,28 @@ pub(crate) fn meets(settings: &str, asks: Asks, reply: Reply, sees: Sees, says: 
     let provider = Provider::start();
     let scene = Scene::at(&provider.base_url(), settings);
     provider.next(reply);
-    sees.check(&scene.ask(asks));
+    let answer = scene.ask(asks);
+    checked(&provider, &scene, &answer, sees, says);
+}
+
+/// The same with a reply that waits at a gate, which opens once the caller has read `needle`.
+#[track_caller]
+pub(crate) fn breaks_off(asks: Asks, reply: impl FnOnce(&Gate) -> Reply, needle: &str, sees: Sees, says: Says) {
+    let provider = Provider::start();
+    let scene = Scene::at(&provider.base_url(), "");
+    let gate = Gate::new();
+    provider.next(reply(&gate));
+    let mut open = scene.call(asks).open();
+    let (begun, _) = open.until_contains(needle);
+    gate.open();
+    let mut answer = open.finish();
+    answer.body.splice(..0, begun.into_bytes());
+    checked(&provider, &scene, &answer, sees, says);
+}
+
+#[track_caller]
+fn checked(provider: &Provider, scene: &Scene, answer: &Answer, sees: Sees, says: Says) {
+    sees.check(answer);
     scene.said(says, false);
     assert_eq!(provider.count(), 1, "it was sent again, and may be charged twice");
     scene.goes_on();

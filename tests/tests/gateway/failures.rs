@@ -1,6 +1,6 @@
 //! No journey of the caller ends in a hang or a silent truncation, whatever the provider does in mid-answer.
 
-use bitrouter_tests::{End, MODEL, Provider, Reply, Stage, World};
+use bitrouter_tests::{End, MODEL, Provider, Reply, Stage, World, provider::Absent};
 use serde_json::Value;
 
 /// Checks that a stream that broke kept what came first, said so, and ended in an orderly way.
@@ -101,11 +101,12 @@ fn an_answer_that_breaks_after_its_first_byte_is_never_a_whole_one() {
 
 #[test]
 fn p13_a_provider_that_is_not_there_is_502() {
-    let stage = Stage::new();
-    let addr = stage.provider.addr();
-    drop(stage.provider);
-    let error = stage.daemon.http().chat(MODEL, "x").send().refused(502, "upstream_unavailable");
-    assert!(!error.to_string().contains(&stage.key), "{addr}");
+    let world = World::new();
+    let (absent, key) = (Absent::somewhere(), world.canary("openai"));
+    world.config(&format!("[providers.openai]\nbase_url = \"{}\"\n", absent.base_url()));
+    let daemon = world.serve().env("OPENAI_API_KEY", &key).start();
+    let error = daemon.http().chat(MODEL, "x").send().refused(502, "upstream_unavailable");
+    assert!(!error.to_string().contains(&key), "{error}");
 }
 
 #[test]

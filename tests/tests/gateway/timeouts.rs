@@ -12,7 +12,7 @@ fn timed(least_ms: u64, call: impl FnOnce() -> Answer) -> Answer {
     let answer = call();
     let took = clock::mono().saturating_duration_since(before);
     assert!(took >= Duration::from_millis(least_ms * 9 / 10), "it took only {took:?}");
-    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(took < Duration::from_secs(10), "it took {took:?}");
     answer
 }
 
@@ -50,13 +50,13 @@ fn p13_a_stall_in_a_stream_ends_it_with_an_event() {
 
 #[test]
 fn p13_a_drip_that_never_ends_meets_the_total() {
-    let stage = Stage::with("[timeouts]\nbetween_chunks = \"10s\"\ntotal = \"500ms\"\n");
+    let stage = Stage::with("[timeouts]\nbetween_chunks = \"10s\"\ntotal = \"2s\"\n");
     let mut reply = Reply::stream().token("before");
     for _ in 0..100 {
         reply = reply.token("drip").then(Step::Pause(Duration::from_millis(50)));
     }
     stage.provider.next(reply.done());
-    timed_out(&timed(500, || stage.stream().finish()));
+    timed_out(&timed(2000, || stage.stream().finish()));
 }
 
 #[test]

@@ -82,12 +82,13 @@ fn p15_stopping_is_announced_before_the_drain() {
 #[test]
 fn p15_the_watchdog_is_fed_twice_within_its_limit_and_only_while_the_daemon_turns() {
     let world = World::new();
-    let limit = Duration::from_millis(800);
+    // Half of it passes between two meals; the other half is what a busy machine may add.
+    let limit = Duration::from_secs(3);
     let (notify, daemon) = managed(&world, |serve| serve.env("WATCHDOG_USEC", limit.as_micros().to_string()));
-    wait::holds("six meals", || notify.count("WATCHDOG=1") >= 6);
+    wait::holds("four meals", || notify.count("WATCHDOG=1") >= 4);
     let meals: Vec<_> = notify.heard().into_iter().filter(|one| one.says("WATCHDOG=1")).map(|one| one.at).collect();
     let longest = meals.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().expect("meals");
-    report("the longest pause between two meals of a watchdog of 800 ms", longest);
+    report("the longest pause between two meals of a watchdog of 3 s", longest);
     assert!(longest < limit, "{longest:?}");
     // A process that does not turn does not feed.
     daemon.signal(Signal::STOP);

@@ -1,10 +1,6 @@
 //! Sockets that a service manager bound: with names and without, never unlinked, changed or bound again.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    os::unix::fs::MetadataExt as _,
-    path::PathBuf,
-};
+use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use bitrouter_tests::{Client, World, process::Process, reach, wait};
 
@@ -17,8 +13,7 @@ struct Scene {
 fn scene() -> Scene {
     let world = World::new();
     let path = world.directory("run/bitrouter").join("control.sock");
-    // A free port; whoever takes it in between makes the test fail with that reason.
-    let http = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let http = SocketAddr::from(([127, 0, 0, 1], world.user().port()));
     Scene { world, path, http }
 }
 

@@ -168,5 +168,7 @@ fn p15_touching_a_file_without_a_change_is_no_reload() {
     // A change that counts comes after them: when it is in force, they had their time.
     world.rename_over("config/bitrouter/env", line("other"));
     effective(&daemon, "other");
+    // The key is in force a moment before its reload is counted.
+    wait::holds("the count", || reloads.count() > before);
     assert_eq!(reloads.count(), before + 1);
 }

@@ -107,13 +107,7 @@ fn p15_the_log_names_who_asked_for_each_reload() {
     world.env_file("OPENAI_API_KEY=one\n");
     let daemon = world.serve().args(["--log-format", "json"]).start();
     let command = world.command(["reload"]).spawn();
-    let by = |trigger: &str| {
-        daemon.stderr().until(&format!("a reload by {trigger}"), |text| {
-            logs::with_message(text, "reload").iter().any(|line| logs::member(line, "trigger") == trigger)
-        });
-        let lines = logs::with_message(&daemon.stderr().text(), "reload");
-        lines.into_iter().find(|line| logs::member(line, "trigger") == trigger).expect("just seen")
-    };
+    let by = |trigger: &str| logs::wait_for_reload_by(&daemon, trigger);
     let line = by("command");
     assert_eq!(logs::member(&line, "sender_pid"), command.pid(), "{line}");
     assert_eq!(logs::member(&line, "sender_uid"), world.user().uid(), "{line}");
