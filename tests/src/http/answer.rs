@@ -1,6 +1,6 @@
 //! An answer: read at once, or piece by piece while it comes.
 
-use std::{net::TcpStream, time::Instant};
+use std::{io::ErrorKind, net::TcpStream, time::Instant};
 
 use bitrouter_proto::clock;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub enum End {
     Stalled,
     /// The framing itself was broken.
     Malformed,
-    /// The connection closed without any answer.
+    /// The connection closed, or was reset, without any answer.
     Nothing,
 }
 
@@ -113,7 +113,8 @@ pub struct Opened {
     pub headers: Vec<(String, String)>,
     source: Buffered<TcpStream>,
     body: Body,
-    nothing: bool,
+    /// How it ended where not even a whole head came.
+    headless: Option<End>,
 }
 
 impl Opened {
@@ -124,15 +125,24 @@ impl Opened {
 
     fn next(mut source: Buffered<TcpStream>) -> Self {
         loop {
-            let Ok(Some(head)) = source.until(b"\r\n\r\n") else {
-                return Self { status: 0, headers: Vec::new(), source, body: Body::new(Framing::Empty), nothing: true };
+            let head = match source.until(b"\r\n\r\n") {
+                Ok(Some(head)) => head,
+                Ok(None) if source.has_rest() => return Self::headless(source, End::Truncated),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Self::headless(source, End::Stalled);
+                }
+                Ok(None) | Err(_) => return Self::headless(source, End::Nothing),
             };
             let (status, headers) = parse(&head);
             if status == 101 || status / 100 != 1 {
                 let body = Body::new(framing(status, &headers));
-                return Self { status, headers, source, body, nothing: false };
+                return Self { status, headers, source, body, headless: None };
             }
         }
+    }
+
+    fn headless(source: Buffered<TcpStream>, end: End) -> Self {
+        Self { status: 0, headers: Vec::new(), source, body: Body::new(Framing::Empty), headless: Some(end) }
     }
 
     /// The first header of this name (in lower case).
@@ -160,7 +170,7 @@ impl Opened {
 
     /// How the body ended, once it has.
     pub fn end(&self) -> Option<End> {
-        if self.nothing { Some(End::Nothing) } else { self.body.end() }
+        self.headless.or_else(|| self.body.end())
     }
 
     /// The connection, to leave it or to look at it.
@@ -180,7 +190,8 @@ impl Opened {
             body.extend(piece);
         }
         let end = self.end().unwrap_or(End::Complete);
-        assert!(!self.source.has_rest() || end == End::Malformed, "bytes came after the end of the answer");
+        let whole = self.headless.is_none() && end != End::Malformed;
+        assert!(!whole || !self.source.has_rest(), "bytes came after the end of the answer");
         (Answer { status: self.status, headers: self.headers, body, end }, self.source.into_source())
     }
 }

@@ -56,13 +56,14 @@ fn completions_know_the_verbs() {
 }
 
 #[test]
-fn a_cheap_status_costs_little() {
+fn a_status_costs_no_multiple_of_another_command() {
     let world = World::new();
     let _daemon = world.demo();
     let mut status: Vec<_> = (0..30).map(|_| world.cli(["status"]).with_code(0).took).collect();
     let mut empty: Vec<_> = (0..30).map(|_| world.cli(["--version"]).with_code(0).took).collect();
     status.sort();
     empty.sort();
-    // The bound against an empty process is measured in `bench`; here it must only not be something else entirely.
+    // The bound of three times an empty process is measured in `make bench` and not here, beside other tests: this
+    // one only notices something else entirely, such as a pause or a second process.
     assert!(status[15] < empty[15] * 8 + std::time::Duration::from_millis(20), "{:?} and {:?}", status[15], empty[15]);
 }

@@ -11,7 +11,7 @@ fn client(provider: &Provider, world: &World) -> Client {
 #[test]
 fn a_scripted_answer_ends_as_the_script_says() {
     let world = World::new();
-    let table: [(&str, Reply, u16, End); 8] = [
+    let table: [(&str, Reply, u16, End); 11] = [
         ("whole", Reply::json(200, "{}"), 200, End::Complete),
         ("whole stream", Reply::stream().token("a").done().cut_every(1), 200, End::Complete),
         ("close-delimited", Reply::until_close(200, &[]).piece("x").close(), 200, End::Complete),
@@ -20,6 +20,9 @@ fn a_scripted_answer_ends_as_the_script_says() {
         ("half a chunk", Reply::stream().half_chunk("abcdef").close(), 200, End::Truncated),
         ("stall", Reply::stream().token("a").stall(), 200, End::Stalled),
         ("nothing", Reply::nothing().close(), 0, End::Nothing),
+        ("reset at once", Reply::nothing().reset(), 0, End::Nothing),
+        ("half a head", Reply::raw("HTTP/1.1 200 O").close(), 0, End::Truncated),
+        ("silence", Reply::nothing().stall(), 0, End::Stalled),
     ];
     for (name, reply, status, end) in table {
         let provider = Provider::start();

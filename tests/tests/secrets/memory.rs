@@ -93,8 +93,8 @@ fn p03_memory_that_runs_out_says_no_secret() {
 }
 
 #[test]
-fn p03_a_panic_would_not_print_a_secret() {
-    // A secret's type cannot print itself: what a panic message could hold is the debug form of a message.
+fn p03_messages_that_carry_keys_print_only_their_names() {
+    // What an `unwrap` would print of them.
     let variable = bitrouter_proto::wire::Variable { name: "OPENAI_API_KEY".into(), value: Some("sk-secret".into()) };
     let push = bitrouter_proto::wire::PushRequest { variables: vec![variable.clone()] };
     let reload = bitrouter_proto::wire::ReloadRequest { variables: vec![variable.clone()], forget: Vec::new() };

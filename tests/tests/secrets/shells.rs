@@ -50,6 +50,7 @@ fn p03_reload_and_start_put_nothing_into_argument_lists_or_children() {
     let key = world.canary("openai");
     let trace = world.path("home/trace");
     let (file, binary) = (trace.to_string_lossy().into_owned(), reach::binary().to_string_lossy().into_owned());
+    let mut pid = serde_json::Value::Null;
     for args in [&["start", "--demo", "--listen", "127.0.0.1:0"][..], &["reload"], &["restart"], &["status", "--json"]]
     {
         let mut all = vec!["-f", "-qq", "-s", "4096", "-A", "-o", &file, "-e", "trace=execve", &binary];
@@ -58,7 +59,9 @@ fn p03_reload_and_start_put_nothing_into_argument_lists_or_children() {
         let strace = world.program("/usr/bin/strace".as_ref(), &all).env("OPENAI_API_KEY", &key).spawn();
         let text = strace.stdout();
         if args[0] == "start" || args[0] == "restart" {
-            world.until_running();
+            // After `restart` it is not the old one that must be there.
+            wait::holds("another daemon", || world.until_running()["pid"] != pid);
+            pid = world.until_running()["pid"].clone();
         } else {
             text.ends_within(wait::PATIENCE);
         }
