@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use bitrouter_gateway::{Gateway, registry::Kind};
 use bitrouter_proto::{
     PROTOCOL, VERSION, clock,
@@ -38,7 +39,7 @@ pub struct StopOrder {
 pub struct Identity {
     /// `host:port` of each inference listener.
     pub listen: Vec<String>,
-    /// The control socket.
+    /// The control socket at the start.
     pub socket: PathBuf,
     /// The flags it was started with, for `restart`.
     pub serve_args: Vec<String>,
@@ -50,6 +51,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Agent {
     identity: Identity,
+    socket: ArcSwap<PathBuf>,
     gateway: Arc<Gateway>,
     reloader: Reloader,
     health: Health,
@@ -85,6 +87,7 @@ impl Agent {
     pub fn new(parts: Parts) -> Self {
         let Parts { identity, gateway, reloader, health, events, logging, stop } = parts;
         Self {
+            socket: ArcSwap::from_pointee(identity.socket.clone()),
             identity,
             gateway,
             reloader,
@@ -116,6 +119,11 @@ impl Agent {
     pub fn is_draining(&self) {
         self.phase.fetch_max(2, Ordering::Relaxed);
         self.events.send("draining", "no new connections; running requests finish", &[]);
+    }
+
+    /// The control socket has another place.
+    pub fn moved(&self, socket: PathBuf) {
+        self.socket.store(Arc::new(socket));
     }
 
     /// The whole status.
@@ -163,7 +171,7 @@ impl Agent {
             started_at: Some(self.started_at.clone()),
             uptime_s: Some(clock::mono().saturating_duration_since(self.started).as_secs()),
             listen: self.identity.listen.clone(),
-            socket: Some(self.identity.socket.display().to_string()),
+            socket: Some(self.socket.load().display().to_string()),
             config: in_force.config_path.as_ref().map(|path| path.display().to_string()),
             providers,
             reloads,
@@ -222,7 +230,7 @@ impl Agent {
     /// Changes the log level; answers the one before.
     pub fn set_log_level(&self, level: Level) -> Level {
         let previous = self.logging.set_level(level);
-        tracing::info!(level = level.as_str(), previous = previous.as_str(), "log level");
+        tracing::info!(now = level.as_str(), before = previous.as_str(), "log level");
         previous
     }
 
@@ -257,9 +265,9 @@ impl Agent {
         let active = status.providers.iter().filter(|provider| provider.active).count();
         let listen = status.listen.first().cloned().unwrap_or_default();
         let mut text = format!("{} on {listen}; {active} providers", status.state.as_str());
-        if let Some(worst) = status.warnings.first() {
+        for warning in &status.warnings {
             text.push_str("; ");
-            text.push_str(&worst.message);
+            text.push_str(&warning.message);
         }
         text
     }

@@ -22,4 +22,4 @@ pub mod reload;
 pub mod telemetry;
 
 pub use environment::shipped_variable_names;
-pub use lifecycle::{Detached, ServeError, ServeOptions, Started, detach, holder as lock_holder, serve};
+pub use lifecycle::{Detached, ServeError, ServeOptions, Started, check, detach, holder as lock_holder, serve};

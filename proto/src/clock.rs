@@ -1,11 +1,18 @@
 //! The only door to the clocks: wall clock for what people read and for expiry, monotonic clock for waiting.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Now on the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub fn mono() -> Instant {
     Instant::now()
+}
+
+/// The monotonic time after `wait`. A wait that is longer than the clock can say ends in a year that nobody sees.
+pub fn after(wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
+    let now = mono();
+    now.checked_add(wait).unwrap_or_else(|| now + CENTURY)
 }
 
 /// Now on the wall clock.
@@ -28,7 +35,11 @@ pub fn now_rfc3339() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[test]
+    fn no_wait_is_too_long() {
+        assert!(after(Duration::MAX) > after(Duration::from_hours(365 * 24)));
+    }
 
     #[test]
     fn times_are_utc_rfc3339() {

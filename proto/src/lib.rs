@@ -20,6 +20,7 @@ pub mod convert;
 pub mod env;
 pub mod files;
 pub mod paths;
+pub mod shell;
 pub mod status;
 #[cfg(feature = "tasks")]
 pub mod tasks;

@@ -43,6 +43,11 @@ impl Trap {
         format!("http://{}", self.addr)
     }
 
+    /// True where somebody called out since the last [`Trap::take`].
+    pub fn is_sprung(&self) -> bool {
+        !self.hits.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The request lines caught so far, and forgets them: for a test that means to be caught.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.hits.lock().unwrap_or_else(PoisonError::into_inner))

@@ -15,7 +15,7 @@ mod stop;
 use std::{ffi::OsString, path::PathBuf};
 
 use bitrouter_proto::{
-    client::{Client, ClientError},
+    client::{self, Client, ClientError},
     codes::exit,
     env::{self, Environment},
 };
@@ -42,6 +42,11 @@ impl Context {
         Client::connect(&self.environment, self.socket.as_deref()).await
     }
 
+    /// The one socket to talk to, where `--socket` or `BITROUTER_SOCKET` names it.
+    pub(crate) fn named_socket(&self) -> Option<PathBuf> {
+        client::named(&self.environment, self.socket.as_deref())
+    }
+
     /// Runs one asynchronous verb. The runtime has no threads, so that `start` may fork afterwards.
     #[expect(clippy::unused_self, reason = "verbs reach the runtime through their context")]
     pub(crate) fn block_on<T>(&self, verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -61,7 +66,8 @@ pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
     };
     let printer = Printer { json: cli.json || wants_json };
     let context = Context { environment, socket: cli.socket, printer };
-    match borrowed_home(&context.environment).and_then(|()| dispatch(&context, cli.verb)) {
+    let checked = if needs_home(&context, cli.verb.as_ref()) { borrowed_home(&context.environment) } else { Ok(()) };
+    match checked.and_then(|()| dispatch(&context, cli.verb)) {
         Ok(status) => status,
         Err(failure) => printer.failure(&failure),
     }
@@ -71,7 +77,7 @@ fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
     match verb {
         None => serve::bare(context),
         Some(Verb::Serve(flags)) => serve::foreground(context, &flags),
-        Some(Verb::Start(flags)) => start::run(context, &flags),
+        Some(Verb::Start(flags)) => start::run(context, &flags, "start"),
         Some(Verb::Stop { timeout }) => stop::run(context, timeout),
         Some(Verb::Restart { timeout, flags }) => restart::run(context, timeout, &flags),
         Some(Verb::Reload { forget }) => reload::run(context, &forget),
@@ -95,10 +101,23 @@ fn misunderstood(error: &clap::Error, printer: Printer) -> Status {
     let first = text.lines().next().unwrap_or_default();
     let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
     let more: Vec<&str> = text.lines().skip(1).take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();
-    let more: Vec<&str> = more.into_iter().map(|line| line.strip_prefix("tip: ").unwrap_or(line)).collect();
+    // Where to read on is said by our own hint.
+    let more = more.into_iter().filter(|line| !line.starts_with("For more information"));
+    let more: Vec<&str> = more.map(|line| line.strip_prefix("tip: ").unwrap_or(line)).collect();
     let parts = [vec![message.as_str()], more].concat();
     let message = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     printer.failure(&Failure::caller("bad_argument", message).hint("bitrouter --help"))
+}
+
+/// Whether a verb looks below `HOME` or writes there: not where it only prints, or talks to the socket it was told.
+fn needs_home(context: &Context, verb: Option<&Verb>) -> bool {
+    match verb {
+        Some(Verb::Completions { .. } | Verb::Hook { .. }) => false,
+        Some(Verb::Stop { .. } | Verb::Reload { .. } | Verb::Status | Verb::Logs(_) | Verb::Push { .. }) => {
+            context.socket.is_none()
+        }
+        None | Some(Verb::Serve(_) | Verb::Start(_) | Verb::Restart { .. }) => true,
+    }
 }
 
 /// Refuses `sudo bitrouter` that kept somebody else's `HOME`: root would leave files there that the owner cannot use.
@@ -110,9 +129,12 @@ fn borrowed_home(environment: &Environment) -> Result<(), Failure> {
     let Some(home) = environment.path(env::HOME) else { return Ok(()) };
     match std::fs::metadata(&home) {
         Ok(meta) if meta.uid() != 0 => {
-            let message =
-                format!("you are root, but `HOME` is `{}`, which belongs to uid {}", home.display(), meta.uid());
-            Err(Failure::caller("foreign_home", message).hint("run it without sudo, or with `sudo -H`"))
+            let message = format!(
+                "you are root, but `HOME` is `{}`, which belongs to uid {}; leave out sudo, or let it set `HOME`",
+                home.display(),
+                meta.uid()
+            );
+            Err(Failure::caller("foreign_home", message).hint("sudo -H bitrouter"))
         }
         _ => Ok(()),
     }

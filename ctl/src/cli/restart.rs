@@ -8,7 +8,7 @@ use clap::Parser as _;
 use super::{
     Context,
     args::{Cli, ServeFlags, Verb},
-    start,
+    serve, start,
 };
 use crate::{
     exit::{Failure, Status},
@@ -24,13 +24,18 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
         };
         let status = client.status().clone();
         if status.service_managed {
+            let user = if rustix::process::geteuid().is_root() { "" } else { "--user " };
             return Err(Failure::caller("service_managed", "a service manager runs this daemon")
-                .hint("systemctl --user restart bitrouter"));
+                .hint(format!("systemctl {user}restart bitrouter")));
         }
+        // What the new one could not do is found out while the old one still serves.
+        launch::can_restart(context, status.socket.as_deref())?;
+        let flags = merged(&status.serve_args, flags);
+        serve::check(context, &flags)?;
         let ending = launch::order_stop(&client, timeout).await?;
-        Ok(Some((status, ending)))
+        Ok(Some((status, ending, flags)))
     })?;
-    let Some((status, ending)) = kept else { return start::run(context, flags) };
+    let Some((status, ending, flags)) = kept else { return start::run(context, flags, "restart") };
     ending.wait()?;
     if status.pushed_variables > 0 {
         context.printer.note(&format!(
@@ -38,7 +43,7 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
             status.pushed_variables
         ));
     }
-    start::run(context, &merged(&status.serve_args, flags))
+    start::run(context, &flags, "restart")
 }
 
 /// The running daemon's flags, with those given now in their place.

@@ -10,7 +10,10 @@ use bitrouter_daemon::{Detached, ServeError, ServeOptions, Started, config::LogF
 use bitrouter_proto::{codes::exit, paths::Places};
 
 use super::{Context, args::ServeFlags, status};
-use crate::exit::{Failure, Status};
+use crate::{
+    exit::{Failure, Status},
+    launch,
+};
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
@@ -28,11 +31,19 @@ pub(super) fn bare(context: &Context) -> Result<Status, Failure> {
     if let Some(running) = status::if_running(context)? {
         return Ok(running);
     }
+    // The variable is meant for clients, which this was until now: it named a socket where no daemon is.
+    if let Some(named) = context.named_socket() {
+        return Err(launch::cannot_choose("serve", &named));
+    }
     foreground(context, &ServeFlags::default())
 }
 
 /// `bitrouter serve`.
 pub(super) fn foreground(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
+    // `BITROUTER_SOCKET` is for clients, and may be set where a daemon is started for them.
+    if let Some(named) = &context.socket {
+        return Err(launch::cannot_choose("serve", named));
+    }
     let options = options(context, flags, false)?;
     let greet = std::io::stdout().is_terminal() && !context.printer.json;
     bitrouter_daemon::serve(&options, |banner| {
@@ -56,6 +67,11 @@ pub(crate) fn detached(context: &Context, flags: &ServeFlags, patience: Duration
         Detached::Parent(Started::Failed(error)) if error.running.is_some() => Outcome::LostTheRace,
         Detached::Parent(Started::Failed(error)) => return Err(error.into()),
     })
+}
+
+/// Reads what a daemon with these flags would read, and says what is wrong with it.
+pub(super) fn check(context: &Context, flags: &ServeFlags) -> Result<(), Failure> {
+    Ok(bitrouter_daemon::check(&options(context, flags, true)?)?)
 }
 
 /// How detaching ended.

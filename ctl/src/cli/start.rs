@@ -7,8 +7,8 @@ use crate::{
 };
 use bitrouter_proto::codes::exit;
 
-pub(super) fn run(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
-    match launch::ensure_running(context, flags)? {
+pub(super) fn run(context: &Context, flags: &ServeFlags, verb: &str) -> Result<Status, Failure> {
+    match launch::ensure_running(context, flags, verb)? {
         launch::Launched::WasTheDaemon(status) => Ok(status),
         launch::Launched::Running { status, fresh } => {
             let pid = status.pid.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Find, start, wait for, and end a daemon: what to do next is decided by a pure step function.
 
+mod place;
 mod step;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     cli::{Context, serve::Outcome},
     exit::{self as failure, Failure},
 };
+pub(crate) use place::{can_restart, cannot_choose};
 use step::{Seen, Step};
 
 /// How long `start` waits for a daemon that is on its way.
@@ -45,9 +47,13 @@ pub(crate) enum Launched {
     WasTheDaemon(failure::Status),
 }
 
-/// Makes sure that a daemon runs and answers on both sockets.
-pub(crate) fn ensure_running(context: &Context, flags: &crate::cli::ServeFlags) -> Result<Launched, Failure> {
-    let deadline = clock::mono() + PATIENCE;
+/// Makes sure that a daemon runs and answers on both sockets; `verb` is what was typed.
+pub(crate) fn ensure_running(
+    context: &Context,
+    flags: &crate::cli::ServeFlags,
+    verb: &str,
+) -> Result<Launched, Failure> {
+    let deadline = clock::after(PATIENCE);
     let mut fresh = false;
     loop {
         let found = context.block_on(async { Ok(context.connect().await) })?;
@@ -74,18 +80,21 @@ pub(crate) fn ensure_running(context: &Context, flags: &crate::cli::ServeFlags) 
                 });
             }
             Step::Wait => pause(Duration::from_millis(20)),
-            Step::Launch => match crate::cli::serve::detached(context, flags, left(deadline))? {
-                Outcome::WasTheDaemon(status) => return Ok(Launched::WasTheDaemon(status)),
-                Outcome::Ready => fresh = true,
-                Outcome::LostTheRace => pause(Duration::from_millis(20)),
-                Outcome::Silent => {
-                    return Err(Failure {
-                        exit: exit::FAILURE,
-                        ..Failure::caller("not_ready", "the daemon did not become ready in time")
-                            .hint("bitrouter serve  (to see why)")
-                    });
+            Step::Launch => {
+                place::can_start(context, verb)?;
+                match crate::cli::serve::detached(context, flags, left(deadline))? {
+                    Outcome::WasTheDaemon(status) => return Ok(Launched::WasTheDaemon(status)),
+                    Outcome::Ready => fresh = true,
+                    Outcome::LostTheRace => pause(Duration::from_millis(20)),
+                    Outcome::Silent => {
+                        let message = "the daemon did not become ready in time; in the foreground it says why";
+                        return Err(Failure {
+                            exit: exit::FAILURE,
+                            ..Failure::caller("not_ready", message).hint("bitrouter serve")
+                        });
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -105,7 +114,7 @@ pub(crate) async fn order_stop(client: &Client, timeout: Option<Duration>) -> Re
     let process =
         i32::try_from(pid).ok().and_then(Pid::from_raw).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     client.stop(timeout).await?;
-    Ok(Ending { pid, process, bound: timeout.unwrap_or(DRAIN) + Duration::from_secs(10) })
+    Ok(Ending { pid, process, bound: timeout.unwrap_or(DRAIN).saturating_add(Duration::from_secs(10)) })
 }
 
 impl Ending {
@@ -113,11 +122,12 @@ impl Ending {
     pub(crate) fn wait(self) -> Result<u32, Failure> {
         let pid = self.pid;
         let gone = match &self.process {
-            Some(process) => gone_within(process, clock::mono() + self.bound),
+            Some(process) => gone_within(process, clock::after(self.bound)),
             // Already gone between the answer and now, or a kernel without pidfd.
             None => true,
         };
         if gone {
+            until_reaped(pid);
             return Ok(pid);
         }
         Err(Failure {
@@ -142,6 +152,16 @@ fn gone_within(process: &OwnedFd, deadline: Instant) -> bool {
     }
 }
 
+/// A process that ended keeps its number until its parent took note of it, which is a matter of a moment unless the parent
+/// is busy, perhaps with waiting for us.
+fn until_reaped(pid: u32) {
+    let deadline = clock::after(Duration::from_millis(500));
+    let entry = std::path::PathBuf::from(format!("/proc/{pid}"));
+    while entry.exists() && !left(deadline).is_zero() {
+        pause(Duration::from_millis(2));
+    }
+}
+
 fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(clock::mono())
 }
@@ -156,7 +176,7 @@ fn pause(duration: Duration) {
 fn is_young(context: &Context) -> bool {
     const YOUNG: Duration = Duration::from_secs(15);
     let Ok(places) = Places::of(&context.environment) else { return false };
-    if context.socket.is_some() || !client::lock_is_held(&places) {
+    if context.named_socket().is_some() || !client::lock_is_held(&places) {
         return false;
     }
     let Some(pid) = crate::cli::serve::lock_holder(&places) else { return true };

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long open connections may take to end at shutdown.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the accept loop waits for a connection that it ended.
 const CLOSING: Duration = Duration::from_millis(20);
 /// Users whose refusals are told apart in the log.

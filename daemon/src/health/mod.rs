@@ -87,14 +87,12 @@ struct Inner {
     now: Mutex<BTreeMap<Code, Warning>>,
     metrics: Arc<Metrics>,
     events: Events,
-    changed: tokio::sync::watch::Sender<()>,
 }
 
 impl Health {
     /// Nothing wrong yet.
     pub fn new(metrics: Arc<Metrics>, events: Events) -> Self {
-        let inner = Inner { now: Mutex::default(), metrics, events, changed: tokio::sync::watch::Sender::new(()) };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(Inner { now: Mutex::default(), metrics, events }) }
     }
 
     /// Raises `code`, or changes its text; says so once.
@@ -117,18 +115,18 @@ impl Health {
         } else {
             tracing::warn!(code = code.as_str(), "{}", warning.message);
         }
-        self.inner.events.send("warning_raised", &warning.message, &[("code", code.as_str())]);
+        let before = visible(&now);
         now.insert(code, warning);
-        self.publish(&now);
+        self.publish(&before, &now);
     }
 
     /// Clears `code`; says so if it was raised.
     pub fn clear(&self, code: Code) {
         let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = visible(&now);
         if let Some(warning) = now.remove(&code) {
             tracing::info!(code = code.as_str(), "no longer: {}", warning.message);
-            self.inner.events.send("warning_cleared", &warning.message, &[("code", code.as_str())]);
-            self.publish(&now);
+            self.publish(&before, &now);
         }
     }
 
@@ -145,14 +143,21 @@ impl Health {
         visible(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Wakes when the list changes.
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<()> {
-        self.inner.changed.subscribe()
-    }
-
-    fn publish(&self, now: &BTreeMap<Code, Warning>) {
-        self.inner.metrics.warnings(visible(now).into_iter().map(|w| (w.code, w.severity.as_str())));
-        self.inner.changed.send_replace(());
+    /// Tells what came into sight and what went out of it: whoever watches has seen the list that `status` showed.
+    fn publish(&self, before: &[Warning], now: &BTreeMap<Code, Warning>) {
+        let after = visible(now);
+        let tell = |kind, warning: &Warning| {
+            self.inner.events.send(kind, &warning.message, &[("code", warning.code.as_str())]);
+        };
+        for gone in before.iter().filter(|old| !after.iter().any(|new| new.code == old.code)) {
+            tell("warning_cleared", gone);
+        }
+        for new in
+            after.iter().filter(|new| !before.iter().any(|old| (&old.code, &old.message) == (&new.code, &new.message)))
+        {
+            tell("warning_raised", new);
+        }
+        self.inner.metrics.warnings(after.into_iter().map(|w| (w.code, w.severity.as_str())));
     }
 }
 
@@ -184,6 +189,30 @@ mod tests {
         assert_eq!((list.len(), list[0].code.as_str()), (1, "reload_refused"));
         health.clear(Code::ReloadRefused);
         assert_eq!(health.list()[0].code, "no_provider_key");
+    }
+
+    #[test]
+    fn events_tell_what_the_list_shows() {
+        let events = Events::default();
+        let health = Health::new(Arc::default(), events.clone());
+        let mut feed = events.watch();
+        let mut told = || {
+            let mut all = Vec::new();
+            while let Ok(event) = feed.try_recv() {
+                all.push((event.kind, event.fields["code"].clone()));
+            }
+            all
+        };
+        let (cause, effect) = ("reload_refused".to_owned(), "no_provider_key".to_owned());
+        health.raise(Code::ReloadRefused, "line 3", None);
+        health.raise(Code::NoProviderKey, "none", None);
+        assert_eq!(told(), [("warning_raised", cause.clone())], "what is suppressed is not told");
+        health.clear(Code::ReloadRefused);
+        assert_eq!(told(), [("warning_cleared", cause.clone()), ("warning_raised", effect.clone())]);
+        health.raise(Code::ReloadRefused, "line 4", None);
+        assert_eq!(told(), [("warning_cleared", effect), ("warning_raised", cause)]);
+        health.clear(Code::NoProviderKey);
+        assert_eq!(told(), [], "it was out of sight");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use bitrouter_proto::status::Status;
+use bitrouter_proto::{shell, status::Status};
 
 /// What the banner needs to know besides the status.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,8 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
     }
     let model = facts.model.unwrap_or("demo/echo");
     let base = facts.base_url;
-    let program = facts.own_path.map_or_else(|| "bitrouter".to_owned(), |path| quoted(&path.display().to_string()));
+    let program =
+        facts.own_path.map_or_else(|| "bitrouter".to_owned(), |path| shell::quoted(&path.display().to_string()));
     let _ = write!(
         out,
         "\n  Try it (the second line needs `python3 -m pip install openai`):\n\n\
@@ -58,13 +59,6 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
          {program} status\n\n  Ctrl-C ends it.\n"
     );
     out
-}
-
-fn quoted(path: &str) -> String {
-    if path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b)) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -146,7 +146,10 @@ fn understand(said: &[u8]) -> Started {
         let running = next().parse().ok();
         return Started::Failed(ServeError { message, hint, exit, running });
     }
-    Started::Failed(ServeError::failure("the daemon ended before it was ready").hint("bitrouter serve  (to see why)"))
+    Started::Failed(
+        ServeError::failure("the daemon ended before it was ready; in the foreground it says why")
+            .hint("bitrouter serve"),
+    )
 }
 
 #[cfg(test)]

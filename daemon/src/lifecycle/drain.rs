@@ -29,20 +29,20 @@ pub(super) async fn drain(
     agent: &Arc<Agent>,
     http: &HttpServer,
     control: &Control,
-    notifier: Notifier,
+    notifier: &Notifier,
     bound: Duration,
     mut shorter: impl AsyncFnMut() -> Duration,
 ) -> Drained {
     agent.is_draining();
     notifier.stopping();
-    let mut deadline = clock::mono() + bound;
+    let mut deadline = clock::after(bound);
     let in_flight = http.in_flight();
     tracing::info!(in_flight, bound_s = bound.as_secs(), "draining");
     http.drain(IDLE_GRACE.min(bound)).await;
     let whole = loop {
         tokio::select! {
             whole = http.wait_idle(deadline) => break whole,
-            left = shorter() => deadline = deadline.min(clock::mono() + left),
+            left = shorter() => deadline = deadline.min(clock::after(left)),
         }
     };
     let drained = if whole {

@@ -1,55 +1,125 @@
 //! What a service manager is told (sd_notify(3)): readiness, reloads, status, the watchdog. Silent without one.
 
-use std::time::Duration;
+use std::{
+    ffi::OsStr,
+    io,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::{
+            ffi::OsStrExt as _,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
+use bitrouter_proto::env::{self, Environment};
 use sd_notify::NotifyState;
 
-/// The line to the service manager. It reads `NOTIFY_SOCKET` itself, each time, as the protocol asks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Notifier;
+/// The line to the service manager.
+#[derive(Clone, Debug, Default)]
+pub struct Notifier {
+    socket: Option<Arc<OsStr>>,
+}
 
 impl Notifier {
-    fn send(states: &[NotifyState<'_>]) {
-        if let Err(error) = sd_notify::notify(states) {
+    /// The manager that `NOTIFY_SOCKET` names. A daemon that detached itself is nobody's service: a variable that it
+    /// inherited speaks of the shell that started it.
+    pub fn new(environment: &Environment, detached: bool) -> Self {
+        let socket = environment.path(env::NOTIFY_SOCKET).filter(|_| !detached);
+        Self { socket: socket.map(PathBuf::into_os_string).map(Arc::from) }
+    }
+
+    /// True where somebody may listen.
+    pub fn speaks(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    fn send(&self, states: &[NotifyState<'_>]) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = send(socket, states) {
             tracing::debug!(%error, "the service manager was not told");
         }
     }
 
     /// Both sockets answer.
-    pub fn ready(self, status: &str) {
-        Self::send(&[NotifyState::Ready, NotifyState::Status(status)]);
+    pub fn ready(&self, status: &str) {
+        self.send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
     }
 
     /// A reload begins; [`Notifier::reloaded`] ends it.
-    pub fn reloading(self) {
+    pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => Self::send(&[NotifyState::Reloading, now]),
-            Err(_) => Self::send(&[NotifyState::Reloading]),
+            Ok(now) => self.send(&[NotifyState::Reloading, now]),
+            Err(_) => self.send(&[NotifyState::Reloading]),
         }
     }
 
     /// A reload ended, well or not.
-    pub fn reloaded(self) {
-        Self::send(&[NotifyState::Ready]);
+    pub fn reloaded(&self) {
+        self.send(&[NotifyState::Ready]);
     }
 
     /// One line for `systemctl status`.
-    pub fn status(self, status: &str) {
-        Self::send(&[NotifyState::Status(status)]);
+    pub fn status(&self, status: &str) {
+        self.send(&[NotifyState::Status(&one_line(status))]);
     }
 
     /// The drain begins.
-    pub fn stopping(self) {
-        Self::send(&[NotifyState::Stopping]);
+    pub fn stopping(&self) {
+        self.send(&[NotifyState::Stopping]);
     }
 
     /// Still alive.
-    pub fn alive(self) {
-        Self::send(&[NotifyState::Watchdog]);
+    pub fn alive(&self) {
+        self.send(&[NotifyState::Watchdog]);
     }
 
     /// How often [`Notifier::alive`] is wanted: half the watchdog's limit. `None` without a watchdog.
-    pub fn watchdog_period(self) -> Option<Duration> {
+    pub fn watchdog_period(&self) -> Option<Duration> {
+        self.socket.as_ref()?;
         sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|period| !period.is_zero())
+    }
+}
+
+fn send(socket: &OsStr, states: &[NotifyState<'_>]) -> io::Result<()> {
+    let text: String = states.iter().flat_map(|state| [state.to_string(), "\n".to_owned()]).collect();
+    let address = match socket.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(socket)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+/// A line is an assignment to the manager: what a message quotes must not become one.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notifier(socket: &str, detached: bool) -> Notifier {
+        Notifier::new(&Environment::from_iter([("NOTIFY_SOCKET", socket)]), detached)
+    }
+
+    #[test]
+    fn an_abstract_name_is_spoken_to_and_a_status_stays_one_line() {
+        let name = format!("bitrouter-notify-{}", std::process::id());
+        let listener = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let notifier = notifier(&format!("@{name}"), false);
+        notifier.status("running\nWATCHDOG=trigger");
+        let mut buffer = [0; 256];
+        let length = listener.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"STATUS=running WATCHDOG=trigger\n");
+    }
+
+    #[test]
+    fn a_detached_daemon_is_nobodys_service() {
+        assert!(notifier("/n", false).speaks());
+        assert!(!notifier("/n", true).speaks() && !notifier("", false).speaks());
     }
 }

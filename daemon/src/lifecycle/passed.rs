@@ -2,6 +2,8 @@
 
 use std::{net::TcpListener, os::fd::OwnedFd};
 
+use bitrouter_proto::env::{self, Environment};
+
 use crate::lifecycle::ServeError;
 
 /// What was passed. Nothing of it is ever unlinked, changed or bound again.
@@ -13,8 +15,13 @@ pub(super) struct Passed {
     pub(super) http: Vec<TcpListener>,
 }
 
-/// Takes every passed socket; none where `LISTEN_PID` is not us.
-pub(super) fn take() -> Result<Passed, ServeError> {
+/// Takes every passed socket; none where `LISTEN_PID` is not us. Where it is missing the descriptors are not ours either:
+/// the numbers from 3 on then belong to whatever was opened first.
+pub(super) fn take(environment: &Environment) -> Result<Passed, ServeError> {
+    let for_us = environment.text(env::LISTEN_PID).and_then(|pid| pid.parse().ok()) == Some(std::process::id());
+    if !for_us {
+        return Ok(Passed::default());
+    }
     let mut fds = listenfd::ListenFd::from_env();
     let mut passed = Passed::default();
     for index in 0..fds.len() {
@@ -27,9 +34,9 @@ pub(super) fn take() -> Result<Passed, ServeError> {
         } else {
             let number = index + 3;
             return Err(ServeError::caller(format!(
-                "passed descriptor {number} is neither a Unix nor a TCP stream socket"
-            ))
-            .hint("use `ListenStream=` in the socket unit"));
+                "passed descriptor {number} is neither a Unix nor a TCP stream socket; use `ListenStream=` in the \
+                 socket unit"
+            )));
         }
     }
     Ok(passed)

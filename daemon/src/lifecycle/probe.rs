@@ -17,9 +17,18 @@ pub(super) async fn both_answer(socket: &Path, http: SocketAddr) -> Result<(), S
         let located = Located { path: socket.to_owned(), owner: rustix::process::geteuid().as_raw() };
         Client::open(&located, bitrouter_proto::PROTOCOL).await.map(|_| ()).map_err(|e| format!("control socket: {e}"))
     };
-    let http = async { healthy(http).await.map_err(|e| format!("listener {http}: {e}")) };
-    let both = async { tokio::try_join!(control, http).map(|_| ()) };
-    tokio::time::timeout(LIMIT, both).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    let both = async { tokio::try_join!(control, listener_answers(http)).map(|_| ()) };
+    tokio::time::timeout(LIMIT, both).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The same for the listener alone.
+pub(super) async fn listener_answers(http: SocketAddr) -> Result<(), String> {
+    let answer = tokio::time::timeout(LIMIT, healthy(http)).await.map_err(|_| late())?;
+    answer.map_err(|error| format!("listener {http}: {error}"))
+}
+
+fn late() -> String {
+    "no answer in time".to_owned()
 }
 
 async fn healthy(http: SocketAddr) -> std::io::Result<()> {

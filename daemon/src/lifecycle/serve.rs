@@ -16,33 +16,31 @@ use bitrouter_proto::{
     status::DaemonJson,
     tasks::Tasks,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     Notifier, ServeError, ServeOptions,
     detach::ReadyPipe,
-    hardening::{self, Shares},
     lock::InstanceLock,
-    passed::{self, Passed},
+    parse::{Parsed, listen_flag, parse},
     probe,
     signals::{self, Signals, Terminal},
     socket, state_file,
 };
 use crate::{
     agent::{Agent, Identity, Parts, StopOrder},
-    config::{Level, LogFormat},
     control::{Control, Listener},
-    environment::{EnvFileWatch, Parent},
+    environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, PeerLookup, RefusalSink, ServerOptions, adopt, bind},
-    reload::{self, Audience, Engine, Sources, Targets, Trigger},
-    telemetry::{Logging, SinkKind, metrics::Metrics, requests::Requests},
+    reload::{self, Audience, Targets, Trigger},
+    telemetry::{metrics::Metrics, requests::Requests},
 };
 
 /// Runs the daemon in the foreground until it is told to end. `greet` gets the text for a terminal.
 ///
 /// # Errors
-/// Why it could not start, or [`exit::INTERRUPTED`] where a second signal cut the drain short.
+/// Why it could not start, or [`exit::INTERRUPTED`] where a second Ctrl-C cut the drain short.
 pub fn serve(options: &ServeOptions, greet: impl FnOnce(&str)) -> Result<(), ServeError> {
     run(options, greet)
 }
@@ -89,78 +87,6 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 4)
 }
 
-/// What is known before anything is bound.
-struct Parsed {
-    lock: InstanceLock,
-    places: Places,
-    engine: Engine,
-    logging: Arc<Logging>,
-    shares: Shares,
-    passed: Passed,
-    environment: Environment,
-    serve_args: Vec<String>,
-    listen: Option<String>,
-    /// What was typed to get here, for hints.
-    verb: &'static str,
-}
-
-/// Reads settings, registry and keys; takes the lock; makes memory private; opens the log.
-fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
-    let environment = options.environment.clone();
-    let places = Places::of(&environment)?;
-    let lock = InstanceLock::acquire(&places)?;
-    let passed = passed::take()?;
-    let passes_http = !passed.http.is_empty();
-    if passes_http && options.listen.is_some() {
-        return Err(ServeError::caller("`--listen` cannot be used with a passed socket: the service manager bound it")
-            .hint("leave `--listen` out, or set `ListenStream=` in the socket unit"));
-    }
-    let level = level_of(&environment)?;
-    // The parent's environment is read now: afterwards our own `/proc` entries are closed, and the parent may be gone.
-    let parent = options.parent.and_then(|pid| Parent::record(pid).ok());
-    hardening::keep_private();
-    let sources = Sources {
-        places: places.clone(),
-        config: options.config.clone(),
-        env_files: options.env_files.clone(),
-        demo: options.demo,
-        listen_is_fixed: options.listen.is_some() || passes_http,
-        format_is_fixed: options.log_format.is_some(),
-        level_is_fixed: level.is_some(),
-        home: environment.path(env::HOME),
-        process: environment.clone(),
-    };
-    let engine = Engine::first(sources, parent).map_err(|refused| ServeError::caller(refused.message))?;
-    let settings = engine.config().log;
-    let json = match options.log_format.unwrap_or(settings.format) {
-        LogFormat::Auto => None,
-        LogFormat::Human => Some(false),
-        LogFormat::Json => Some(true),
-    };
-    let sink = if options.detached { SinkKind::File(places.log_file()) } else { SinkKind::Stderr };
-    let logging = Arc::new(Logging::start(level.unwrap_or(settings.level), json, &sink)?);
-    let shares = hardening::share(hardening::raise_descriptors());
-    Ok(Parsed {
-        lock,
-        places,
-        engine,
-        logging,
-        shares,
-        passed,
-        environment,
-        serve_args: options.to_args(),
-        listen: options.listen.clone(),
-        verb: if options.detached { "start" } else { "serve" },
-    })
-}
-
-fn level_of(environment: &Environment) -> Result<Option<Level>, ServeError> {
-    let Some(text) = environment.text(env::BITROUTER_LOG) else { return Ok(None) };
-    Level::parse(&text.to_ascii_lowercase()).map(Some).ok_or_else(|| {
-        ServeError::caller(format!("`BITROUTER_LOG` must be one of {}, not `{text}`", Level::WORDS.join(", ")))
-    })
-}
-
 /// Everything bound, nothing served.
 struct AllBound {
     parsed: Parsed,
@@ -180,7 +106,7 @@ struct ControlSocket {
 fn bind_all(mut parsed: Parsed) -> Result<AllBound, ServeError> {
     let http = if parsed.passed.http.is_empty() {
         let listen = match &parsed.listen {
-            Some(text) => text.parse().map_err(|error| ServeError::caller(format!("`--listen {text}`: {error}")))?,
+            Some(text) => listen_flag(text)?,
             None => parsed.engine.config().server.listen,
         };
         bind(SocketAddr::new(listen.address(), listen.port())).map_err(|error| {
@@ -207,15 +133,17 @@ fn bind_all(mut parsed: Parsed) -> Result<AllBound, ServeError> {
                 },
             );
             let Some(path) = path else {
-                return Err(ServeError::caller("the passed control socket has no path; abstract names are not served")
-                    .hint("use a file path in `ListenStream=`"));
+                return Err(ServeError::caller(
+                    "the passed control socket has no path; abstract names are not served, so use a path in \
+                     `ListenStream=`",
+                ));
             };
             let listener = Listener::adopt(fd)
                 .map_err(|error| ServeError::caller(format!("cannot serve the passed control socket: {error}")))?;
             (ControlSocket { path, listener, identity: None }, None)
         }
         None => {
-            let chosen = socket::choose(&parsed.places)?;
+            let chosen = parsed.places.control_socket();
             let bound = socket::bind(&chosen.path)?;
             let socket = ControlSocket { path: chosen.path, listener: bound.listener, identity: Some(bound.identity) };
             (socket, chosen.warning)
@@ -224,14 +152,24 @@ fn bind_all(mut parsed: Parsed) -> Result<AllBound, ServeError> {
     Ok(AllBound { parsed, socket, http, addresses, warning })
 }
 
+/// Where the control socket is now.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// `None` where a service manager owns the socket.
+    pub(super) identity: Option<socket::Identity>,
+}
+
 /// Everything served, and both sockets known to answer.
 pub(super) struct Served {
     pub(super) agent: Arc<Agent>,
     pub(super) http: HttpServer,
     pub(super) control: Control,
     pub(super) stop: mpsc::Receiver<StopOrder>,
-    pub(super) socket_path: PathBuf,
-    pub(super) socket_identity: Option<socket::Identity>,
+    pub(super) socket: watch::Sender<Place>,
+    pub(super) json: DaemonJson,
+    /// Somebody found that the socket is not where it was.
+    pub(super) look: Arc<Notify>,
     pub(super) control_listening: tokio_util::sync::CancellationToken,
     pub(super) address: SocketAddr,
     pub(super) lock: InstanceLock,
@@ -253,7 +191,8 @@ impl RefusalSink for Refusals {
 async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) -> Result<Served, ServeError> {
     let AllBound { parsed, socket, http, addresses, warning } = bound;
     let Parsed { lock, places, engine, logging, shares, environment, serve_args, .. } = parsed;
-    let (metrics, events, tasks, notifier) = (Arc::new(Metrics::default()), Events::default(), Tasks::new(), Notifier);
+    let (metrics, events, tasks) = (Arc::new(Metrics::default()), Events::default(), Tasks::new());
+    let notifier = Notifier::new(&environment, options.detached);
     let health = Health::new(Arc::clone(&metrics), events.clone());
     let failure = |what: &str, error: &dyn std::fmt::Display| ServeError::failure(format!("{what}: {error}"));
 
@@ -278,7 +217,12 @@ async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) ->
             listener: Arc::clone(&listener_settings),
             logging: Arc::clone(&logging),
         },
-        Audience { health: health.clone(), events: events.clone(), metrics: Arc::clone(&metrics), notifier },
+        Audience {
+            health: health.clone(),
+            events: events.clone(),
+            metrics: Arc::clone(&metrics),
+            notifier: notifier.clone(),
+        },
         lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?,
         EnvFileWatch::new(changed),
     )
@@ -297,7 +241,7 @@ async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) ->
             listen: addresses.iter().map(ToString::to_string).collect(),
             socket: socket.path.clone(),
             serve_args,
-            service_managed: environment.text(env::NOTIFY_SOCKET).is_some()
+            service_managed: notifier.speaks()
                 || (environment.text(env::INVOCATION_ID).is_some() && !options.detached && options.parent == Some(1)),
         },
         gateway: Arc::clone(&gateway),
@@ -356,8 +300,9 @@ async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) ->
         http,
         control,
         stop,
-        socket_path: socket.path,
-        socket_identity: socket.identity,
+        socket: watch::Sender::new(Place { path: socket.path, identity: socket.identity }),
+        json,
+        look: Arc::default(),
         control_listening,
         address,
         lock,

@@ -28,6 +28,13 @@ pub(super) struct Signal {
     pub(super) sender_uid: Option<u32>,
 }
 
+impl Signal {
+    /// True for a Ctrl-C: a person, and no service manager.
+    pub(super) fn is_interrupt(self) -> bool {
+        self.name == name_of(SIGINT)
+    }
+}
+
 /// The listening thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Signals {

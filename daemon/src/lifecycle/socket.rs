@@ -1,14 +1,11 @@
-//! The control socket's place: chosen, made safe, bound under the lifetime lock, re-created when it vanishes, and
+//! The control socket's place: made safe, bound under the lifetime lock, re-created when it vanishes, and
 //! removed at the end only if it is still ours.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use bitrouter_proto::{
     files,
-    paths::{Places, check_socket_path},
+    paths::{NamedBy, check_socket_path},
 };
 use rustix::{
     fs::{FileType, Stat},
@@ -16,43 +13,6 @@ use rustix::{
 };
 
 use crate::{control::Listener, lifecycle::ServeError};
-
-/// The chosen path, and what to warn about.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    pub(super) path: PathBuf,
-    pub(super) warning: Option<String>,
-}
-
-/// The runtime directory where it is usable, else below the state directory with a warning.
-pub(super) fn choose(places: &Places) -> Result<Chosen, ServeError> {
-    let (path, warning) = match (&places.runtime_dir, places.runtime_socket()) {
-        (Some(dir), Some(socket)) => match unusable(dir.parent().unwrap_or(dir)) {
-            None => (socket, None),
-            Some(why) => (
-                places.fallback_socket(),
-                Some(format!("`XDG_RUNTIME_DIR` {why}; the control socket is below the state directory")),
-            ),
-        },
-        _ => (places.fallback_socket(), None),
-    };
-    check_socket_path(&path)?;
-    Ok(Chosen { path, warning })
-}
-
-fn unusable(base: &Path) -> Option<String> {
-    let me = rustix::process::geteuid().as_raw();
-    match rustix::fs::stat(base) {
-        Err(error) => Some(format!("cannot be used (`{}`: {})", base.display(), io::Error::from(error))),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => {
-            Some(format!("is not a directory (`{}`)", base.display()))
-        }
-        Ok(stat) if stat.st_uid != me => {
-            Some(format!("belongs to uid {}, not to uid {me} (`{}`)", stat.st_uid, base.display()))
-        }
-        Ok(_) => None,
-    }
-}
 
 /// What identifies a socket file of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +45,7 @@ pub(super) struct Bound {
 /// When something stands there that is not a dead socket of ours: it is named, and never removed.
 pub(super) fn bind(path: &Path) -> Result<Bound, ServeError> {
     let refuse = |why: String| Err(ServeError::caller(format!("cannot listen on `{}`: {why}", path.display())));
+    check_socket_path(path, NamedBy::Rule)?;
     if let Some(dir) = path.parent() {
         files::private_dir(dir)?;
     }

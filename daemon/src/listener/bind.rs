@@ -164,7 +164,7 @@ fn family_is_absent(error: &io::Error) -> bool {
 fn classify(addr: SocketAddr, source: io::Error) -> BindError {
     let port = addr.port();
     match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::Taken { port, holder: holder::of_port(port) },
+        io::ErrorKind::AddrInUse => BindError::Taken { port, holder: holder::of(addr) },
         io::ErrorKind::PermissionDenied if port != 0 && port < 1024 => BindError::Denied { port },
         _ => BindError::System { addr, source },
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::serve::Shared;
+use super::serve::{Phase, Shared};
 
 /// What a watchdog would end a connection for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub(super) struct Guard {
     body_awaited_since: AtomicU64,
     request_body: AtomicU8,
     reset_on_drop: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl Guard {
@@ -58,6 +59,7 @@ impl Guard {
             body_awaited_since: AtomicU64::new(0),
             request_body: AtomicU8::new(BODY_DONE),
             reset_on_drop: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         })
     }
 
@@ -154,9 +156,17 @@ impl Guard {
         }
         let head = self.head_since.load(Relaxed);
         if head != 0 {
-            return Some((after(head, limits.head), Wait::Head));
+            let over = after(head, limits.head);
+            // A request that has not begun is not waited for at the end; a reply's last bytes on their way are.
+            let last = self.shared.phase() == Phase::Draining && !self.closing.load(Relaxed);
+            return Some((if last { over.min(self.shared.idle_until()) } else { over }, Wait::Head));
         }
         Some((after(self.idle_since.load(Relaxed), limits.idle), Wait::Idle))
+    }
+
+    /// Our side is closed, and the client may still be reading.
+    pub(super) fn on_closing(&self) {
+        self.closing.store(true, Relaxed);
     }
 
     /// Closes with a reset: for a client that would otherwise keep the kernel's buffers occupied.

@@ -1,6 +1,10 @@
 //! Who holds a TCP port, so that "address in use" can name the culprit. Reads `/proc`, never changes anything.
 
-use std::{fmt, fs, path::Path};
+use std::{
+    fmt, fs,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 /// The process, or at least the user, behind a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,24 +32,33 @@ impl fmt::Display for Holder {
 /// A socket as `/proc/net/tcp` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Listening {
+    address: IpAddr,
     uid: u32,
     inode: u64,
 }
 
-/// Finds who listens on `port`, as far as `/proc` tells.
-pub(super) fn of_port(port: u16) -> Option<Holder> {
+/// Finds who listens where `wanted` cannot be bound, as far as `/proc` tells.
+pub(super) fn of(wanted: SocketAddr) -> Option<Holder> {
     let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         if let Ok(text) = fs::read_to_string(table) {
-            sockets.extend(listening_on(&text, port));
+            sockets.extend(listening_on(&text, wanted.port()).filter(|socket| in_the_way(socket.address, wanted.ip())));
         }
     }
-    for socket in &sockets {
-        if let Some(process) = process_with_socket(Path::new("/proc"), socket.inode) {
-            return Some(process);
-        }
+    let proc = Path::new("/proc");
+    if let Some(process) = sockets.iter().find_map(|socket| process_with_socket(proc, socket.inode)) {
+        return Some(process);
     }
-    sockets.first().map(|socket| Holder::User(socket.uid))
+    let socket = sockets.first()?;
+    let ours = socket.uid == rustix::process::geteuid().as_raw();
+    Some(ours.then(|| hidden_daemon(proc, socket.uid)).flatten().unwrap_or(Holder::User(socket.uid)))
+}
+
+/// True where a socket that listens on `held` keeps another one from `wanted`.
+fn in_the_way(held: IpAddr, wanted: IpAddr) -> bool {
+    let (held, wanted) = (held.to_canonical(), wanted.to_canonical());
+    // `::` takes the traffic of both families unless told otherwise, which the table does not show.
+    held == wanted || held.is_unspecified() && (held.is_ipv6() || wanted.is_ipv4())
 }
 
 /// The listening sockets on `port` in the text of `/proc/net/tcp` or `tcp6`.
@@ -57,28 +70,73 @@ fn listening_on(text: &str, port: u16) -> impl Iterator<Item = Listening> {
         let state = fields.nth(1)?;
         let uid = fields.nth(3)?.parse().ok()?;
         let inode = fields.nth(1)?.parse().ok()?;
-        let (_, hex) = local.rsplit_once(':')?;
+        let (address, hex) = local.rsplit_once(':')?;
         let matches = u16::from_str_radix(hex, 16).ok()? == port && state == LISTEN && inode != 0;
-        matches.then_some(Listening { uid, inode })
+        matches.then_some(Listening { address: read_address(address)?, uid, inode })
     })
+}
+
+/// Reads an address as the kernel prints it: words of four bytes in the machine's own order.
+fn read_address(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match hex.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for (number, four) in bytes.chunks_exact_mut(4).enumerate() {
+                four.copy_from_slice(&word(number * 8)?);
+            }
+            Some(IpAddr::from(bytes))
+        }
+        _ => None,
+    }
+}
+
+/// The daemon of this user, where it is the only one: it keeps its memory private, and so its descriptors from being
+/// looked at even by its own user.
+fn hidden_daemon(proc: &Path, uid: u32) -> Option<Holder> {
+    let mut found = None;
+    for pid in pids(proc).filter(|pid| *pid != std::process::id()) {
+        let dir = proc.join(pid.to_string());
+        let name = name_of(&dir);
+        if name == "bitrouter" && fs::read_dir(dir.join("fd")).is_err() && effective_uid(&dir) == Some(uid) {
+            if found.is_some() {
+                return None;
+            }
+            found = Some(Holder::Process { name, pid });
+        }
+    }
+    found
+}
+
+fn pids(proc: &Path) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(proc).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// What the kernel calls the process, without anything that a terminal would obey.
+fn name_of(dir: &Path) -> String {
+    let name = fs::read_to_string(dir.join("comm")).unwrap_or_default();
+    name.trim().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// The second number of `Uid:` (proc(5)); the owner of the directory is root where memory is private.
+fn effective_uid(dir: &Path) -> Option<u32> {
+    let status = fs::read_to_string(dir.join("status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The process that has the socket `inode` open; only processes of our own user can be seen unless we are root.
 fn process_with_socket(proc: &Path, inode: u64) -> Option<Holder> {
     let wanted = format!("socket:[{inode}]");
-    for entry in fs::read_dir(proc).ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else { continue };
-        let holds = descriptors
+    pids(proc).find_map(|pid| {
+        let dir = proc.join(pid.to_string());
+        let holds = fs::read_dir(dir.join("fd"))
+            .ok()?
             .flatten()
             .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()));
-        if holds {
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            let name = name.trim().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-            return Some(Holder::Process { name, pid });
-        }
-    }
-    None
+        holds.then(|| Holder::Process { name: name_of(&dir), pid })
+    })
 }
 
 #[cfg(test)]
@@ -95,16 +153,49 @@ mod tests {
     #[test]
     fn only_the_listening_socket_on_the_port_counts() {
         let found: Vec<_> = listening_on(TABLE, 4356).collect();
-        assert_eq!(found, [Listening { uid: 1000, inode: 4711 }]);
-        assert_eq!(listening_on(TABLE, 22).collect::<Vec<_>>(), [Listening { uid: 0, inode: 99 }]);
+        assert_eq!(found, [Listening { address: [127, 0, 0, 1].into(), uid: 1000, inode: 4711 }]);
+        let any = Listening { address: [0, 0, 0, 0].into(), uid: 0, inode: 99 };
+        assert_eq!(listening_on(TABLE, 22).collect::<Vec<_>>(), [any]);
         assert_eq!(listening_on(TABLE, 1).count(), 0);
     }
 
     #[test]
     fn our_own_process_is_found_behind_its_port() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = of_port(listener.local_addr().unwrap().port()).unwrap();
+        let holder = of(listener.local_addr().unwrap()).unwrap();
         assert!(matches!(holder, Holder::Process { pid, .. } if pid == std::process::id()), "{holder}");
+    }
+
+    #[test]
+    fn an_address_is_read_as_the_kernel_prints_it() {
+        let mapped = "0000000000000000FFFF00000100007F";
+        for (hex, shown) in [
+            ("0100007F", "127.0.0.1"),
+            ("00000000000000000000000001000000", "::1"),
+            ("00000000000000000000000000000000", "::"),
+            (mapped, "::ffff:127.0.0.1"),
+        ] {
+            let read = read_address(hex).unwrap();
+            // The table of a big-endian machine has the bytes the other way round.
+            assert!(cfg!(target_endian = "big") || read.to_string() == shown, "{hex}: {read}");
+        }
+        assert_eq!((read_address("01"), read_address("é100007")), (None, None));
+    }
+
+    #[test]
+    fn only_a_socket_that_takes_the_address_is_in_the_way() {
+        for (held, wanted, is) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "::1", false),
+            ("::1", "127.0.0.1", false),
+            ("0.0.0.0", "127.0.0.1", true),
+            ("0.0.0.0", "::1", false),
+            ("::", "127.0.0.1", true),
+            ("::ffff:127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.2", "127.0.0.1", false),
+        ] {
+            assert_eq!(in_the_way(held.parse().unwrap(), wanted.parse().unwrap()), is, "{held} {wanted}");
+        }
     }
 
     proptest::proptest! {

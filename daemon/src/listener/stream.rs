@@ -96,6 +96,7 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.guard.on_closing();
         ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
         if self.guard.client_may_be_sending() {
             let limit = self.guard.shared().limits.linger;

@@ -39,7 +39,7 @@ pub(super) fn line(form: Form, event: &tracing::Event<'_>, out: &mut String) {
             out.push_str("\",\"target\":\"");
             out.push_str(meta.target());
             out.push('"');
-            event.record(&mut JsonFields(out));
+            event.record(&mut JsonFields { out, has_message: false });
             out.push('}');
         }
         Form::Human => {
@@ -77,18 +77,28 @@ fn timestamp(out: &mut String) {
     let _ = write!(out, ".{:03}Z", since.subsec_millis());
 }
 
-struct JsonFields<'a>(&'a mut String);
+struct JsonFields<'a> {
+    out: &'a mut String,
+    has_message: bool,
+}
 
 impl JsonFields<'_> {
+    /// Writes the member's name. A field that is called like a member of every line gets another one: readers take
+    /// either the first or the last of two equal names, or refuse the line.
     fn name(&mut self, field: &Field) {
-        self.0.push_str(",\"");
-        self.0.push_str(field.name());
-        self.0.push_str("\":");
+        let taken = match field.name() {
+            "timestamp" | "level" | "target" => true,
+            "message" => std::mem::replace(&mut self.has_message, true),
+            _ => false,
+        };
+        self.out.push_str(if taken { ",\"field_" } else { ",\"" });
+        self.out.push_str(field.name());
+        self.out.push_str("\":");
     }
 
     fn raw(&mut self, field: &Field, value: impl fmt::Display) {
         self.name(field);
-        let _ = write!(self.0, "{value}");
+        let _ = write!(self.out, "{value}");
     }
 }
 
@@ -142,22 +152,22 @@ impl Visit for JsonFields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        self.0.push('"');
-        let _ = Escaped(self.0).write_str(value);
-        self.0.push('"');
+        self.out.push('"');
+        let _ = Escaped(self.out).write_str(value);
+        self.out.push('"');
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.name(field);
-        let quote = self.0.len();
-        self.0.push('"');
-        let _ = write!(Escaped(self.0), "{value:?}");
-        let text = &self.0[quote + 1..];
+        let quote = self.out.len();
+        self.out.push('"');
+        let _ = write!(Escaped(self.out), "{value:?}");
+        let text = &self.out[quote + 1..];
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if field.name() != "message" && (text == "null" || is_number) {
-            self.0.remove(quote);
+            self.out.remove(quote);
         } else {
-            self.0.push('"');
+            self.out.push('"');
         }
     }
 }
@@ -234,10 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn a_field_never_takes_the_name_of_a_member_of_every_line() {
+        let text = captured(Form::Json, || {
+            tracing::info!(level = "mine", timestamp = 1_u64, target = "there", "said");
+        });
+        for name in ["timestamp", "level", "target", "message"] {
+            assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{name} in {text}");
+        }
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["level"], &value["field_level"]), (&"INFO".into(), &"mine".into()));
+    }
+
+    #[test]
     fn a_human_line_escapes_control_characters() {
         let text = captured(Form::Human, || tracing::warn!(path = "a\u{1b}[31mb\nc", "odd"));
         assert!(text.contains("WARN odd path=a\\u{1b}[31mb\\nc"), "{text}");
     }
+
     #[test]
     fn a_debug_field_is_a_string_unless_it_is_null_or_a_number() {
         let text = captured(Form::Json, || {

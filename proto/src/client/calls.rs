@@ -14,7 +14,7 @@ use crate::{
     },
     clock,
     env::Environment,
-    paths::Places,
+    paths::{Places, SYSTEM_SOCKET},
     status::{KeyChange, Status},
     wire::{
         self, daemon_service_client::DaemonServiceClient, environment_service_client::EnvironmentServiceClient,
@@ -62,27 +62,47 @@ impl Client {
         let deadline = clock::mono() + PATIENCE;
         loop {
             match Self::try_connect(env, explicit).await {
-                // A process that is being killed still accepts for a moment: look again whether one is there.
-                Err(ClientError::Broken(_)) if clock::mono() < deadline => tokio::time::sleep(AGAIN).await,
+                // A process that is being killed still accepts for a moment, and one that others crowd may have had to let
+                // us go: look again.
+                Err(ClientError::Broken(_) | ClientError::Unresponsive { ailment: Ailment::Cut, .. })
+                    if clock::mono() < deadline =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
                 other => return other,
             }
         }
     }
 
-    async fn try_connect(env: &Environment, explicit: Option<&Path>) -> Result<Self, ClientError> {
-        let located = match locate::find(env, explicit) {
-            Ok(located) => located,
-            Err(ClientError::NotRunning { tried }) => return Err(absent(env, explicit, tried)),
-            Err(error) => return Err(error),
-        };
-        match Self::open(&located, OURS).await {
-            Err(ClientError::NotRunning { .. }) => Err(absent(env, explicit, vec![located.path])),
-            // Nobody took the connection, so the kernel could not say whose it is; the lock's holder is.
-            Err(silent @ ClientError::Unresponsive { pid: None, .. }) => Err(match absent(env, explicit, Vec::new()) {
-                ClientError::NotRunning { .. } => silent,
-                known => known,
-            }),
-            other => other,
+    async fn try_connect(env: &Environment, flag: Option<&Path>) -> Result<Self, ClientError> {
+        let locate::Search { trusted, tried, mut refused } = locate::search(env, flag)?;
+        let mut stale = Vec::new();
+        for located in trusted {
+            match Self::open(&located, OURS).await {
+                // What a daemon left behind must not hide another one, but one that still holds our lock is ours.
+                Err(ClientError::NotRunning { .. }) => match absent(env, flag, Vec::new()) {
+                    ClientError::NotRunning { .. } => stale.push(located.path),
+                    sick => return Err(sick),
+                },
+                Err(denied @ ClientError::Denied { .. }) => {
+                    if locate::named(env, flag).is_some() || located.path != Path::new(SYSTEM_SOCKET) {
+                        refused = refused.or(Some(denied));
+                    }
+                }
+                // Nobody took the connection, so the kernel could not say whose it is; the lock's holder is.
+                Err(silent @ ClientError::Unresponsive { pid: None, .. }) => {
+                    return Err(match absent(env, flag, Vec::new()) {
+                        ClientError::NotRunning { .. } => silent,
+                        known => known,
+                    });
+                }
+                other => return other,
+            }
+        }
+        match (refused, stale.is_empty()) {
+            (Some(refused), true) => Err(refused),
+            (_, false) => Err(ClientError::NotRunning { tried: stale }),
+            (None, true) => Err(absent(env, flag, tried)),
         }
     }
 
@@ -91,6 +111,9 @@ impl Client {
         let deadline = tokio::time::sleep(PATIENCE);
         let answer = async {
             let (channel, pid) = Channel::connect(located, protocol).await.map_err(|error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
+                    ClientError::Denied { path: located.path.clone(), source: error }
+                }
                 std::io::ErrorKind::PermissionDenied => {
                     ClientError::Unsafe { path: located.path.clone(), why: error.to_string() }
                 }
@@ -104,7 +127,9 @@ impl Client {
             answer = answer => {
                 let (channel, pid, response) = answer?;
                 let response = response.map_err(|status| match ClientError::from_status(&status) {
-                    ClientError::Broken(_) if status.code() == tonic::Code::Unavailable => unresponsive(pid),
+                    ClientError::Broken(_) if status.code() == tonic::Code::Unavailable => {
+                        ClientError::Unresponsive { pid, ailment: Ailment::Cut }
+                    }
                     error => error,
                 })?;
                 let text = |key: &str| {
@@ -180,7 +205,10 @@ impl Client {
 impl Logs {
     /// The next line, with the number of lines that were missed before it; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<(String, u64)>, ClientError> {
-        let message = self.stream.message().await.map_err(|status| ClientError::from_status(&status))?;
+        let message = self.stream.message().await.map_err(|status| match ClientError::from_status(&status) {
+            ClientError::Broken(_) => ClientError::Broken("the daemon ended without a word".to_owned()),
+            error => error,
+        })?;
         Ok(message.map(|message| (message.line, message.missed)))
     }
 }
@@ -213,8 +241,8 @@ async fn bounded<T>(call: impl Future<Output = Result<tonic::Response<T>, tonic:
 }
 
 /// Nothing answers: is there no daemon, or one that holds the lock and is silent?
-fn absent(env: &Environment, explicit: Option<&Path>, tried: Vec<std::path::PathBuf>) -> ClientError {
-    if explicit.is_none()
+fn absent(env: &Environment, flag: Option<&Path>, tried: Vec<std::path::PathBuf>) -> ClientError {
+    if locate::named(env, flag).is_none()
         && let Ok(places) = Places::of(env)
         && locate::lock_is_held(&places)
     {

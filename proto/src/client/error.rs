@@ -38,6 +38,14 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
+    /// The system does not let us reach the socket.
+    #[error("will not talk to `{path}`: {source}")]
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A daemon holds the lock or accepts, but does not answer in time.
     #[error("the daemon{} does not answer{}", pid_text(*.pid), .ailment.text())]
     Unresponsive {
@@ -89,6 +97,8 @@ pub enum Ailment {
     Stopped,
     /// It runs, and nothing stands at the path of its control socket.
     SocketGone,
+    /// It takes connections and ends them: perhaps because there are too many.
+    Cut,
 }
 
 impl Ailment {
@@ -97,6 +107,7 @@ impl Ailment {
             Self::Unknown => "",
             Self::Stopped => ": its process is stopped",
             Self::SocketGone => ": its control socket is gone, and will be there again within 15 s",
+            Self::Cut => ": it ends the connection, perhaps because there are too many",
         }
     }
 }
@@ -110,7 +121,9 @@ impl ClientError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::NotRunning { .. } | Self::Unresponsive { .. } | Self::Broken(_) => exit::UNREACHABLE,
-            Self::Unsafe { .. } | Self::Version { .. } | Self::Path(_) | Self::Place(_) => exit::CALLER,
+            Self::Unsafe { .. } | Self::Denied { .. } | Self::Version { .. } | Self::Path(_) | Self::Place(_) => {
+                exit::CALLER
+            }
             Self::Refused(refusal) => refusal.reason.exit(),
         }
     }
@@ -119,7 +132,7 @@ impl ClientError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotRunning { .. } => "not_running",
-            Self::Unsafe { .. } => "unsafe_socket",
+            Self::Unsafe { .. } | Self::Denied { .. } => "unsafe_socket",
             Self::Unresponsive { .. } => "unresponsive",
             Self::Version { .. } => "version_mismatch",
             Self::Refused(refusal) => match refusal.reason {
@@ -144,7 +157,9 @@ impl ClientError {
         match self {
             Self::NotRunning { .. } => Some("bitrouter start".to_owned()),
             Self::Unresponsive { pid: Some(pid), ailment: Ailment::Stopped } => Some(format!("kill -CONT {pid}")),
-            Self::Unresponsive { ailment: Ailment::SocketGone, .. } => Some("bitrouter status".to_owned()),
+            Self::Unresponsive { ailment: Ailment::SocketGone | Ailment::Cut, .. } => {
+                Some("bitrouter status".to_owned())
+            }
             Self::Unresponsive { pid: Some(pid), ailment: Ailment::Unknown } => {
                 Some(format!("kill -9 {pid}; bitrouter start"))
             }

@@ -11,7 +11,7 @@ use crate::{
     client::ClientError,
     env::{self, Environment},
     files,
-    paths::{Places, SYSTEM_SOCKET, check_socket_path},
+    paths::{NamedBy, Places, SYSTEM_SOCKET, check_socket_path},
     status::DaemonJson,
 };
 
@@ -24,17 +24,33 @@ pub struct Located {
     pub owner: u32,
 }
 
-/// The sockets to try, best first: the explicit one alone, else what `daemon.json` says, the runtime directory, the
-/// fallback below the state directory, the system path.
-pub fn candidates(env: &Environment, explicit: Option<&Path>) -> Result<Vec<PathBuf>, ClientError> {
-    if let Some(path) = explicit.map(Path::to_owned).or_else(|| env.path(env::BITROUTER_SOCKET)) {
-        check_socket_path(&path)?;
+/// What a search for the daemon's socket gave.
+#[derive(Debug)]
+pub struct Search {
+    /// Sockets that exist and can be trusted, best first.
+    pub trusted: Vec<Located>,
+    /// Every path that was looked at.
+    pub tried: Vec<PathBuf>,
+    /// Why the first one that exists cannot be trusted.
+    pub refused: Option<ClientError>,
+}
+
+/// The path of the one socket to talk to, where the user named one.
+pub fn named(env: &Environment, flag: Option<&Path>) -> Option<PathBuf> {
+    flag.map(Path::to_owned).or_else(|| env.path(env::BITROUTER_SOCKET))
+}
+
+/// The sockets to try, best first: the one that was named alone, else what `daemon.json` says, the runtime directory
+/// where it is ours, the fallback below the state directory, the system path.
+pub fn candidates(env: &Environment, flag: Option<&Path>) -> Result<Vec<PathBuf>, ClientError> {
+    if let Some(path) = named(env, flag) {
+        check_socket_path(&path, NamedBy::User)?;
         return Ok(vec![path]);
     }
     let places = Places::of(env)?;
     let mut found = Vec::with_capacity(4);
     found.extend(read_daemon_json(&places).map(|json| PathBuf::from(json.socket)));
-    found.extend(places.runtime_socket());
+    found.push(places.control_socket().path);
     found.push(places.fallback_socket());
     found.push(PathBuf::from(SYSTEM_SOCKET));
     let mut seen = Vec::with_capacity(found.len());
@@ -57,37 +73,42 @@ fn fs_read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The first candidate that exists and can be trusted.
+/// Looks at every candidate.
 ///
 /// # Errors
-/// [`ClientError::Unsafe`] for the first one that exists but cannot be trusted, when no other can;
-/// [`ClientError::NotRunning`] when none exists.
-pub fn find(env: &Environment, explicit: Option<&Path>) -> Result<Located, ClientError> {
-    let is_explicit = explicit.is_some() || env.path(env::BITROUTER_SOCKET).is_some();
-    let tried = candidates(env, explicit)?;
-    let mut first_error = None;
+/// Where there is no place to look.
+pub fn search(env: &Environment, flag: Option<&Path>) -> Result<Search, ClientError> {
+    let tried = candidates(env, flag)?;
+    let is_named = named(env, flag).is_some();
+    let (mut trusted, mut refused) = (Vec::new(), None);
     for path in &tried {
-        match verify(path, is_explicit) {
-            Ok(Some(located)) => return Ok(located),
-            Ok(None) => {}
-            Err(error) => first_error = first_error.or(Some(error)),
+        match verify(path, flag.is_some()) {
+            Ok(found) => trusted.extend(found),
+            // A system-wide daemon that this user may not use is no daemon for this user.
+            Err(ClientError::Denied { .. }) if !is_named && path == Path::new(SYSTEM_SOCKET) => {}
+            Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(first_error.unwrap_or(ClientError::NotRunning { tried }))
+    Ok(Search { trusted, tried, refused })
 }
 
 /// Checks that `path` is a socket in a directory, both of which belong to us (to root at the system path), neither a
 /// symlink, neither writable by others. `None` where it does not exist.
 ///
-/// Root may name another user's daemon, but only explicitly.
-pub fn verify(path: &Path, explicit: bool) -> Result<Option<Located>, ClientError> {
+/// Root may name another user's daemon, but only with `--socket` (`by_flag`): a variable may have been set by that user.
+pub fn verify(path: &Path, by_flag: bool) -> Result<Option<Located>, ClientError> {
     let refuse = |why: String| Err(ClientError::Unsafe { path: path.to_owned(), why });
-    let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) else {
-        return refuse("the path must be absolute".to_owned());
+    let dir = match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
+        Some(dir) => dir,
+        None => return refuse("it is not a socket".to_owned()),
     };
     let stat = match rustix::fs::lstat(path) {
         Ok(stat) => stat,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(error @ (rustix::io::Errno::ACCESS | rustix::io::Errno::PERM)) => {
+            return Err(ClientError::Denied { path: path.to_owned(), source: error.into() });
+        }
         Err(error) => return refuse(std::io::Error::from(error).to_string()),
     };
     let dir_stat = match rustix::fs::lstat(dir) {
@@ -104,7 +125,7 @@ pub fn verify(path: &Path, explicit: bool) -> Result<Option<Located>, ClientErro
     }
     let me = rustix::process::geteuid().as_raw();
     let trusted = |stat: &Stat| {
-        stat.st_uid == me || (stat.st_uid == 0 && path == Path::new(SYSTEM_SOCKET)) || (me == 0 && explicit)
+        stat.st_uid == me || (stat.st_uid == 0 && path == Path::new(SYSTEM_SOCKET)) || (me == 0 && by_flag)
     };
     if !trusted(&stat) {
         return refuse(format!("it belongs to uid {}, not to you (uid {me})", stat.st_uid));
@@ -180,10 +201,14 @@ mod tests {
 
     #[test]
     fn the_runtime_directory_comes_before_the_system_path() {
-        let env = Environment::from_iter([("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r")]);
-        let found = candidates(&env, None).unwrap();
-        let expected = ["/r/bitrouter/control.sock", "/h/.local/state/bitrouter/run/control.sock", SYSTEM_SOCKET]
-            .map(PathBuf::from);
-        assert_eq!(found, expected);
+        let root = tempfile::tempdir().unwrap();
+        let of = |dir: &Path| {
+            let env = Environment::from_iter([("HOME", Path::new("/h")), ("XDG_RUNTIME_DIR", dir)]);
+            candidates(&env, None).unwrap()
+        };
+        let rest = ["/h/.local/state/bitrouter/run/control.sock", SYSTEM_SOCKET].map(PathBuf::from);
+        assert_eq!(of(root.path())[0], root.path().join("bitrouter/control.sock"));
+        assert_eq!(of(root.path())[1..], rest);
+        assert_eq!(of(Path::new("/nonexistent")), rest, "what is not ours is not looked at");
     }
 }

@@ -11,4 +11,4 @@ mod locate;
 
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{Ailment, ClientError, Refusal};
-pub use locate::{Located, candidates, find, lock_is_held, read_daemon_json, verify};
+pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};

@@ -78,6 +78,36 @@ fn p15_the_level_changes_for_everybody_who_listens() {
 }
 
 #[test]
+fn p15_no_line_holds_a_member_twice() {
+    let world = World::new();
+    let daemon = world.serve().args(["--demo", "--log-format", "json"]).start();
+    world.cli(["logs", "--level", "trace"]).expect_code(0);
+    daemon.http().chat("demo/echo", "x").send().ok();
+    world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
+    world.cli(["logs", "--level", "info"]).expect_code(0);
+    let text = world.cli(["logs"]).with_code(0).stdout;
+    assert!(text.contains("\"log level\""), "{text}");
+    for line in text.lines() {
+        for name in ["timestamp", "level", "target", "message"] {
+            assert_eq!(line.matches(&format!("\"{name}\":")).count(), 1, "`{name}` in {line}");
+        }
+    }
+}
+
+#[test]
+fn p15_a_follower_of_a_killed_daemon_says_what_happened() {
+    let world = World::new();
+    let mut daemon = world.demo();
+    let mut follow = world.command(["logs", "-f"]).spawn();
+    follow.stdout().until_contains("ready");
+    daemon.kill();
+    assert_eq!(follow.wait(wait::PATIENCE).code(), Some(2));
+    follow.stderr().ends_within(wait::PATIENCE);
+    let text = follow.stderr().text();
+    assert!(text.contains("ended without a word") && !text.contains("before the answer"), "{text}");
+}
+
+#[test]
 fn p15_tail_json_and_a_closed_pipe() {
     let world = World::new();
     let daemon = world.serve().args(["--demo", "--log-format", "json"]).start();

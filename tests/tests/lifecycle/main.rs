@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod drain;
+mod elsewhere;
 mod events;
 mod health;
 mod logs;

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{Daemon, Serve, World, notify_socket::NotifySocket, wait};
+use bitrouter_tests::{
+    Daemon, Serve, World,
+    notify_socket::NotifySocket,
+    parking::{PARKED, Parking},
+    wait,
+};
 use rustix::process::Signal;
 
 use super::report;
@@ -98,6 +103,70 @@ fn p15_the_watchdog_is_fed_twice_within_its_limit_and_only_while_the_daemon_turn
     assert!(notify.count("WATCHDOG=1") <= before + 1, "it was fed while the daemon stood still");
     daemon.signal(Signal::CONT);
     wait::holds("the next meal", || notify.count("WATCHDOG=1") > before + 1);
+}
+
+#[test]
+fn p15_the_watchdog_is_fed_while_the_socket_is_away_and_through_the_drain() {
+    let world = World::new();
+    let parking = Parking::start();
+    world.config(&parking.as_openai());
+    let notify = NotifySocket::open(&world);
+    let limit = Duration::from_millis(800);
+    let serve = world.serve().env("OPENAI_API_KEY", "x").env("NOTIFY_SOCKET", notify.path());
+    let mut daemon = serve.env("WATCHDOG_USEC", limit.as_micros().to_string()).start();
+    let meals = || notify.count("WATCHDOG=1");
+    wait::holds("a meal", || meals() > 0);
+    // What somebody does to a file says nothing of the daemon; a socket that is gone is there again at the next beat.
+    std::fs::remove_file(world.socket()).expect("remove");
+    let begun = clock::mono();
+    wait::holds("the socket to be there again", || world.socket().exists());
+    report("a vanished socket under a watchdog", clock::mono().saturating_duration_since(begun));
+    assert!(clock::mono().saturating_duration_since(begun) < Duration::from_secs(10), "that was no beat");
+    std::fs::remove_file(world.socket()).expect("remove");
+    world.write("run/bitrouter/control.sock", "no socket");
+    let before = meals();
+    wait::holds("four more meals", || meals() >= before + 4);
+    std::fs::remove_file(world.path("run/bitrouter/control.sock")).expect("remove");
+    wait::holds("the socket to be there once more", || world.socket().exists());
+    // A drain may take long, and the listener is closed by then.
+    let mut open = daemon.http().chat_stream(PARKED, "x").open();
+    open.until_contains("before ");
+    daemon.signal(Signal::TERM);
+    notify.until_says("STOPPING=1", 0);
+    notify.until("the drain in STATUS=", 0, |one| one.value("STATUS").is_some_and(|text| text.starts_with("draining")));
+    let before = meals();
+    wait::holds("four meals in the drain", || meals() >= before + 4);
+    parking.release();
+    open.finish().ok();
+    daemon.wait(Duration::from_secs(20));
+    let times: Vec<_> = notify.heard().into_iter().filter(|one| one.says("WATCHDOG=1")).map(|one| one.at).collect();
+    let longest = times.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().expect("meals");
+    report("the longest pause between two meals of a watchdog of 800 ms", longest);
+    assert!(longest < limit * 3, "{longest:?}");
+    let stderr = daemon.stderr().text();
+    assert!(!stderr.contains("does not answer itself"), "{stderr}");
+}
+
+#[test]
+fn p15_every_warning_and_the_number_of_providers_are_in_the_status_line() {
+    let world = World::new();
+    let (notify, daemon) = managed(&world, |serve| serve.env("XDG_RUNTIME_DIR", "/nonexistent/run"));
+    world.env_file("nonsense\n");
+    daemon.warned("reload_refused");
+    let list = daemon.status()["warnings"].clone();
+    let list: Vec<_> = list.as_array().expect("a list").iter().filter_map(|one| one["message"].as_str()).collect();
+    assert!(list.len() > 1, "{list:?}");
+    notify.until("every warning in STATUS=", 0, |one| {
+        one.value("STATUS").is_some_and(|text| list.iter().all(|message| text.contains(message)))
+    });
+    world.env_file("");
+    wait::holds("the cure", || daemon.warning("reload_refused").is_none());
+    // A key is no warning, and changes the line all the same.
+    let providers = |text: &str| text.split("; ").nth(1).map(str::to_owned);
+    let line = || notify.heard().iter().rev().find_map(|one| one.value("STATUS").map(str::to_owned));
+    let before = line().and_then(|text| providers(&text)).expect("a line");
+    world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
+    wait::holds("another number of providers", || line().and_then(|text| providers(&text)) != Some(before.clone()));
 }
 
 #[test]

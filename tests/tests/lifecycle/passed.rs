@@ -104,9 +104,11 @@ fn p15_listen_beside_a_passed_socket_is_an_error() {
 #[test]
 fn p15_sockets_for_somebody_else_are_not_taken() {
     let world = World::new();
-    // `LISTEN_PID` names another process: these descriptors are not for us.
-    let daemon = world.serve().arg("--demo").env("LISTEN_FDS", "2").env("LISTEN_PID", "1").start();
-    assert_eq!(daemon.socket(), world.socket());
-    daemon.stop();
-    assert!(!world.socket().exists());
+    // `LISTEN_PID` names another process, or nobody: these descriptors are not for us.
+    for pid in ["1", "", "x"] {
+        let daemon = world.serve().arg("--demo").env("LISTEN_FDS", "2").env("LISTEN_PID", pid).start();
+        assert_eq!(daemon.socket(), world.socket(), "LISTEN_PID={pid}");
+        daemon.stop();
+        assert!(!world.socket().exists());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use bitrouter_tests::{World, reach, wait};
+use bitrouter_tests::{World, notify_socket::NotifySocket, reach, wait};
 
 use super::DEMO;
 
@@ -95,6 +95,31 @@ fn p15_a_taken_port_names_who_holds_it() {
 }
 
 #[test]
+fn p15_a_port_that_a_daemon_of_ours_has_names_it_and_never_ourselves() {
+    let world = World::new();
+    let daemon = world.demo();
+    // A second daemon of the same user, which keeps its descriptors private even from him.
+    let (state, run) = (world.directory("other-state"), world.directory("other-run"));
+    let listen = format!("127.0.0.1:{}", daemon.port());
+    let other = world.command(["serve", "--demo", "--listen", &listen]);
+    let output = other.env("XDG_STATE_HOME", &state).env("XDG_RUNTIME_DIR", &run).run().with_code(1);
+    let expected = format!("port {} is held by bitrouter (pid {})", daemon.port(), daemon.pid());
+    // Where the tests do not have users of their own, other daemons of this one run beside it.
+    if world.user().is_exclusive() {
+        assert!(output.stderr.contains(&expected), "{}", output.stderr);
+    }
+    // Only the second address of the pair is taken: the first one is ours by then, and is not to blame.
+    let script = "import socket,signal\ns=socket.socket(socket.AF_INET6); s.bind(('::1',0)); s.listen(); \
+                  print(s.getsockname()[1], flush=True); signal.pause()";
+    let held = world.program("/usr/bin/env".as_ref(), ["python3", "-c", script]).spawn();
+    let port = held.stdout().until("a port", |text| text.ends_with('\n'));
+    let listen = format!("127.0.0.1:{}", port.trim());
+    let other = world.command(["serve", "--demo", "--listen", &listen]);
+    let output = other.env("XDG_STATE_HOME", &state).env("XDG_RUNTIME_DIR", &run).run().with_code(1);
+    assert!(output.stderr.contains(&format!("(pid {})", held.pid())), "{}", output.stderr);
+}
+
+#[test]
 fn p15_a_daemon_that_dies_at_start_is_code_3_and_no_hang() {
     let world = World::new();
     let trace = world.path("home/trace").to_string_lossy().into_owned();
@@ -117,6 +142,17 @@ fn p15_when_the_service_manager_owns_it_restart_says_so() {
     let world = World::new();
     let daemon = world.serve().arg("--demo").env("NOTIFY_SOCKET", world.path("nobody.sock")).start();
     let output = world.cli(["restart"]).with_code(1);
-    assert!(output.stderr.contains("systemctl"), "{}", output.stderr);
+    assert!(output.stderr.contains("systemctl --user restart"), "{}", output.stderr);
     assert_eq!(world.cli(["status", "--json"]).json()["pid"], daemon.pid());
+}
+
+#[test]
+fn p15_what_a_detached_start_inherited_makes_it_nobodys_service() {
+    let world = World::new();
+    let notify = NotifySocket::open(&world);
+    world.command(DEMO).env("NOTIFY_SOCKET", notify.path()).run().expect_code(0);
+    let first = world.detached();
+    world.cli(["restart"]).expect_code(0);
+    assert_ne!(world.detached().pid(), first.pid());
+    assert!(notify.heard().is_empty(), "the shell's manager was told of another process: {:?}", notify.heard());
 }

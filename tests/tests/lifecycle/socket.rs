@@ -45,6 +45,31 @@ fn p15_a_vanished_directory_is_there_again() {
 }
 
 #[test]
+fn p15_a_runtime_directory_that_ends_with_the_session_does_not_cut_the_daemon_off() {
+    let world = World::new();
+    if !world.user().is_exclusive() {
+        return;
+    }
+    // As `/run/user`: the directory above the runtime directory is root's.
+    let above = world.path("session");
+    std::fs::create_dir(&above).expect("a directory");
+    let run = world.directory("session/run");
+    let daemon = world.serve().arg("--demo").env("XDG_RUNTIME_DIR", &run).start();
+    assert_eq!(daemon.socket(), run.join("bitrouter/control.sock"));
+    std::fs::remove_dir_all(&run).expect("remove");
+    let refuge = world.path("state/bitrouter/run/control.sock");
+    wait::until_within("the socket below the state directory", BACK, || refuge.exists().then_some(()));
+    // The shell that has the variable and the one that has not find it alike.
+    for value in [run.as_path(), "".as_ref()] {
+        let status = world.command(["status", "--json"]).env("XDG_RUNTIME_DIR", value).run().with_code(0).json();
+        assert_eq!((&status["pid"], &status["socket"]), (&daemon.pid().into(), &refuge.to_string_lossy().into()));
+    }
+    daemon.warned("runtime_dir_unusable");
+    daemon.stop();
+    assert!(!refuge.exists());
+}
+
+#[test]
 fn p15_while_it_is_gone_the_lock_still_tells_the_truth() {
     let world = World::new();
     let daemon = world.demo();
@@ -71,9 +96,10 @@ fn p15_what_somebody_else_put_there_is_left_alone_and_is_a_warning() {
     let warned = || {
         let output = world.cli(["status", "--json", "--socket", &aside]);
         let status = (output.code == 0).then(|| output.json())?;
-        status["warnings"].as_array()?.iter().any(|one| one["code"] == "control_socket_taken").then_some(())
+        status["warnings"].as_array()?.iter().find(|one| one["code"] == "control_socket_taken").cloned()
     };
-    wait::until_within("the warning", BACK, warned);
+    let warning = wait::until_within("the warning", BACK, warned);
+    assert_eq!(warning["command"], format!("rm {}", path.display()), "{warning}");
     let mut daemon = daemon;
     daemon.signal(rustix::process::Signal::TERM);
     daemon.wait(Duration::from_secs(20));
