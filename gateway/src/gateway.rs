@@ -75,6 +75,11 @@ impl Gateway {
         self.snapshot.load_full()
     }
 
+    /// The largest request body that is taken now.
+    pub(crate) fn max_body(&self) -> u64 {
+        self.snapshot.load().limits.max_body
+    }
+
     /// The HTTP surface.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         surface(Arc::clone(self))

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use bitrouter_gateway::http::percent_decoded;
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, HeaderName, header};
 
@@ -118,31 +119,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     match value.iter().position(u8::is_ascii_whitespace) {
         None => Some(value),
         Some(end) => value[..end].eq_ignore_ascii_case(b"bearer").then(|| value[end..].trim_ascii_start()),
-    }
-}
-
-fn percent_decoded(text: &str) -> Cow<'_, [u8]> {
-    let bytes = text.as_bytes();
-    if !bytes.contains(&b'%') {
-        return Cow::Borrowed(bytes);
-    }
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped =
-            (byte == b'%').then(|| Some((hex(*bytes.get(at + 1)?)? << 4) | hex(*bytes.get(at + 2)?)?)).flatten();
-        decoded.push(escaped.unwrap_or(byte));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    Cow::Owned(decoded)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

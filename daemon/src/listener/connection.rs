@@ -76,6 +76,15 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
             note(done);
             return Poll::Ready(());
         }
+        if guard.watch_for_end()
+            && let Poll::Ready(done) = turns.poll(http.as_mut(), cx)
+        {
+            note(done);
+            return Poll::Ready(());
+        }
+        if guard.caller_left() {
+            return Poll::Ready(());
+        }
         guard.settle();
         let farewell = (shared.phase() == Phase::Draining && !told).then(|| shared.idle_until());
         let goodbye = farewell.is_some_and(|until| guard.busy() || shared.now() >= until);

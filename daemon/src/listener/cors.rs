@@ -3,9 +3,8 @@
 //! Exactly the page's own origin is echoed, never a wildcard, and never `Access-Control-Allow-Credentials`.
 
 use axum::body::Body;
+use bitrouter_gateway::http::guard_own_reply;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-
-use super::refusal::guard_own_reply;
 
 /// Longest list of requested header names that is echoed.
 const ECHOED: usize = 1024;

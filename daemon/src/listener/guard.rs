@@ -43,6 +43,9 @@ pub(super) struct Guard {
     request_body: AtomicU8,
     reset_on_drop: AtomicBool,
     closing: AtomicBool,
+    read_waits: AtomicBool,
+    end_watched: AtomicBool,
+    caller_left: AtomicBool,
 }
 
 impl Guard {
@@ -60,6 +63,9 @@ impl Guard {
             request_body: AtomicU8::new(BODY_DONE),
             reset_on_drop: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            read_waits: AtomicBool::new(false),
+            end_watched: AtomicBool::new(false),
+            caller_left: AtomicBool::new(false),
         })
     }
 
@@ -73,6 +79,32 @@ impl Guard {
         if !self.busy() {
             self.head_started.store(true, Relaxed);
         }
+    }
+
+    /// HTTP asked for bytes; `waits` where it is woken by the next ones, or by the end of the connection.
+    pub(super) fn on_read_asked(&self, waits: bool) {
+        self.read_waits.store(waits, Relaxed);
+    }
+
+    /// Asks the stream to watch for the caller's leaving where HTTP does not: it has unread bytes of this caller and looks
+    /// no further while it answers. True where the stream was not asked before.
+    pub(super) fn watch_for_end(&self) -> bool {
+        self.busy() && !self.read_waits.load(Relaxed) && !self.end_watched.swap(true, Relaxed)
+    }
+
+    /// True after [`Guard::watch_for_end`], for the same request.
+    pub(super) fn end_is_watched(&self) -> bool {
+        self.end_watched.load(Relaxed)
+    }
+
+    /// The caller has closed its half of the connection, or all of it, behind bytes that nobody has read.
+    pub(super) fn on_caller_left(&self) {
+        self.caller_left.store(true, Relaxed);
+    }
+
+    /// True where the request that is being answered has no caller any more.
+    pub(super) fn caller_left(&self) -> bool {
+        self.caller_left.load(Relaxed) && self.busy()
     }
 
     /// The client took bytes.
@@ -104,6 +136,7 @@ impl Guard {
     /// A head is complete and its request begins.
     pub(super) fn begin(self: &Arc<Self>, has_body: bool) -> InFlight {
         self.busy.store(true, Relaxed);
+        self.end_watched.store(false, Relaxed);
         self.head_started.store(false, Relaxed);
         self.head_since.store(0, Relaxed);
         self.idle_since.store(0, Relaxed);
@@ -132,6 +165,19 @@ impl Guard {
     /// True when the client may still be sending: closing at once would reset the connection under our reply.
     pub(super) fn client_may_be_sending(&self) -> bool {
         self.request_body.load(Relaxed) != BODY_DONE || (!self.busy() && self.head_started.load(Relaxed))
+    }
+
+    /// How long a client that is still sending is listened to from now on: what was read of its body since the answer
+    /// counts.
+    pub(super) fn linger(&self) -> Duration {
+        let limit = self.shared.limits.linger;
+        let marks = [self.idle_since.load(Relaxed), self.head_since.load(Relaxed)];
+        match marks.into_iter().filter(|since| *since != 0).min() {
+            Some(answered) if self.must_close() => {
+                limit.saturating_sub(Duration::from_nanos(self.shared.now().saturating_sub(answered)))
+            }
+            _ => limit,
+        }
     }
 
     /// Brings the times up to date after the connection was driven as far as it goes.

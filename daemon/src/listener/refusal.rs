@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
+use bitrouter_gateway::http::guard_own_reply;
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -50,16 +51,6 @@ impl Refusal {
         guard_own_reply(headers);
         response
     }
-}
-
-/// What every reply of our own carries, so that no browser makes anything else of it.
-pub(super) fn guard_own_reply(headers: &mut http::HeaderMap) {
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
 }
 
 fn type_of(status: StatusCode) -> &'static str {

@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Scheme}
 /// The browser's own statement of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// What browsers state there.
+const SITES: [&[u8]; 4] = [b"none", b"same-origin", b"same-site", b"cross-site"];
+
 /// The port that a `Host` without one means.
 const HTTP_PORT: u16 = 80;
 
@@ -17,6 +20,7 @@ const HTTP_PORT: u16 = 80;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnNames {
     port: u16,
+    base_url: String,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -30,6 +34,9 @@ impl OwnNames {
             std::net::IpAddr::V4(ip) => ip.to_string(),
             std::net::IpAddr::V6(ip) => format!("[{ip}]"),
         };
+        // An address that stands for all of them is nowhere to be called.
+        let called = if local.ip().is_unspecified() { names[0].as_str() } else { own.as_str() };
+        let base_url = format!("http://{called}:{port}");
         if !names.contains(&own) {
             names.push(own);
         }
@@ -38,12 +45,12 @@ impl OwnNames {
             hosts.extend(names);
         }
         let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
-        Self { port, hosts, origins }
+        Self { port, base_url, hosts, origins }
     }
 
     /// The URL that a refused caller should use.
-    pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    pub fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     fn host_is_own(&self, host: &str) -> bool {
@@ -151,8 +158,12 @@ pub fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> R
             let is = |text: &String| text.as_bytes() == value.as_bytes();
             // A browser sends `null` for any page without an origin of its own: allowing it would allow them all.
             if value.as_bytes() != b"null" && allow.iter().any(is) {
-                // The user named this page, so it is another site by intent and Sec-Fetch-Site has nothing to add.
-                return Ok(Origin::Allowed(value));
+                // The user named this page, so it may be another site; what no browser says is refused all the same.
+                return match only(headers, &SEC_FETCH_SITE) {
+                    Only::None => Ok(Origin::Allowed(value)),
+                    Only::One(site) if SITES.contains(&site.as_bytes()) => Ok(Origin::Allowed(value)),
+                    _ => Err("the Sec-Fetch-Site header is none that a browser sends"),
+                };
             }
             if !own.origins.iter().any(is) {
                 return Err("a web page of another origin may not call this listener");

@@ -11,10 +11,10 @@ use std::{
 };
 
 use axum::{Router, body::Body, routing::future::RouteFuture};
-use bitrouter_gateway::http::{CloseAfter, RequestId, Started};
+use bitrouter_gateway::http::{CloseAfter, RequestId, Started, guard_own_reply};
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::{
     gate::{self, Verdict},
     guard::{Guard, InFlight},
     peer::Peer,
-    refusal::{Refusal, guard_own_reply},
+    refusal::Refusal,
     request_id,
     rules::OwnNames,
     serve::Phase,
@@ -64,6 +64,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let (mut parts, body) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&body);
         let in_flight = self.guard.begin(has_body);
+        let http_10 = parts.version == Version::HTTP_10;
         let body =
             if has_body { Body::new(RequestBody { body, guard: Arc::clone(&self.guard) }) } else { Body::empty() };
         let id = request_id::of(&parts.headers);
@@ -85,7 +86,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
                 Work::Done(self.refuse(refusal))
             }
         };
-        Reply { work, ending: Some(Ending { id, page, in_flight }) }
+        Reply { work, ending: Some(Ending { id, page, http_10, in_flight }) }
     }
 }
 
@@ -121,6 +122,7 @@ enum Work {
 struct Ending {
     id: HeaderValue,
     page: Option<HeaderValue>,
+    http_10: bool,
     in_flight: InFlight,
 }
 
@@ -162,7 +164,7 @@ impl Ending {
         if guard.must_close() || guard.shared().phase() != Phase::Running {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Response::from_parts(parts, ReplyBody { body, _in_flight: self.in_flight })
+        Response::from_parts(parts, ReplyBody { body, http_10: self.http_10, in_flight: self.in_flight })
     }
 }
 
@@ -209,7 +211,8 @@ impl Drop for RequestBody {
 #[derive(Debug)]
 pub(super) struct ReplyBody {
     body: Body,
-    _in_flight: InFlight,
+    http_10: bool,
+    in_flight: InFlight,
 }
 
 impl http_body::Body for ReplyBody {
@@ -220,7 +223,13 @@ impl http_body::Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        // In HTTP/1.0 the end of the connection is the end of the reply: only a reset tells that this one broke off.
+        // Anybody else sees that the framing is incomplete, and keeps what was still on its way.
+        if self.http_10 && matches!(frame, Poll::Ready(Some(Err(_)))) {
+            self.in_flight.guard().reset_on_drop();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

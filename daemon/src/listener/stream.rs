@@ -1,16 +1,18 @@
-//! The TCP stream of a connection, watched: it tells the guard when bytes move, and closes so that a client which is
-//! still sending gets to see our reply.
+//! The TCP stream of a connection, watched: it tells the guard when bytes move and when the caller leaves, and closes so
+//! that a client which is still sending gets to see our reply.
 
 use std::{
+    future::Future as _,
     io::{self, IoSlice},
-    pin::Pin,
+    os::fd::AsFd as _,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     time::Sleep,
 };
@@ -26,11 +28,14 @@ pub(super) struct WatchedStream {
     tcp: TcpStream,
     guard: Arc<Guard>,
     linger: Option<Pin<Box<Sleep>>>,
+    /// The same socket once more, made at the first need: its readiness is its own, so that bytes which wait unread do not
+    /// hide the end behind them.
+    end: Option<TcpStream>,
 }
 
 impl WatchedStream {
     pub(super) fn new(tcp: TcpStream, guard: Arc<Guard>) -> Self {
-        Self { tcp, guard, linger: None }
+        Self { tcp, guard, linger: None, end: None }
     }
 
     fn report(&self, written: &Poll<io::Result<usize>>) {
@@ -38,6 +43,25 @@ impl WatchedStream {
             Poll::Ready(Ok(_)) => self.guard.on_written(),
             Poll::Pending => self.guard.on_write_blocked(),
             Poll::Ready(Err(_)) => {}
+        }
+    }
+
+    /// Looks whether the caller has left, and has the task woken when it does.
+    fn watch_for_end(&mut self, cx: &mut Context<'_>) {
+        if self.end.is_none() {
+            let again = self.tcp.as_fd().try_clone_to_owned();
+            self.end = again.and_then(|socket| TcpStream::from_std(socket.into())).ok();
+        }
+        // Without a descriptor to spare the caller's leaving is noticed when something is sent.
+        let Some(end) = &self.end else { return };
+        while let Poll::Ready(Ok(())) = end.poll_read_ready(cx) {
+            let Poll::Ready(Ok(ready)) = pin!(end.ready(Interest::READABLE)).poll(cx) else { return };
+            if ready.is_read_closed() {
+                self.guard.on_caller_left();
+                return;
+            }
+            // Bytes: they stay where they are, and only what comes after them is waited for.
+            let _ = end.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         }
     }
 
@@ -66,6 +90,7 @@ impl AsyncRead for WatchedStream {
         if buffer.filled().len() > before {
             self.guard.on_read();
         }
+        self.guard.on_read_asked(read.is_pending());
         read
     }
 }
@@ -92,6 +117,10 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // HTTP comes by here in every turn.
+        if self.guard.end_is_watched() {
+            self.watch_for_end(cx);
+        }
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
@@ -99,7 +128,7 @@ impl AsyncWrite for WatchedStream {
         self.guard.on_closing();
         ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
         if self.guard.client_may_be_sending() {
-            let limit = self.guard.shared().limits.linger;
+            let limit = self.guard.linger();
             ready!(self.poll_linger(limit, cx));
         }
         Poll::Ready(Ok(()))

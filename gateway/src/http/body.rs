@@ -32,7 +32,7 @@ pub(super) async fn collect(
     deadline: Instant,
     tasks: &Tasks,
 ) -> Result<Bytes, NotServed> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length = announced(headers);
     if length.is_some_and(|length| length > most) {
         // A caller that waits for `100 Continue` sends nothing once it has the answer.
         if !headers.contains_key(header::EXPECT) {
@@ -78,7 +78,13 @@ pub(super) async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-fn too_large(most: u64) -> InferenceError {
+/// The length that the head announces.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The refusal of a body that is larger than `most`.
+pub(super) fn too_large(most: u64) -> InferenceError {
     InferenceError::new(
         InferenceCode::BodyTooLarge,
         format!("the request body is larger than {most} bytes; raise `[server] max_body`"),

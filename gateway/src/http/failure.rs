@@ -1,21 +1,30 @@
 //! A provider's own error on its way to the caller, and our words for calls that got none.
 
+use std::time::{Duration, Instant};
+
 use axum::{body::Body, response::Response};
-use bitrouter_proto::codes::InferenceCode;
-use bytes::Bytes;
-use http::{HeaderValue, header, response::Parts};
+use bitrouter_proto::{clock, codes::InferenceCode};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Version, header, response::Parts};
+use http_body_util::BodyExt as _;
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{InferenceError, headers};
 use crate::{
+    interrupt::Interrupt,
     registry::ProviderId,
-    upstream::{Side, UpstreamError},
+    snapshot::Limits,
+    upstream::{Side, UpstreamBody, UpstreamError},
 };
 
+/// The most of a provider's error that is read.
+const LONGEST_ERROR: usize = 16 << 20;
+/// How long a provider's error is read.
+const ERROR_TIME: Duration = Duration::from_secs(10);
 /// What stands where a key stood.
 const REDACTED: &[u8] = b"[redacted]";
-/// Shorter keys would be found in every other word.
+/// Shorter keys would be found in every other word: they are left, and KNOWN-ISSUES says so.
 const SHORTEST_KEY: usize = 4;
 /// How much of an error that is not JSON is quoted.
 const QUOTED: usize = 200;
@@ -73,6 +82,47 @@ impl CallError {
     }
 }
 
+/// What comes of an error's body within its bounds, and whether that is all of it. Its status is known, so that nothing
+/// that happens here takes the place of it.
+pub(super) async fn read_error(
+    mut body: UpstreamBody,
+    limits: &Limits,
+    started: Instant,
+    interrupt: &Interrupt,
+) -> (Bytes, bool) {
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    let all = async {
+        loop {
+            let frame = match tokio::time::timeout(limits.between_chunks, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => return false,
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            // An error in one piece, the usual case, is not copied.
+            if first.is_empty() && data.len() <= LONGEST_ERROR {
+                first = data;
+                continue;
+            }
+            let room = LONGEST_ERROR.saturating_sub(first.len() + more.len());
+            more.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                return false;
+            }
+        }
+    };
+    let until = (clock::mono() + ERROR_TIME).min(started + limits.total);
+    let whole = tokio::select! {
+        biased;
+        whole = all => whole,
+        () = tokio::time::sleep_until(until.into()) => false,
+        () = interrupt.wait() => false,
+    };
+    let read = if more.is_empty() { first } else { [&first[..], &more[..]].concat().into() };
+    (read, whole)
+}
+
 /// The reply for a provider's error: its status and headers; its body too, where that is JSON.
 pub(super) fn passed_on(
     mut parts: Parts,
@@ -96,8 +146,9 @@ pub(super) fn passed_on(
     }
     let body = key.map_or_else(|| body.clone(), |key| redact(body, key));
     let is_json = plain && whole && {
-        let opens = body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['));
-        opens && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok()
+        // Where the provider does not say that it is JSON, a number or a word may as well be a text.
+        let opens = || body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['));
+        (headers::is_json(&parts.headers) || opens()) && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok()
     };
     let json = HeaderValue::from_static("application/json");
     let body = if is_json {
@@ -108,7 +159,7 @@ pub(super) fn passed_on(
     } else {
         parts.headers.insert(header::CONTENT_TYPE, json);
         let text = if plain { quoted(&body) } else { String::new() };
-        let message = if text.is_empty() {
+        let message = if text.trim().is_empty() {
             format!("`{provider}` answered {} without a text that can be read", parts.status.as_u16())
         } else {
             text
@@ -116,12 +167,15 @@ pub(super) fn passed_on(
         let error = InferenceError::new(InferenceCode::UpstreamError, message).status(parts.status);
         error.with("provider", provider.as_str()).to_json().into()
     };
+    // The provider's HTTP/1.0 is its own.
+    parts.version = Version::HTTP_11;
     Response::from_parts(parts, Body::from(body))
 }
 
 fn quoted(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.trim().chars().filter(|c| !c.is_control()).take(QUOTED).collect()
+    // A character has at most four bytes: what follows them need not be looked at.
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED)]);
+    text.chars().take(QUOTED).collect()
 }
 
 /// `body` with the key, also as JSON would write it, replaced; every other byte stays.
@@ -149,8 +203,6 @@ fn redact(body: &Bytes, key: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
-
     use super::*;
 
     async fn reply(
@@ -198,12 +250,20 @@ mod tests {
         .await;
         assert_eq!(
             text,
-            r#"{"error":{"message":"<h1>Down[redacted]</h1>","type":"upstream_error","code":"upstream_error","param":null,"provider":"acme"}}"#
+            r#"{"error":{"message":"<h1>\u0007Down\n[redacted]</h1>","type":"upstream_error","code":"upstream_error","param":null,"provider":"acme"}}"#
         );
         assert_eq!(parts.headers["content-type"], "application/json");
         assert!(!parts.headers.contains_key("x-key"));
-        let (_, text) = reply(500, &[], b"", "long-key!").await;
-        assert!(text.contains("`acme` answered 500"), "{text}");
+        for blank in [&b""[..], b" \r\n\t"] {
+            let (_, text) = reply(500, &[], blank, "long-key!").await;
+            assert!(text.contains("`acme` answered 500"), "{text}");
+        }
+        for scalar in [&b"\"oops\""[..], b"null", b" 5 "] {
+            let (_, text) = reply(500, &[("content-type", "application/json")], scalar, "long-key!").await;
+            assert_eq!(text.as_bytes(), scalar);
+            let (_, text) = reply(500, &[("content-type", "text/plain")], scalar, "long-key!").await;
+            assert!(text.contains("upstream_error"), "{text}");
+        }
         let (_, text) = reply(500, &[], b"{\"half\":", "long-key!").await;
         assert!(text.contains("upstream_error"), "{text}");
         let long: &'static [u8] = Box::leak(vec![b'x'; 5000].into_boxed_slice());

@@ -81,12 +81,25 @@ pub(super) fn upstream(headers: &mut HeaderMap, target: &Target, auth: Option<He
 /// Marks a reply as our own: its type, not to be guessed at, not to be kept.
 pub(crate) fn own(headers: &mut HeaderMap, media_type: &'static str) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    guard_own_reply(headers);
+}
+
+/// What every reply of our own carries, so that no browser makes anything else of it.
+pub fn guard_own_reply(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
 }
 
 /// Makes the headers of the provider's reply those of the reply to the caller.
 pub(super) fn back(headers: &mut HeaderMap) {
+    // A length beside chunks means nothing (RFC 9112 §6.3); it must not outlive them and cut the reply short.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     strip(headers, stays_there);
 }
 
@@ -103,14 +116,17 @@ pub(super) fn says_empty(parts: &Parts) -> bool {
 
 /// True where the reply is a stream of events that can be read as it is.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|value| value.as_bytes() == b"identity");
-    plain && media_type(headers).is_some_and(|value| value.eq_ignore_ascii_case(b"text/event-stream"))
+    is_plain(headers) && media_type(headers).is_some_and(|value| value.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+/// True where the body is not compressed.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_none_or(|value| value.as_bytes() == b"identity")
 }
 
 /// True where the reply is JSON that can be read as it is.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|value| value.as_bytes() == b"identity");
-    plain && media_type(headers).is_some_and(|value| value.to_ascii_lowercase().ends_with(b"json"))
+    is_plain(headers) && media_type(headers).is_some_and(|value| value.to_ascii_lowercase().ends_with(b"json"))
 }
 
 fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
@@ -202,6 +218,7 @@ mod tests {
             ("set-cookie", "a=b"),
             ("x-bitrouter-request-id", "theirs"),
             ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
             ("x-ratelimit-remaining", "3"),
             ("content-type", "text/event-stream; charset=utf-8"),
         ]);

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::pin,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
@@ -14,15 +14,16 @@ use axum::{
 };
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Uri, response::Parts};
+use http::{HeaderValue, Method, Uri, Version, response::Parts};
 use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     CloseAfter, InferenceError, RequestId, Started,
     body::{self, NotServed},
-    failure::{CallError, passed_on},
+    failure::{CallError, passed_on, read_error},
     headers,
+    percent::percent_decoded,
     refusal::{explain, key_missing},
     reply::{Reply, Watch},
 };
@@ -34,11 +35,6 @@ use crate::{
     snapshot::{Limits, Snapshot},
     upstream::{RequestBody, UpstreamBody},
 };
-
-/// The most of a provider's error that is read.
-const LONGEST_ERROR: usize = 1 << 20;
-/// How long a provider's error is read.
-const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// What is asked of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +91,12 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, mut request: Request, operatio
             flight.answered(parts.status);
             let watch = Watch::new(&gateway.interrupt, &snapshot.limits, started);
             let reply = Reply::new(&mut parts.headers, body, first, watch, flight, provider, close);
+            // The provider's HTTP/1.0 is its own: in it the caller would have no mark of the end.
+            parts.version = Version::HTTP_11;
             Response::from_parts(parts, Body::new(reply))
         }
-        Ok(Outcome::Error { parts, body, whole }) => {
+        Ok(Outcome::Error { parts, body }) => {
+            let (body, whole) = Box::pin(read_error(body, &snapshot.limits, started, &gateway.interrupt)).await;
             flight.answered(parts.status);
             flight.failed(InferenceCode::UpstreamError);
             flight.first_byte();
@@ -193,7 +192,11 @@ fn credential(prefix: &str, key: &SecretString) -> Option<HeaderValue> {
 /// The provider's path with the caller's query, but for a key in it.
 fn with_query(uri: &Uri, query: Option<&str>) -> Uri {
     let Some(query) = query else { return uri.clone() };
-    let is_key = |pair: &&str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("key"));
+    // However the name is spelt: a provider would decode it, and read the caller's key.
+    let is_key = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_decoded(name).eq_ignore_ascii_case(b"key")
+    };
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_key(pair)).collect();
     if kept.is_empty() {
         return uri.clone();
@@ -205,8 +208,8 @@ fn with_query(uri: &Uri, query: Option<&str>) -> Uri {
 enum Outcome {
     /// A reply, held until its first body byte was there (`None`: it has no body).
     Reply { parts: Parts, body: UpstreamBody, first: Option<Bytes> },
-    /// An error, read as far as its bounds allow.
-    Error { parts: Parts, body: Bytes, whole: bool },
+    /// The head of an error: status and headers are the caller's, however its body fares.
+    Error { parts: Parts, body: UpstreamBody },
 }
 
 async fn call_provider(
@@ -225,8 +228,7 @@ async fn call_provider(
         let sent = gateway.pool.send(origin, request, limits.connect, stand).await;
         let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();
         if parts.status.as_u16() >= 400 {
-            let (body, whole) = Box::pin(read_error(body)).await;
-            return Ok(Outcome::Error { parts, body, whole });
+            return Ok(Outcome::Error { parts, body });
         }
         if !parts.status.is_success() {
             return Err(CallError::Status(parts.status.as_u16()));
@@ -280,24 +282,6 @@ async fn race<T>(
     }
 }
 
-async fn read_error(mut body: UpstreamBody) -> (Bytes, bool) {
-    let mut read = BytesMut::new();
-    let all = async {
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return false };
-            let Ok(data) = frame.into_data() else { continue };
-            let room = LONGEST_ERROR - read.len();
-            read.extend_from_slice(&data[..data.len().min(room)]);
-            if data.len() > room {
-                return false;
-            }
-        }
-        true
-    };
-    let whole = tokio::time::timeout(ERROR_TIME, all).await.unwrap_or(false);
-    (read.freeze(), whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +293,8 @@ mod tests {
             (None, "/v1/chat/completions"),
             (Some("key=secret"), "/v1/chat/completions"),
             (Some("a=1&KEY=x&&b"), "/v1/chat/completions?a=1&b"),
+            (Some("k%65y=x&%4B%65%79=y&a%20=1&keys=2&%6b"), "/v1/chat/completions?a%20=1&keys=2&%6b"),
+            (Some("%6bey"), "/v1/chat/completions"),
             (Some(""), "/v1/chat/completions"),
         ] {
             assert_eq!(with_query(&uri, query), expected);

@@ -8,6 +8,7 @@ mod failure;
 pub(crate) mod headers;
 mod inference;
 mod models;
+mod percent;
 mod refusal;
 mod reply;
 mod surface;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::InferenceError;
+pub use self::{error::InferenceError, headers::guard_own_reply, percent::percent_decoded};
 pub(crate) use self::{
     inference::Operation,
     surface::{answer, surface},

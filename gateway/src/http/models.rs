@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     InferenceError,
+    percent::percent_decoded,
     refusal::{explain, not_found},
     surface::json as reply,
 };
@@ -41,7 +42,7 @@ pub(super) async fn list(gateway: &Arc<Gateway>) -> Response {
 /// One model, by any name that a call would take.
 pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response, InferenceError> {
     let snapshot = gateway.snapshot();
-    let name = percent_decoded(raw);
+    let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
     let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
     let provider = route.provider;
     if route.listed.is_none() && !provider.models().is_empty() {
@@ -51,19 +52,6 @@ pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Respon
         return Err(not_found(&name, &snapshot, &format!("`{}` is not running", provider.id())));
     }
     Ok(reply(entry(provider, route.model, route.listed).to_string().into_bytes()))
-}
-
-fn percent_decoded(raw: &str) -> String {
-    let bytes = raw.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = bytes.get(at + 1..at + 3).filter(|pair| bytes[at] == b'%' && pair.iter().all(u8::is_ascii_hexdigit));
-        let byte = pair.and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-        decoded.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn entry(provider: &Provider, id: &str, model: Option<&Model>) -> Value {
@@ -118,16 +106,4 @@ fn tier(price: Option<Price>) -> Option<&'static str> {
         middle if middle < 12.0 => "medium",
         _ => "complex",
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_decoded_as_they_stand_in_a_path() {
-        assert_eq!(percent_decoded("openai%2Fgpt%2d4"), "openai/gpt-4");
-        assert_eq!(percent_decoded("a:b/c%zz%4"), "a:b/c%zz%4");
-        assert_eq!(percent_decoded("%ff%C3%A9"), "\u{fffd}é");
-    }
 }

@@ -21,7 +21,7 @@ use crate::{
     interrupt::Interrupt,
     meter::Flight,
     protocol::openai::{
-        complete::{Balance, announces_end},
+        complete::{Balance, announces_end, is_done, is_whole_event, looks_like_events},
         stream::Events,
         usage::{Tail, in_events},
     },
@@ -111,8 +111,8 @@ impl Watch {
 
 /// How the bytes are watched.
 enum Mode {
-    /// Whole events, one way or another.
-    Events { events: Events, must_announce: bool, announced: bool },
+    /// Whole events, one way or another. `announced` is only kept where it must be; `done` means that `[DONE]` passed.
+    Events { events: Events, must_announce: bool, announced: bool, done: bool },
     /// Any other reply.
     Plain { tail: Option<Tail>, balance: Option<Balance> },
 }
@@ -144,11 +144,14 @@ impl Reply {
         close: Option<CloseAfter>,
     ) -> Self {
         let unmeasured = headers::is_unmeasured(headers);
-        let mode = if headers::is_event_stream(headers) {
+        let is_json = headers::is_json(headers);
+        // Some servers do not say what their streams are.
+        let unnamed = || !is_json && flight.streams() && first.as_deref().is_some_and(looks_like_events);
+        let mode = if headers::is_event_stream(headers) || (headers::is_plain(headers) && unnamed()) {
             // An event of ours may follow theirs.
             headers.remove(header::CONTENT_LENGTH);
-            Mode::Events { events: Events::default(), must_announce: unmeasured, announced: false }
-        } else if headers::is_json(headers) {
+            Mode::Events { events: Events::default(), must_announce: unmeasured, announced: false, done: false }
+        } else if is_json {
             Mode::Plain { tail: Some(Tail::default()), balance: unmeasured.then(Balance::default) }
         } else {
             Mode::Plain { tail: None, balance: None }
@@ -204,7 +207,7 @@ impl Body for Reply {
             };
             this.watch.as_mut().progressed();
             match this.mode {
-                Mode::Events { events, must_announce, announced } => {
+                Mode::Events { events, must_announce, announced, done } => {
                     let whole = events.push(data);
                     if whole.is_empty() {
                         continue;
@@ -213,6 +216,7 @@ impl Body for Reply {
                         this.flight.counted(usage);
                     }
                     *announced |= *must_announce && announces_end(&whole);
+                    *done |= is_done(&whole);
                     return Poll::Ready(Some(Ok(Frame::data(whole))));
                 }
                 Mode::Plain { tail, balance } => {
@@ -262,9 +266,12 @@ impl Reply {
     fn finish(mut self: Pin<&mut Self>) -> Piece {
         let this = self.as_mut().project();
         let rest = match this.mode {
-            Mode::Events { events, must_announce, announced } => {
+            Mode::Events { events, must_announce, announced, done } => {
                 let rest = events.finish();
-                if *must_announce && !*announced && !announces_end(&rest) {
+                // An event without its empty line is still one where it is complete in itself; half of one shows that
+                // something broke, however orderly the end of the connection was.
+                let cut = !*done && !is_whole_event(&rest);
+                if cut || (*must_announce && !*announced && !announces_end(&rest)) {
                     return self.stop(Stop::Broken);
                 }
                 if let Some(usage) = in_events(&rest) {
@@ -280,8 +287,14 @@ impl Reply {
     }
 
     /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
-    fn stop(self: Pin<&mut Self>, stop: Stop) -> Piece {
-        let this = self.project();
+    fn stop(mut self: Pin<&mut Self>, stop: Stop) -> Piece {
+        let this = self.as_mut().project();
+        if let Mode::Events { done: true, .. } = this.mode {
+            // After `[DONE]` nothing can be missing: an error event behind it would make a failure of a whole answer.
+            tracing::debug!(provider = %this.provider, ?stop, "a stream did not end after its last event");
+            self.end();
+            return Poll::Ready(None);
+        }
         let error = explain(stop, this.provider);
         this.flight.failed(error.code());
         this.flight.land();

@@ -12,7 +12,7 @@ use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Method, header};
 
 use super::{
-    InferenceError, headers,
+    InferenceError, body, headers,
     inference::{Operation, serve},
     models,
 };
@@ -28,6 +28,8 @@ enum Place<'a> {
     Model(&'a str),
     Health,
     Ping,
+    /// The listener's own page: only what it leaves to us comes here.
+    Metrics,
     /// Only a WebSocket would be spoken here.
     WebSocket,
 }
@@ -44,6 +46,7 @@ fn place(path: &str) -> Option<Place<'_>> {
         "/v1/models" => Place::Models,
         "/health" => Place::Health,
         "/ping" => Place::Ping,
+        "/metrics" => Place::Metrics,
         "/v1/responses" => Place::WebSocket,
         _ => Place::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
     })
@@ -56,16 +59,25 @@ async fn routed(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 /// Answers one request.
 pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let result = match place(request.uri().path()) {
-        Some(Place::Inference(operation)) if request.method() == Method::POST => {
-            return serve(&gateway, request, operation).await;
-        }
+    let place = place(request.uri().path());
+    if let Some(Place::Inference(operation)) = place
+        && request.method() == Method::POST
+    {
+        return serve(&gateway, request, operation).await;
+    }
+    // Too large comes before unknown, also where nobody would read it.
+    let oversized = body::announced(request.headers()).filter(|length| *length > gateway.max_body());
+    let result = match place {
+        _ if oversized.is_some() => Err(body::too_large(gateway.max_body())),
         Some(Place::Inference(_)) => Err(wrong_method("POST")),
         Some(Place::Models) if reading => Ok(Box::pin(models::list(&gateway)).await),
         Some(Place::Model(id)) if reading => Box::pin(models::retrieve(&gateway, id)).await,
         Some(Place::Health) if reading => Ok(json(r#"{"status":"ok"}"#.into())),
         Some(Place::Ping) if reading => Ok(pong()),
-        Some(Place::Models | Place::Model(_) | Place::Health | Place::Ping) => Err(wrong_method("GET, HEAD")),
+        Some(Place::Metrics) if reading => Err(unknown(&request)),
+        Some(Place::Models | Place::Model(_) | Place::Health | Place::Ping | Place::Metrics) => {
+            Err(wrong_method("GET, HEAD"))
+        }
         Some(Place::WebSocket) if reading => Err(InferenceError::new(
             InferenceCode::UpgradeRequired,
             "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",

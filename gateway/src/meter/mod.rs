@@ -57,6 +57,11 @@ impl Flight {
         self.record.stream = stream;
     }
 
+    /// True where the caller asked for a stream.
+    pub(crate) fn streams(&self) -> bool {
+        self.record.stream
+    }
+
     /// Where it goes.
     pub(crate) fn routed(&mut self, provider: &ProviderId, model: &str, listed: bool) {
         self.record.provider = Some(provider.clone());

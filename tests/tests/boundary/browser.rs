@@ -104,6 +104,23 @@ fn p06_an_allowed_origin_is_named_exactly() {
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert_ne!(answer.header("access-control-allow-credentials"), Some("true"));
     }
+    for (site, allowed) in [
+        ("cross-site", true),
+        ("same-site", true),
+        ("same-origin", true),
+        ("none", true),
+        ("bogus", false),
+        ("", false),
+        ("NONE", false),
+        ("none, cross-site", false),
+    ] {
+        let answer = stage.http().chat(MODEL, "x").header("origin", origin).header("sec-fetch-site", site).send();
+        if allowed {
+            answer.ok();
+        } else {
+            answer.refused(403, "origin_not_allowed");
+        }
+    }
     let answer = stage.http().chat(MODEL, "x").header("origin", origin).send().ok();
     assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
     for other in ["https://app.example.evil", "http://app.example", "https://app.example:444", "https://APP.example."] {

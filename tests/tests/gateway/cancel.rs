@@ -70,3 +70,60 @@ fn a_caller_that_leaves_in_the_middle_of_its_request_reaches_no_provider() {
     stage.http().chat(MODEL, "another").send().ok();
     assert_eq!(stage.provider.count(), 1);
 }
+
+#[test]
+fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
+    let stage = Stage::build("", |serve| serve.args(["--log-format", "json"]));
+    let second = stage.http().chat(MODEL, "a second request").bytes();
+    let long = [second.clone(), vec![b'x'; 40 << 10]].concat();
+    let table: [(&str, Vec<u8>, bool); 6] = [
+        ("an empty line", b"\r\n".to_vec(), false),
+        ("an empty line, reset", b"\r\n".to_vec(), true),
+        ("a second request", second.clone(), false),
+        ("a second request, reset", second, true),
+        ("much more than a request", long.clone(), false),
+        ("much more than a request, reset", long, true),
+    ];
+    for (number, (name, behind, reset)) in table.into_iter().enumerate() {
+        stage.provider.next(Reply::json(200, "{}").after(&Gate::new()));
+        let mut stream = stage.http().chat(MODEL, "x").fire();
+        let exchange = stage.provider.exchange(number);
+        stream.set_write_timeout(Some(Duration::from_millis(200))).expect("a time limit");
+        std::io::Write::write_all(&mut stream, &behind).ok();
+        // What lies unread is no reason to leave.
+        wait::stays(name, Duration::from_millis(50), || exchange.left_at().is_none());
+        if reset {
+            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("linger");
+        }
+        let left = clock::mono();
+        drop(stream);
+        assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND, "{name}");
+    }
+    let lines = logs::wait_for(&stage.daemon, "request", 6);
+    for line in &lines {
+        assert_eq!(
+            (logs::member(line, "status"), logs::member(line, "cancelled")),
+            (&499.into(), &true.into()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn requests_behind_one_another_are_answered_in_order_while_the_caller_stays() {
+    let stage = Stage::new();
+    let gates = [Gate::new(), Gate::new()];
+    for gate in &gates {
+        stage.provider.next(Reply::json(200, r#"{"choices":[]}"#).after(gate));
+    }
+    let mut stream = stage.http().chat(MODEL, "first").fire();
+    stage.provider.exchange(0);
+    std::io::Write::write_all(&mut stream, &stage.http().chat(MODEL, "second").bytes()).expect("send");
+    gates[0].open();
+    assert_eq!(bitrouter_tests::http::Opened::read(stream.try_clone().expect("a handle")).status, 200);
+    // The second one reached the provider, and leaving is noticed as ever.
+    let exchange = stage.provider.exchange(1);
+    let left = clock::mono();
+    drop(stream);
+    assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND);
+}

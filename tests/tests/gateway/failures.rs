@@ -1,7 +1,17 @@
 //! No journey of the caller ends in a hang or a silent truncation, whatever the provider does in mid-answer.
 
-use bitrouter_tests::{End, MODEL, Provider, Reply, Stage, World, provider::Absent};
+use std::time::Duration;
+
+use bitrouter_tests::{
+    End, MODEL, Provider, Reply, Stage, World, logs,
+    provider::{Absent, Step},
+};
 use serde_json::Value;
+
+/// Lets what was sent arrive, so that a failure behind it is one in mid-answer.
+fn pause() -> Step {
+    Step::Pause(Duration::from_millis(50))
+}
 
 /// Checks that a stream that broke kept what came first, said so, and ended in an orderly way.
 #[track_caller]
@@ -135,4 +145,123 @@ fn connections_to_a_provider_are_kept() {
         stage.stream().finish().ok();
     }
     assert!(stage.provider.connections() <= 3, "{} connections for 20 calls one by one", stage.provider.connections());
+}
+
+/// What a caller that speaks HTTP/1.0 is told when a reply ends: all bytes, and whether the end was a reset.
+fn read_to_end(mut stream: std::net::TcpStream) -> (String, bool) {
+    let mut bytes = Vec::new();
+    let reset = std::io::Read::read_to_end(&mut stream, &mut bytes).is_err();
+    (String::from_utf8_lossy(&bytes).into_owned(), reset)
+}
+
+#[test]
+fn p13_a_provider_that_speaks_http_1_0_is_cut_like_any_other() {
+    let stage = Stage::new();
+    let head = "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n";
+    for (name, reply) in [
+        ("closed", Reply::raw(head).send("{\"a\":\"xxxxx").then(pause()).close()),
+        ("reset", Reply::raw(head).send("{\"a\":\"xxxxx").then(pause()).reset()),
+    ] {
+        stage.provider.next(reply);
+        let answer = stage.http().chat(MODEL, "x").send();
+        assert!(matches!(answer.end, End::Truncated | End::Reset), "{name}: {:?} {}", answer.end, answer.text());
+    }
+    let refusal = "HTTP/1.0 429 Slow\r\ncontent-type: application/json\r\nretry-after: 3\r\n\r\n{\"error\":1}";
+    for (status, reply) in [(200, format!("{head}{{\"whole\":1}}")), (429, refusal.to_owned())] {
+        stage.provider.next(Reply::raw(reply).close());
+        let mut stream = stage.http().chat(MODEL, "x").fire();
+        let mut line = [0; 12];
+        std::io::Read::read_exact(&mut stream, &mut line).expect("a status line");
+        assert_eq!(String::from_utf8_lossy(&line), format!("HTTP/1.1 {status}"));
+    }
+}
+
+#[test]
+fn p13_a_caller_that_speaks_http_1_0_sees_a_cut_reply_as_a_reset() {
+    let stage = Stage::new();
+    let json = [("content-type", "application/json")];
+    let bytes = stage.http().chat(MODEL, "x").bytes();
+    let bytes = String::from_utf8(bytes).expect("text").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    for (cut, reply) in [
+        (true, Reply::stream_with(200, &json).piece("{\"a\":\"xxxxx").then(pause()).close()),
+        (false, Reply::stream_with(200, &json).piece("{\"whole\":1}").end()),
+    ] {
+        stage.provider.next(reply);
+        let mut stream = stage.http().connect();
+        std::io::Write::write_all(&mut stream, bytes.as_bytes()).expect("send");
+        let (text, reset) = read_to_end(stream);
+        assert_eq!(reset, cut, "{text}");
+    }
+}
+
+#[test]
+fn p13_a_length_beside_chunks_cuts_nothing() {
+    let stage = Stage::new();
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n";
+    stage.provider.next(Reply::raw(format!("{head}7\r\n{{\"a\":1}}\r\n0\r\n\r\n")));
+    let answer = stage.http().chat(MODEL, "x").send().ok();
+    assert_eq!((answer.text().as_str(), answer.header("content-length")), ("{\"a\":1}", None));
+}
+
+#[test]
+fn p13_after_done_nothing_can_break() {
+    let stage = Stage::build("[timeouts]\nbetween_chunks = \"300ms\"\n", |serve| serve.args(["--log-format", "json"]));
+    let done = || Reply::stream().token("all of it").event("[DONE]");
+    for (name, reply) in [
+        ("closed", done().then(pause()).close()),
+        ("reset", done().then(pause()).reset()),
+        ("half a chunk", done().half_chunk("data: {}\n\n").reset()),
+        ("half an event", done().piece("data: {\"par").then(pause()).close()),
+        ("half an event and the last chunk", done().piece(": by").end()),
+        ("stalled", done().stall()),
+    ] {
+        stage.provider.next(reply);
+        let answer = stage.stream().finish().ok();
+        let events = answer.events();
+        assert!(answer.text().contains("all of it"), "{name}");
+        assert_eq!(events.iter().position(|event| event == "[DONE]"), Some(1), "{name}: {events:?}");
+        assert!(!answer.text().contains("\"error\""), "{name}: {}", answer.text());
+    }
+    let lines = logs::wait_for(&stage.daemon, "request", 6);
+    assert!(lines.iter().all(|line| logs::member(line, "error_code").is_null()), "{lines:?}");
+    // A text that says so is no end.
+    stage.provider.next(Reply::stream().token("before").token("data: [DONE]").then(pause()).close());
+    let text = stage.stream().finish().ok().text();
+    assert!(text.contains("upstream_interrupted"), "{text}");
+}
+
+#[test]
+fn p13_a_stream_that_ends_inside_an_event_is_broken_however_orderly() {
+    let stage = Stage::new();
+    for half in ["data: {\"par", "data: {\"par\n", "dat", "data: [DO", "event: x\n", "data: {\"a\":\ndata: 1"] {
+        stage.provider.next(Reply::stream().token("before").piece(half).end());
+        let answer = stage.stream().finish();
+        interrupted(half, &answer, "upstream_interrupted");
+        assert_eq!(answer.events().len(), 2, "{half:?} was passed on: {}", answer.text());
+    }
+    for whole in
+        ["data: [DONE]", "data: [DONE]\n", "data: {\"a\":1}", "data: {\"a\":1}\r\n", ": bye", "data: text\n", ""]
+    {
+        stage.provider.next(Reply::stream().piece("data: {}\n\n").piece(whole).end());
+        assert_eq!(stage.stream().finish().ok().text(), format!("data: {{}}\n\n{whole}"));
+    }
+}
+
+#[test]
+fn p13_a_stream_that_does_not_say_so_breaks_like_one_that_does() {
+    let stage = Stage::new();
+    for headers in [&[][..], &[("content-type", "text/plain")]] {
+        for cut in [Reply::close, Reply::reset] {
+            let reply = Reply::stream_with(200, headers).token("before").piece("data: {\"par").then(pause());
+            stage.provider.next(cut(reply));
+            interrupted("no event stream by name", &stage.stream().finish(), "upstream_interrupted");
+        }
+        stage.provider.next(Reply::stream_with(200, headers).token("x").done());
+        assert!(stage.stream().finish().ok().text().ends_with("data: [DONE]\n\n"));
+    }
+    // Any other text is cut, as it always was: an event would be part of it.
+    stage.provider.next(Reply::stream_with(200, &[]).piece("plain").then(pause()).close());
+    let answer = stage.stream().finish();
+    assert!(matches!(answer.end, End::Truncated | End::Reset) && answer.text() == "plain", "{:?}", answer.end);
 }

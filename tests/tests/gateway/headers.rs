@@ -56,13 +56,20 @@ fn what_identifies_the_caller_stays_here_and_the_rest_goes_up() {
 }
 
 #[test]
-fn a_key_in_the_query_is_dropped_and_other_parameters_are_not() {
+fn p03_a_key_in_the_query_is_dropped_and_other_parameters_are_not() {
     let stage = Stage::new();
     let body = r#"{"model":"openai:m","messages":[]}"#;
     stage.http().post("/v1/chat/completions?key=drop-me&beta=true").json(body).send().ok();
     let target = stage.provider.exchange(0).request.target.clone();
     assert!(target.starts_with("/v1/chat/completions") && !target.contains("drop-me"), "{target}");
     assert!(target.contains("beta=true"), "{target}");
+    for (number, name) in ["k%65y", "%6b%65%79", "%6B%65%79", "KEY", "%4bey", "key%"].into_iter().enumerate() {
+        let path = format!("/v1/chat/completions?a=1&{name}=drop-me&b=%2F");
+        stage.http().post(&path).json(body).send().ok();
+        let target = stage.provider.exchange(number + 1).request.target.clone();
+        let expected = if name == "key%" { "?a=1&key%=drop-me&b=%2F" } else { "?a=1&b=%2F" };
+        assert_eq!(target, format!("/v1/chat/completions{expected}"), "{name}");
+    }
 }
 
 #[test]
@@ -114,10 +121,12 @@ fn every_answer_has_a_request_id_and_a_good_one_of_the_caller_is_kept() {
 #[test]
 fn our_own_answers_are_not_to_be_cached_or_sniffed() {
     let stage = Stage::new();
-    for path in ["/health", "/v1/models", "/nowhere"] {
+    for path in ["/health", "/ping", "/v1/models", "/v1/models/nope", "/metrics", "/nowhere"] {
         let answer = stage.http().get(path).send();
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        let policy = answer.header("content-security-policy");
+        assert_eq!(policy, Some("default-src 'none'; frame-ancestors 'none'"), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
         assert_eq!(answer.header("server"), None, "{path}");
     }

@@ -1,8 +1,9 @@
 //! Too large, too odd, too many: the bounds on what a caller may send.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
-use bitrouter_tests::{End, MODEL, Stage, http::Opened, procfs};
+use bitrouter_proto::clock;
+use bitrouter_tests::{End, MODEL, Stage, http::Opened, procfs, wait};
 
 #[test]
 fn an_oversized_length_is_answered_before_the_body_is_read() {
@@ -97,4 +98,26 @@ fn descriptors_are_raised_to_the_hard_limit() {
     let stage = Stage::new();
     let (soft, hard) = procfs::limit(stage.daemon.pid(), "Max open files").expect("limits");
     assert_eq!(soft, hard);
+}
+
+#[test]
+fn p13_a_body_that_is_too_large_is_dropped_for_one_second_at_most() {
+    let stage = Stage::with("[server]\nmax_body = \"64 KiB\"\n");
+    let head = String::from_utf8(stage.http().post("/v1/chat/completions").json("x").chunked(1).head()).expect("text");
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    let mut stream = stage.http().connect();
+    stream.write_all(head.as_bytes()).expect("send");
+    for _ in 0..17 {
+        stream.write_all(chunk.as_bytes()).expect("send");
+    }
+    let answered = Opened::read(stream.try_clone().expect("a handle"));
+    assert_eq!(answered.status, 413);
+    let since = clock::mono();
+    // Sent slowly, so that nothing but the daemon's patience ends it.
+    while stream.write_all(chunk.as_bytes()).is_ok() {
+        wait::pass(Duration::from_millis(20));
+        assert!(clock::mono().saturating_duration_since(since) < Duration::from_secs(5), "it is read for ever");
+    }
+    let took = clock::mono().saturating_duration_since(since);
+    assert!(took < Duration::from_millis(1700), "it was read for {took:?}");
 }

@@ -23,6 +23,10 @@ fn p13_refusals_come_in_their_order() {
     wrong(chat().header("origin", "http://evil.example")).send().refused(403, "origin_not_allowed");
     wrong(chat()).send().refused(415, "unsupported_media_type");
     chat().json(&large).send().refused(413, "body_too_large");
+    for path in ["/nowhere", "/v1/models", "/v1/responses", "/metrics"] {
+        let answer = stage.http().post(path).json(&large).send();
+        answer.refused(413, "body_too_large");
+    }
     chat().json("{").send().refused(400, "invalid_request");
     chat().json(r#"{"model":"nope"}"#).send().refused(404, "model_not_found");
     chat().json(r#"{"model":"anthropic:x"}"#).send().refused(402, "provider_key_missing");
@@ -98,6 +102,13 @@ fn p13_unknown_paths_and_methods_are_json_and_name_the_way() {
     stage.http().get("/v1/embeddings").send().refused(405, "method_not_allowed");
     stage.http().post("/v1/models").json(&body).send().refused(405, "method_not_allowed");
     stage.http().request("DELETE", "/v1/models").send().refused(405, "method_not_allowed");
+    for method in ["POST", "DELETE", "PUT", "OPTIONS"] {
+        for path in ["/metrics", "/health", "/v1/models"] {
+            let answer = stage.http().request(method, path).send();
+            answer.refused(405, "method_not_allowed");
+            assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method} {path}");
+        }
+    }
     stage.http().request("PUT", "/v1/chat/completions").json(&body).send().refused(405, "method_not_allowed");
     stage.http().get("/v1/responses").send().refused(426, "upgrade_required");
     assert_eq!(stage.provider.count(), 0);

@@ -1,6 +1,8 @@
 //! What a provider answers instead of success: status and `Retry-After` stay, JSON stays, everything else is wrapped.
 
-use bitrouter_tests::{MODEL, Reply, Stage};
+use std::time::Duration;
+
+use bitrouter_tests::{End, MODEL, Reply, Stage, provider::Step};
 
 #[test]
 fn p13_json_errors_pass_byte_for_byte_with_status_and_retry_after() {
@@ -81,4 +83,48 @@ fn a_large_error_is_passed_whole() {
     let answer = stage.http().chat(MODEL, "x").send();
     assert_eq!(answer.status, 400);
     assert!(answer.text() == body, "{} of {} bytes", answer.body.len(), body.len());
+}
+
+#[test]
+fn p13_an_error_whose_body_fails_keeps_its_status() {
+    let stage = Stage::with("[timeouts]\nfirst_byte = \"300ms\"\nbetween_chunks = \"300ms\"\n");
+    let head = "HTTP/1.1 429 Slow\r\ncontent-type: application/json\r\nretry-after: 7\r\ncontent-length: 99\r\n\r\n";
+    let drip =
+        |reply: Reply| (0..8).fold(reply, |reply, _| reply.send("x").then(Step::Pause(Duration::from_millis(100))));
+    for (name, reply, text) in [
+        ("nothing after the head", Reply::raw(head).stall(), "answered 429"),
+        ("a stall in the body", Reply::raw(head).send("{\"error\":").stall(), "{\"error\":"),
+        ("a trickle", drip(Reply::raw(head).send("slow ")).stall(), "slow xxxxxxxx"),
+        ("a reset", Reply::raw(head).send("{\"err").then(Step::Pause(Duration::from_millis(50))).reset(), "{\"err"),
+    ] {
+        stage.provider.next(reply);
+        let answer = stage.http().chat(MODEL, "x").send();
+        let error = answer.refused(429, "upstream_error");
+        assert_eq!(answer.header("retry-after"), Some("7"), "{name}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.contains(text), "{name}: {message}");
+    }
+}
+
+#[test]
+fn p13_the_first_200_characters_are_quoted_as_they_are() {
+    let stage = Stage::new();
+    let text = format!("  <h1>\tNo</h1>\r\n{}\n", "ä\n".repeat(300));
+    stage.provider.next(Reply::body(502, "text/html", &text));
+    let error = stage.http().chat(MODEL, "x").send().refused(502, "upstream_error");
+    assert_eq!(error["message"].as_str(), Some(text.chars().take(200).collect::<String>().as_str()));
+}
+
+#[test]
+fn p13_every_json_document_passes_as_it_is() {
+    let stage = Stage::new();
+    for body in ["\"oops\"", "null", " 5 ", "true", "[]"] {
+        stage.provider.next(Reply::json(500, body));
+        let answer = stage.http().chat(MODEL, "x").send();
+        assert_eq!((answer.status, answer.text().as_str(), answer.end), (500, body, End::Complete));
+    }
+    let large = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(5_000_000));
+    stage.provider.next(Reply::json(400, &large));
+    let answer = stage.http().chat(MODEL, "x").send();
+    assert!(answer.status == 400 && answer.text() == large, "{} of {} bytes", answer.body.len(), large.len());
 }
