@@ -130,7 +130,7 @@ impl Served {
         }
     }
 
-    /// Where the directory is gone for good (a runtime directory ends with the last session of its user), the socket moves
+    /// Where the directory is gone for good (a runtime directory ends with its user's last session), the socket moves
     /// below the state directory: a daemon that nobody reaches can be neither used nor ended.
     fn took_refuge(&mut self, lost: &Path) -> bool {
         let refuge = self.places.fallback_socket();
