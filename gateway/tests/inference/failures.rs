@@ -25,7 +25,7 @@ async fn refusals_come_in_their_order_and_say_what_helps() {
         ("{}", 400, "invalid_request", json!("model")),
         (r#"{"model":"a","model":"b"}"#, 400, "invalid_request", json!("model")),
         (r#"{"model":"acme/gib"}"#, 404, "model_not_found", json!("model")),
-        (r#"{"model":"openai/gpt-5"}"#, 402, "provider_key_missing", json!("model")),
+        (r#"{"model":"openai/gpt-6-luna"}"#, 402, "provider_key_missing", json!("model")),
         (r#"{"model":"foreign/big"}"#, 501, "protocol_not_supported", Value::Null),
     ] {
         caller.chat(body).await;
@@ -34,7 +34,7 @@ async fn refusals_come_in_their_order_and_say_what_helps() {
         assert_eq!((status, &error["code"], &error["param"]), (code, &json!(kind), &param), "{error}");
         assert!(error["message"].is_string() && error["type"].is_string(), "{error}");
     }
-    caller.chat(r#"{"model":"openai/gpt-5"}"#).await;
+    caller.chat(r#"{"model":"openai/gpt-6-luna"}"#).await;
     let (_, document) = caller.reply().await;
     assert_eq!(document["error"]["variables"], json!(["BITROUTER_OPENAI_API_KEY", "OPENAI_API_KEY"]));
     assert_eq!(
