@@ -11,7 +11,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::{Gateway, registry::Kind};
+use bitrouter_gateway::{
+    Gateway,
+    registry::{Kind, Price},
+};
 use bitrouter_proto::{
     PROTOCOL, VERSION, clock,
     status::{KeyChange, ProviderStatus, State, Status},
@@ -184,17 +187,22 @@ impl Agent {
         }
     }
 
-    /// A model that answers now, as `provider/model`, for the banner.
+    /// A model that answers now, as `provider/model`, for the banner: offline where that is asked for, else the one that
+    /// costs least.
     pub async fn any_model(&self) -> Option<String> {
         let status = self.status().await;
         let snapshot = self.gateway.snapshot();
-        // A provider with a key is a better example than the built-in one.
-        let mut active: Vec<_> = status.providers.iter().filter(|provider| provider.active).collect();
-        active.sort_by_key(|provider| provider.variable.is_none());
-        active.into_iter().find_map(|status| {
-            let provider = snapshot.catalog.find(&status.id)?;
-            let chat = provider.models().iter().find(|model| !model.can("embeddings"))?;
-            Some(format!("{}/{}", provider.id(), chat.id))
+        let active = status.providers.iter().filter(|provider| provider.active);
+        let mut active: Vec<_> = active.filter_map(|provider| snapshot.catalog.find(&provider.id)).collect();
+        active.sort_by_key(|provider| !provider.is_demo());
+        active.into_iter().find_map(|provider| {
+            let chat = provider.models().iter().filter(|model| !model.can("embeddings"));
+            // The first of equals; the demo's first is the one that answers with the question.
+            let cheapest = chat.min_by_key(|model| {
+                let price = model.pricing.as_ref().and_then(|pricing| pricing.output_tokens.text);
+                price.map_or(u64::MAX, Price::pico_usd_per_token)
+            })?;
+            Some(format!("{}/{}", provider.id(), cheapest.id))
         })
     }
 

@@ -12,6 +12,8 @@ test_packages() {
 python3          python3                 the official SDK, the structure checks
 python3-venv     python:ensurepip        the private environment of the SDK
 git              git                     the structure checks ask it which files are ours
+curl             curl                    the lines of the banner, as pasted
+openssl          openssl                 a certificate that nobody vouches for
 bash             bash                    the shell hook
 zsh              zsh                     the shell hook
 fish             fish                    the shell hook
@@ -19,7 +21,6 @@ chromium         chromium                the browser rules of the listener
 strace           strace                  injected faults of the disk
 systemd          systemd-socket-activate passed sockets
 util-linux       setpriv                 callers of another uid
-procps           ps                      the processes of a test
 LIST
 }
 

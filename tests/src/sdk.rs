@@ -11,7 +11,7 @@ use crate::{
 /// An interpreter that the world's user can run, with the variables that it needs to find its own library and the
 /// packages. The one in `.venv` may lead into a home directory that only root can enter; then one of the same version
 /// that stands in a public place does, and where there is none, a public copy.
-fn interpreter() -> (PathBuf, Vec<(&'static str, PathBuf)>) {
+pub fn interpreter() -> (PathBuf, Vec<(&'static str, PathBuf)>) {
     let venv = reach::repository().join(".venv");
     let python = venv.join("bin/python");
     assert!(python.exists(), "`{}` is missing; run `make test`, which installs it", python.display());

@@ -4,6 +4,8 @@ use std::{fmt::Write as _, path::Path};
 
 use bitrouter_proto::{shell, status::Status};
 
+use crate::health::Code;
+
 /// What the banner needs to know besides the status.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
@@ -31,40 +33,59 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
         let from = provider.variable.as_deref().map_or_else(|| "needs no key".to_owned(), |v| format!("key from {v}"));
         let _ = writeln!(out, "  {label:<11} {:<12} {from}", provider.id);
     }
-    for warning in &status.warnings {
-        let cure = warning.command.as_deref().map(|c| format!(" ({c})")).unwrap_or_default();
-        let _ = writeln!(out, "  {:<11} {}{cure}", warning.severity.as_str(), warning.message);
-    }
-    if active.iter().all(|provider| provider.variable.is_none()) {
-        out.push_str(
-            "\n  No provider key was found. Export one (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY, …) in another\n  \
-             shell and run `bitrouter reload` there; no restart is needed.\n",
-        );
-        if facts.model.is_none() {
-            out.push_str("  To try everything without a key: bitrouter serve --demo\n");
-        }
-    }
-    let model = facts.model.unwrap_or("demo/echo");
-    let base = facts.base_url;
     let program =
         facts.own_path.map_or_else(|| "bitrouter".to_owned(), |path| shell::quoted(&path.display().to_string()));
-    let _ = write!(
-        out,
-        "\n  Try it (the second line needs `python3 -m pip install openai`):\n\n\
-         curl -s {base}/chat/completions -H 'Content-Type: application/json' \
-         -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}'\n\n\
-         python3 -c \"from openai import OpenAI; print(OpenAI(base_url='{base}', api_key='bitrouter-local')\
-         .chat.completions.create(model='{model}', messages=[{{'role': 'user', 'content': 'Hello there'}}])\
-         .choices[0].message.content)\"\n\n\
-         {program} status\n\n  Ctrl-C ends it.\n"
-    );
+    // What to do without a key stands below, at length.
+    for warning in status.warnings.iter().filter(|warning| warning.code != Code::NoProviderKey.as_str()) {
+        let cure = warning.command.as_deref().filter(|command| !warning.message.contains(command));
+        let cure = cure.map(|command| format!(" ({command})")).unwrap_or_default();
+        // What a terminal shows may be typed: under the name that this shell knows.
+        let line = format!("{}{cure}", warning.message).replace("`bitrouter ", &format!("`{program} "));
+        let line = line.replace("(bitrouter ", &format!("({program} "));
+        let _ = writeln!(out, "  {:<11} {line}", warning.severity.as_str());
+    }
+    let model = facts.model.filter(|model| is_plain(model));
+    if active.iter().all(|provider| provider.variable.is_none()) {
+        let _ = write!(
+            out,
+            "\n  No provider key was found. Export one (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY, …) in another\n  \
+             shell and run `{program} reload` there; no restart is needed.\n"
+        );
+        if model.is_none() {
+            let _ = writeln!(out, "  To try everything without a key: {program} serve --demo");
+        }
+    } else if model.is_none() {
+        out.push_str("\n  Call any model of a provider above by its name, as `provider/model`.\n");
+    }
+    if let Some(model) = model {
+        let base = facts.base_url;
+        let url = shell::quoted(&format!("{base}/chat/completions"));
+        let _ = write!(
+            out,
+            "\n  Try it (the second line needs `python3 -m pip install openai`):\n\n\
+             curl -s {url} -H 'Content-Type: application/json' \
+             -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}'\n\n\
+             python3 -c \"from openai import OpenAI; print(OpenAI(base_url='{base}', api_key='bitrouter-local')\
+             .chat.completions.create(model='{model}', messages=[{{'role': 'user', 'content': 'Hello there'}}])\
+             .choices[0].message.content)\"\n\n\
+             {program} status\n"
+        );
+    } else {
+        let _ = write!(out, "\n  What runs, and what is wrong:\n\n{program} status\n");
+    }
+    out.push_str("\n  Ctrl-C ends it.\n");
     out
+}
+
+/// Whether a name means itself inside the quotes of both lines.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@".contains(&b))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bitrouter_proto::status::{ProviderStatus, State};
+    use bitrouter_proto::status::{ProviderStatus, Severity, State, Warning};
 
     fn status(variable: Option<&str>) -> Status {
         let mut status = Status::silent(State::Running);
@@ -84,7 +105,7 @@ mod tests {
     fn it_names_the_variable_and_the_lines_to_paste() {
         let facts = Facts {
             base_url: "http://127.0.0.1:4356/v1",
-            model: Some("openai/gpt-4o-mini"),
+            model: Some("openai/gpt-6-luna"),
             own_path: Some(Path::new("/opt/my tools/bitrouter")),
         };
         let text = text(&status(Some("OPENAI_API_KEY")), facts);
@@ -107,5 +128,34 @@ mod tests {
         assert!(
             text.contains("bitrouter reload") && text.contains("serve --demo") && text.contains("\nbitrouter status\n")
         );
+        // A line that must fail is none to paste.
+        assert!(!text.contains("curl") && !text.contains("python3"), "{text}");
+    }
+    #[test]
+    fn every_command_carries_our_own_path_where_the_shell_does_not_know_us() {
+        let own_path = Some(Path::new("/src/target/release/bitrouter"));
+        let facts = Facts { base_url: "http://127.0.0.1:4356/v1", model: None, own_path };
+        let mut status = status(None);
+        status.warnings = vec![Warning {
+            code: "reload_refused".to_owned(),
+            severity: Severity::Warning,
+            message: "see `bitrouter logs`".to_owned(),
+            command: Some("bitrouter reload".to_owned()),
+            since: String::new(),
+        }];
+        let text = text(&status, facts);
+        // Each `bitrouter VERB` stands behind the path.
+        let bare = text.match_indices("bitrouter ").filter(|(at, _)| *at > 0 && !text[..*at].ends_with("/release/"));
+        assert_eq!(bare.count(), 0, "{text}");
+        assert_eq!(text.matches("/src/target/release/bitrouter ").count(), 5, "{text}");
+    }
+
+    #[test]
+    fn a_name_that_a_shell_would_read_is_not_shown() {
+        let hostile = Some("own/$(touch x)`'\"");
+        let facts = Facts { base_url: "http://[::1]:4356/v1", model: hostile, own_path: None };
+        assert!(!text(&status(Some("OPENAI_API_KEY")), facts).contains("touch"));
+        let shown = text(&status(Some("OPENAI_API_KEY")), Facts { model: Some("openai/x"), ..facts });
+        assert!(shown.contains("curl -s 'http://[::1]:4356/v1/chat/completions' "), "{shown}");
     }
 }

@@ -1,0 +1,111 @@
+//! What a terminal is greeted with, and that its lines work when they are pasted.
+
+use std::path::Path;
+
+use bitrouter_tests::{Output, World, reach, sdk, terminal::Terminal};
+
+/// The greeting of `bitrouter serve ARGS…`, from its first line to its last.
+struct Greeting {
+    world: World,
+    text: String,
+    _window: Terminal,
+}
+
+const LAST: &str = "Ctrl-C ends it.";
+
+fn greeting(program: &Path, args: &[&str], variables: &[(&str, &str)]) -> Greeting {
+    let world = World::new();
+    let args: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(args.iter().copied()).collect();
+    let window = Terminal::open(&world, program, &args, variables);
+    window.until_contains(LAST);
+    let shown = window.text().replace("\r\n", "\n");
+    let begins = shown.find(&format!("bitrouter {}\n", env!("CARGO_PKG_VERSION"))).expect("the first line");
+    let ends = shown.find(LAST).expect("the last line") + LAST.len();
+    Greeting { text: shown[begins..ends].to_owned(), world, _window: window }
+}
+
+impl Greeting {
+    /// The line that begins so, as somebody would copy it.
+    fn line(&self, begin: &str) -> &str {
+        self.text
+            .lines()
+            .find(|line| line.starts_with(begin))
+            .unwrap_or_else(|| panic!("no `{begin}` in {}", self.text))
+    }
+
+    /// Pastes a line into a shell of the same user.
+    #[track_caller]
+    fn paste(&self, line: &str, variables: &[(&str, &Path)]) -> Output {
+        let run = self.world.program(Path::new("/bin/sh"), ["-c", line]);
+        variables.iter().fold(run, |run, (name, value)| run.env(name, value)).run().with_code(0)
+    }
+}
+
+#[test]
+fn the_three_lines_work_as_pasted() {
+    let shown = greeting(reach::binary(), &["--demo"], &[]);
+    let answer = shown.paste(shown.line("curl "), &[]).json();
+    assert_eq!(answer["choices"][0]["message"]["content"], "Hello there", "{answer}");
+    // `python3` here has no `openai`; the one that has it stands for the reader's own.
+    let (python, variables) = sdk::interpreter();
+    let line = shown.line("python3 ").strip_prefix("python3").expect("just found");
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_path())).collect();
+    let said = shown.paste(&format!("{}{line}", python.display()), &variables);
+    assert_eq!(said.stdout, "Hello there\n");
+    let binary = reach::binary().display().to_string();
+    let status = shown.paste(shown.line(&binary), &[]);
+    assert!(status.stdout.contains("running") && status.stdout.contains("demo"), "{}", status.stdout);
+    assert_eq!(shown.line(&binary), format!("{binary} status"));
+}
+
+#[test]
+fn demo_lines_stay_offline_although_there_is_a_key() {
+    let shown = greeting(reach::binary(), &["--demo"], &[("OPENAI_API_KEY", "x")]);
+    assert!(shown.text.contains("key from OPENAI_API_KEY"), "{}", shown.text);
+    assert!(shown.line("curl ").contains("\"demo/echo\"") && shown.line("python3 ").contains("'demo/echo'"));
+}
+
+#[test]
+fn without_a_model_no_line_calls_one_and_it_says_what_to_do() {
+    let shown = greeting(reach::binary(), &[], &[]);
+    let binary = reach::binary().display().to_string();
+    assert!(!shown.text.contains("curl") && !shown.text.contains("python3"), "{}", shown.text);
+    assert!(
+        shown.text.contains("OPENAI_API_KEY") && shown.text.contains(&format!("`{binary} reload`")),
+        "{}",
+        shown.text
+    );
+    assert!(shown.text.contains(&format!("{binary} serve --demo")), "{}", shown.text);
+    shown.paste(shown.line(&binary), &[]);
+}
+
+#[test]
+fn where_the_shell_knows_us_our_name_is_enough() {
+    let directory = reach::binary().parent().expect("a directory");
+    let path = format!("{}:/usr/bin:/bin", directory.display());
+    let shown = greeting(reach::binary(), &[], &[("PATH", &path)]);
+    assert!(!shown.text.contains(&directory.display().to_string()), "{}", shown.text);
+    let status = shown.line("bitrouter status");
+    shown.paste(status, &[("PATH", Path::new(&path))]);
+}
+
+#[test]
+fn the_picture_in_the_readme_is_what_is_shown() {
+    let shown = greeting(reach::binary(), &["--demo"], &[]);
+    let readme = std::fs::read_to_string(reach::repository().join("README.md")).expect("README.md");
+    let picture = readme.split("```\n").find(|block| block.contains(LAST)).expect("the picture");
+    let control = shown.world.socket().display().to_string();
+    let address =
+        shown.line("  listening").trim_start_matches("  listening   http://").trim_end_matches("/v1").to_owned();
+    let port = address.rsplit(':').next().expect("a port");
+    let mut text = shown.text.replace(&control, "/run/user/1000/bitrouter/control.sock");
+    let built = Path::new("/home/you/bitrouter/target/release").join("bitrouter");
+    text = text.replace(&reach::binary().display().to_string(), &built.display().to_string());
+    text = text.replace(&format!(":{port}/"), ":4356/");
+    let mut picture = picture.trim_end().to_owned();
+    if !text.contains("[::1]") {
+        reach::lacks("IPv6");
+        picture = picture.replace("              http://[::1]:4356/v1\n", "");
+    }
+    assert_eq!(picture, text);
+}
