@@ -82,6 +82,13 @@ impl User {
         }
     }
 
+    /// Whom the kernel shows for users it cannot name. `None` as for [`Self::foreign`].
+    pub fn unnamed(self) -> Option<Self> {
+        let text = std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?;
+        let uid = text.trim().parse().ok()?;
+        self.switch.then_some(Self { uid, gid: uid, switch: true })
+    }
+
     /// Somebody else. `None` where the tests do not run as root and so cannot be anybody else; in CI that is a failure,
     /// because no test is skipped there.
     pub fn foreign(self) -> Option<Self> {

@@ -246,9 +246,12 @@ fn stranger(id: &str, known: &[&str], place: &Place<'_>) -> String {
     let near = nearest(id, known.iter().copied());
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     let manifest = place.path.parent().unwrap_or(Path::new("")).join("registry");
+    // What cannot be an id may be anything, a key too, and is not repeated.
+    let looks_like_one = (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let quoted = if looks_like_one { format!(" (`{id}`)") } else { String::new() };
     format!(
-        "names a provider that no manifest describes (`{}`); {near}a provider of your own gets its manifest in `{}`",
-        shown(id),
+        "names a provider that no manifest describes{quoted}; {near}a provider of your own gets its manifest in `{}`",
         manifest.display()
     )
 }

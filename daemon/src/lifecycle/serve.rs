@@ -32,7 +32,7 @@ use crate::{
     control::{Control, Listener},
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
-    listener::{HttpServer, Limits, PeerLookup, RefusalSink, ServerOptions, adopt, bind},
+    listener::{HttpServer, Limits, PeerLookup, RefusalSink, ServerOptions, adopt, bind, peer::own_hidden_uid},
     reload::{self, Audience, Targets, Trigger},
     telemetry::{metrics::Metrics, requests::Requests},
 };
@@ -65,6 +65,12 @@ fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> Result<(), ServeErro
     // First of all: a signal during the start is obeyed once we are ready, instead of killing us half-way.
     let signals =
         signals::listen().map_err(|error| ServeError::failure(format!("cannot listen to signals: {error}")))?;
+    if let Some(uid) = own_hidden_uid() {
+        return Err(ServeError::caller(format!(
+            "uid {uid} is what the kernel shows for every user it cannot name, so that the daemon could not tell its own \
+             programs from others; run it as another user"
+        )));
+    }
     let parsed = parse(options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())

@@ -18,7 +18,7 @@ use std::{
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::Sleep};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -32,6 +32,9 @@ use super::{
 
 /// Bytes that a request's head may have, and that a connection buffers in either direction.
 const BUFFER: usize = 64 * 1024;
+
+/// The answer to the preface of HTTP/2.
+const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Turns in a row before other tasks get theirs.
 const TURNS: usize = 8;
@@ -52,7 +55,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
     let stream = TokioIo::new(WatchedStream::new(tcp, Arc::clone(&guard)));
     let close_after = CancellationToken::new();
     let service = Service::new(Arc::clone(&guard), peer, own, close_after.clone());
-    let mut http = pin!(shared.http.serve_connection(stream, service));
+    let mut http = shared.http.serve_connection(stream, service);
     let mut draining = pin!(shared.draining.cancelled());
     let mut aborting = pin!(shared.aborting.cancelled());
     let mut closing = pin!(close_after.cancelled());
@@ -60,6 +63,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
     let mut registered = false;
     let mut told = false;
     let mut turns = None;
+    let mut preface = false;
     poll_fn(|cx| {
         let turns = turns.get_or_insert_with(|| Turns::new(cx.waker()));
         if !registered {
@@ -72,12 +76,13 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
         if shared.phase() == Phase::Aborting {
             return Poll::Ready(());
         }
-        if let Poll::Ready(done) = turns.poll(http.as_mut(), cx) {
+        if let Poll::Ready(done) = turns.poll(Pin::new(&mut http), cx) {
+            preface = done.as_ref().is_err_and(hyper::Error::is_parse_version_h2);
             note(done);
             return Poll::Ready(());
         }
         if guard.watch_for_end()
-            && let Poll::Ready(done) = turns.poll(http.as_mut(), cx)
+            && let Poll::Ready(done) = turns.poll(Pin::new(&mut http), cx)
         {
             note(done);
             return Poll::Ready(());
@@ -91,8 +96,8 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
         let reply_was_the_last = !told && !guard.busy() && close_after.is_cancelled();
         if goodbye || reply_was_the_last {
             told = true;
-            http.as_mut().graceful_shutdown();
-            if let Poll::Ready(done) = http.as_mut().poll(cx) {
+            Pin::new(&mut http).graceful_shutdown();
+            if let Poll::Ready(done) = Pin::new(&mut http).poll(cx) {
                 note(done);
                 return Poll::Ready(());
             }
@@ -109,8 +114,8 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
                 match wait {
                     Wait::Read => guard.reset_on_drop(),
                     Wait::Idle => {
-                        http.as_mut().graceful_shutdown();
-                        if http.as_mut().poll(cx).is_pending() {
+                        Pin::new(&mut http).graceful_shutdown();
+                        if Pin::new(&mut http).poll(cx).is_pending() {
                             tracing::debug!("an idle connection did not close by itself");
                         }
                     }
@@ -121,6 +126,14 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
         }
     })
     .await;
+    if preface {
+        // HTTP answers every other malformed head by itself.
+        let mut stream = http.into_parts().io.into_inner();
+        let answered = async { stream.write_all(NOT_HTTP_1).await.and(stream.shutdown().await) };
+        if let Err(error) = answered.await {
+            tracing::debug!(%error, "a client that speaks HTTP/2 was not told so");
+        }
+    }
 }
 
 fn note(done: Result<(), hyper::Error>) {

@@ -71,7 +71,10 @@ pub(super) fn upstream(headers: &mut HeaderMap, target: &Target, auth: Option<He
     for (name, value) in &target.extra_headers {
         headers.entry(name).or_insert_with(|| value.clone());
     }
-    // Whatever the caller sent under the name that carries the key here is a credential too.
+    // Whatever the caller sent under a name that carries a key at this provider is a credential too.
+    for name in &target.key_headers {
+        headers.remove(name);
+    }
     match auth {
         Some(auth) => drop(headers.insert(target.auth_header.clone(), auth)),
         None => drop(headers.remove(&target.auth_header)),
@@ -208,6 +211,20 @@ mod tests {
         let mut headers = map(&[("x-token", "caller"), ("x-version", "2")]);
         upstream(&mut headers, catalog.find("x").unwrap().chat().unwrap(), None);
         assert_eq!(names(&headers), ["accept-encoding: identity", "host: localhost:1", "x-version: 2"]);
+    }
+
+    #[test]
+    fn p03_a_header_that_carries_a_key_at_another_endpoint_stays_here() {
+        let text = "id = \"x\"\nkind = \"local\"\nendpoint = \"http://localhost:1/v1\"\nprotocol = \"messages\"\n[auth]\nheader = \"X-My-Key\"\n[endpoints.chat_completions]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Chat-Key\"\n[endpoints.responses]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Other-Key\"";
+        let manifest = crate::registry::Manifest::parse(text, std::path::Path::new("x")).unwrap();
+        let catalog = Catalog::build(vec![manifest], vec![], BTreeMap::new(), false).unwrap();
+        let target = catalog.find("x").unwrap().chat().unwrap();
+        for auth in [None, Some(HeaderValue::from_static("ours"))] {
+            let mut headers = map(&[("x-my-key", "caller"), ("x-chat-key", "caller"), ("x-other-key", "caller")]);
+            upstream(&mut headers, target, auth.clone());
+            assert!(!names(&headers).iter().any(|header| header.contains("caller")), "{headers:?}");
+            assert_eq!(headers.get("x-chat-key"), auth.as_ref());
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(super) fn explain(name: &str, refusal: Refusal<'_>, snapshot: &Snapshot) -> 
         Refusal::DemoOff => unknown("the demo models exist only in demo mode; run `bitrouter serve --demo`".to_owned())
             .with("hint", "bitrouter serve --demo")
             .with("suggestions", snapshot.suggestions(name)),
+        Refusal::NotListed(provider, _) if provider.is_demo() => {
+            not_found(name, snapshot, "GET /v1/models lists what there is")
+        }
         Refusal::NotListed(provider, model) => {
             let id = provider.id();
             not_found(name, snapshot, &format!("`{id}` does not list it; `{id}:{model}` asks it all the same"))

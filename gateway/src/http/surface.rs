@@ -78,10 +78,7 @@ pub(crate) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         Some(Place::Models | Place::Model(_) | Place::Health | Place::Ping | Place::Metrics) => {
             Err(wrong_method("GET, HEAD"))
         }
-        Some(Place::WebSocket) if reading => Err(InferenceError::new(
-            InferenceCode::UpgradeRequired,
-            "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
-        )),
+        Some(Place::WebSocket) if reading => Err(no_websocket()),
         Some(Place::WebSocket) | None => Err(unknown(&request)),
     };
     result.unwrap_or_else(|error| {
@@ -102,6 +99,16 @@ pub(super) fn json(document: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(document));
     headers::own(response.headers_mut(), "application/json");
     response
+}
+
+/// A 426 must say what is spoken instead (RFC 9110 §15.5.22): only this.
+fn no_websocket() -> InferenceError {
+    InferenceError::new(
+        InferenceCode::UpgradeRequired,
+        "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
+    )
+    .header(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"))
+    .header(header::CONNECTION, HeaderValue::from_static("upgrade"))
 }
 
 fn wrong_method(allowed: &'static str) -> InferenceError {

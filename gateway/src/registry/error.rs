@@ -1,4 +1,7 @@
 //! Why a manifest or a catalog was refused.
+//!
+//! A reason names the place and never quotes the value: people write the key itself where its variable belongs, and an
+//! address can carry a password. Only what is a name by its form (an id, a model, a key of the file) is repeated.
 
 use std::path::PathBuf;
 
@@ -8,11 +11,8 @@ use super::ProviderId;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// A provider id has other characters than it may.
-    #[error("`{id}` is not a provider id; use lower-case letters, digits and `-`")]
-    Id {
-        /// What was written.
-        id: String,
-    },
+    #[error("a provider id is 1 to 64 lower-case letters, digits and `-`")]
+    Id,
     /// A manifest is not valid TOML or has a value of the wrong kind.
     #[error("{}:{line}: {reason}", file.display())]
     Manifest {
@@ -70,16 +70,6 @@ pub enum RegistryError {
         id: ProviderId,
         /// The nearest known one.
         nearest: Option<ProviderId>,
-    },
-    /// An address cannot be used.
-    #[error("{place}: `{url}` {reason}")]
-    Url {
-        /// The setting or the file and key.
-        place: String,
-        /// What was written.
-        url: String,
-        /// What is wrong with it.
-        reason: &'static str,
     },
     /// A value of the configuration or of a manifest cannot be used.
     #[error("{place}: {reason}")]

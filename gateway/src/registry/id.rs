@@ -16,7 +16,7 @@ impl ProviderId {
     pub fn parse(text: &str) -> Result<Self, RegistryError> {
         let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(good) {
-            return Err(RegistryError::Id { id: text.to_owned() });
+            return Err(RegistryError::Id);
         }
         Ok(Self(text.into()))
     }

@@ -8,7 +8,14 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Pricing, ProviderId, RegistryError, shape};
+use super::{
+    Pricing, ProviderId, RegistryError,
+    provider::{auth_header, extra_headers, scheme_before, split},
+    shape,
+};
+
+/// The variable of the account: no provider's key may come from it.
+const ACCOUNT_VARIABLE: &str = "BITROUTER_API_KEY";
 
 /// What sort of provider it is; the order is the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -235,20 +242,40 @@ impl Manifest {
             }
         }
         for name in &self.auth.env {
-            if !is_variable(name) {
-                let reason = format!("`{name}` is not a variable name; use upper-case letters, digits and `_`");
-                return Err(at(text, &self.origin, &format!("\"{name}\""), reason));
+            if let Err(reason) = variable(name) {
+                return Err(at(text, &self.origin, &format!("\"{name}\""), format!("`auth.env` {reason}")));
             }
+        }
+        let bad = |path: &[&str], reason: &str| {
+            let line = shape::line_of_key(text, path);
+            let reason = format!("`{}` {reason}", path.join("."));
+            RegistryError::Manifest { file: self.origin.clone(), line, reason }
+        };
+        split(&self.endpoint).map_err(|reason| bad(&["endpoint"], reason))?;
+        let auth = &self.auth;
+        let header = auth_header(auth.header.as_deref()).map_err(|reason| bad(&["auth", "header"], reason))?;
+        scheme_before(auth.scheme.as_deref(), &header).map_err(|reason| bad(&["auth", "scheme"], reason))?;
+        extra_headers(auth).map_err(|reason| bad(&["auth", "extra_headers"], reason))?;
+        for (protocol, endpoint) in &self.endpoints {
+            let place = |key| ["endpoints", protocol.as_str(), key];
+            split(&endpoint.url).map_err(|reason| bad(&place("url"), reason))?;
+            let header = auth_header(endpoint.header.as_deref()).map_err(|reason| bad(&place("header"), reason))?;
+            scheme_before(endpoint.scheme.as_deref(), &header).map_err(|reason| bad(&place("scheme"), reason))?;
         }
         Ok(())
     }
 }
 
-/// True where `name` can stand for a provider key in the environment.
-pub(super) fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+/// Checks that `name` can stand for a provider key in the environment.
+pub(super) fn variable(name: &str) -> Result<(), &'static str> {
+    let starts = name.starts_with(|first: char| first.is_ascii_uppercase() || first == '_');
+    if name == ACCOUNT_VARIABLE {
+        Err("must not hold `BITROUTER_API_KEY`, which is for the account")
+    } else if starts && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
+        Ok(())
+    } else {
+        Err("must hold names of variables (upper-case letters, digits and `_`), never a key")
+    }
 }
 
 fn at(text: &str, file: &Path, what: &str, reason: String) -> RegistryError {
@@ -257,59 +284,5 @@ fn at(text: &str, file: &Path, what: &str, reason: String) -> RegistryError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-id = "x"
-kind = "gateway"
-endpoint = "https://x.example/v1"
-protocol = ["messages", "chat_completions"]
-[auth]
-env = ["X_KEY"]
-[endpoints.chat_completions]
-url = "https://x.example/openai"
-[[models]]
-id = "m"
-[models.pricing.input_tokens]
-no_cache = 0
-"#;
-
-    fn parse(text: &str) -> Result<Manifest, RegistryError> {
-        Manifest::parse(text, Path::new("dir/x.toml"))
-    }
-
-    #[test]
-    fn reads_what_the_contract_lists() {
-        let manifest = parse(GOOD).unwrap();
-        assert_eq!(manifest.protocols, [Protocol::Messages, Protocol::ChatCompletions]);
-        assert_eq!(manifest.models[0].upstream_id(), "m");
-        assert_eq!(manifest.endpoints[&Protocol::ChatCompletions].url, "https://x.example/openai");
-    }
-
-    #[test]
-    fn an_unknown_key_names_file_line_and_the_nearest() {
-        let error = parse(&GOOD.replace("no_cache", "nocache")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "dir/x.toml:13: unknown key `models.pricing.input_tokens.nocache`; did you mean `no_cache`"
-        );
-        let error = parse(&GOOD.replace("endpoint =", "endpiont =")).unwrap_err();
-        assert_eq!(error.to_string(), "dir/x.toml:4: unknown key `endpiont`; did you mean `endpoint`");
-    }
-
-    #[test]
-    fn every_other_mistake_names_its_line() {
-        for (from, to, line) in [
-            ("\"gateway\"", "\"gatewy\"", 3),
-            ("id = \"x\"", "id = \"X!\"", 2),
-            ("\"X_KEY\"", "\"x key\"", 7),
-            ("no_cache = 0", "no_cache = -1", 13),
-            ("no_cache = 0", "no_cache = ", 13),
-            ("[[models]]\nid = \"m\"", "[[models]]\nid = \"m\"\n[[models]]\nid = \"m\"", 11),
-        ] {
-            let text = parse(&GOOD.replace(from, to)).unwrap_err().to_string();
-            assert!(text.starts_with(&format!("dir/x.toml:{line}: ")), "{text}");
-        }
-    }
-}
+#[path = "manifest_tests.rs"]
+mod tests;

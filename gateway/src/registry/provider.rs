@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Uri, header};
 
-use super::{Kind, Manifest, Model, Protocol, ProviderId, ProviderOverride, RegistryError, manifest::is_variable};
+use super::{Auth, Kind, Manifest, Model, Protocol, ProviderId, ProviderOverride, RegistryError, manifest::variable};
 
 /// A server: scheme, host and port. Connections are shared by everything that has the same [`Origin::key`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Target {
     pub auth_header: HeaderName,
     /// What stands before the key, with its space.
     pub auth_prefix: String,
+    /// Every header that carries a key at one of the provider's endpoints: in none of them may the caller's own go along.
+    pub key_headers: Vec<HeaderName>,
     /// Headers that go with every request unless the caller sends the same.
     pub extra_headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -67,12 +69,8 @@ impl Provider {
     ) -> Result<Self, RegistryError> {
         let mut variables = vec![manifest.id.variable()];
         if let Some(env) = over.and_then(|over| over.env.as_ref()) {
-            if let Some(bad) = env.iter().find(|name| !is_variable(name)) {
-                return Err(RegistryError::Value {
-                    place: format!("[providers.{}] env", manifest.id),
-                    reason: format!("`{bad}` is not a variable name; use upper-case letters, digits and `_`"),
-                });
-            }
+            let place = || format!("[providers.{}] env", manifest.id);
+            env.iter().try_for_each(|name| variable(name)).map_err(|reason| refused(&place(), reason))?;
             manifest.auth.env.clone_from(env);
         }
         for name in &manifest.auth.env {
@@ -89,7 +87,7 @@ impl Provider {
             }
             place = format!("[providers.{}] base_url", manifest.id);
         }
-        let (origin, _, _) = split(&manifest.endpoint, &place)?;
+        let (origin, _, _) = split(&manifest.endpoint).map_err(|reason| refused(&place, reason))?;
         let base = match manifest.endpoints.get(&Protocol::ChatCompletions) {
             Some(other) => {
                 let place = format!("{file}: endpoints.chat_completions.url");
@@ -209,59 +207,65 @@ fn build(
     manifest: &Manifest,
     place: &str,
 ) -> Result<Target, RegistryError> {
-    let (origin, base, host) = split(url, place)?;
-    let value = |what: &str, text: &str| RegistryError::Value {
-        place: format!("{}: {what}", manifest.origin.display()),
-        reason: format!("`{text}` cannot stand in an HTTP header"),
-    };
-    let auth_header: HeaderName = match header {
-        None => header::AUTHORIZATION,
-        Some(name) => name.parse().map_err(|_| value("auth.header", name))?,
-    };
-    let scheme = scheme.unwrap_or(if auth_header == header::AUTHORIZATION { "Bearer" } else { "" });
-    HeaderValue::from_str(scheme).map_err(|_| value("auth.scheme", scheme))?;
-    let mut extra_headers = Vec::new();
-    for (name, text) in &manifest.auth.extra_headers {
-        let place = "auth.extra_headers";
-        extra_headers.push((
-            name.parse().map_err(|_| value(place, name))?,
-            HeaderValue::from_str(text).map_err(|_| value(place, text))?,
-        ));
-    }
+    let fail = |reason| refused(place, reason);
+    let (origin, base, host) = split(url).map_err(fail)?;
+    let auth_header = auth_header(header).map_err(fail)?;
+    let auth_prefix = scheme_before(scheme, &auth_header).map_err(fail)?;
+    let others = manifest.endpoints.values().map(|endpoint| &endpoint.header).chain([&manifest.auth.header]);
+    let key_headers = others.flatten().filter_map(|name| name.parse().ok()).collect();
     let uri = format!("{base}{path}");
     Ok(Target {
         origin: Arc::new(origin),
-        uri: uri.parse().map_err(|_| url_error(place, url, "is not an address"))?,
+        uri: uri.parse().map_err(|_| fail("is not an address"))?,
         host,
         auth_header,
-        auth_prefix: if scheme.is_empty() { String::new() } else { format!("{scheme} ") },
-        extra_headers,
+        auth_prefix,
+        key_headers,
+        extra_headers: extra_headers(&manifest.auth).map_err(fail)?,
     })
 }
 
-fn url_error(place: &str, url: &str, reason: &'static str) -> RegistryError {
-    RegistryError::Url { place: place.to_owned(), url: url.to_owned(), reason }
+fn refused(place: &str, reason: &str) -> RegistryError {
+    RegistryError::Value { place: place.to_owned(), reason: reason.to_owned() }
+}
+
+/// The header that carries the key.
+pub(super) fn auth_header(name: Option<&str>) -> Result<HeaderName, &'static str> {
+    name.map_or(Ok(header::AUTHORIZATION), |name| name.parse().map_err(|_| "is not the name of an HTTP header"))
+}
+
+/// What stands before the key in `header`, with its space.
+pub(super) fn scheme_before(scheme: Option<&str>, header: &HeaderName) -> Result<String, &'static str> {
+    let scheme = scheme.unwrap_or(if *header == header::AUTHORIZATION { "Bearer" } else { "" });
+    HeaderValue::from_str(scheme).map_err(|_| "cannot stand in an HTTP header")?;
+    Ok(if scheme.is_empty() { String::new() } else { format!("{scheme} ") })
+}
+
+/// The headers that go with every request.
+pub(super) fn extra_headers(auth: &Auth) -> Result<Vec<(HeaderName, HeaderValue)>, &'static str> {
+    let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
+    let headers = auth.extra_headers.iter().map(header).collect::<Option<_>>();
+    headers.ok_or("holds what cannot stand in an HTTP header")
 }
 
 /// Server, path without a trailing slash, and `Host` header of a base address.
-fn split(url: &str, place: &str) -> Result<(Origin, String, HeaderValue), RegistryError> {
-    let fail = |reason| url_error(place, url, reason);
-    let uri: Uri = url.parse().map_err(|_| fail("is not an address; write https://host/v1"))?;
+pub(super) fn split(url: &str) -> Result<(Origin, String, HeaderValue), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "is not an address; write https://host/v1")?;
     let tls = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
-        _ => return Err(fail("must begin with https:// (or http:// to this machine)")),
+        _ => return Err("must begin with https:// (or http:// to this machine)"),
     };
-    let authority = uri.authority().ok_or_else(|| fail("has no host; write https://host/v1"))?;
+    let authority = uri.authority().ok_or("has no host; write https://host/v1")?;
     if authority.as_str().contains('@') {
-        return Err(fail("must not hold a name or password; the key comes from a variable"));
+        return Err("must not hold a name or password; the key comes from a variable");
     }
     if uri.query().is_some() {
-        return Err(fail("must not hold a query"));
+        return Err("must not hold a query");
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     if host.is_empty() || (authority.as_str().ends_with(':')) {
-        return Err(fail("has no host or an empty port; write https://host/v1"));
+        return Err("has no host or an empty port; write https://host/v1");
     }
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
@@ -269,11 +273,11 @@ fn split(url: &str, place: &str) -> Result<(Origin, String, HeaderValue), Regist
     let key = format!("{scheme}://{bracketed}:{port}").into();
     let origin = Origin { key, tls, host, port };
     if !tls && !origin.is_loopback() {
-        return Err(fail("uses http to another machine, which would send the key in clear; use https"));
+        return Err("uses http to another machine, which would send the key in clear; use https");
     }
     let default_port = port == if tls { 443 } else { 80 };
     let spelled = if default_port { bracketed } else { format!("{bracketed}:{port}") };
-    let host = HeaderValue::from_str(&spelled).map_err(|_| fail("has no usable host"))?;
+    let host = HeaderValue::from_str(&spelled).map_err(|_| "has no usable host")?;
     Ok((origin, uri.path().trim_end_matches('/').to_owned(), host))
 }
 
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_base_address_is_split_once_and_for_all() {
-        let (origin, path, host) = split("https://[2001:DB8::1]:8443/api/v1/", "x").unwrap();
+        let (origin, path, host) = split("https://[2001:DB8::1]:8443/api/v1/").unwrap();
         assert_eq!((origin.host.as_str(), origin.port, origin.tls), ("2001:db8::1", 8443, true));
         assert_eq!((path.as_str(), host.to_str().unwrap()), ("/api/v1", "[2001:db8::1]:8443"));
         assert_eq!(&*origin.key, "https://[2001:db8::1]:8443");
@@ -292,7 +296,7 @@ mod tests {
     #[test]
     fn plain_http_goes_only_to_this_machine() {
         for good in ["http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:3/v1", "http://127.9.9.9"] {
-            assert!(split(good, "x").is_ok(), "{good}");
+            assert!(split(good).is_ok(), "{good}");
         }
         for bad in [
             "http://example.com/v1",
@@ -304,7 +308,7 @@ mod tests {
             "example.com/v1",
             "https://h/v1?x=1",
         ] {
-            assert!(split(bad, "x").is_err(), "{bad}");
+            assert!(split(bad).is_err(), "{bad}");
         }
     }
 }

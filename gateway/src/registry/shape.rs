@@ -84,13 +84,49 @@ pub(super) fn check(text: &str, file: &Path) -> Result<(), RegistryError> {
     keys(table.get_ref(), MANIFEST, "", text, file)
 }
 
+/// The line where the key at the end of `path` stands; where there is none, that of the nearest one above it.
+pub(super) fn line_of_key(text: &str, path: &[&str]) -> usize {
+    let Ok(root) = DeTable::parse(text) else { return 1 };
+    let (mut table, mut at) = (root.get_ref(), 0);
+    for name in path {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        at = key.span().start;
+        let Some(below) = value.get_ref().as_table() else { break };
+        table = below;
+    }
+    line_of(text, at)
+}
+
 /// A TOML error as ours.
 pub(super) fn syntax(error: &toml::de::Error, text: &str, file: &Path) -> RegistryError {
-    RegistryError::Manifest {
-        file: file.to_owned(),
-        line: error.span().map_or(1, |span| line_of(text, span.start)),
-        reason: error.message().trim().replace('\n', "; "),
-    }
+    let start = error.span().map_or(0, |span| span.start);
+    let message = error.message().trim();
+    // What is of the wrong kind is quoted before these words, and what should stand there follows them.
+    let wrong_kind = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    let wrong_kind = wrong_kind.iter().any(|start| message.starts_with(start));
+    let reason = match message.rsplit_once(", expected ").filter(|_| wrong_kind) {
+        Some((_, expected)) => {
+            let expected = if expected == "u64" { "a whole number" } else { expected };
+            let key = DeTable::parse(text).ok().and_then(|table| key_at(table.get_ref(), start, ""));
+            format!("`{}` must be {expected}", key.unwrap_or_default())
+        }
+        None => message.replace('\n', "; "),
+    };
+    RegistryError::Manifest { file: file.to_owned(), line: line_of(text, start), reason }
+}
+
+/// The key, with its path, whose value holds byte `at`.
+fn key_at(table: &DeTable<'_>, at: usize, path: &str) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        let path = format!("{path}{}", key.get_ref());
+        let below = |table: &DeTable<'_>| key_at(table, at, &format!("{path}."));
+        let found = match value.get_ref() {
+            DeValue::Table(table) => below(table),
+            DeValue::Array(array) => array.iter().filter_map(|item| item.get_ref().as_table()).find_map(below),
+            _ => None,
+        };
+        found.or_else(|| value.span().contains(&at).then_some(path))
+    })
 }
 
 fn keys(table: &DeTable<'_>, known: &'static [Key], path: &str, text: &str, file: &Path) -> Result<(), RegistryError> {

@@ -1,6 +1,6 @@
 //! The names that are nearest to one that leads nowhere.
 
-use super::Names;
+use super::{Names, Refusal};
 
 /// Below this, two names have nothing to do with each other.
 const NEAR: f64 = 0.72;
@@ -24,9 +24,16 @@ pub fn suggestions(name: &str, names: &Names<'_, '_>) -> Vec<String> {
         }
     }
     for alias in names.aliases.keys() {
-        scored.push((true, near(alias, alias), alias.clone()));
+        // An alias that leads nowhere is no help; one that lacks a key would be.
+        let usable = match names.resolve(alias) {
+            Ok(_) => true,
+            Err(Refusal::KeyMissing(_)) => false,
+            Err(_) => continue,
+        };
+        scored.push((usable, near(alias, alias), alias.clone()));
     }
-    scored.retain(|(_, score, _)| *score >= NEAR);
+    // What was just refused is never the answer.
+    scored.retain(|(_, score, full)| *score >= NEAR && full != name);
     scored.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
     scored.into_iter().take(MOST).map(|(_, _, name)| name).collect()
 }

@@ -140,6 +140,11 @@ fn suggestions_are_near_and_working_ones_come_first() {
     assert_eq!(suggestions("lonly", &names), ["keyless/lonely"]);
     assert!(suggestions("zzzzqqqq", &names).is_empty());
     assert!(suggestions("shared", &names).len() <= 3);
+    // `again` leads to another alias, and so nowhere.
+    assert!(suggestions("again", &names).is_empty());
+    assert!(!suggestions("agian", &names).contains(&"again".to_owned()));
+    assert_eq!(suggestions("fats", &names), ["fast"]);
+    assert!(!suggestions("acme/big", &names).contains(&"acme/big".to_owned()));
 }
 
 proptest! {

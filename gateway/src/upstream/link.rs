@@ -20,6 +20,8 @@ use hyper_util::rt::TokioIo;
 use super::{Pool, stream::Stream};
 use crate::registry::Origin;
 
+/// The most header lines of a reply: some gateways add dozens of their own to those of the provider behind them.
+const MOST_HEADERS: usize = 256;
 /// The most that is read ahead of the caller.
 const READ_AHEAD: usize = 64 << 10;
 
@@ -67,7 +69,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) async fn new(io: TokioIo<Stream>) -> Result<Box<Self>, hyper::Error> {
-        let (sender, driver) = http1::Builder::new().max_buf_size(READ_AHEAD).handshake(io).await?;
+        let (sender, driver) =
+            http1::Builder::new().max_buf_size(READ_AHEAD).max_headers(MOST_HEADERS).handshake(io).await?;
         Ok(Box::new(Self { sender, driver: Some(driver) }))
     }
 

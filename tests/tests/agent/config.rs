@@ -98,6 +98,11 @@ fn a_bad_manifest_is_refused_and_named() {
         ("bad id", format!("id = \"Bad_Id\"\n{head}")),
         ("unknown key", format!("id = \"own\"\nendpiont = 1\n{head}")),
         ("http elsewhere", format!("id = \"own\"\n{}", head.replace("127.0.0.1:9", "x.example"))),
+        (
+            "http elsewhere for one protocol",
+            format!("id = \"own\"\n{head}[endpoints.messages]\nurl = \"http://x.example/v1\"\n"),
+        ),
+        ("the account's variable", format!("id = \"own\"\n{head}[auth]\nenv = [\"BITROUTER_API_KEY\"]\n")),
     ];
     for (name, text) in cases {
         let world = World::new();
@@ -120,4 +125,45 @@ fn absent_settings_are_fine_and_another_file_can_be_named() {
     let missing = world.path("missing.toml").to_string_lossy().into_owned();
     let output = world.cli(["serve", "--config", &missing]).with_code(1);
     assert!(output.stderr.contains("missing.toml"), "{}", output.stderr);
+}
+
+#[test]
+fn p03_a_bad_manifest_names_file_line_and_key_and_never_the_value() {
+    let head = "id = \"own\"\nkind = \"gateway\"\nprotocol = \"chat_completions\"\nendpoint = \"https://h/v1\"\n";
+    let wrong = |to: &str| head.replace("\"https://h/v1\"", to);
+    let cases = [
+        ("endpoint", wrong("\"https://u:CANARY@h/v1\"")),
+        ("endpoint", wrong("\"CANARY\"")),
+        ("endpoint", wrong("[\"CANARY\"]")),
+        ("auth.env", format!("{head}[auth]\nenv = [\"CANARY\"]\n")),
+        ("auth.env", format!("{head}[auth]\nenv = \"CANARY\"\n")),
+        ("auth.header", format!("{head}[auth]\nheader = \"a bCANARY\"\n")),
+        ("auth.scheme", format!("{head}[auth]\nscheme = \"CANARY\\n\"\n")),
+        ("auth.extra_headers", format!("{head}[auth]\nextra_headers = {{ Authorization = \"CANARY\\n\" }}\n")),
+        ("auth.extra_headers", format!("{head}[auth]\nextra_headers = \"CANARY\"\n")),
+        ("payment.modes", format!("{head}[payment]\nmodes = \"CANARY\"\n")),
+        ("models.max_input_tokens", format!("{head}[[models]]\nid = \"m\"\nmax_input_tokens = \"CANARY\"\n")),
+        ("endpoints.messages.url", format!("{head}[endpoints.messages]\nurl = \"https://u:CANARY@h\"\n")),
+    ];
+    let stage = Stage::new();
+    let canary = stage.world.canary("manifest");
+    // What could be an id is a name and may be repeated; this cannot.
+    let pasted = canary.to_uppercase();
+    let prefer = format!("[routing]\nprefer = [\"{pasted}\"]\n{}", stage.provider.as_openai());
+    for (key, text) in cases {
+        let file = stage.world.write("config/bitrouter/registry/own.toml", text.replace("CANARY", &canary));
+        let refused = stage.world.cli(["reload"]).with_code(1);
+        assert!(refused.stderr.contains("own.toml:") && refused.stderr.contains(key), "{key}: {}", refused.stderr);
+        for output in
+            [refused, stage.world.cli(["serve", "--listen", "127.0.0.1:0"]), stage.world.cli(["status", "--json"])]
+        {
+            assert!(!output.text().contains(&canary), "{key}: {}", output.text());
+        }
+        std::fs::remove_file(file).expect("remove the manifest");
+    }
+    stage.world.config(&prefer);
+    let refused = stage.world.cli(["reload"]).with_code(1);
+    assert!(refused.stderr.contains("routing.prefer") && !refused.text().contains(&pasted), "{}", refused.text());
+    let log = stage.daemon.stderr().text();
+    assert!(!log.contains(&canary) && !log.contains(&pasted), "{log}");
 }

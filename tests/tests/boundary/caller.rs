@@ -120,3 +120,17 @@ fn p06_a_refusal_says_what_to_do() {
     let message = error["message"].as_str().unwrap_or_default();
     assert!(message.contains(&world.user().uid().to_string()) || message.contains("user"), "{message}");
 }
+
+#[test]
+fn p06_a_daemon_that_nobody_could_be_told_from_does_not_start() {
+    let world = World::new();
+    let Some(unnamed) = world.user().unnamed() else { return };
+    // The world belongs to somebody else: it is not looked at before this is said.
+    let mut command = world.bare_command(bitrouter_tests::reach::binary());
+    command.current_dir("/").args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+    unnamed.apply(&mut command);
+    let output = command.output().expect("run it");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("cannot name") && text.contains("another user"), "{text}");
+}

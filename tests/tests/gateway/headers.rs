@@ -131,3 +131,14 @@ fn our_own_answers_are_not_to_be_cached_or_sniffed() {
         assert_eq!(answer.header("server"), None, "{path}");
     }
 }
+
+#[test]
+fn a_reply_with_many_headers_comes_back_whole() {
+    let stage = Stage::new();
+    let names: Vec<String> = (0..200).map(|number| format!("x-header-{number}")).collect();
+    let mut headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    headers.push(("content-type", "application/json"));
+    stage.provider.next(Reply::with(200, &headers, "{}"));
+    let answer = stage.http().chat(MODEL, "x").send().ok();
+    assert!(names.iter().all(|name| answer.header(name) == Some("v")), "{} headers", answer.headers.len());
+}

@@ -150,3 +150,28 @@ fn a_disabled_provider_serves_nothing() {
     assert!((400..500).contains(&answer.status), "{} {}", answer.status, answer.text());
     assert_eq!(cast.alpha.count(), 0);
 }
+
+#[test]
+fn p13_a_suggestion_is_never_the_name_that_was_refused() {
+    let aliases = "[aliases]\nquick = \"shared\"\nagain = \"quick\"\nlost = \"nobody:m\"\noff = \"epsilon:m\"\n";
+    let cast = cast(&format!("{aliases}[providers.openai]\nenabled = false\n").replace("epsilon", "openai"));
+    for name in ["again", "lost", "off", "agian", "losst"] {
+        let error = cast.daemon.http().chat(name, "x").send().refused(404, "model_not_found");
+        let suggestions: Vec<String> = serde_json::from_value(error["suggestions"].clone()).expect("suggestions");
+        for found in &suggestions {
+            assert!(found != name, "{name}: {suggestions:?}");
+            let answer = cast.daemon.http().chat(found, "x").send();
+            assert_ne!(answer.status, 404, "{name}: `{found}` is no help");
+        }
+    }
+    let error = cast.daemon.http().chat("quikc", "x").send().refused(404, "model_not_found");
+    assert_eq!(error["suggestions"], serde_json::json!(["quick"]));
+}
+
+#[test]
+fn p13_a_demo_model_that_is_none_is_not_offered_again() {
+    let daemon = World::new().demo();
+    let error = daemon.http().chat("demo/nope", "x").send().refused(404, "model_not_found");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(!message.contains("demo:nope"), "{message}");
+}

@@ -110,7 +110,9 @@ fn p13_unknown_paths_and_methods_are_json_and_name_the_way() {
         }
     }
     stage.http().request("PUT", "/v1/chat/completions").json(&body).send().refused(405, "method_not_allowed");
-    stage.http().get("/v1/responses").send().refused(426, "upgrade_required");
+    let answer = stage.http().get("/v1/responses").send();
+    answer.refused(426, "upgrade_required");
+    assert_eq!((answer.header("upgrade"), answer.header("connection")), (Some("HTTP/1.1"), Some("upgrade")));
     assert_eq!(stage.provider.count(), 0);
 }
 

@@ -52,6 +52,12 @@ pub(crate) fn overflow_uid() -> u32 {
         .unwrap_or(DEFAULT_OVERFLOW_UID)
 }
 
+/// The daemon's own uid where it is that one: then everybody whom the kernel cannot name would look like its owner.
+pub(crate) fn own_hidden_uid() -> Option<u32> {
+    let own = rustix::process::geteuid().as_raw();
+    (own == overflow_uid()).then_some(own)
+}
+
 impl PeerLookup {
     /// Opens the kernel's socket and tries it on a connection to ourselves.
     pub fn new() -> Self {

@@ -1,0 +1,126 @@
+//! What a manifest may hold, and how its mistakes are told.
+
+use super::*;
+
+const GOOD: &str = r#"
+id = "x"
+kind = "gateway"
+endpoint = "https://x.example/v1"
+protocol = ["messages", "chat_completions"]
+[auth]
+env = ["X_KEY"]
+[endpoints.chat_completions]
+url = "https://x.example/openai"
+[[models]]
+id = "m"
+[models.pricing.input_tokens]
+no_cache = 0
+"#;
+
+fn parse(text: &str) -> Result<Manifest, RegistryError> {
+    Manifest::parse(text, Path::new("dir/x.toml"))
+}
+
+#[test]
+fn reads_what_the_contract_lists() {
+    let manifest = parse(GOOD).unwrap();
+    assert_eq!(manifest.protocols, [Protocol::Messages, Protocol::ChatCompletions]);
+    assert_eq!(manifest.models[0].upstream_id(), "m");
+    assert_eq!(manifest.endpoints[&Protocol::ChatCompletions].url, "https://x.example/openai");
+}
+
+#[test]
+fn an_unknown_key_names_file_line_and_the_nearest() {
+    let error = parse(&GOOD.replace("no_cache", "nocache")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "dir/x.toml:13: unknown key `models.pricing.input_tokens.nocache`; did you mean `no_cache`"
+    );
+    let error = parse(&GOOD.replace("endpoint =", "endpiont =")).unwrap_err();
+    assert_eq!(error.to_string(), "dir/x.toml:4: unknown key `endpiont`; did you mean `endpoint`");
+}
+
+#[test]
+fn every_other_mistake_names_its_line() {
+    for (from, to, line) in [
+        ("\"gateway\"", "\"gatewy\"", 3),
+        ("id = \"x\"", "id = \"X!\"", 2),
+        ("\"X_KEY\"", "\"x key\"", 7),
+        ("\"X_KEY\"", "\"BITROUTER_API_KEY\"", 7),
+        ("\"X_KEY\"", "'1KEY'", 1),
+        ("https://x.example/v1", "http://x.example/v1", 4),
+        ("https://x.example/openai", "http://x.example/openai", 9),
+        ("https://x.example/openai", "ftp://x", 9),
+        ("[[models]]", "header = \"a b\"\n[[models]]", 10),
+        ("[[models]]", "scheme = \"a\\nb\"\n[[models]]", 10),
+        ("env =", "scheme = \"\\n\"\nenv =", 7),
+        ("env =", "header = \"é\"\nenv =", 7),
+        ("env =", "extra_headers = { a = \"\\n\" }\nenv =", 7),
+        ("no_cache = 0", "no_cache = -1", 13),
+        ("no_cache = 0", "no_cache = ", 13),
+        ("[[models]]\nid = \"m\"", "[[models]]\nid = \"m\"\n[[models]]\nid = \"m\"", 11),
+    ] {
+        let text = parse(&GOOD.replace(from, to)).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("dir/x.toml:{line}: ")), "{text}");
+    }
+}
+
+#[test]
+fn p03_a_value_is_never_quoted() {
+    let mut seen = 0;
+    for (from, to) in [
+        ("\"gateway\"", "\"gateway-SECRET\""),
+        ("id = \"x\"", "id = \"SECRET\""),
+        ("id = \"x\"", "id = 'SECRET key'"),
+        ("\"https://x.example/v1\"", "\"https://u:SECRET@h/v1\""),
+        ("\"https://x.example/v1\"", "\"SECRET\""),
+        ("\"https://x.example/v1\"", "SECRET"),
+        ("\"https://x.example/v1\"", "[\"SECRET\"]"),
+        ("\"https://x.example/v1\"", "\"SECRET"),
+        ("\"https://x.example/v1\"", "\"\"\"SECRET\n"),
+        ("[\"messages\", \"chat_completions\"]", "[\"messages\", \"SECRET\"]"),
+        ("[\"messages\", \"chat_completions\"]", "\"SECRET, expected SECRET\""),
+        ("[\"messages\", \"chat_completions\"]", "{ a = \"SECRET\" }"),
+        ("\"X_KEY\"", "\"sk-SECRET\""),
+        ("\"X_KEY\"", "1, \"SECRET\""),
+        ("[\"X_KEY\"]", "\"SECRET, expected SECRET\""),
+        ("env =", "header = \"a bSECRET\"\nenv ="),
+        ("env =", "scheme = \"SECRET\\n\"\nenv ="),
+        ("env =", "scheme = [\"SECRET\"]\nenv ="),
+        ("env =", "extra_headers = { Authorization = \"SECRET\\n\" }\nenv ="),
+        ("env =", "extra_headers = { \"SECRET x\" = \"y\" }\nenv ="),
+        ("env =", "extra_headers = \"SECRET\"\nenv ="),
+        ("env =", "env = [\"SECRET\"]\nenv ="),
+        ("\"https://x.example/openai\"", "\"https://u:SECRET@h/v1\""),
+        ("[[models]]", "header = \"a bSECRET\"\n[[models]]"),
+        ("[[models]]", "[payment]\nmodes = \"SECRET\"\n[[models]]"),
+        ("id = \"m\"", "id = \"m\"\nmax_input_tokens = \"SECRET\""),
+        ("id = \"m\"", "id = \"m\"\ncapabilities = \"SECRET\""),
+        ("no_cache = 0", "no_cache = \"SECRET\""),
+        ("no_cache = 0", "no_cache = 0SECRET"),
+        ("no_cache = 0", "no_cache = \"\\SECRET\""),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("dir/x.toml:"), "{to}: {text}");
+        assert!(!text.contains("SECRET") && !format!("{error:?}").contains("SECRET"), "{to}: {text}");
+        seen += 1;
+    }
+    assert_eq!(seen, 30);
+    for (from, to, expected) in [
+        ("[\"X_KEY\"]", "\"SECRET\"", "dir/x.toml:7: `auth.env` must be a sequence"),
+        (
+            "id = \"m\"",
+            "id = \"m\"\nmax_input_tokens = \"1\"",
+            "dir/x.toml:12: `models.max_input_tokens` must be a whole number",
+        ),
+        (
+            "\"https://x.example/v1\"",
+            "\"https://u:p@h\"",
+            "dir/x.toml:4: `endpoint` must not hold a name or password; the key comes from a variable",
+        ),
+    ] {
+        assert_eq!(parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string(), expected);
+    }
+}
