@@ -136,7 +136,9 @@ impl Control {
         framed.put_u8(0);
         framed.put_u32(u32::try_from(message.len()).expect("a message that a frame can carry"));
         framed.put_slice(message);
-        let mut request = Request::post(format!("http://localhost/bitrouter.control.v1.{method}"))
+        // A whole path is one of somebody else's services.
+        let path = if method.starts_with('/') { method.to_owned() } else { format!("/bitrouter.control.v1.{method}") };
+        let mut request = Request::post(format!("http://localhost{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         for (name, value) in &self.announced {

@@ -94,13 +94,14 @@ fn the_picture_in_the_readme_is_what_is_shown() {
     let shown = greeting(reach::binary(), &["--demo"], &[]);
     let readme = std::fs::read_to_string(reach::repository().join("README.md")).expect("README.md");
     let picture = readme.split("```\n").find(|block| block.contains(LAST)).expect("the picture");
+    let status = picture.lines().find(|line| line.ends_with(" status")).expect("the line to paste");
+    let pictured = status.strip_suffix(" status").expect("just found");
     let control = shown.world.socket().display().to_string();
     let address =
         shown.line("  listening").trim_start_matches("  listening   http://").trim_end_matches("/v1").to_owned();
     let port = address.rsplit(':').next().expect("a port");
     let mut text = shown.text.replace(&control, "/run/user/1000/bitrouter/control.sock");
-    let built = Path::new("/home/you/bitrouter/target/release").join("bitrouter");
-    text = text.replace(&reach::binary().display().to_string(), &built.display().to_string());
+    text = text.replace(&reach::binary().display().to_string(), pictured);
     text = text.replace(&format!(":{port}/"), ":4356/");
     let mut picture = picture.trim_end().to_owned();
     if !text.contains("[::1]") {

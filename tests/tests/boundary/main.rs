@@ -5,5 +5,6 @@ mod caller;
 mod control_socket;
 mod host;
 mod listen;
+mod machine;
 mod places;
 mod secrets;

@@ -12,5 +12,6 @@ mod models;
 mod names;
 mod pressure;
 mod refusals;
+mod sockets;
 mod timeouts;
 mod upstream_errors;

@@ -128,3 +128,31 @@ fn p15_tail_json_and_a_closed_pipe() {
     let output = run.run().with_code(0);
     assert_eq!((output.stdout.lines().count(), output.stderr.as_str()), (1, ""));
 }
+
+#[test]
+fn p15_a_follower_that_is_slow_is_told_how_much_it_missed() {
+    let world = World::new();
+    let daemon = world.demo();
+    let follow = world.command(["logs", "-f"]).spawn();
+    let call = |id: &str| drop(daemon.http().chat("demo/echo", "x").header("x-bitrouter-request-id", id).send().ok());
+    call("first_line");
+    follow.stdout().until_contains("first_line");
+    // It stands still; what the sockets hold and what the daemon keeps for it fills up.
+    follow.signal(Signal::STOP);
+    wait::holds("the stop", || procfs::state(follow.pid()) == Some('T'));
+    let total = 4_000;
+    for number in 0..total {
+        call(&format!("slow_{number}_"));
+    }
+    follow.signal(Signal::CONT);
+    call("last_line");
+    let shown = follow.stdout().until_contains("last_line");
+    let notes = follow.stderr().until_contains("lines were missed");
+    let missed: usize = notes
+        .lines()
+        .filter_map(|line| line.split_once('(')?.1.split_once(" lines were missed")?.0.parse::<usize>().ok())
+        .sum();
+    let seen = (0..total).filter(|number| shown.contains(&format!("slow_{number}_"))).count();
+    assert!(missed > 0 && seen + missed >= total, "{seen} of {total} were shown, {missed} are said to be missing");
+    assert!(shown.contains(&format!("slow_{}_", total - 1)), "the newest line is missing");
+}

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, os::unix::process::ExitStatusExt as _, path::Path, time::Duration};
 
-use bitrouter_tests::{Provider, World, canary, logs, process, procfs, reach, wait};
+use bitrouter_tests::{Provider, User, World, canary, logs, process, procfs, reach, wait};
 use rustix::process::Signal;
 
 /// Whether a process of the daemon's own user can read this file.
@@ -90,6 +90,42 @@ fn p03_memory_that_runs_out_says_no_secret() {
     process.stderr().ends_within(Duration::from_secs(5));
     let text = process.stderr().text();
     assert_eq!(canary::find(&[key], "stderr", text.as_bytes()), Vec::<String>::new());
+}
+
+#[test]
+fn p03_a_panic_prints_no_secret() {
+    let world = World::new();
+    if !world.user().is_exclusive() {
+        return reach::lacks("a uid of its own: the limit counts all processes of a user");
+    }
+    let (own, file) = (world.canary("openai"), world.canary("groq"));
+    world.env_file(&format!("GROQ_API_KEY={file}\n"));
+    // Too few threads for one part or another, which panics: which one depends on how many it wants.
+    let mut panics = 0;
+    for threads in 1..=8 {
+        let limit = format!("--nproc={threads}:{threads}");
+        let uid = world.user().uid().to_string();
+        let (user, group) = (format!("--reuid={uid}"), format!("--regid={uid}"));
+        let binary = reach::binary().to_string_lossy().into_owned();
+        let owner = ["/usr/bin/setpriv", &user, &group, "--clear-groups"];
+        let serve = [binary.as_str(), "serve", "--demo", "--listen", "127.0.0.1:0"];
+        let args: Vec<&str> = [limit.as_str()].into_iter().chain(owner).chain(serve).collect();
+        let run = world.program(Path::new("/usr/bin/prlimit"), args).as_user(User::root());
+        let run = run.env("OPENAI_API_KEY", &own).env("BITROUTER_LOG", "trace").env("RUST_BACKTRACE", "full");
+        let mut process = run.spawn();
+        wait::holds("an end, a panic or readiness", || {
+            let said = process.stderr().text().contains("stack backtrace");
+            said || process.status().is_some() || world.daemon_file().is_some()
+        });
+        process.kill();
+        process.stderr().ends_within(Duration::from_secs(5));
+        let text = process.stderr().text();
+        panics += usize::from(text.contains("panicked at"));
+        let found = canary::find(&[own.clone(), file.clone()], "the words of a panic", text.as_bytes());
+        assert_eq!(found, Vec::<String>::new(), "with {threads} threads");
+        std::fs::remove_file(world.daemon_json()).ok();
+    }
+    assert!(panics > 0, "nothing panicked: this proves nothing");
 }
 
 #[test]
