@@ -126,7 +126,7 @@ fn p06_a_daemon_that_nobody_could_be_told_from_does_not_start() {
     let world = World::new();
     let Some(unnamed) = world.user().unnamed() else { return };
     // The world belongs to somebody else: it is not looked at before this is said.
-    let mut command = world.bare_command(bitrouter_tests::reach::binary());
+    let mut command = world.bare_command(reach::binary());
     command.current_dir("/").args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
     unnamed.apply(&mut command);
     let output = command.output().expect("run it");
