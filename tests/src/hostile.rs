@@ -14,6 +14,9 @@ use crate::{command::Output, wait::PATIENCE, world::World};
 /// The client preface (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The windows of a connection and of a stream at their beginning (RFC 9113 §6.9.2).
+const WINDOW: usize = 65_535;
+
 /// Frame types that tests send.
 pub mod kind {
     /// DATA.
@@ -98,6 +101,8 @@ pub fn raise_descriptors() -> u64 {
 #[derive(Debug)]
 pub struct Hostile {
     stream: UnixStream,
+    /// Bytes that the daemon is ready to take on all streams together.
+    window: usize,
 }
 
 impl Hostile {
@@ -112,7 +117,7 @@ impl Hostile {
         let stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream })
+        Ok(Self { stream, window: WINDOW })
     }
 
     /// Connects and finishes the handshake as an honest client would.
@@ -141,6 +146,51 @@ impl Hostile {
                 Err(error) => return (bytes, error.kind() == std::io::ErrorKind::ConnectionReset),
             }
         }
+    }
+
+    /// Begins a call on stream `number` with a message of `length` bytes, of which it sends all but the last, as fast as
+    /// the daemon lets it (RFC 9113 §5.2). False where the daemon has had enough.
+    pub fn begin(&mut self, number: u32, method: &str, length: u32) -> bool {
+        if !self.say(&frame(kind::HEADERS, flag::END_HEADERS, number, &call_headers(method))) {
+            return false;
+        }
+        let mut message = vec![0; 4 + length as usize];
+        message[1..5].copy_from_slice(&length.to_be_bytes());
+        let (mut rest, mut window) = (message.as_slice(), WINDOW);
+        while !rest.is_empty() {
+            let piece = rest.len().min(16_384).min(window).min(self.window);
+            if piece == 0 {
+                let Some((kind, stream, payload)) = self.frame() else { return false };
+                match (kind, payload.as_slice()) {
+                    (kind::RESET, _) if stream == number => return false,
+                    (kind::WINDOW, [a, b, c, d]) => {
+                        let more = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+                        let grows = if stream == number { &mut window } else { &mut self.window };
+                        *grows += more * usize::from(stream == number || stream == 0);
+                    }
+                    _ => {}
+                }
+                continue;
+            }
+            let (now, later) = rest.split_at(piece);
+            if !self.say(&frame(kind::DATA, 0, number, now)) {
+                return false;
+            }
+            rest = later;
+            window -= piece;
+            self.window -= piece;
+        }
+        true
+    }
+
+    /// The next frame: its type, its stream, and what it carries.
+    fn frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).ok()?;
+        let [a, b, c, kind, _, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        self.stream.read_exact(&mut payload).ok()?;
+        Some((kind, u32::from_be_bytes(stream), payload))
     }
 
     /// Reads what is there without waiting, so that the daemon is not held up by its own answers.

@@ -111,7 +111,6 @@ struct Accepting {
 
 impl Accepting {
     async fn run(mut self, listener: Listener) {
-        let mut id = 0_u64;
         let mut back_off = BackOff::default();
         loop {
             let accepted = tokio::select! {
@@ -121,8 +120,7 @@ impl Accepting {
             match accepted {
                 Ok(stream) => {
                     back_off.reset();
-                    id += 1;
-                    self.welcome(id, stream).await;
+                    self.welcome(stream).await;
                 }
                 Err(error) if is_exhaustion(&error) => {
                     let open = self.table.len();
@@ -138,9 +136,9 @@ impl Accepting {
         }
     }
 
-    async fn welcome(&mut self, id: u64, stream: Stream) {
+    async fn welcome(&mut self, stream: Stream) {
         let Some(peer) = self.admit(&stream) else { return };
-        let (used, victim) = self.table.add(id, peer.pid, self.cap);
+        let (id, used, victim) = self.table.add(peer.pid, self.cap);
         if let Some(victim) = victim {
             self.crowded.say(|unsaid| {
                 tracing::warn!(

@@ -9,30 +9,32 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
-use crate::control::{Peer, refuse, table::Used};
+use crate::control::{Peer, refuse, table::Used, unfinished::Unfinished};
 
 /// The services of one daemon. Cloning shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Handshake {
     routes: axum::Router,
+    unfinished: Unfinished,
 }
 
 /// The services as one peer sees them.
 #[derive(Clone, Debug)]
 pub(super) struct ForPeer {
     routes: axum::Router,
+    unfinished: Unfinished,
     peer: Peer,
     used: Used,
 }
 
 impl Handshake {
     pub(super) fn new(routes: axum::Router) -> Self {
-        Self { routes }
+        Self { routes, unfinished: Unfinished::default() }
     }
 
     /// `used` is told of the first call that is answered.
     pub(super) fn for_peer(self, peer: Peer, used: Used) -> ForPeer {
-        ForPeer { routes: self.routes, peer, used }
+        ForPeer { routes: self.routes, unfinished: self.unfinished, peer, used }
     }
 }
 
@@ -49,6 +51,7 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
         }
         request.extensions_mut().insert(self.peer);
         let mut routes = self.routes.clone();
+        let request = request.map(|body| self.unfinished.count(body));
         Box::pin(async move {
             let response = routes.call(request).await?;
             used.mark();

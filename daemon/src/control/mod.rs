@@ -1,7 +1,7 @@
 //! The control API: gRPC over a Unix socket that only its owner (and root) may use.
 //!
 //! [`accept`] takes connections, asks the kernel who is there, and keeps one bad client from hurting another;
-//! [`connection`] serves one; [`handshake`] is the version metadata on every call and the shape of every error;
+//! [`connection`] serves one; [`unfinished`] bounds what many send and never end; [`handshake`] is the version metadata on every call and the shape of every error;
 //! then one file per noun: [`daemon`], [`environment`], [`logs`]. Nothing here decides anything: it asks the
 //! [`crate::agent::Agent`].
 
@@ -13,6 +13,7 @@ mod handshake;
 mod logs;
 mod refuse;
 mod table;
+mod unfinished;
 
 pub use accept::{Control, Listener};
 

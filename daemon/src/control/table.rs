@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -47,16 +47,19 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     open: Mutex<BTreeMap<u64, Open>>,
+    /// The number of the youngest connection, over all listeners that there were.
+    last: AtomicU64,
 }
 
 impl Table {
-    /// Adds a connection; answers where to mark it as used, and whom to close so that there are at most `cap`.
-    pub(super) fn add(&self, id: u64, pid: Option<u32>, cap: usize) -> (Used, Option<AbortHandle>) {
+    /// Adds a connection; answers its number, where to mark it as used, and whom to close so that there are at most `cap`.
+    pub(super) fn add(&self, pid: Option<u32>, cap: usize) -> (u64, Used, Option<AbortHandle>) {
         let mut open = self.lock();
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let used = Used::default();
         open.insert(id, Open { pid, since: clock::mono(), used: used.clone(), abort: None });
         let victim = if open.len() > cap { Self::greediest(&mut open, Some(id), clock::mono()) } else { None };
-        (used, victim)
+        (id, used, victim)
     }
 
     /// Makes a connection closable. A connection that already ended is not there any more.
@@ -107,18 +110,18 @@ mod tests {
     use super::*;
     use bitrouter_proto::tasks::Tasks;
 
-    /// Connections of `(id, pid, age in milliseconds, used)`.
-    fn table(connections: &[(u64, u32, u64, bool)]) -> (Tasks, Table) {
+    /// Connections of `(pid, age in milliseconds, used)`, numbered from 1.
+    fn table(connections: &[(u32, u64, bool)]) -> (Tasks, Table) {
         let (tasks, table) = (Tasks::new(), Table::default());
-        for (id, pid, age, used) in connections {
-            let (mark, victim) = table.add(*id, Some(*pid), usize::MAX);
+        for (pid, age, used) in connections {
+            let (id, mark, victim) = table.add(Some(*pid), usize::MAX);
             assert!(victim.is_none());
             if *used {
                 mark.mark();
             }
-            table.started(*id, tasks.spawn("forever", std::future::pending()));
+            table.started(id, tasks.spawn("forever", std::future::pending()));
             let mut open = table.lock();
-            let connection = open.get_mut(id).unwrap();
+            let connection = open.get_mut(&id).unwrap();
             connection.since = clock::mono().checked_sub(Duration::from_millis(*age)).unwrap();
         }
         (tasks, table)
@@ -130,26 +133,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_greedy_process_loses_its_oldest() {
-        let (_tasks, table) = table(&[(1, 10, 0, false), (2, 20, 0, false), (3, 20, 0, false), (4, 20, 0, false)]);
-        table.add(5, Some(10), 4).1.expect("one has to go");
+        let (_tasks, table) = table(&[(10, 0, false), (20, 0, false), (20, 0, false), (20, 0, false)]);
+        assert!(table.add(Some(10), 4).2.is_some(), "one has to go");
         assert_eq!(left(&table), [1, 3, 4, 5]);
     }
 
     #[tokio::test]
     async fn a_lone_newcomer_is_spared() {
-        let (_tasks, table) = table(&[(1, 1, 0, false)]);
-        table.add(2, Some(2), 1).1.expect("the older one goes");
+        let (_tasks, table) = table(&[(1, 0, false)]);
+        assert!(table.add(Some(2), 1).2.is_some(), "the older one goes");
         assert_eq!(left(&table), [2]);
     }
 
     #[tokio::test]
     async fn among_equals_the_idle_go_first_and_who_was_there_before_the_crowd_stays() {
         let (_tasks, table) = table(&[
-            (1, 1, 9_000, true), // follows the log
-            (2, 2, 900, false),  // never said a word
-            (3, 3, 800, false),  // neither
-            (4, 4, 700, true),   // one of the crowd that called once
-            (5, 5, 10, false),   // just came
+            (1, 9_000, true), // follows the log
+            (2, 900, false),  // never said a word
+            (3, 800, false),  // neither
+            (4, 700, true),   // one of the crowd that called once
+            (5, 10, false),   // just came
         ]);
         let mut went = Vec::new();
         while table.len() > 1 {

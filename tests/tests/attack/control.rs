@@ -129,6 +129,36 @@ fn p05_log_streams_that_nobody_reads_hold_a_few_lines_each() {
 }
 
 #[test]
+fn p05_long_messages_that_are_never_finished_cost_bounded_memory() {
+    let world = World::new();
+    let daemon = world.demo();
+    let before = procfs::rss(daemon.pid()).expect("memory");
+    let mut bystander = Bystander::default();
+    let (mut held, mut refused) = (Vec::new(), 0);
+    for _ in 0..12 {
+        let mut client = Hostile::greeted(&daemon.socket());
+        for stream in [1, 3] {
+            refused += usize::from(!client.begin(stream, "DaemonService/Reload", 4_000_000));
+        }
+        held.push(client);
+        bystander.asks(&world);
+    }
+    bystander.report("24 messages of 4 MB without their ends");
+    assert!(refused >= 16, "only {refused} of 24 were refused");
+    let grown = procfs::rss(daemon.pid()).expect("memory").saturating_sub(before);
+    assert!(grown < 64 << 20, "they cost {} MiB", grown >> 20);
+    // What commands send is taken all the same.
+    world.command(["reload"]).env("GROQ_API_KEY", "x").run().expect_code(0);
+    drop(held);
+    // With them the room is free again.
+    bitrouter_tests::wait::holds("room for a long message", || {
+        let nonsense = Control::connect(&daemon.socket()).call_bytes("LogService/SetLevel", &vec![0x7a; 3 << 20]);
+        nonsense.expect_err("nonsense was taken").code != tonic::Code::ResourceExhausted
+    });
+    idle_again(daemon.pid());
+}
+
+#[test]
 fn p05_a_length_that_lies_reserves_nothing() {
     let before = std::cell::Cell::new(0);
     let (_, daemon) = under("lying lengths", 5, |daemon, round| {
