@@ -1,6 +1,11 @@
 //! Around every call: version metadata both ways, the protocol check, and errors that always carry their reason.
 
-use std::{convert::Infallible, future::Future, pin::Pin};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bitrouter_proto::{PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER, codes::Reason};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -9,7 +14,11 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
-use crate::control::{Peer, refuse, table::Used, unfinished::Unfinished};
+use crate::control::{
+    Peer, refuse,
+    table::{Answering, Used},
+    unfinished::Unfinished,
+};
 
 /// The services of one daemon. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -32,7 +41,7 @@ impl Handshake {
         Self { routes, unfinished: Unfinished::default() }
     }
 
-    /// `used` is told of the first call that is answered.
+    /// `used` is told of answers while they are on their way.
     pub(super) fn for_peer(self, peer: Peer, used: Used) -> ForPeer {
         ForPeer { routes: self.routes, unfinished: self.unfinished, peer, used }
     }
@@ -54,9 +63,36 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
         let request = request.map(|body| self.unfinished.count(body));
         Box::pin(async move {
             let response = routes.call(request).await?;
-            used.mark();
-            Ok(with_version(with_reason(response)))
+            let answering = used.answering();
+            Ok(with_version(with_reason(response))
+                .map(|body| axum::body::Body::new(Answer { body, _answering: answering })))
         })
+    }
+}
+
+/// The body of an answer, which is on its way until it is dropped.
+struct Answer {
+    body: axum::body::Body,
+    _answering: Answering,
+}
+
+impl http_body::Body for Answer {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,21 +13,47 @@ use std::{
 use bitrouter_proto::clock;
 use tokio::task::AbortHandle;
 
-/// A connection this young has hardly had the time to be answered: it goes only where all others are as young.
+/// A connection this young has hardly had the time to ask.
 const YOUNG: Duration = Duration::from_millis(250);
 
-/// Whether a call was ever answered on a connection. Cloning shares it.
+/// What a connection is used for. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Used(Arc<AtomicBool>);
+pub(super) struct Used(Arc<Uses>);
+
+#[derive(Debug, Default)]
+struct Uses {
+    /// A call was answered.
+    once: AtomicBool,
+    /// Answers that are on their way now: a stream for as long as it lasts.
+    now: AtomicUsize,
+}
 
 impl Used {
-    /// A call was answered.
-    pub(super) fn mark(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// An answer is on its way, until what this returns is dropped.
+    pub(super) fn answering(&self) -> Answering {
+        self.0.once.store(true, Ordering::Relaxed);
+        self.0.now.fetch_add(1, Ordering::Relaxed);
+        Answering(self.clone())
     }
 
-    fn is_marked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// How much is lost with the connection: nothing where it never asked, most where an answer is on its way.
+    fn worth(&self, young: bool) -> u8 {
+        match (self.0.now.load(Ordering::Relaxed) > 0, young, self.0.once.load(Ordering::Relaxed)) {
+            (true, ..) => 3,
+            (_, true, _) => 2,
+            (.., true) => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// An answer that is on its way.
+#[derive(Debug)]
+pub(super) struct Answering(Used);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -41,9 +67,9 @@ struct Open {
 }
 
 /// The open connections by age. A process that holds the most loses one first, so that one greedy client pays for its own
-/// greed and never another. Where processes are many and hold as little as any (each with one), those that never called
-/// go first, the oldest of them; then those that did, the newest of them: who followed the log before the crowd came
-/// goes on.
+/// greed and never another. Where processes are many and hold as little as any (each with one), what nobody would miss
+/// goes first, the oldest of it; among those with an answer on its way the newest, so that who followed the log before
+/// the crowd came goes on.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     open: Mutex<BTreeMap<u64, Open>>,
@@ -94,10 +120,10 @@ impl Table {
             *held.entry(connection.pid).or_default() += 1;
         }
         let rank = |(id, connection): &(&u64, &Open)| {
-            let used = connection.used.is_marked();
             let young = now.saturating_duration_since(connection.since) < YOUNG;
+            let worth = connection.used.worth(young);
             let greed = held.get(&connection.pid).copied().unwrap_or_default();
-            (Reverse(greed), young, used, if used { u64::MAX - **id } else { **id })
+            (Reverse(greed), worth, if worth == 3 { u64::MAX - **id } else { **id })
         };
         let closable = open.iter().filter(|(id, connection)| Some(**id) != spare && connection.abort.is_some());
         let id = *closable.min_by_key(rank)?.0;
@@ -110,21 +136,32 @@ mod tests {
     use super::*;
     use bitrouter_proto::tasks::Tasks;
 
-    /// Connections of `(pid, age in milliseconds, used)`, numbered from 1.
-    fn table(connections: &[(u32, u64, bool)]) -> (Tasks, Table) {
+    /// What a connection of a test is used for.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Use {
+        Never,
+        Once,
+        Now,
+    }
+
+    /// Connections of `(pid, age in milliseconds, use)`, numbered from 1.
+    fn table(connections: &[(u32, u64, Use)]) -> (Tasks, Table, Vec<Answering>) {
         let (tasks, table) = (Tasks::new(), Table::default());
-        for (pid, age, used) in connections {
-            let (id, mark, victim) = table.add(Some(*pid), usize::MAX);
+        let mut answers = Vec::new();
+        for (pid, age, usage) in connections {
+            let (id, used, victim) = table.add(Some(*pid), usize::MAX);
             assert!(victim.is_none());
-            if *used {
-                mark.mark();
+            match usage {
+                Use::Never => {}
+                Use::Once => drop(used.answering()),
+                Use::Now => answers.push(used.answering()),
             }
             table.started(id, tasks.spawn("forever", std::future::pending()));
             let mut open = table.lock();
             let connection = open.get_mut(&id).unwrap();
             connection.since = clock::mono().checked_sub(Duration::from_millis(*age)).unwrap();
         }
-        (tasks, table)
+        (tasks, table, answers)
     }
 
     fn left(table: &Table) -> Vec<u64> {
@@ -133,34 +170,37 @@ mod tests {
 
     #[tokio::test]
     async fn the_greedy_process_loses_its_oldest() {
-        let (_tasks, table) = table(&[(10, 0, false), (20, 0, false), (20, 0, false), (20, 0, false)]);
+        let never = Use::Never;
+        let (_tasks, table, _) = table(&[(10, 0, never), (20, 0, never), (20, 0, never), (20, 0, never)]);
         assert!(table.add(Some(10), 4).2.is_some(), "one has to go");
         assert_eq!(left(&table), [1, 3, 4, 5]);
     }
 
     #[tokio::test]
     async fn a_lone_newcomer_is_spared() {
-        let (_tasks, table) = table(&[(1, 0, false)]);
+        let (_tasks, table, _) = table(&[(1, 0, Use::Never)]);
         assert!(table.add(Some(2), 1).2.is_some(), "the older one goes");
         assert_eq!(left(&table), [2]);
     }
 
     #[tokio::test]
-    async fn among_equals_the_idle_go_first_and_who_was_there_before_the_crowd_stays() {
-        let (_tasks, table) = table(&[
-            (1, 9_000, true), // follows the log
-            (2, 900, false),  // never said a word
-            (3, 800, false),  // neither
-            (4, 700, true),   // one of the crowd that called once
-            (5, 10, false),   // just came
+    async fn among_equals_what_nobody_would_miss_goes_first_and_who_was_there_before_the_crowd_stays() {
+        let (_tasks, table, _answers) = table(&[
+            (1, 9_000, Use::Now), // follows the log
+            (2, 900, Use::Never), // never said a word
+            (3, 800, Use::Never), // neither
+            (4, 700, Use::Once),  // called, and stayed
+            (5, 20, Use::Never),  // just came
+            (6, 10, Use::Never),  // just came
+            (7, 5, Use::Now),     // is being answered
         ]);
         let mut went = Vec::new();
-        while table.len() > 1 {
+        while table.len() > 0 {
             let before = left(&table);
             table.victim().expect("one has to go");
             let now = left(&table);
             went.extend(before.into_iter().filter(|id| !now.contains(id)));
         }
-        assert_eq!(went, [2, 3, 4, 1]);
+        assert_eq!(went, [2, 3, 4, 5, 6, 7, 1]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitrouter_tests::{
-    World,
+    Daemon, World,
     hostile::{Bystander, Hostile, PREFACE, idle_again, raise_descriptors},
     logs, process, procfs, sdk, wait,
 };
@@ -87,6 +87,14 @@ fn p05_heavy_a_crowd_of_programs_that_stay_displaces_nobody() {
 fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
     let world = World::new();
     let daemon = world.demo();
+    let bystander = in_a_storm(&world, &daemon, 20);
+    bystander.report("a storm of connects and hang-ups");
+    idle_again(daemon.pid());
+}
+
+/// Connects, says half of what it should, and hangs up, as fast as it can, while a bystander asks for the status.
+#[track_caller]
+pub(super) fn in_a_storm(world: &World, daemon: &Daemon, asks: usize) -> Bystander {
     let mut bystander = Bystander::default();
     let running = AtomicBool::new(true);
     std::thread::scope(|scope| {
@@ -100,17 +108,16 @@ fn p05_heavy_a_storm_of_connects_and_hang_ups_delays_nobody() {
             });
         }
         let stop = Stop(&running);
-        for _ in 0..20 {
-            bystander.asks(&world);
+        for _ in 0..asks {
+            bystander.asks(world);
         }
         drop(stop);
     });
-    bystander.report("a storm of connects and hang-ups");
-    idle_again(daemon.pid());
+    bystander
 }
 
 /// Ends the storm also where the bystander is let down.
-pub(super) struct Stop<'a>(pub(super) &'a AtomicBool);
+struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -1,10 +1,7 @@
 //! A daemon that runs out of descriptors: it neither spins nor ends, keeps a way open for its owner's commands, and
 //! serves again when they are free. (Plain accept loops burn a whole core here.)
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bitrouter_tests::{
     Client, Daemon, World,
@@ -13,7 +10,7 @@ use bitrouter_tests::{
     procfs, reach, wait,
 };
 
-use super::{crowd::Stop, socket::report};
+use super::{crowd::in_a_storm, socket::report};
 
 /// A daemon that may hold only so many descriptors.
 #[track_caller]
@@ -87,22 +84,7 @@ fn p05_heavy_a_storm_on_few_descriptors_keeps_the_owners_way_open() {
     let (process, daemon) = cramped(&world, 64);
     let http = daemon.http();
     let idle: Vec<_> = (0..60).filter_map(|_| http.try_connect().ok()).collect();
-    let mut bystander = Bystander::default();
-    let running = AtomicBool::new(true);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while running.load(Ordering::Relaxed) {
-                    drop(Hostile::try_connect(&daemon.socket()));
-                }
-            });
-        }
-        let stop = Stop(&running);
-        for _ in 0..15 {
-            bystander.asks(&world);
-        }
-        drop(stop);
-    });
+    let bystander = in_a_storm(&world, &daemon, 15);
     bystander.report("a storm of connects on 64 descriptors");
     drop(idle);
     idle_again(daemon.pid());
