@@ -26,12 +26,14 @@ impl Trap {
         thread::Builder::new()
             .name("trap".into())
             .spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    match answer(stream) {
+                for mut stream in listener.incoming().flatten() {
+                    match first_line(&mut stream) {
                         Some(line) if line == CLOSE => return,
+                        // Before the answer: whoever has that finds the line here.
                         Some(line) => book.lock().unwrap_or_else(PoisonError::into_inner).push(line),
                         None => {}
                     }
+                    refuse(&mut stream);
                 }
             })
             .expect("a thread for the trap");
@@ -64,8 +66,8 @@ impl Drop for Trap {
 
 const CLOSE: &str = "CLOSE trap";
 
-/// Reads the head, refuses, and returns the first line. `None` for a connection that says nothing.
-fn answer(mut stream: TcpStream) -> Option<String> {
+/// Reads the head and returns its first line. `None` for a connection that says nothing.
+fn first_line(stream: &mut TcpStream) -> Option<String> {
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     let mut head = Vec::new();
     let mut byte = [0];
@@ -76,6 +78,9 @@ fn answer(mut stream: TcpStream) -> Option<String> {
         }
     }
     let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next()?).into_owned();
-    stream.write_all(b"HTTP/1.1 403 Trapped\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
     (!line.is_empty()).then_some(line)
+}
+
+fn refuse(stream: &mut TcpStream) {
+    stream.write_all(b"HTTP/1.1 403 Trapped\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok();
 }
