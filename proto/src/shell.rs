@@ -2,7 +2,7 @@
 
 /// `word` as a POSIX shell reads it back.
 pub fn quoted(word: &str) -> String {
-    if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:=@".contains(&b)) {
+    if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:=@%,".contains(&b)) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', "'\\''"))

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use bitrouter_proto::clock;
+use bitrouter_proto::{clock, shell};
 use secrecy::SecretString;
 
 use super::{
@@ -45,7 +45,7 @@ pub enum EnvFileError {
         reason: LineReason,
     },
     /// Everybody can read or change it.
-    #[error("`{}` is open to every user (mode {mode:04o}); run `chmod 600 {}`", path.display(), Quoted(path))]
+    #[error("`{}` is open to every user (mode {mode:04o}); run `chmod 600 {}`", path.display(), quoted(path))]
     OpenToAll {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum EnvFileError {
     /// Its group can read or change it, and it is not root who decided so.
     #[error(
         "`{}` is open to its group (mode {mode:04o}), which only a file of root may be; run `chmod 600 {}`",
-        path.display(), Quoted(path)
+        path.display(), quoted(path)
     )]
     OpenToGroup {
         /// The file.
@@ -208,17 +208,8 @@ fn exposure(path: &Path, mode: u32, owner: u32) -> Option<EnvFileError> {
 }
 
 /// A path as a shell takes it.
-struct Quoted<'a>(&'a Path);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string_lossy();
-        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&b)) {
-            f.write_str(&text)
-        } else {
-            write!(f, "'{}'", text.replace('\'', "'\\''"))
-        }
-    }
+fn quoted(path: &Path) -> String {
+    shell::quoted(&path.to_string_lossy())
 }
 
 #[cfg(test)]
