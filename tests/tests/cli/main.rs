@@ -4,3 +4,4 @@ mod codes;
 mod json;
 mod output;
 mod snapshots;
+mod status;

@@ -1,17 +1,20 @@
-//! The agent's life: how it starts, takes over, answers or does not, and ends; and what a service manager sees of it.
+//! The agent's life: its settings and places, how it starts, takes over, answers or does not, and ends; and what a
+//! terminal and a service manager see of it.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod banner;
 mod drain;
 mod elsewhere;
-mod events;
-mod health;
-mod logs;
-mod manager;
 mod passed;
+mod places;
 mod reasons;
+mod service_manager;
+mod settings;
 mod sick;
 mod socket;
 mod start;
+mod start_stop;
+mod stop;
 mod takeover;
 mod terminal;
 

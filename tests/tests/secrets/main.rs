@@ -7,4 +7,5 @@ mod everything;
 mod everywhere;
 mod inside;
 mod memory;
+mod outputs;
 mod shells;

@@ -1,7 +1,7 @@
 //! The contract on the wire, as it was promised, stands in `tests/data/control-v1.bin`. What breaks it fails; what adds
 //! to it is recorded there, so that it is a promise from then on.
 //!
-//! `UPDATE_DESCRIPTORS=1 cargo nextest run --release -p bitrouter-tests --test handshake` records additions. It does not
+//! `UPDATE_DESCRIPTORS=1 cargo nextest run --release -p bitrouter-tests --test control` records additions. It does not
 //! record a break: who means one raises `PROTOCOL` and removes the file first.
 
 use std::path::{Path, PathBuf};

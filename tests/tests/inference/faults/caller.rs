@@ -3,7 +3,7 @@
 use bitrouter_tests::{End, Gate, MODEL, Provider, Reply, logs};
 use serde_json::json;
 
-use crate::row::{Says, Scene, Sees};
+use super::row::{Says, Scene, Sees};
 
 const SMALL: &str = "[server]\nmax_body = \"16 KiB\"\n";
 

@@ -5,7 +5,7 @@ mod bytes;
 mod cancel;
 mod credentials;
 mod demo;
-mod failures;
+mod faults;
 mod headers;
 mod limits;
 mod models;

@@ -205,7 +205,7 @@ macro_rules! replies {
         fn $name() {
             let settings = "";
             $(let settings = { let _: &str = settings; $settings };)?
-            $crate::row::meets(settings, $crate::row::Asks::$asks, $reply, $sees, $says);
+            $crate::faults::row::meets(settings, $crate::faults::row::Asks::$asks, $reply, $sees, $says);
         })*
     };
 }

@@ -39,7 +39,7 @@ fn p15_following_streams_each_line_once_and_survives_hang_ups() {
 #[test]
 fn p15_a_follower_leaves_with_its_terminal() {
     let world = World::new();
-    world.cli(super::DEMO).expect_code(0);
+    world.cli(["start", "--demo", "--listen", "127.0.0.1:0"]).expect_code(0);
     let keep = world.detached();
     let mut window = Terminal::open(&world, reach::binary(), &["logs", "-f"], &[]);
     let call = |id: &str| drop(keep.http().chat("demo/echo", "x").header("x-bitrouter-request-id", id).send().ok());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bitrouter_tests::{Gate, Reply, provider::Step};
 
-use crate::row::{Asks, Says, Sees, breaks_off, replies};
+use super::row::{Asks, Says, Sees, breaks_off, replies};
 
 /// The limit of `[timeouts]` that a row runs into: long enough that nothing else does, on a busy machine too.
 const SHORT: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@
 use bitrouter_tests::{MODEL, Provider, World, logs, openai};
 use rustix::fs::Mode;
 
-use crate::row::Scene;
+use super::row::Scene;
 
 /// Breaks something with `fault`, asks for a reload, and checks who says what; `words` must be in each of them.
 #[track_caller]

@@ -11,37 +11,21 @@ mod socket;
 mod users;
 
 // One file for each advisory, so that whoever reads of one finds its test.
-#[path = "../../attacks/cve_2020_15257.rs"]
 mod cve_2020_15257;
-#[path = "../../attacks/cve_2023_44487.rs"]
 mod cve_2023_44487;
-#[path = "../../attacks/cve_2024_28224.rs"]
 mod cve_2024_28224;
-#[path = "../../attacks/cve_2024_6587.rs"]
 mod cve_2024_6587;
-#[path = "../../attacks/cve_2025_49596.rs"]
 mod cve_2025_49596;
-#[path = "../../attacks/cve_2025_66414.rs"]
 mod cve_2025_66414;
-#[path = "../../attacks/cve_2026_7482.rs"]
 mod cve_2026_7482;
-#[path = "../../attacks/rustsec_2023_0001.rs"]
 mod rustsec_2023_0001;
-#[path = "../../attacks/rustsec_2024_0332.rs"]
 mod rustsec_2024_0332;
-#[path = "../../attacks/rustsec_2024_0376.rs"]
 mod rustsec_2024_0376;
-#[path = "../../attacks/rustsec_2025_0055.rs"]
 mod rustsec_2025_0055;
-#[path = "../../attacks/rustsec_2025_0069.rs"]
 mod rustsec_2025_0069;
-#[path = "../../attacks/rustsec_2025_0149.rs"]
 mod rustsec_2025_0149;
-#[path = "../../attacks/rustsec_2026_0140.rs"]
 mod rustsec_2026_0140;
-#[path = "../../attacks/rustsec_2026_0189.rs"]
 mod rustsec_2026_0189;
-#[path = "../../attacks/rustsec_2026_0258.rs"]
 mod rustsec_2026_0258;
 
 use bitrouter_tests::{Daemon, reach};

@@ -1,12 +1,17 @@
-//! P15: keys rotate live. Every source, under load, whole or not at all, and the daemon says what it holds from where.
+//! P15: where a provider's key comes from, and that keys rotate live. Every source, under load, whole or not at all, and
+//! the daemon says what it holds from where.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod beneath;
+mod env_files;
 mod files;
 mod hook;
 mod load;
 mod parent;
+mod precedence;
+mod push;
 mod refused;
+mod reload;
 mod sessions;
 mod sources;
 

@@ -2,7 +2,7 @@
 
 use bitrouter_tests::{Provider, Reply, provider::Absent, sdk};
 
-use crate::row::{Asks, Says, Scene, Sees, answering};
+use super::row::{Asks, Says, Scene, Sees, answering};
 
 /// Both calls see `sees`, and the first leaves `says` in the log.
 #[track_caller]

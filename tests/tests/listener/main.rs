@@ -1,0 +1,7 @@
+//! Who may call the inference endpoint, from where, and what a hostile neighbour or web page gets: nothing.
+
+mod caller;
+mod host;
+mod listen;
+mod machine;
+mod web_pages;
