@@ -18,7 +18,7 @@
 //! ```
 //!
 //! * [`World`] isolates: directories of mode 0700 under a short path (`sun_path` is 107 bytes), an environment that
-//!   starts empty, an ordinary uid even when the tests run as root, a [`trap`] behind `HTTPS_PROXY` that fails the
+//!   starts empty, an ordinary uid even when the tests run as root, a [`network_trap`] behind `HTTPS_PROXY` that fails the
 //!   test when anything but loopback is contacted, and [`canary`] secrets that fail the test when they turn up in a
 //!   file, on stdout or on stderr. These checks run when the last handle on the world goes.
 //! * [`daemon`] starts `serve` in the foreground ([`World::serve`]) or looks at a detached one ([`World::detached`]).
@@ -28,34 +28,34 @@
 //! * [`http`] is a plain HTTP/1.1 caller whose socket belongs to whom the test says, that tells a complete answer from a
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
-//! * [`Stage`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
+//! * [`InferenceFixture`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
 //! * [`procfs`] reads what the kernel says of a process; [`sdk`] runs the Python scripts of `tests/sdk`.
 #![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
 
-pub mod acting;
+pub mod as_uid;
 pub mod browser;
 pub mod canary;
 pub mod command;
 pub mod control;
 pub mod daemon;
 pub mod descriptors;
+pub mod fake_daemon;
 pub mod hostile;
 pub mod http;
+pub mod inference_fixture;
 pub mod logs;
+pub mod network_trap;
 pub mod notify_socket;
 pub mod openai;
-pub mod parking;
-pub mod pretender;
+pub mod parked_provider;
 pub mod process;
 pub mod procfs;
 pub mod provider;
-pub mod reach;
 pub mod rotation;
 pub mod sdk;
 pub mod serve;
-pub mod stage;
+pub mod shared_files;
 pub mod terminal;
-pub mod trap;
 pub mod user;
 pub mod wait;
 pub mod world;
@@ -63,8 +63,8 @@ pub mod world;
 pub use command::Output;
 pub use daemon::Daemon;
 pub use http::{Answer, Client, End};
+pub use inference_fixture::{InferenceFixture, MODEL};
 pub use provider::{Gate, Provider, Reply};
 pub use serve::Serve;
-pub use stage::{MODEL, Stage};
 pub use user::User;
 pub use world::World;

@@ -12,7 +12,7 @@ use crate::{
     daemon::Daemon,
     http::{End, Opened},
     openai::{self, KEY_HEADER},
-    parking::{PARKED, Parking},
+    parked_provider::{PARKED, ParkedProvider},
     wait,
     world::World,
 };
@@ -98,8 +98,8 @@ impl Rotation {
 
     /// Opens `count` streams that stay open until [`Rotation::finish`]; each got its first token when this returns.
     #[track_caller]
-    pub fn hold(&self, daemon: &Daemon, parking: &Parking, count: usize) {
-        let before = parking.parked();
+    pub fn hold(&self, daemon: &Daemon, provider: &ParkedProvider, count: usize) {
+        let before = provider.parked();
         let number = self.in_force.load(Ordering::SeqCst);
         for _ in 0..count {
             let mut open = daemon.http().chat_stream(PARKED, "x").open();
@@ -107,13 +107,13 @@ impl Rotation {
             open.until_contains("before ");
             self.held.lock().expect("held").push((number, open));
         }
-        wait::holds("the held streams to reach the provider", || parking.parked() >= before + count);
+        wait::holds("the held streams to reach the provider", || provider.parked() >= before + count);
     }
 
     /// Lets every held stream end: each is whole and used the key of its own time.
     #[track_caller]
-    pub fn finish(&self, parking: &Parking) -> usize {
-        parking.release();
+    pub fn finish(&self, provider: &ParkedProvider) -> usize {
+        provider.release();
         let held = std::mem::take(&mut *self.held.lock().expect("held"));
         let count = held.len();
         for (number, open) in held {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     command::{Output, Run},
-    reach,
+    shared_files,
     world::World,
 };
 
@@ -12,31 +12,31 @@ use crate::{
 /// packages. The one in `.venv` may lead into a home directory that only root can enter; then one of the same version
 /// that stands in a public place does, and where there is none, a public copy.
 pub fn interpreter() -> (PathBuf, Vec<(&'static str, PathBuf)>) {
-    let venv = reach::repository().join(".venv");
+    let venv = shared_files::repository().join(".venv");
     let python = venv.join("bin/python");
     assert!(python.exists(), "`{}` is missing; run `make test`, which installs it", python.display());
     let real = std::fs::canonicalize(&python).expect("an interpreter");
-    if reach::is_public(&real) && reach::is_public(&venv) {
+    if shared_files::is_public(&real) && shared_files::is_public(&venv) {
         return (python, Vec::new());
     }
     let lib = std::fs::read_dir(venv.join("lib")).expect(".venv/lib").flatten().map(|entry| entry.path());
     let lib = lib.into_iter().find(|path| path.join("site-packages").is_dir()).expect("site-packages");
-    let packages = ("PYTHONPATH", reach::public(&lib.join("site-packages")));
+    let packages = ("PYTHONPATH", shared_files::public(&lib.join("site-packages")));
     let version = lib.file_name().expect("a version").to_owned();
     for place in ["/usr/bin", "/usr/local/bin"] {
         let other = Path::new(place).join(&version);
-        if other.is_file() && reach::is_public(&other) {
+        if other.is_file() && shared_files::is_public(&other) {
             return (other, vec![packages]);
         }
     }
     let prefix = real.parent().and_then(Path::parent).expect("a prefix");
-    let copy = reach::public(prefix);
+    let copy = shared_files::public(prefix);
     (copy.join("bin").join(version), vec![packages, ("PYTHONHOME", copy)])
 }
 
 /// The script `tests/sdk/NAME` with `args`, to be changed before it runs.
 pub fn script(world: &World, name: &str, args: &[&str]) -> Run {
-    let source = reach::repository().join("tests/sdk").join(name);
+    let source = shared_files::repository().join("tests/sdk").join(name);
     let text = std::fs::read(&source).unwrap_or_else(|e| panic!("`{}`: {e}", source.display()));
     let copy = world.write(&format!("home/{name}"), text);
     let (python, variables) = interpreter();

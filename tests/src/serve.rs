@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::{daemon::Daemon, process::Process, reach, user::User, world::World};
+use crate::{daemon::Daemon, process::Process, shared_files, user::User, world::World};
 
 /// A `bitrouter serve` that is about to start.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Serve {
 
 impl Serve {
     pub(crate) fn new(world: World) -> Self {
-        let command = world.bare_command(reach::binary());
+        let command = world.bare_command(shared_files::binary());
         Self { world, command, args: Vec::new(), listen: true }
     }
 

@@ -17,7 +17,7 @@ use rustix::{
     process::{Gid, Uid},
 };
 
-use crate::reach;
+use crate::shared_files;
 
 /// The first uid handed out. Neither root nor the overflow uid 65534 nor anybody's log-in.
 const FIRST: u32 = 20_000;
@@ -96,7 +96,7 @@ impl User {
             let uid = self.uid + COUNT;
             return Some(Self { uid, gid: uid, switch: true });
         }
-        reach::lacks("a second uid: the tests do not run as root");
+        shared_files::lacks("a second uid: the tests do not run as root");
         None
     }
 

@@ -18,9 +18,10 @@ use crate::{
     canary,
     command::{Output, Run},
     daemon::Daemon,
-    process, procfs, reach,
+    network_trap::NetworkTrap,
+    process, procfs,
     serve::Serve,
-    trap::Trap,
+    shared_files,
     user::{Claim, User},
     wait,
 };
@@ -37,7 +38,7 @@ struct Inner {
     root: TempDir,
     user: User,
     _claim: Claim,
-    trap: Trap,
+    network_trap: NetworkTrap,
     canaries: Mutex<Vec<String>>,
     written: Mutex<Vec<PathBuf>>,
     transcripts: Mutex<Vec<(String, Vec<u8>)>>,
@@ -62,7 +63,7 @@ impl World {
                 root,
                 user,
                 _claim: claim,
-                trap: Trap::set(),
+                network_trap: NetworkTrap::set(),
                 canaries: Mutex::default(),
                 written: Mutex::default(),
                 transcripts: Mutex::default(),
@@ -100,8 +101,8 @@ impl World {
     }
 
     /// The network trap.
-    pub fn trap(&self) -> &Trap {
-        &self.inner.trap
+    pub fn network_trap(&self) -> &NetworkTrap {
+        &self.inner.network_trap
     }
 
     /// A new secret that looks like a key of `name` and must turn up in no file, output or argument list.
@@ -187,7 +188,7 @@ impl World {
     pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let path = |name: &str| self.path(name).into_os_string();
         let text = |value: &str| OsString::from(value);
-        let trap = OsString::from(self.inner.trap.url());
+        let proxy = OsString::from(self.inner.network_trap.url());
         BTreeMap::from([
             (text("HOME"), path("home")),
             (text("XDG_CONFIG_HOME"), path("config")),
@@ -196,8 +197,8 @@ impl World {
             (text("XDG_RUNTIME_DIR"), path("run")),
             (text("PATH"), text("/usr/local/bin:/usr/bin:/bin")),
             (text("LANG"), text("C.UTF-8")),
-            (text("HTTPS_PROXY"), trap.clone()),
-            (text("https_proxy"), trap),
+            (text("HTTPS_PROXY"), proxy.clone()),
+            (text("https_proxy"), proxy),
             (text("NO_PROXY"), text("127.0.0.1,localhost,::1")),
             (text("no_proxy"), text("127.0.0.1,localhost,::1")),
         ])
@@ -219,7 +220,7 @@ impl World {
 
     /// A `bitrouter ARGS…` that can be changed before it runs.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Run {
-        Run::new(self.clone(), reach::binary(), args)
+        Run::new(self.clone(), shared_files::binary(), args)
     }
 
     /// Any other program in this world, such as `sh`.
@@ -311,7 +312,7 @@ impl Drop for Inner {
             return;
         }
         assert!(leaks.is_empty(), "a secret leaked:\n{}", leaks.join("\n"));
-        let hits = self.trap.take();
+        let hits = self.network_trap.take();
         assert!(hits.is_empty(), "something tried to leave the machine:\n{}", hits.join("\n"));
     }
 }

@@ -1,14 +1,14 @@
 //! CVE-2024-28224 (Ollama): a page rebinds its own name to loopback and then reads and spends as if it were local. The
-//! browser sends the page's name as `Host`; that is what gives it away. The same attack in a real browser:
-//! `tests/browser`.
+//! browser sends the page's name as `Host`; that is what gives it away. The same attack in a real browser: the
+//! binary `browser`.
 
-use bitrouter_tests::{MODEL, Stage};
+use bitrouter_tests::{InferenceFixture, MODEL};
 
 #[test]
 fn cve_2024_28224_a_rebound_name_reads_and_spends_nothing() {
-    let stage = Stage::new();
-    let port = stage.daemon.port();
-    let before = super::refusals(&stage.daemon, "host_not_allowed");
+    let fixture = InferenceFixture::new();
+    let port = fixture.daemon.port();
+    let before = super::refusals(&fixture.daemon, "host_not_allowed");
     let mut sent = 0;
     for host in [
         format!("evil.test:{port}"),
@@ -23,11 +23,11 @@ fn cve_2024_28224_a_rebound_name_reads_and_spends_nothing() {
         "evil.test".to_owned(),
     ] {
         for call in [
-            stage.http().chat(MODEL, "x"),
-            stage.http().get("/v1/models"),
-            stage.http().get("/metrics"),
-            stage.http().get("/health"),
-            stage.http().request("OPTIONS", "/v1/chat/completions"),
+            fixture.http().chat(MODEL, "x"),
+            fixture.http().get("/v1/models"),
+            fixture.http().get("/metrics"),
+            fixture.http().get("/health"),
+            fixture.http().request("OPTIONS", "/v1/chat/completions"),
         ] {
             let answer = call.host(&host).send();
             assert_eq!(answer.status, 403, "{host}: {}", answer.text());
@@ -35,6 +35,6 @@ fn cve_2024_28224_a_rebound_name_reads_and_spends_nothing() {
             sent += 1;
         }
     }
-    assert_eq!(stage.provider.count(), 0);
-    assert_eq!(super::refusals(&stage.daemon, "host_not_allowed") - before, sent);
+    assert_eq!(fixture.provider.count(), 0);
+    assert_eq!(super::refusals(&fixture.daemon, "host_not_allowed") - before, sent);
 }

@@ -1,23 +1,23 @@
 //! CVE-2025-49596 (MCP Inspector): a local proxy listened on every address, asked nobody who they were, and ran
 //! commands for any page in the browser; `0.0.0.0` reached it past other checks.
 
-use bitrouter_tests::{MODEL, Stage};
+use bitrouter_tests::{InferenceFixture, MODEL};
 
 #[test]
 fn cve_2025_49596_the_zero_address_is_neither_listened_on_nor_a_name_of_ours() {
-    let stage = Stage::new();
-    let port = stage.daemon.port();
+    let fixture = InferenceFixture::new();
+    let port = fixture.daemon.port();
     for host in
         [format!("0.0.0.0:{port}"), format!("[::]:{port}"), format!("0:{port}"), format!("[::ffff:127.0.0.1]:{port}")]
     {
-        stage.http().chat(MODEL, "x").host(&host).send().refused(403, "host_not_allowed");
-        stage.http().get("/v1/models").host(&host).send().refused(403, "host_not_allowed");
+        fixture.http().chat(MODEL, "x").host(&host).send().refused(403, "host_not_allowed");
+        fixture.http().get("/v1/models").host(&host).send().refused(403, "host_not_allowed");
     }
     for origin in [format!("http://0.0.0.0:{port}"), "http://0.0.0.0".to_owned()] {
-        stage.http().chat(MODEL, "x").header("origin", &origin).send().refused(403, "origin_not_allowed");
+        fixture.http().chat(MODEL, "x").header("origin", &origin).send().refused(403, "origin_not_allowed");
     }
-    assert_eq!(stage.provider.count(), 0);
-    for address in super::socket::listening(&stage.daemon) {
+    assert_eq!(fixture.provider.count(), 0);
+    for address in super::socket::listening(&fixture.daemon) {
         assert!(
             !address.starts_with("00000000:") && !address.starts_with("00000000000000000000000000000000:"),
             "{address}"
@@ -27,8 +27,8 @@ fn cve_2025_49596_the_zero_address_is_neither_listened_on_nor_a_name_of_ours() {
 
 #[test]
 fn cve_2025_49596_no_route_runs_or_changes_anything() {
-    let stage = Stage::new();
-    let before = stage.daemon.status();
+    let fixture = InferenceFixture::new();
+    let before = fixture.daemon.status();
     for path in [
         "/sse?transportType=stdio&command=touch&args=/tmp/x",
         "/stdio?command=id",
@@ -46,13 +46,13 @@ fn cve_2025_49596_no_route_runs_or_changes_anything() {
         "/api/pull",
     ] {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
-            let call = stage.http().request(method, path);
+            let call = fixture.http().request(method, path);
             let answer = if method == "GET" { call.send() } else { call.json("{}").send() };
             assert!(matches!(answer.status, 404 | 405), "{method} {path}: {} {}", answer.status, answer.text());
             answer.error();
         }
     }
-    let after = stage.daemon.status();
+    let after = fixture.daemon.status();
     assert_eq!((&after["pid"], &after["reloads"]), (&before["pid"], &before["reloads"]));
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }

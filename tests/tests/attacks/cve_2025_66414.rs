@@ -1,38 +1,38 @@
 //! CVE-2025-66414 (the TypeScript SDK of the Model Context Protocol): protection against rebinding existed and was off
 //! by default. Ours has no switch: without a word in the settings it holds, and what a user allows is exact.
 
-use bitrouter_tests::{MODEL, Stage};
+use bitrouter_tests::{InferenceFixture, MODEL};
 
 #[test]
 fn cve_2025_66414_the_protection_needs_no_setting() {
-    let stage = Stage::new();
-    stage.http().chat(MODEL, "x").host("evil.test").send().refused(403, "host_not_allowed");
-    stage
+    let fixture = InferenceFixture::new();
+    fixture.http().chat(MODEL, "x").host("evil.test").send().refused(403, "host_not_allowed");
+    fixture
         .http()
         .chat(MODEL, "x")
-        .host(&format!("evil.test:{}", stage.daemon.port()))
+        .host(&format!("evil.test:{}", fixture.daemon.port()))
         .send()
         .refused(403, "host_not_allowed");
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn cve_2025_66414_an_allowed_host_allows_itself_only() {
-    let stage = Stage::with("[server]\nallow_hosts = [\"proxy.test\"]\n");
-    let port = stage.daemon.port();
-    stage.http().chat(MODEL, "x").host(&format!("proxy.test:{port}")).send().ok();
+    let fixture = InferenceFixture::with("[server]\nallow_hosts = [\"proxy.test\"]\n");
+    let port = fixture.daemon.port();
+    fixture.http().chat(MODEL, "x").host(&format!("proxy.test:{port}")).send().ok();
     for host in [
         format!("x.proxy.test:{port}"),
         format!("proxy.test.evil:{port}"),
         format!("proxy.test:{}", port ^ 1),
         format!("xproxy.test:{port}"),
     ] {
-        stage.http().chat(MODEL, "x").host(&host).send().refused(403, "host_not_allowed");
+        fixture.http().chat(MODEL, "x").host(&host).send().refused(403, "host_not_allowed");
     }
     // A name that may be a host is no origin that may call.
-    let foreign = stage.http().chat(MODEL, "x").header("origin", &format!("http://proxy.test:{}", port ^ 1)).send();
+    let foreign = fixture.http().chat(MODEL, "x").header("origin", &format!("http://proxy.test:{}", port ^ 1)).send();
     foreign.refused(403, "origin_not_allowed");
-    assert_eq!(stage.provider.count(), 1);
+    assert_eq!(fixture.provider.count(), 1);
 }
 
 #[test]

@@ -5,20 +5,20 @@
 use std::time::Duration;
 
 use bitrouter_tests::{
-    MODEL, Stage, canary,
+    InferenceFixture, MODEL, canary,
     hostile::{Hostile, call_headers, flag, frame, kind},
 };
 
 #[test]
 fn cve_2026_7482_no_lying_length_brings_back_what_lies_behind() {
-    let stage = Stage::build("", |serve| serve.env("GROQ_API_KEY", "sk-canary-groq-behind-the-buffer-1"));
-    let prompt = stage.world.canary("prompt");
-    let secrets = [stage.key.clone(), prompt.clone(), "sk-canary-groq-behind-the-buffer-1".to_owned()];
+    let fixture = InferenceFixture::build("", |serve| serve.env("GROQ_API_KEY", "sk-canary-groq-behind-the-buffer-1"));
+    let prompt = fixture.world.canary("prompt");
+    let secrets = [fixture.key.clone(), prompt.clone(), "sk-canary-groq-behind-the-buffer-1".to_owned()];
     // Somebody's prompts lie about in memory.
     for _ in 0..20 {
-        stage.http().chat(MODEL, &prompt).send().ok();
+        fixture.http().chat(MODEL, &prompt).send().ok();
     }
-    let host = stage.http().addr();
+    let host = fixture.http().addr();
     let head = |length: &str| {
         format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
@@ -31,12 +31,12 @@ fn cve_2026_7482_no_lying_length_brings_back_what_lies_behind() {
         "content-length: 99999999999999999999",
         "content-length: -1",
     ] {
-        let client = stage.http().within(Duration::from_millis(700));
+        let client = fixture.http().within(Duration::from_millis(700));
         answers.push(client.raw(format!("{}{{\"model\":\"openai:m\"}}", head(lie))).body);
     }
     for chunk in ["ffffffffffffffff\r\nx", "7fffffff\r\nx", "-1\r\nx", "fffffffffffffffff\r\nx", "2\r\nx\r\n0\r\n\r\n"]
     {
-        let client = stage.http().within(Duration::from_millis(700));
+        let client = fixture.http().within(Duration::from_millis(700));
         answers.push(client.raw(format!("{}{chunk}", head("transfer-encoding: chunked"))).body);
     }
     for body in [
@@ -46,10 +46,10 @@ fn cve_2026_7482_no_lying_length_brings_back_what_lies_behind() {
         "[[[[[[[[[[",
         "{\"model\":1e999}",
     ] {
-        answers.push(stage.http().post("/v1/chat/completions").json(body).send().body);
+        answers.push(fixture.http().post("/v1/chat/completions").json(body).send().body);
     }
     for length in [u32::MAX, 1 << 30, 4096] {
-        let mut client = Hostile::greeted(&stage.daemon.socket());
+        let mut client = Hostile::greeted(&fixture.daemon.socket());
         client.say(&frame(kind::HEADERS, flag::END_HEADERS, 1, &call_headers("DaemonService/Reload")));
         let mut message = vec![0];
         message.extend_from_slice(&length.to_be_bytes());

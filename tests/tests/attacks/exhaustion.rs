@@ -7,7 +7,7 @@ use bitrouter_tests::{
     Client, Daemon, World,
     hostile::{Bystander, Hostile, idle_again, raise_descriptors},
     process::Process,
-    procfs, reach, wait,
+    procfs, shared_files, wait,
 };
 
 use super::{crowd::in_a_storm, socket::report};
@@ -16,7 +16,7 @@ use super::{crowd::in_a_storm, socket::report};
 #[track_caller]
 fn cramped(world: &World, descriptors: u32) -> (Process, Daemon) {
     let script = format!("ulimit -n {descriptors}; exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0");
-    let process = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", reach::binary()).spawn();
+    let process = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", shared_files::binary()).spawn();
     let daemon = world.detached();
     let (soft, hard) = procfs::limit(daemon.pid(), "Max open files").expect("limits");
     assert_eq!((soft, hard), (descriptors.to_string(), descriptors.to_string()));
@@ -95,7 +95,8 @@ fn p05_heavy_a_storm_on_few_descriptors_keeps_the_owners_way_open() {
 fn p05_heavy_too_few_descriptors_to_start_is_said() {
     let world = World::new();
     let script = "ulimit -n 12; exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0";
-    let mut process = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", reach::binary()).spawn();
+    let mut process =
+        world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", shared_files::binary()).spawn();
     let status = process.wait(Duration::from_secs(20));
     process.stderr().ends_within(Duration::from_secs(5));
     let text = process.stderr().text();

@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Duration};
 
 use bitrouter_proto::clock;
 use bitrouter_tests::{
-    End, MODEL, Stage,
+    End, InferenceFixture, MODEL,
     hostile::{AT_MOST, Bystander, idle_again, raise_descriptors},
     procfs, wait,
 };
@@ -14,9 +14,9 @@ use super::socket::report;
 
 /// One honest call, and how long it took.
 #[track_caller]
-fn honest(stage: &Stage) -> Duration {
+fn honest(fixture: &InferenceFixture) -> Duration {
     let begun = clock::mono();
-    stage.http().chat(MODEL, "x").send().ok();
+    fixture.http().chat(MODEL, "x").send().ok();
     let took = clock::mono().saturating_duration_since(begun);
     assert!(took < AT_MOST, "an honest call took {took:?} under attack");
     took
@@ -24,7 +24,7 @@ fn honest(stage: &Stage) -> Duration {
 
 #[test]
 fn p06_slow_heads_are_closed_and_delay_nobody() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     raise_descriptors();
     let heads = [
         "",
@@ -34,7 +34,7 @@ fn p06_slow_heads_are_closed_and_delay_nobody() {
     ];
     let mut held: Vec<_> = (0..400)
         .map(|number| {
-            let mut stream = stage.http().connect();
+            let mut stream = fixture.http().connect();
             stream.write_all(heads[number % heads.len()].as_bytes()).expect("half a head");
             stream
         })
@@ -47,8 +47,8 @@ fn p06_slow_heads_are_closed_and_delay_nobody() {
         for stream in &mut held {
             stream.write_all(b"x").ok();
         }
-        worst = worst.max(honest(&stage));
-        bystander.asks(&stage.world);
+        worst = worst.max(honest(&fixture));
+        bystander.asks(&fixture.world);
         wait::pass(Duration::from_secs(1));
     }
     report("the slowest honest call beside 400 slow heads", worst);
@@ -62,45 +62,45 @@ fn p06_slow_heads_are_closed_and_delay_nobody() {
     let took = clock::mono().saturating_duration_since(begun);
     report("half a head is closed after", took);
     assert!(took < Duration::from_mins(1), "{took:?}");
-    assert_eq!(stage.provider.count(), 12);
-    idle_again(stage.daemon.pid());
+    assert_eq!(fixture.provider.count(), 12);
+    idle_again(fixture.daemon.pid());
 }
 
 #[test]
 fn p06_slow_bodies_cost_neither_memory_nor_others() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     raise_descriptors();
-    let before = procfs::rss(stage.daemon.pid()).expect("memory");
+    let before = procfs::rss(fixture.daemon.pid()).expect("memory");
     let head = |length: u64| {
         format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
-            stage.http().addr()
+            fixture.http().addr()
         )
     };
     let slow: Vec<_> = (0..300)
         .map(|_| {
-            let mut stream = stage.http().connect();
+            let mut stream = fixture.http().connect();
             stream.write_all(format!("{}{{\"model\":", head(60 << 20)).as_bytes()).expect("half a body");
             stream
         })
         .collect();
     let mut bystander = Bystander::default();
     for _ in 0..5 {
-        honest(&stage);
-        bystander.asks(&stage.world);
+        honest(&fixture);
+        bystander.asks(&fixture.world);
     }
     bystander.report("300 slow bodies");
-    let grown = procfs::rss(stage.daemon.pid()).expect("memory").saturating_sub(before);
+    let grown = procfs::rss(fixture.daemon.pid()).expect("memory").saturating_sub(before);
     assert!(grown < 64 << 20, "300 promised bodies of 60 MiB cost {grown} bytes");
-    assert_eq!(stage.provider.count(), 5, "half a body was sent on");
+    assert_eq!(fixture.provider.count(), 5, "half a body was sent on");
     drop(slow);
-    idle_again(stage.daemon.pid());
+    idle_again(fixture.daemon.pid());
 }
 
 #[test]
 fn p06_malformed_heads_are_refused_and_spend_nothing() {
-    let stage = Stage::new();
-    let host = stage.http().addr();
+    let fixture = InferenceFixture::new();
+    let host = fixture.http().addr();
     let body = r#"{"model":"openai:m","messages":[]}"#;
     let length = body.len();
     let post = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
@@ -118,31 +118,31 @@ fn p06_malformed_heads_are_refused_and_spend_nothing() {
         ("HTTP/0.9", "GET /v1/models\r\n\r\n".to_owned()),
         ("a tunnel", format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n")),
     ] {
-        let before = stage.provider.count();
-        let answer = stage.http().within(Duration::from_secs(15)).raw(&bytes);
-        let spent = stage.provider.count() - before;
+        let before = fixture.provider.count();
+        let answer = fixture.http().within(Duration::from_secs(15)).raw(&bytes);
+        let spent = fixture.provider.count() - before;
         // What is read as one honest request may be served as that; never twice, and never with a rest.
         let served_once = answer.status == 200 && spent == 1 && answer.end == End::Complete;
         let closed = answer.status == 0 && answer.end != End::Stalled;
         let refused = spent == 0 && (closed || (400..=505).contains(&answer.status));
         assert!(served_once || refused, "{name}: {} with {spent} calls: {}", answer.status, answer.text());
     }
-    honest(&stage);
+    honest(&fixture);
 }
 
 #[test]
 fn p06_heavy_ten_thousand_idle_connections_leave_room_for_honest_calls() {
     let limit = raise_descriptors();
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let crowd = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(200).min(9_000);
-    let held: Vec<_> = (0..crowd).filter_map(|_| stage.http().try_connect().ok()).collect();
+    let held: Vec<_> = (0..crowd).filter_map(|_| fixture.http().try_connect().ok()).collect();
     let mut bystander = Bystander::default();
     for _ in 0..5 {
-        bystander.asks(&stage.world);
+        bystander.asks(&fixture.world);
     }
     bystander.report(&format!("{} idle connections", held.len()));
-    honest(&stage);
+    honest(&fixture);
     drop(held);
-    idle_again(stage.daemon.pid());
-    honest(&stage);
+    idle_again(fixture.daemon.pid());
+    honest(&fixture);
 }

@@ -28,12 +28,12 @@ mod rustsec_2026_0140;
 mod rustsec_2026_0189;
 mod rustsec_2026_0258;
 
-use bitrouter_tests::{Daemon, reach};
+use bitrouter_tests::{Daemon, shared_files};
 
 /// Checks that every version of a package in `Cargo.lock` is at least `floor`.
 #[track_caller]
 fn locked_at_least(package: &str, floor: [u64; 3]) {
-    let lock = std::fs::read_to_string(reach::repository().join("Cargo.lock")).expect("Cargo.lock");
+    let lock = std::fs::read_to_string(shared_files::repository().join("Cargo.lock")).expect("Cargo.lock");
     let mut lines = lock.lines();
     let mut found = 0;
     while let Some(line) = lines.next() {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_tests::{World, acting, process::shell_code};
+use bitrouter_tests::{World, as_uid, process::shell_code};
 
 /// Puts something where ours should stand.
 type Prepare<'a> = &'a dyn Fn(&World);
@@ -221,7 +221,7 @@ fn p05_a_client_checks_the_place_before_it_says_a_word() {
     let world = World::new();
     world.directory("run/bitrouter");
     let path = world.socket();
-    let listener = acting::as_user(world.user(), || UnixListener::bind(&path).expect("bind"));
+    let listener = as_uid::run(world.user(), || UnixListener::bind(&path).expect("bind"));
     listener.set_nonblocking(true).expect("nonblocking");
     let untouched = |case: &str| {
         let output = world.cli(["status"]);

@@ -37,7 +37,7 @@ fn rustsec_2024_0376_connections_that_fail_at_accept_end_nothing() {
 fn rustsec_2024_0376_injected_accept_errors_end_nothing() {
     let world = World::new();
     let trace = world.path("home/trace").to_string_lossy().into_owned();
-    let binary = bitrouter_tests::reach::binary().to_string_lossy().into_owned();
+    let binary = bitrouter_tests::shared_files::binary().to_string_lossy().into_owned();
     // Accepts fail again and again, each time with another reason.
     for error in ["ECONNABORTED", "EMFILE", "ENOBUFS", "EPROTO", "EPERM"] {
         let inject = format!("inject=accept4:error={error}:when=7+9");

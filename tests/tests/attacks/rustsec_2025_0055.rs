@@ -1,7 +1,7 @@
 //! RUSTSEC-2025-0055 (tracing-subscriber before 0.3.20): what a caller sent reached the terminal of whoever read the
 //! log, escape sequences included.
 
-use bitrouter_tests::{Stage, logs};
+use bitrouter_tests::{InferenceFixture, logs};
 
 const ESCAPES: [&str; 5] =
     ["\u{1b}[2J\u{1b}[31m", "\u{1b}]0;title\u{7}", "\r\nforged line", "\u{9b}31m", "\u{8}\u{8}\u{8}"];
@@ -14,25 +14,31 @@ fn rustsec_2025_0055_the_locked_version_is_past_it() {
 #[test]
 fn rustsec_2025_0055_nothing_a_caller_sends_reaches_a_terminal_unescaped() {
     for format in ["human", "json"] {
-        let stage = Stage::build("[log]\nlevel = \"trace\"\n", |serve| serve.args(["--log-format", format]));
+        let fixture =
+            InferenceFixture::build("[log]\nlevel = \"trace\"\n", |serve| serve.args(["--log-format", format]));
         for (number, escape) in ESCAPES.into_iter().enumerate() {
             let model = serde_json::json!(format!("openai:m{escape}x"));
             let body = format!("{{\"model\":{model},\"messages\":[]}}");
-            stage.http().post("/v1/chat/completions").json(body).send();
+            fixture.http().post("/v1/chat/completions").json(body).send();
             let model = serde_json::json!(format!("unknown{escape}x"));
-            stage.http().post("/v1/chat/completions").json(format!("{{\"model\":{model},\"messages\":[]}}")).send();
+            fixture.http().post("/v1/chat/completions").json(format!("{{\"model\":{model},\"messages\":[]}}")).send();
             let raw = escape.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
-            stage.http().get(&format!("/v1/{raw}")).send();
-            stage.http().get("/health").header("x-bitrouter-request-id", "good_1").header("user-agent", &raw).send();
+            fixture.http().get(&format!("/v1/{raw}")).send();
+            fixture.http().get("/health").header("x-bitrouter-request-id", "good_1").header("user-agent", &raw).send();
             // The control socket as well: names and levels that a client makes up.
             let name = format!("A_KEY{escape}");
-            stage.world.cli(["reload", "--forget", &name]);
-            stage.world.cli(["logs", "--level", &format!("info{escape}")]);
-            stage.http().chat("openai:m", "x").header("x-bitrouter-request-id", &format!("last_{number}_")).send().ok();
+            fixture.world.cli(["reload", "--forget", &name]);
+            fixture.world.cli(["logs", "--level", &format!("info{escape}")]);
+            fixture
+                .http()
+                .chat("openai:m", "x")
+                .header("x-bitrouter-request-id", &format!("last_{number}_"))
+                .send()
+                .ok();
         }
-        let text = stage.daemon.stderr().until_contains("last_4_");
-        let shown = stage.world.cli(["logs"]).with_code(0).stdout;
-        let status = stage.world.cli(["status"]).with_code(0).stdout;
+        let text = fixture.daemon.stderr().until_contains("last_4_");
+        let shown = fixture.world.cli(["logs"]).with_code(0).stdout;
+        let status = fixture.world.cli(["status"]).with_code(0).stdout;
         for (place, text) in [("stderr", &text), ("logs", &shown), ("status", &status)] {
             let bad = text.chars().find(|c| c.is_control() && *c != '\n');
             assert!(bad.is_none(), "{format}: {bad:?} in {place}");

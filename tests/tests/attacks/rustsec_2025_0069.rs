@@ -1,7 +1,7 @@
 //! RUSTSEC-2025-0069 (daemonize): unmaintained, with an unsound corner. It is used in one file, for `start`, before any
 //! thread exists; `serve` never forks.
 
-use bitrouter_tests::{World, procfs, reach};
+use bitrouter_tests::{World, procfs, shared_files};
 
 #[test]
 fn rustsec_2025_0069_serve_is_the_process_that_was_started() {
@@ -16,7 +16,7 @@ fn rustsec_2025_0069_serve_is_the_process_that_was_started() {
 fn rustsec_2025_0069_start_forks_before_any_thread_exists() {
     let world = World::new();
     let trace = world.path("home/trace");
-    let (file, binary) = (trace.to_string_lossy().into_owned(), reach::binary().to_string_lossy().into_owned());
+    let (file, binary) = (trace.to_string_lossy().into_owned(), shared_files::binary().to_string_lossy().into_owned());
     let args = [
         "-f",
         "-qq",
@@ -52,7 +52,7 @@ fn rustsec_2025_0069_start_forks_before_any_thread_exists() {
 
 #[test]
 fn rustsec_2025_0069_the_exception_is_reasoned() {
-    let deny = std::fs::read_to_string(reach::repository().join("deny.toml")).expect("deny.toml");
+    let deny = std::fs::read_to_string(shared_files::repository().join("deny.toml")).expect("deny.toml");
     let line = deny.lines().find(|line| line.contains("RUSTSEC-2025-0069")).expect("the exception in deny.toml");
     assert!(line.contains("reason"), "{line}");
 }

@@ -2,7 +2,7 @@
 //! loopback, with a correct `Host`; what betrays it is `Origin`, `Sec-Fetch-Site`, and a content type that needs no
 //! preflight.
 
-use bitrouter_tests::{MODEL, Stage, http::Call};
+use bitrouter_tests::{InferenceFixture, MODEL, http::Call};
 
 /// The headers of a browser for a page elsewhere.
 fn from_a_page(call: Call, origin: Option<&str>, site: &str, mode: &str) -> Call {
@@ -15,9 +15,9 @@ fn from_a_page(call: Call, origin: Option<&str>, site: &str, mode: &str) -> Call
 
 #[test]
 fn rustsec_2026_0140_a_cross_origin_request_with_the_right_host_spends_nothing() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{"model":"openai:m","messages":[]}"#;
-    let before = super::refusals(&stage.daemon, "origin_not_allowed");
+    let before = super::refusals(&fixture.daemon, "origin_not_allowed");
     let mut sent = 0;
     for kind in [
         "text/plain;charset=UTF-8",
@@ -33,7 +33,7 @@ fn rustsec_2026_0140_a_cross_origin_request_with_the_right_host_spends_nothing()
             (None, "same-site"),
             (Some("http://evil.test"), "none"),
         ] {
-            let call = stage.http().post("/v1/chat/completions").header("content-type", kind).body(body);
+            let call = fixture.http().post("/v1/chat/completions").header("content-type", kind).body(body);
             let answer = from_a_page(call, origin, site, "no-cors").send();
             answer.refused(403, "origin_not_allowed");
             assert!(answer.header("access-control-allow-origin").is_none(), "{kind} {origin:?} {site}");
@@ -44,10 +44,10 @@ fn rustsec_2026_0140_a_cross_origin_request_with_the_right_host_spends_nothing()
     for kind in
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "application/jsonx", ""]
     {
-        let call = stage.http().post("/v1/chat/completions").header("content-type", kind).body(body);
+        let call = fixture.http().post("/v1/chat/completions").header("content-type", kind).body(body);
         call.send().refused(415, "unsupported_media_type");
     }
-    assert_eq!(super::refusals(&stage.daemon, "origin_not_allowed") - before, sent);
-    assert_eq!(stage.provider.count(), 0);
-    stage.http().chat(MODEL, "x").send().ok();
+    assert_eq!(super::refusals(&fixture.daemon, "origin_not_allowed") - before, sent);
+    assert_eq!(fixture.provider.count(), 0);
+    fixture.http().chat(MODEL, "x").send().ok();
 }

@@ -1,12 +1,12 @@
 //! RUSTSEC-2026-0189 (rmcp): no check of `Host` on a streamable HTTP transport. Every spelling of a host, in every place
 //! where a request can carry one.
 
-use bitrouter_tests::{End, MODEL, Stage};
+use bitrouter_tests::{End, InferenceFixture, MODEL};
 
 #[test]
 fn rustsec_2026_0189_every_place_that_can_carry_a_host_is_checked() {
-    let stage = Stage::new();
-    let own = stage.http().addr().to_string();
+    let fixture = InferenceFixture::new();
+    let own = fixture.http().addr().to_string();
     let body = r#"{"model":"openai:m","messages":[]}"#;
     let length = body.len();
     let rest = format!("content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
@@ -28,13 +28,13 @@ fn rustsec_2026_0189_every_place_that_can_carry_a_host_is_checked() {
             format!("POST {path} HTTP/1.1\r\nhost: evil.test\r\nx-forwarded-host: {own}\r\nforwarded: host={own}\r\n"),
         ),
     ] {
-        let answer = stage.http().raw(format!("{head}{rest}"));
+        let answer = fixture.http().raw(format!("{head}{rest}"));
         assert!(matches!(answer.status, 400 | 403), "{name}: {} {}", answer.status, answer.text());
         assert_eq!(answer.end, End::Complete, "{name}");
     }
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
     // Our own, in upper case and as an absolute target, is ours.
-    stage.http().chat(MODEL, "x").host(&own.replace("127.0.0.1", "LOCALHOST")).send().ok();
+    fixture.http().chat(MODEL, "x").host(&own.replace("127.0.0.1", "LOCALHOST")).send().ok();
     let absolute = format!("POST http://{own}{path} HTTP/1.1\r\nhost: {own}\r\n{rest}");
-    assert_eq!(stage.http().raw(absolute).status, 200);
+    assert_eq!(fixture.http().raw(absolute).status, 200);
 }

@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use bitrouter_proto::wire::{StatusRequest, StatusResponse};
 use bitrouter_tests::{
-    MODEL, Stage, User, World, acting,
+    InferenceFixture, MODEL, User, World, as_uid,
     control::Control,
     descriptors,
     hostile::{Bystander, Hostile, PREFACE, call_headers, flag, frame, kind},
@@ -30,7 +30,7 @@ fn p05_another_user_can_neither_connect_nor_list_nor_replace() {
         dir.set_permissions(std::fs::Permissions::from_mode(0o755)).expect("chmod");
     }
     let (socket, run, state) = (world.socket(), world.path("run/bitrouter"), world.path("state/bitrouter"));
-    acting::as_user(foreign, || {
+    as_uid::run(foreign, || {
         let denied = |what: &str, error: Option<std::io::Error>| {
             let kind = error.map(|error| error.kind());
             assert_eq!(kind, Some(std::io::ErrorKind::PermissionDenied), "{what}");
@@ -53,7 +53,7 @@ fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
     let daemon = world.serve().args(["--demo", "--log-format", "json"]).start();
     open_everything(&world);
     let socket = world.socket();
-    acting::as_user(foreign, || {
+    as_uid::run(foreign, || {
         let mut client = Hostile::connect(&socket);
         client.say(PREFACE);
         client.say(&frame(kind::SETTINGS, 0, 0, &[]));
@@ -89,7 +89,7 @@ fn p05_every_method_is_asked_as_every_class() {
     assert!(methods.len() >= 7, "{methods:?}");
     for method in &methods {
         // Another user is not answered at all, whatever he asks for.
-        let answered = acting::as_user(foreign, || {
+        let answered = as_uid::run(foreign, || {
             let mut client = Hostile::connect(&socket);
             client.say(PREFACE);
             client.say(&frame(kind::SETTINGS, 0, 0, &[]));
@@ -101,13 +101,13 @@ fn p05_every_method_is_asked_as_every_class() {
     }
     for user in [world.user(), User::root()] {
         for method in methods.iter().filter(|method| *method != "DaemonService/Stop") {
-            let refused = acting::as_user(user, || Control::connect(&socket).call_bytes(method, &[]).err());
+            let refused = as_uid::run(user, || Control::connect(&socket).call_bytes(method, &[]).err());
             // An empty level is no level; everything else takes an empty message.
             let expected = (method == "LogService/SetLevel").then_some(tonic::Code::InvalidArgument);
             assert_eq!(refused.as_ref().map(|refused| refused.code), expected, "{method} as {user:?}: {refused:?}");
         }
     }
-    acting::as_user(world.user(), || Control::connect(&socket).call_bytes("DaemonService/Stop", &[]).map(drop))
+    as_uid::run(world.user(), || Control::connect(&socket).call_bytes("DaemonService/Stop", &[]).map(drop))
         .expect("the end");
     let mut daemon = daemon;
     daemon.wait(Duration::from_secs(20));
@@ -115,52 +115,52 @@ fn p05_every_method_is_asked_as_every_class() {
 
 #[test]
 fn p06_another_user_spends_nothing_over_http_and_each_refusal_is_counted() {
-    let stage = Stage::new();
-    let Some(foreign) = stage.world.user().foreign() else { return };
-    let before = super::refusals(&stage.daemon, "peer_not_allowed");
+    let fixture = InferenceFixture::new();
+    let Some(foreign) = fixture.world.user().foreign() else { return };
+    let before = super::refusals(&fixture.daemon, "peer_not_allowed");
     let mut sent = 0;
     for user in [foreign, User::root()] {
         for call in [
-            stage.http().as_user(user).chat(MODEL, "x"),
-            stage.http().as_user(user).chat(MODEL, "x").bearer(&stage.key),
-            stage.http().as_user(user).chat_stream(MODEL, "x"),
-            stage.http().as_user(user).get("/v1/models"),
-            stage.http().as_user(user).get("/metrics"),
+            fixture.http().as_user(user).chat(MODEL, "x"),
+            fixture.http().as_user(user).chat(MODEL, "x").bearer(&fixture.key),
+            fixture.http().as_user(user).chat_stream(MODEL, "x"),
+            fixture.http().as_user(user).get("/v1/models"),
+            fixture.http().as_user(user).get("/metrics"),
         ] {
             call.send().refused(403, "peer_not_allowed");
             sent += 1;
         }
     }
-    assert_eq!(super::refusals(&stage.daemon, "peer_not_allowed") - before, sent);
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(super::refusals(&fixture.daemon, "peer_not_allowed") - before, sent);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn p06_the_overflow_uid_is_nobody() {
-    let stage = Stage::new();
-    if !stage.world.user().is_exclusive() {
+    let fixture = InferenceFixture::new();
+    if !fixture.world.user().is_exclusive() {
         return;
     }
     let request = "POST /v1/chat/completions HTTP/1.1\\r\\nHost: 127.0.0.1:$PORT\\r\\nContent-Type: application/json\\r\\n\
                    Content-Length: 34\\r\\nConnection: close\\r\\n\\r\\n{\"model\":\"openai:m\",\"messages\":[]}";
     let script = format!("exec 3<>/dev/tcp/127.0.0.1/$PORT; printf \"{}\" >&3; cat <&3", request.replace('"', "\\\""));
     let args = ["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/bash", "-c", &script];
-    let run = stage.world.program("/usr/bin/setpriv".as_ref(), args).as_user(User::root());
-    let output = run.env("PORT", stage.daemon.port().to_string()).in_directory("/".as_ref()).run();
+    let run = fixture.world.program("/usr/bin/setpriv".as_ref(), args).as_user(User::root());
+    let output = run.env("PORT", fixture.daemon.port().to_string()).in_directory("/".as_ref()).run();
     assert!(
         output.stdout.starts_with("HTTP/1.1 403") && output.stdout.contains("peer_not_allowed"),
         "{}",
         output.text()
     );
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn p06_heavy_another_users_connections_do_not_crowd_the_owner_out() {
-    let stage = Stage::new();
-    let Some(foreign) = stage.world.user().foreign() else { return };
+    let fixture = InferenceFixture::new();
+    let Some(foreign) = fixture.world.user().foreign() else { return };
     bitrouter_tests::hostile::raise_descriptors();
-    let stranger = stage.http().as_user(foreign);
+    let stranger = fixture.http().as_user(foreign);
     let mut held = Vec::new();
     for _ in 0..6_000 {
         match stranger.try_connect() {
@@ -170,8 +170,8 @@ fn p06_heavy_another_users_connections_do_not_crowd_the_owner_out() {
     }
     let mut bystander = Bystander::default();
     for _ in 0..5 {
-        stage.http().chat(MODEL, "x").send().ok();
-        bystander.asks(&stage.world);
+        fixture.http().chat(MODEL, "x").send().ok();
+        bystander.asks(&fixture.world);
     }
     bystander.report("another user's connections");
     drop(held);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bitrouter_tests::{
-    Provider, Reply, Stage, World,
+    InferenceFixture, Provider, Reply, World,
     browser::{ATTACKER, Browser},
 };
 use serde_json::Value;
@@ -77,20 +77,20 @@ fn p06_the_page_can_do_to_a_permissive_server_what_it_tries() {
 
 #[test]
 fn p06_the_same_page_reads_nothing_of_the_daemon_and_spends_nothing() {
-    let stage = Stage::new();
-    let before = (refusals(&stage.daemon, "origin_not_allowed"), refusals(&stage.daemon, "host_not_allowed"));
-    let report = attack(&stage.world, "127.0.0.1", stage.daemon.port());
+    let fixture = InferenceFixture::new();
+    let before = (refusals(&fixture.daemon, "origin_not_allowed"), refusals(&fixture.daemon, "host_not_allowed"));
+    let report = attack(&fixture.world, "127.0.0.1", fixture.daemon.port());
     let tried = report.as_object().expect("a report");
     let read: Vec<_> = tried.iter().filter(|(_, found)| found["read"] != false).collect();
     assert!(tried.len() >= 25 && read.is_empty(), "the page read: {read:?}\n{report:#}");
-    assert_eq!(stage.provider.count(), 0, "the page spent something: {report:#}");
+    assert_eq!(fixture.provider.count(), 0, "the page spent something: {report:#}");
     // All but the three under another name, and the one under the zero address, have a correct `Host`.
-    let origin = refusals(&stage.daemon, "origin_not_allowed") - before.0;
-    let host = refusals(&stage.daemon, "host_not_allowed") - before.1;
+    let origin = refusals(&fixture.daemon, "origin_not_allowed") - before.0;
+    let host = refusals(&fixture.daemon, "host_not_allowed") - before.1;
     assert!(origin >= 20, "{origin} refusals for the origin: {report:#}");
     assert!(host >= 2, "{host} refusals for the host: {report:#}");
     // And whoever sits at the machine is served as before.
-    stage.http().chat(bitrouter_tests::MODEL, "x").send().ok();
+    fixture.http().chat(bitrouter_tests::MODEL, "x").send().ok();
 }
 
 #[test]
@@ -98,22 +98,22 @@ fn p06_an_allowed_origin_is_the_only_one_that_reads() {
     // The page's own origin is allowed here: that it can read proves that the refusals above were ours.
     let attacker = Attacker::serving(PAGE, |_| None);
     let origin = format!("http://{ATTACKER}:{}", attacker.port());
-    let stage = Stage::with(&format!("[server]\nallow_origins = [\"{origin}\"]\n"));
-    let url = format!("{origin}/?host=127.0.0.1&port={}", stage.daemon.port());
-    let browser = Browser::open(&stage.world, &url);
+    let fixture = InferenceFixture::with(&format!("[server]\nallow_origins = [\"{origin}\"]\n"));
+    let url = format!("{origin}/?host=127.0.0.1&port={}", fixture.daemon.port());
+    let browser = Browser::open(&fixture.world, &url);
     let report = attacker.report();
     drop(browser);
     assert_eq!(report["cors-get"]["read"], true, "{report:#}");
     assert_eq!(report["cors-post-json"]["read"], true, "{report:#}");
-    assert!(stage.provider.count() >= 1);
+    assert!(fixture.provider.count() >= 1);
     // What is not that origin, or no JSON, still spends nothing.
     for name in
         ["null-origin", "other-name", "zero-address", "form-text", "no-cors-post", "beacon", "image", "websocket"]
     {
         assert_ne!(report[name]["read"], true, "{name}: {report:#}");
     }
-    for number in 0..stage.provider.count() {
-        let request = stage.provider.exchange(number).request.clone();
+    for number in 0..fixture.provider.count() {
+        let request = fixture.provider.exchange(number).request.clone();
         assert_eq!(
             request.header("content-type"),
             Some("application/json"),

@@ -1,6 +1,6 @@
 //! Exit codes: 0 fine, 1 the caller's mistake, 2 unreachable, 3 the server's failure.
 
-use bitrouter_tests::{World, reach};
+use bitrouter_tests::{World, shared_files};
 
 #[test]
 fn without_a_daemon() {
@@ -88,7 +88,7 @@ fn the_flag_beats_the_variable_and_the_variable_beats_the_places() {
 fn sudo_with_somebody_elses_home_is_refused() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let output = world.command(["start", "--demo"]).as_user(bitrouter_tests::User::root()).run().with_code(1);
     assert!(output.stderr.contains("HOME"), "{}", output.stderr);

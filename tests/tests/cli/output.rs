@@ -1,6 +1,6 @@
 //! What is printed where: errors with a hint on stderr, nothing coloured or cut when piped.
 
-use bitrouter_tests::{World, reach};
+use bitrouter_tests::{World, shared_files};
 
 #[test]
 fn an_error_is_a_fragment_with_a_hint() {
@@ -17,7 +17,7 @@ fn an_error_is_a_fragment_with_a_hint() {
 fn a_closed_pipe_ends_quietly() {
     let world = World::new();
     let _daemon = world.demo();
-    let binary = reach::binary().display();
+    let binary = shared_files::binary().display();
     for verb in ["completions bash", "--help", "status", "status --json", "logs", "logs -f"] {
         // `:` closes its input at once; the code of `bitrouter` is written down because `sh` shows the last one.
         let script = format!("( {binary} {verb}; echo code $? >&2 ) | :");

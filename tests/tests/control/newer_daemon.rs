@@ -2,7 +2,7 @@
 //! versions and the one command that cures it.
 
 use bitrouter_proto::{PROTOCOL, VERSION};
-use bitrouter_tests::{World, pretender::Pretender, procfs, wait};
+use bitrouter_tests::{World, fake_daemon::FakeDaemon, procfs, wait};
 
 const THEIRS: &str = "9.8.7";
 
@@ -23,7 +23,7 @@ const REFUSED: [&[&str]; 6] = [
 fn p15_status_of_another_protocol_works() {
     for protocol in OTHERS {
         let world = World::new();
-        let other = Pretender::start(&world, THEIRS, protocol);
+        let other = FakeDaemon::start(&world, THEIRS, protocol);
         let shown = world.cli(["status"]).with_code(0);
         assert!(shown.stdout.contains(THEIRS), "{}", shown.text());
         let status = world.cli(["status", "--json"]).with_code(0).json();
@@ -40,7 +40,7 @@ fn p15_status_of_another_protocol_works() {
 fn p15_stop_of_another_protocol_works() {
     for protocol in OTHERS {
         let world = World::new();
-        let other = Pretender::start(&world, THEIRS, protocol);
+        let other = FakeDaemon::start(&world, THEIRS, protocol);
         world.cli(["stop"]).expect_code(0);
         wait::holds("the end of the other daemon", || !procfs::is_running(other.pid()));
         assert!(other.calls().iter().any(|method| method == "DaemonService/Stop"), "{:?}", other.calls());
@@ -51,7 +51,7 @@ fn p15_stop_of_another_protocol_works() {
 fn p15_another_protocol_is_refused_with_both_versions_and_the_cure() {
     for protocol in OTHERS {
         let world = World::new();
-        let other = Pretender::start(&world, THEIRS, protocol);
+        let other = FakeDaemon::start(&world, THEIRS, protocol);
         for args in REFUSED {
             let shown = args.join(" ");
             let output = world.cli(args).with_code(1);
@@ -73,7 +73,7 @@ fn p15_another_protocol_is_refused_with_both_versions_and_the_cure() {
 #[test]
 fn p15_another_protocol_is_refused_in_json_too() {
     let world = World::new();
-    let _other = Pretender::start(&world, THEIRS, PROTOCOL + 1);
+    let _other = FakeDaemon::start(&world, THEIRS, PROTOCOL + 1);
     for args in REFUSED {
         let output = world.cli(args.iter().copied().chain(["--json"])).with_code(1);
         let error = output.error();
@@ -91,7 +91,7 @@ fn p15_another_protocol_is_refused_in_json_too() {
 #[test]
 fn p15_another_version_with_the_same_protocol_is_no_reason_to_refuse() {
     let world = World::new();
-    let other = Pretender::start(&world, THEIRS, PROTOCOL);
+    let other = FakeDaemon::start(&world, THEIRS, PROTOCOL);
     // It knows no other method, and says so; the point is that it was asked.
     let output = world.cli(["reload"]);
     assert!(!output.stderr.contains("restart"), "{}", output.text());

@@ -2,13 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use bitrouter_tests::{User, World, hostile::AT_MOST, logs, reach, sdk};
+use bitrouter_tests::{User, World, hostile::AT_MOST, logs, sdk, shared_files};
 
 #[test]
 fn p05_root_reaches_another_users_daemon_only_when_told_where() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let _daemon = world.demo();
     let socket = world.socket().to_string_lossy().into_owned();

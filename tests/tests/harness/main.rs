@@ -79,14 +79,15 @@ fn a_world_that_leaks_or_calls_out_fails() {
 
     let call = std::panic::catch_unwind(|| {
         let world = World::new();
-        let (_, addr) = world.trap().url().split_once("//").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a url");
+        let (_, addr) =
+            world.network_trap().url().split_once("//").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a url");
         let client = Client::new(addr.parse().expect("an address"), world.user());
         client.raw("CONNECT api.openai.com:443 HTTP/1.1\r\n\r\n");
-        wait::holds("the hit", || world.trap().is_sprung());
+        wait::holds("the hit", || world.network_trap().is_sprung());
         // What a test took note of is no failure; what comes after it is.
-        world.trap().take();
+        world.network_trap().take();
         client.raw("CONNECT again.example:443 HTTP/1.1\r\n\r\n");
-        wait::holds("the second hit", || world.trap().is_sprung());
+        wait::holds("the second hit", || world.network_trap().is_sprung());
     });
     let message = call.expect_err("the call was not noticed");
     assert!(message.downcast_ref::<String>().is_some_and(|text| text.contains("again.example")));

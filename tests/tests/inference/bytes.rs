@@ -1,21 +1,21 @@
 //! Byte for byte: what the caller sent arrives unchanged but for the model, what the provider sent comes back unchanged.
 
-use bitrouter_tests::{MODEL, Reply, Stage};
+use bitrouter_tests::{InferenceFixture, MODEL, Reply};
 
 /// Sends `body` and returns what the provider got.
 #[track_caller]
-fn arrives(stage: &Stage, body: &str) -> String {
-    let before = stage.provider.count();
-    stage.provider.next(Reply::json(200, "{}"));
-    let answer = stage.http().post("/v1/chat/completions").json(body).send();
+fn arrives(fixture: &InferenceFixture, body: &str) -> String {
+    let before = fixture.provider.count();
+    fixture.provider.next(Reply::json(200, "{}"));
+    let answer = fixture.http().post("/v1/chat/completions").json(body).send();
     assert_eq!(answer.status, 200, "{body}\n{}", answer.text());
-    let exchange = stage.provider.exchange(before);
+    let exchange = fixture.provider.exchange(before);
     String::from_utf8(exchange.request.body.clone()).expect("UTF-8")
 }
 
 #[test]
 fn odd_bodies_arrive_unchanged_but_for_the_model() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     // `@` stands for the model's value as it is written.
     let bodies = [
         r#"{"model":@,"messages":[]}"#,
@@ -30,13 +30,13 @@ fn odd_bodies_arrive_unchanged_but_for_the_model() {
         r#"{"text":"äöü 😀 \" \\ \b\f","model":@,"messages":[{"content":"}{]["}]}"#,
     ];
     for body in bodies {
-        assert_eq!(arrives(&stage, &body.replace('@', "\"openai:odd\"")), body.replace('@', "\"odd\""));
+        assert_eq!(arrives(&fixture, &body.replace('@', "\"openai:odd\"")), body.replace('@', "\"odd\""));
     }
 }
 
 #[test]
 fn the_model_is_the_top_level_member_whatever_its_spelling() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let spellings = [
         (r#"{"model":"openai\u003aodd","messages":[]}"#, "odd"),
         (r#"{"mod\u0065l":"openai:odd","messages":[]}"#, "odd"),
@@ -46,7 +46,7 @@ fn the_model_is_the_top_level_member_whatever_its_spelling() {
         (r#"{"model":"openai:ümläut","messages":[]}"#, "ümläut"),
     ];
     for (body, model) in spellings {
-        let got: serde_json::Value = serde_json::from_str(&arrives(&stage, body)).expect(body);
+        let got: serde_json::Value = serde_json::from_str(&arrives(&fixture, body)).expect(body);
         assert_eq!(got["model"], model, "{body}");
         assert_eq!(got["messages"], serde_json::json!([]), "{body}");
     }
@@ -54,62 +54,62 @@ fn the_model_is_the_top_level_member_whatever_its_spelling() {
 
 #[test]
 fn five_megabytes_arrive_and_come_back_unchanged() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let text = "0123456789 \\u00e9 ä \\\" ".repeat(250_000);
     assert!(text.len() > 5_000_000);
     let body = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"openai:odd","x":1e5}}"#);
     let reply = format!(r#"{{ "odd" : 1e5, "text":"{text}" }}"#);
-    stage.provider.next(Reply::json(200, &reply));
-    let answer = stage.http().post("/v1/chat/completions").json(&body).send().ok();
+    fixture.provider.next(Reply::json(200, &reply));
+    let answer = fixture.http().post("/v1/chat/completions").json(&body).send().ok();
     assert!(answer.body == reply.as_bytes(), "the reply changed on its way");
     let expected = body.replace("openai:odd", "odd");
-    assert!(stage.provider.exchange(0).request.body == expected.as_bytes(), "the request changed on its way");
+    assert!(fixture.provider.exchange(0).request.body == expected.as_bytes(), "the request changed on its way");
 }
 
 #[test]
 fn a_chunked_request_arrives_with_the_same_bytes() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{ "x" : 1e5, "model":"openai:odd","messages":[] }"#;
-    stage.http().post("/v1/chat/completions").json(body).chunked(7).send().ok();
-    assert_eq!(stage.provider.exchange(0).request.body, body.replace("openai:odd", "odd").as_bytes());
+    fixture.http().post("/v1/chat/completions").json(body).chunked(7).send().ok();
+    assert_eq!(fixture.provider.exchange(0).request.body, body.replace("openai:odd", "odd").as_bytes());
 }
 
 #[test]
 fn embeddings_pass_both_ways_byte_for_byte() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{"input":["a",[1,2]],"model":"openai:embed","encoding_format":"base64","dimensions":2e0}"#;
     let reply = r#"{"data":[{"embedding":"AACAPw==","index":0}] ,"object":"list"}"#;
-    stage.provider.next(Reply::json(200, reply));
-    let answer = stage.http().post("/v1/embeddings").json(body).send().ok();
+    fixture.provider.next(Reply::json(200, reply));
+    let answer = fixture.http().post("/v1/embeddings").json(body).send().ok();
     assert_eq!(answer.text(), reply);
-    let exchange = stage.provider.exchange(0);
+    let exchange = fixture.provider.exchange(0);
     assert_eq!(exchange.request.target, "/v1/embeddings");
     assert_eq!(exchange.request.body, body.replace("openai:embed", "embed").as_bytes());
 }
 
 #[test]
 fn answers_come_back_unchanged_wherever_they_are_cut() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let stream = || Reply::stream().token("ä€😀").event("{\"odd\": 1e5 }").piece(": comment\n\n").token("b").done();
     let json = r#"{"choices":[{"message":{"content":"ä€😀 \ud83d\ude00"}}], "x" : 1e5}"#;
     let mut whole = Vec::new();
     for cut in [usize::MAX, 1, 2, 3, 7, 64] {
-        stage.provider.next(stream().cut_every(cut));
-        let answer = stage.stream().finish().ok();
+        fixture.provider.next(stream().cut_every(cut));
+        let answer = fixture.stream().finish().ok();
         if whole.is_empty() {
             whole.clone_from(&answer.body);
         }
         assert_eq!(answer.body, whole, "cut every {cut}");
         assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"), "cut every {cut}");
 
-        stage.provider.next(Reply::json(200, json).cut_every(cut));
-        assert_eq!(stage.http().chat(MODEL, "x").send().ok().text(), json, "cut every {cut}");
+        fixture.provider.next(Reply::json(200, json).cut_every(cut));
+        assert_eq!(fixture.http().chat(MODEL, "x").send().ok().text(), json, "cut every {cut}");
     }
 }
 
 #[test]
 fn every_framing_of_the_provider_gives_the_caller_a_whole_answer() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let stream_head = [("content-type", "text/event-stream")];
     let frames = "data: {\"choices\":[]}\n\ndata: [DONE]\n\n";
     let replies = [
@@ -119,19 +119,19 @@ fn every_framing_of_the_provider_gives_the_caller_a_whole_answer() {
         Reply::raw(format!("HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{frames}")).close(),
     ];
     for reply in replies {
-        stage.provider.next(reply.clone());
-        let answer = stage.stream().finish().ok();
+        fixture.provider.next(reply.clone());
+        let answer = fixture.stream().finish().ok();
         assert_eq!(answer.text(), frames, "{reply:?}");
     }
 }
 
 #[test]
 fn each_event_is_passed_on_as_soon_as_it_came() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let gates = [bitrouter_tests::Gate::new(), bitrouter_tests::Gate::new()];
     let reply = Reply::stream().token("one").gate(&gates[0]).token("two").gate(&gates[1]).done();
-    stage.provider.next(reply);
-    let mut open = stage.stream();
+    fixture.provider.next(reply);
+    let mut open = fixture.stream();
     // Each wait would fail if the event were held back until the next one.
     open.until_contains("\"one\"");
     gates[0].open();

@@ -3,17 +3,17 @@
 use std::{net::Shutdown, time::Duration};
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{Gate, MODEL, Reply, Stage, logs, wait};
+use bitrouter_tests::{Gate, InferenceFixture, MODEL, Reply, logs, wait};
 
 /// Five times the promised 100 ms: a slow machine is no bug.
 const BOUND: Duration = Duration::from_millis(500);
 
 #[test]
 fn p10_a_caller_that_leaves_a_stream_cancels_upstream() {
-    let stage = Stage::build("", |serve| serve.args(["--log-format", "json"]));
+    let fixture = InferenceFixture::build("", |serve| serve.args(["--log-format", "json"]));
     for (number, name) in ["closes", "resets"].into_iter().enumerate() {
-        stage.provider.next(Reply::stream().token("first").stall());
-        let mut open = stage.stream();
+        fixture.provider.next(Reply::stream().token("first").stall());
+        let mut open = fixture.stream();
         open.until_contains("\"first\"");
         let stream = open.stream().try_clone().expect("a handle");
         drop(open);
@@ -22,19 +22,19 @@ fn p10_a_caller_that_leaves_a_stream_cancels_upstream() {
             rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("linger");
         }
         drop(stream);
-        let noticed = stage.provider.exchange(number).wait_left();
+        let noticed = fixture.provider.exchange(number).wait_left();
         assert!(noticed.saturating_duration_since(left) <= BOUND, "a caller that {name}");
     }
-    let lines = logs::wait_for(&stage.daemon, "request", 2);
+    let lines = logs::wait_for(&fixture.daemon, "request", 2);
     assert!(lines.iter().all(|line| logs::member(line, "cancelled") == true), "{lines:?}");
 }
 
 #[test]
 fn p10_a_caller_that_leaves_before_the_head_cancels_upstream() {
-    let stage = Stage::new();
-    stage.provider.next(Reply::json(200, "{}").after(&Gate::new()));
-    let stream = stage.http().chat(MODEL, "x").fire();
-    let exchange = stage.provider.exchange(0);
+    let fixture = InferenceFixture::new();
+    fixture.provider.next(Reply::json(200, "{}").after(&Gate::new()));
+    let stream = fixture.http().chat(MODEL, "x").fire();
+    let exchange = fixture.provider.exchange(0);
     assert!(exchange.left_at().is_none());
     let left = clock::mono();
     stream.shutdown(Shutdown::Both).expect("shutdown");
@@ -44,37 +44,37 @@ fn p10_a_caller_that_leaves_before_the_head_cancels_upstream() {
 
 #[test]
 fn p10_one_caller_that_leaves_does_not_touch_another() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let gate = Gate::new();
-    stage.provider.next(Reply::stream().token("kept").gate(&gate).done());
-    stage.provider.next(Reply::stream().token("left").gate(&gate).done());
-    let mut kept = stage.stream();
+    fixture.provider.next(Reply::stream().token("kept").gate(&gate).done());
+    fixture.provider.next(Reply::stream().token("left").gate(&gate).done());
+    let mut kept = fixture.stream();
     kept.until_contains("\"kept\"");
-    let mut left = stage.stream();
+    let mut left = fixture.stream();
     left.until_contains("\"left\"");
     drop(left);
-    stage.provider.exchange(1).wait_left();
-    wait::stays("the other stream", Duration::from_millis(100), || stage.provider.exchange(0).left_at().is_none());
+    fixture.provider.exchange(1).wait_left();
+    wait::stays("the other stream", Duration::from_millis(100), || fixture.provider.exchange(0).left_at().is_none());
     gate.open();
     assert!(kept.finish().ok().text().ends_with("data: [DONE]\n\n"));
 }
 
 #[test]
 fn a_caller_that_leaves_in_the_middle_of_its_request_reaches_no_provider() {
-    let stage = Stage::new();
-    let call = stage.http().chat(MODEL, "never finished");
+    let fixture = InferenceFixture::new();
+    let call = fixture.http().chat(MODEL, "never finished");
     let bytes = call.bytes();
-    let mut stream = stage.http().connect();
+    let mut stream = fixture.http().connect();
     std::io::Write::write_all(&mut stream, &bytes[..bytes.len() - 5]).expect("send");
     drop(stream);
-    stage.http().chat(MODEL, "another").send().ok();
-    assert_eq!(stage.provider.count(), 1);
+    fixture.http().chat(MODEL, "another").send().ok();
+    assert_eq!(fixture.provider.count(), 1);
 }
 
 #[test]
 fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
-    let stage = Stage::build("", |serve| serve.args(["--log-format", "json"]));
-    let second = stage.http().chat(MODEL, "a second request").bytes();
+    let fixture = InferenceFixture::build("", |serve| serve.args(["--log-format", "json"]));
+    let second = fixture.http().chat(MODEL, "a second request").bytes();
     let long = [second.clone(), vec![b'x'; 40 << 10]].concat();
     let table: [(&str, Vec<u8>, bool); 6] = [
         ("an empty line", b"\r\n".to_vec(), false),
@@ -85,9 +85,9 @@ fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
         ("much more than a request, reset", long, true),
     ];
     for (number, (name, behind, reset)) in table.into_iter().enumerate() {
-        stage.provider.next(Reply::json(200, "{}").after(&Gate::new()));
-        let mut stream = stage.http().chat(MODEL, "x").fire();
-        let exchange = stage.provider.exchange(number);
+        fixture.provider.next(Reply::json(200, "{}").after(&Gate::new()));
+        let mut stream = fixture.http().chat(MODEL, "x").fire();
+        let exchange = fixture.provider.exchange(number);
         stream.set_write_timeout(Some(Duration::from_millis(200))).expect("a time limit");
         std::io::Write::write_all(&mut stream, &behind).ok();
         // What lies unread is no reason to leave.
@@ -99,7 +99,7 @@ fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
         drop(stream);
         assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND, "{name}");
     }
-    let lines = logs::wait_for(&stage.daemon, "request", 6);
+    let lines = logs::wait_for(&fixture.daemon, "request", 6);
     for line in &lines {
         assert_eq!(
             (logs::member(line, "status"), logs::member(line, "cancelled")),
@@ -111,18 +111,18 @@ fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
 
 #[test]
 fn requests_behind_one_another_are_answered_in_order_while_the_caller_stays() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let gates = [Gate::new(), Gate::new()];
     for gate in &gates {
-        stage.provider.next(Reply::json(200, r#"{"choices":[]}"#).after(gate));
+        fixture.provider.next(Reply::json(200, r#"{"choices":[]}"#).after(gate));
     }
-    let mut stream = stage.http().chat(MODEL, "first").fire();
-    stage.provider.exchange(0);
-    std::io::Write::write_all(&mut stream, &stage.http().chat(MODEL, "second").bytes()).expect("send");
+    let mut stream = fixture.http().chat(MODEL, "first").fire();
+    fixture.provider.exchange(0);
+    std::io::Write::write_all(&mut stream, &fixture.http().chat(MODEL, "second").bytes()).expect("send");
     gates[0].open();
     assert_eq!(bitrouter_tests::http::Opened::read(stream.try_clone().expect("a handle")).status, 200);
     // The second one reached the provider, and leaving is noticed as ever.
-    let exchange = stage.provider.exchange(1);
+    let exchange = fixture.provider.exchange(1);
     let left = clock::mono();
     drop(stream);
     assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND);

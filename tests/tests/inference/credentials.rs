@@ -111,6 +111,6 @@ fn a_call_to_a_real_provider_goes_through_the_proxy() {
     let daemon = world.serve().env("OPENAI_API_KEY", &key).start();
     let answer = daemon.http().chat("openai:gpt-x", "x").send();
     answer.refused(502, "upstream_unavailable");
-    let hits = world.trap().take();
+    let hits = world.network_trap().take();
     assert!(!hits.is_empty() && hits.iter().all(|hit| hit.starts_with("CONNECT api.openai.com:443 ")), "{hits:?}");
 }

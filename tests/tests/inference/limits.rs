@@ -3,47 +3,47 @@
 use std::{io::Write as _, time::Duration};
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{End, MODEL, Stage, http::Opened, procfs, wait};
+use bitrouter_tests::{End, InferenceFixture, MODEL, http::Opened, procfs, wait};
 
 #[test]
 fn an_oversized_length_is_answered_before_the_body_is_read() {
-    let stage = Stage::with("[server]\nmax_body = \"1 MiB\"\n");
+    let fixture = InferenceFixture::with("[server]\nmax_body = \"1 MiB\"\n");
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        stage.daemon.addr(),
+        fixture.daemon.addr(),
         100 << 20
     );
-    stage.http().raw(head).refused(413, "body_too_large");
-    assert_eq!(stage.provider.count(), 0);
+    fixture.http().raw(head).refused(413, "body_too_large");
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn an_oversized_chunked_body_is_dropped_so_that_the_caller_sees_the_answer() {
-    let stage = Stage::with("[server]\nmax_body = \"64 KiB\"\n");
+    let fixture = InferenceFixture::with("[server]\nmax_body = \"64 KiB\"\n");
     let large = format!(r#"{{"model":"{MODEL}","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(2 << 20));
-    let answer = stage.http().post("/v1/chat/completions").json(large).chunked(8192).send();
+    let answer = fixture.http().post("/v1/chat/completions").json(large).chunked(8192).send();
     answer.refused(413, "body_too_large");
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn the_limit_is_exact() {
-    let stage = Stage::with("[server]\nmax_body = \"2 KiB\"\n");
+    let fixture = InferenceFixture::with("[server]\nmax_body = \"2 KiB\"\n");
     let body = |size: usize| {
         let empty = format!(r#"{{"model":"{MODEL}","messages":[],"pad":""}}"#);
         let pad = "x".repeat(size - empty.len());
         format!(r#"{{"model":"{MODEL}","messages":[],"pad":"{pad}"}}"#)
     };
-    stage.http().post("/v1/chat/completions").json(body(2048)).send().ok();
-    stage.http().post("/v1/chat/completions").json(body(2048)).chunked(100).send().ok();
-    stage.http().post("/v1/chat/completions").json(body(2049)).send().refused(413, "body_too_large");
-    stage.http().post("/v1/chat/completions").json(body(2049)).chunked(100).send().refused(413, "body_too_large");
+    fixture.http().post("/v1/chat/completions").json(body(2048)).send().ok();
+    fixture.http().post("/v1/chat/completions").json(body(2048)).chunked(100).send().ok();
+    fixture.http().post("/v1/chat/completions").json(body(2049)).send().refused(413, "body_too_large");
+    fixture.http().post("/v1/chat/completions").json(body(2049)).chunked(100).send().refused(413, "body_too_large");
 }
 
 #[test]
 fn a_malformed_head_is_400_or_431_with_an_empty_body() {
-    let stage = Stage::new();
-    let host = stage.daemon.addr();
+    let fixture = InferenceFixture::new();
+    let host = fixture.daemon.addr();
     let table = [
         ("no protocol", "GET /health\r\n\r\n".to_owned(), 400),
         ("no colon", format!("GET /health HTTP/1.1\r\nhost: {host}\r\nnonsense\r\n\r\n"), 400),
@@ -58,39 +58,39 @@ fn a_malformed_head_is_400_or_431_with_an_empty_body() {
         ("many headers", format!("GET /health HTTP/1.1\r\nhost: {host}\r\n{}\r\n", "a: b\r\n".repeat(5000)), 431),
     ];
     for (name, bytes, status) in table {
-        let answer = stage.http().raw(bytes);
+        let answer = fixture.http().raw(bytes);
         // A server that stops reading may reset before its answer was read; it must not accept.
         if answer.end != End::Nothing {
             assert_eq!((answer.status, answer.text().as_str()), (status, ""), "{name}");
         }
     }
-    let answer = stage.http().raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let answer = fixture.http().raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert_eq!((answer.status, answer.end), (400, End::Complete), "a client that speaks HTTP/2 alone is told");
-    stage.http().get("/health").send().ok();
+    fixture.http().get("/health").send().ok();
 }
 
 #[test]
 fn length_and_chunks_together_smuggle_nothing() {
-    let stage = Stage::new();
-    let host = stage.daemon.addr();
+    let fixture = InferenceFixture::new();
+    let host = fixture.daemon.addr();
     let bytes = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
          content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nhost: {host}\r\n\r\n"
     );
-    let answer = stage.http().raw_opened(bytes);
+    let answer = fixture.http().raw_opened(bytes);
     assert!(answer.status >= 400 || answer.status == 0, "{}", answer.status);
 }
 
 #[test]
 fn pipelined_and_kept_connections_are_answered_in_order() {
-    let stage = Stage::new();
-    let mut stream = stage.http().connect();
+    let fixture = InferenceFixture::new();
+    let mut stream = fixture.http().connect();
     for number in 0..3 {
-        let (answer, kept): (_, _) = stage.http().chat(MODEL, &number.to_string()).on(stream).finish_keeping();
+        let (answer, kept): (_, _) = fixture.http().chat(MODEL, &number.to_string()).on(stream).finish_keeping();
         answer.ok();
         stream = kept;
     }
-    let two = [stage.http().get("/health").bytes(), stage.http().get("/nowhere").bytes()].concat();
+    let two = [fixture.http().get("/health").bytes(), fixture.http().get("/nowhere").bytes()].concat();
     stream.write_all(&two).expect("send");
     let one = Opened::read(stream);
     assert_eq!(one.status, 200);
@@ -98,17 +98,18 @@ fn pipelined_and_kept_connections_are_answered_in_order() {
 
 #[test]
 fn descriptors_are_raised_to_the_hard_limit() {
-    let stage = Stage::new();
-    let (soft, hard) = procfs::limit(stage.daemon.pid(), "Max open files").expect("limits");
+    let fixture = InferenceFixture::new();
+    let (soft, hard) = procfs::limit(fixture.daemon.pid(), "Max open files").expect("limits");
     assert_eq!(soft, hard);
 }
 
 #[test]
 fn p13_a_body_that_is_too_large_is_dropped_for_one_second_at_most() {
-    let stage = Stage::with("[server]\nmax_body = \"64 KiB\"\n");
-    let head = String::from_utf8(stage.http().post("/v1/chat/completions").json("x").chunked(1).head()).expect("text");
+    let fixture = InferenceFixture::with("[server]\nmax_body = \"64 KiB\"\n");
+    let head =
+        String::from_utf8(fixture.http().post("/v1/chat/completions").json("x").chunked(1).head()).expect("text");
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-    let mut stream = stage.http().connect();
+    let mut stream = fixture.http().connect();
     stream.write_all(head.as_bytes()).expect("send");
     for _ in 0..17 {
         stream.write_all(chunk.as_bytes()).expect("send");

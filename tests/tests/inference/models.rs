@@ -1,6 +1,6 @@
 //! `/v1/models`: what is reachable now, in one shape that every SDK parses.
 
-use bitrouter_tests::{Stage, World};
+use bitrouter_tests::{InferenceFixture, World};
 use serde_json::Value;
 
 #[track_caller]
@@ -35,8 +35,8 @@ fn only_what_has_a_key_is_listed() {
     let daemon = world.serve().start();
     assert_eq!(ids(&daemon.http().get("/v1/models").send().ok().json()), Vec::<String>::new());
 
-    let stage = Stage::new();
-    let ids = ids(&stage.http().get("/v1/models").send().ok().json());
+    let fixture = InferenceFixture::new();
+    let ids = ids(&fixture.http().get("/v1/models").send().ok().json());
     assert!(ids.len() >= 5 && ids.iter().all(|id| id.starts_with("openai/")), "{ids:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bitrouter_tests::{MODEL, Provider, World, reach, wait};
+use bitrouter_tests::{MODEL, Provider, World, shared_files, wait};
 
 /// Which sides have TCP_NODELAY: accepted connections, made ones. `strace` sees numbers only, because the daemon lets
 /// nobody read its memory; a number belongs to the call that returned it last.
@@ -37,7 +37,7 @@ fn small_writes_leave_at_once_on_both_sides() {
     let provider = Provider::start();
     world.config(&provider.as_openai());
     let trace = world.path("home/trace");
-    let (file, binary) = (trace.to_string_lossy().into_owned(), reach::binary().to_string_lossy().into_owned());
+    let (file, binary) = (trace.to_string_lossy().into_owned(), shared_files::binary().to_string_lossy().into_owned());
     let args = ["-f", "-qq", "-o", &file, "-e", "trace=accept4,connect,setsockopt", &binary];
     let args = args.into_iter().chain(["serve", "--listen", "127.0.0.1:0"]);
     let _process = world.program("/usr/bin/strace".as_ref(), args).env("OPENAI_API_KEY", "x").spawn();
@@ -55,6 +55,6 @@ fn the_lower_case_proxy_alone_is_honoured() {
     // The trap stays behind `https_proxy`.
     let daemon = world.serve().without("HTTPS_PROXY").env("OPENAI_API_KEY", "x").start();
     daemon.http().chat(MODEL, "x").send().refused(502, "upstream_unavailable");
-    let hits = world.trap().take();
+    let hits = world.network_trap().take();
     assert!(hits.iter().any(|hit| hit.starts_with("CONNECT nonexistent.invalid:443 ")), "{hits:?}");
 }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{Answer, End, Gate, MODEL, Reply, Stage, World, provider::Step};
+use bitrouter_tests::{Answer, End, Gate, InferenceFixture, MODEL, Reply, World, provider::Step};
 
 /// Runs `call` and checks that it took about as long as the limit says.
 #[track_caller]
@@ -28,46 +28,46 @@ fn timed_out(answer: &Answer) {
 
 #[test]
 fn p13_a_provider_that_says_nothing_is_504() {
-    let stage = Stage::with("[timeouts]\nfirst_byte = \"300ms\"\n");
+    let fixture = InferenceFixture::with("[timeouts]\nfirst_byte = \"300ms\"\n");
     let never = Gate::new();
     for stream in [false, true] {
-        stage.provider.next(Reply::stream().done().after(&never));
-        let call = if stream { stage.http().chat_stream(MODEL, "x") } else { stage.http().chat(MODEL, "x") };
+        fixture.provider.next(Reply::stream().done().after(&never));
+        let call = if stream { fixture.http().chat_stream(MODEL, "x") } else { fixture.http().chat(MODEL, "x") };
         timed(300, || call.send()).refused(504, "upstream_timeout");
     }
-    stage.provider.exchange(1).wait_left();
+    fixture.provider.exchange(1).wait_left();
 }
 
 #[test]
 fn p13_a_stall_in_a_stream_ends_it_with_an_event() {
-    let stage = Stage::with("[timeouts]\nbetween_chunks = \"300ms\"\n");
-    stage.provider.next(Reply::stream().token("before").stall());
-    timed_out(&timed(300, || stage.stream().finish()));
-    stage.provider.exchange(0).wait_left();
-    stage.provider.next(Reply::stream().token("before").half_chunk("data: {}\n\n").stall());
-    timed_out(&timed(300, || stage.stream().finish()));
+    let fixture = InferenceFixture::with("[timeouts]\nbetween_chunks = \"300ms\"\n");
+    fixture.provider.next(Reply::stream().token("before").stall());
+    timed_out(&timed(300, || fixture.stream().finish()));
+    fixture.provider.exchange(0).wait_left();
+    fixture.provider.next(Reply::stream().token("before").half_chunk("data: {}\n\n").stall());
+    timed_out(&timed(300, || fixture.stream().finish()));
 }
 
 #[test]
 fn p13_a_drip_that_never_ends_meets_the_total() {
-    let stage = Stage::with("[timeouts]\nbetween_chunks = \"10s\"\ntotal = \"2s\"\n");
+    let fixture = InferenceFixture::with("[timeouts]\nbetween_chunks = \"10s\"\ntotal = \"2s\"\n");
     let mut reply = Reply::stream().token("before");
     for _ in 0..100 {
         reply = reply.token("drip").then(Step::Pause(Duration::from_millis(50)));
     }
-    stage.provider.next(reply.done());
-    timed_out(&timed(2000, || stage.stream().finish()));
+    fixture.provider.next(reply.done());
+    timed_out(&timed(2000, || fixture.stream().finish()));
 }
 
 #[test]
 fn a_slow_but_steady_stream_is_not_cut() {
-    let stage = Stage::with("[timeouts]\nfirst_byte = \"2s\"\nbetween_chunks = \"2s\"\n");
+    let fixture = InferenceFixture::with("[timeouts]\nfirst_byte = \"2s\"\nbetween_chunks = \"2s\"\n");
     let mut reply = Reply::stream();
     for _ in 0..10 {
         reply = reply.token("drip").then(Step::Pause(Duration::from_millis(30)));
     }
-    stage.provider.next(reply.done());
-    assert!(stage.stream().finish().ok().text().ends_with("data: [DONE]\n\n"));
+    fixture.provider.next(reply.done());
+    assert!(fixture.stream().finish().ok().text().ends_with("data: [DONE]\n\n"));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bitrouter_tests::{End, MODEL, Reply, Stage, provider::Step};
+use bitrouter_tests::{End, InferenceFixture, MODEL, Reply, provider::Step};
 
 #[test]
 fn p13_json_errors_pass_byte_for_byte_with_status_and_retry_after() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{ "error" : {"message":"slow down \u00e9", "type":"x", "code" : 1e2, "extra":[1]} }"#;
     let date = "Wed, 21 Oct 2037 07:28:00 GMT";
     for stream in [false, true] {
@@ -14,8 +14,9 @@ fn p13_json_errors_pass_byte_for_byte_with_status_and_retry_after() {
             for after in ["7", date] {
                 let headers =
                     [("content-type", "application/json"), ("retry-after", after), ("retry-after-ms", "7000")];
-                stage.provider.next(Reply::with(status, &headers, body));
-                let call = if stream { stage.http().chat_stream(MODEL, "x") } else { stage.http().chat(MODEL, "x") };
+                fixture.provider.next(Reply::with(status, &headers, body));
+                let call =
+                    if stream { fixture.http().chat_stream(MODEL, "x") } else { fixture.http().chat(MODEL, "x") };
                 let answer = call.send();
                 assert_eq!((answer.status, answer.text().as_str()), (status, body));
                 assert_eq!(answer.header("retry-after"), Some(after));
@@ -27,7 +28,7 @@ fn p13_json_errors_pass_byte_for_byte_with_status_and_retry_after() {
 
 #[test]
 fn p13_errors_that_are_no_json_are_wrapped() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let long = format!("<html><h1>502 Bad Gateway</h1>{}</html>", "ä".repeat(400));
     let table = [
         (500, "text/html", "<html>oops</html>".to_owned()),
@@ -38,8 +39,8 @@ fn p13_errors_that_are_no_json_are_wrapped() {
     ];
     for (status, kind, body) in table {
         let headers = [("content-type", kind), ("retry-after", "3")];
-        stage.provider.next(Reply::with(status, &headers, &body));
-        let answer = stage.http().chat(MODEL, "x").send();
+        fixture.provider.next(Reply::with(status, &headers, &body));
+        let answer = fixture.http().chat(MODEL, "x").send();
         let error = answer.refused(status, "upstream_error");
         assert_eq!(answer.header("retry-after"), Some("3"));
         let message = error["message"].as_str().unwrap_or_default().to_owned();
@@ -51,43 +52,43 @@ fn p13_errors_that_are_no_json_are_wrapped() {
 
 #[test]
 fn p03_a_provider_that_repeats_the_key_does_not_reveal_it() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let json =
-        format!(r#"{{"error":{{"message":"Incorrect API key provided: {}","code":"invalid_api_key"}}}}"#, stage.key);
-    stage.provider.next(Reply::json(401, &json));
-    let answer = stage.http().chat(MODEL, "x").send();
-    assert_eq!((answer.status, answer.text()), (401, json.replace(&stage.key, "[redacted]")));
+        format!(r#"{{"error":{{"message":"Incorrect API key provided: {}","code":"invalid_api_key"}}}}"#, fixture.key);
+    fixture.provider.next(Reply::json(401, &json));
+    let answer = fixture.http().chat(MODEL, "x").send();
+    assert_eq!((answer.status, answer.text()), (401, json.replace(&fixture.key, "[redacted]")));
 
-    stage.provider.next(Reply::body(500, "text/html", format!("<p>key {}</p>", stage.key)));
-    let answer = stage.http().chat(MODEL, "x").send();
+    fixture.provider.next(Reply::body(500, "text/html", format!("<p>key {}</p>", fixture.key)));
+    let answer = fixture.http().chat(MODEL, "x").send();
     answer.refused(500, "upstream_error");
-    assert!(!answer.text().contains(&stage.key), "{}", answer.text());
+    assert!(!answer.text().contains(&fixture.key), "{}", answer.text());
 }
 
 #[test]
 fn p13_a_success_that_is_no_success_is_not_hidden() {
-    let stage = Stage::new();
-    stage.provider.next(Reply::body(200, "text/html", "<html>captive portal</html>"));
-    let answer = stage.http().chat(MODEL, "x").send();
+    let fixture = InferenceFixture::new();
+    fixture.provider.next(Reply::body(200, "text/html", "<html>captive portal</html>"));
+    let answer = fixture.http().chat(MODEL, "x").send();
     assert!(answer.status == 200 || answer.status == 502, "{}", answer.status);
-    stage.provider.next(Reply::with(204, &[], ""));
-    let answer = stage.http().chat(MODEL, "x").send();
+    fixture.provider.next(Reply::with(204, &[], ""));
+    let answer = fixture.http().chat(MODEL, "x").send();
     assert!(answer.status == 204 || answer.status == 502, "{}", answer.status);
 }
 
 #[test]
 fn a_large_error_is_passed_whole() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(300_000));
-    stage.provider.next(Reply::json(400, &body));
-    let answer = stage.http().chat(MODEL, "x").send();
+    fixture.provider.next(Reply::json(400, &body));
+    let answer = fixture.http().chat(MODEL, "x").send();
     assert_eq!(answer.status, 400);
     assert!(answer.text() == body, "{} of {} bytes", answer.body.len(), body.len());
 }
 
 #[test]
 fn p13_an_error_whose_body_fails_keeps_its_status() {
-    let stage = Stage::with("[timeouts]\nfirst_byte = \"300ms\"\nbetween_chunks = \"300ms\"\n");
+    let fixture = InferenceFixture::with("[timeouts]\nfirst_byte = \"300ms\"\nbetween_chunks = \"300ms\"\n");
     let head = "HTTP/1.1 429 Slow\r\ncontent-type: application/json\r\nretry-after: 7\r\ncontent-length: 99\r\n\r\n";
     let drip =
         |reply: Reply| (0..8).fold(reply, |reply, _| reply.send("x").then(Step::Pause(Duration::from_millis(100))));
@@ -97,8 +98,8 @@ fn p13_an_error_whose_body_fails_keeps_its_status() {
         ("a trickle", drip(Reply::raw(head).send("slow ")).stall(), "slow xxxxxxxx"),
         ("a reset", Reply::raw(head).send("{\"err").then(Step::Pause(Duration::from_millis(50))).reset(), "{\"err"),
     ] {
-        stage.provider.next(reply);
-        let answer = stage.http().chat(MODEL, "x").send();
+        fixture.provider.next(reply);
+        let answer = fixture.http().chat(MODEL, "x").send();
         let error = answer.refused(429, "upstream_error");
         assert_eq!(answer.header("retry-after"), Some("7"), "{name}");
         let message = error["message"].as_str().unwrap_or_default();
@@ -108,23 +109,23 @@ fn p13_an_error_whose_body_fails_keeps_its_status() {
 
 #[test]
 fn p13_the_first_200_characters_are_quoted_as_they_are() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let text = format!("  <h1>\tNo</h1>\r\n{}\n", "ä\n".repeat(300));
-    stage.provider.next(Reply::body(502, "text/html", &text));
-    let error = stage.http().chat(MODEL, "x").send().refused(502, "upstream_error");
+    fixture.provider.next(Reply::body(502, "text/html", &text));
+    let error = fixture.http().chat(MODEL, "x").send().refused(502, "upstream_error");
     assert_eq!(error["message"].as_str(), Some(text.chars().take(200).collect::<String>().as_str()));
 }
 
 #[test]
 fn p13_every_json_document_passes_as_it_is() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for body in ["\"oops\"", "null", " 5 ", "true", "[]"] {
-        stage.provider.next(Reply::json(500, body));
-        let answer = stage.http().chat(MODEL, "x").send();
+        fixture.provider.next(Reply::json(500, body));
+        let answer = fixture.http().chat(MODEL, "x").send();
         assert_eq!((answer.status, answer.text().as_str(), answer.end), (500, body, End::Complete));
     }
     let large = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(5_000_000));
-    stage.provider.next(Reply::json(400, &large));
-    let answer = stage.http().chat(MODEL, "x").send();
+    fixture.provider.next(Reply::json(400, &large));
+    let answer = fixture.http().chat(MODEL, "x").send();
     assert!(answer.status == 400 && answer.text() == large, "{} of {} bytes", answer.body.len(), large.len());
 }

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, process, wait};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, process, wait};
 use rustix::process::Signal;
 
 use super::{EFFECTIVE, Reloads, cast};
@@ -61,8 +61,8 @@ fn save_slowly(path: &Path, half: &str, whole: &str, enough: &AtomicBool) {
 
 #[test]
 fn p15_heavy_half_a_file_is_never_read() {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&format!("env_files = [\"other\"]\n{}", parking.as_openai()));
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&format!("env_files = [\"other\"]\n{}", provider.as_openai()));
     world.env_file("OPENAI_API_KEY=key-0-whole\n");
     let daemon = world.serve().start();
     let path = world.path("config/bitrouter/env");
@@ -111,12 +111,12 @@ fn uses_either(daemon: &Daemon, old: &str, new: &str) -> String {
 
 #[test]
 fn p15_a_variable_that_a_reload_makes_known_is_pushed_by_it() {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&parking.as_openai());
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&provider.as_openai());
     let daemon = world.serve().start();
     reload(&world, &[("OPENAI_API_KEY", "first")]);
     uses(&daemon, "first");
-    world.config(&format!("{}env = [\"MY_OPENAI\"]\n", parking.as_openai()));
+    world.config(&format!("{}env = [\"MY_OPENAI\"]\n", provider.as_openai()));
     let said = reload(&world, &[("MY_OPENAI", "mine")]);
     uses(&daemon, "mine");
     let of = |name: &str| said["changed"].as_array().expect("changed").iter().find(|one| one["name"] == name).cloned();
@@ -156,7 +156,7 @@ fn p15_a_token_of_ours_pushes_no_key_out_and_is_explained() {
 
 #[test]
 fn p15_bad_settings_stay_refused_while_an_env_file_is_edited() {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     world.env_file("OPENAI_API_KEY=one\n");
     let daemon = world.serve().start();
     world.config("[server]\nlisten_to = 1\n");
@@ -171,7 +171,7 @@ fn p15_bad_settings_stay_refused_while_an_env_file_is_edited() {
     assert!(status["reloads"]["last_error"].as_str().is_some_and(|text| text.contains("listen_to")), "{status:#}");
     assert!(daemon.warning("reload_refused").is_some());
     // Once they are right, the next edit cures it.
-    world.config(&parking.as_openai());
+    world.config(&provider.as_openai());
     reloads.wait_for_one_more(|| {
         world.env_file("OPENAI_API_KEY=three\n");
     });
@@ -197,7 +197,7 @@ fn p15_a_session_whose_leader_has_left_still_withdraws_what_it_pushed() {
     let script = "export OPENAI_API_KEY=theirs; \"$BITROUTER\" reload; ( trap '' HUP; while kill -0 $$ 2>/dev/null; do :; done; \
                   unset OPENAI_API_KEY; \"$BITROUTER\" reload; : >\"$DONE\" ) & exit";
     let run = world.program("/usr/bin/setsid".as_ref(), ["/bin/bash", "-c", script]);
-    let mut leader = run.env("BITROUTER", bitrouter_tests::reach::binary()).env("DONE", &done).spawn();
+    let mut leader = run.env("BITROUTER", bitrouter_tests::shared_files::binary()).env("DONE", &done).spawn();
     // Until it is waited for, its number is still taken.
     assert!(leader.wait(wait::PATIENCE).success());
     wait::holds("the session to have reloaded without its leader", || done.exists());

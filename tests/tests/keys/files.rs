@@ -3,7 +3,7 @@
 
 use std::{os::unix::fs::symlink, time::Duration};
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, wait};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, wait};
 
 use super::{EFFECTIVE, Reloads, cast, report};
 
@@ -26,10 +26,10 @@ fn line(key: &str) -> String {
     format!("# mine\nexport OPENAI_API_KEY=\"{key}\"\n")
 }
 
-fn with_config_elsewhere() -> (World, Parking, String) {
-    let (world, parking) = (World::new(), Parking::start());
-    let config = world.write("elsewhere/config.toml", parking.as_openai());
-    (world, parking, config.to_string_lossy().into_owned())
+fn with_config_elsewhere() -> (World, ParkedProvider, String) {
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    let config = world.write("elsewhere/config.toml", provider.as_openai());
+    (world, provider, config.to_string_lossy().into_owned())
 }
 
 #[test]
@@ -117,10 +117,10 @@ fn p15_a_link_is_followed_when_it_or_its_target_changes() {
 
 #[test]
 fn p15_several_files_are_watched_and_the_later_one_wins() {
-    let (world, parking) = (World::new(), Parking::start());
+    let (world, provider) = (World::new(), ParkedProvider::start());
     let named = world.write("a/env", "OPENAI_API_KEY=named\n");
     let flag = world.write("b/env", "# nothing yet\n");
-    world.config(&format!("env_files = [\"{}\"]\n{}", named.display(), parking.as_openai()));
+    world.config(&format!("env_files = [\"{}\"]\n{}", named.display(), provider.as_openai()));
     world.env_file("OPENAI_API_KEY=default\n");
     let daemon = world.serve().arg("--env-file").arg(&flag).start();
     effective(&daemon, "named");

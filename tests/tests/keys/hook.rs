@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, reach, terminal::Terminal, wait};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, shared_files, terminal::Terminal, wait};
 
 use super::{cast, shell};
 
@@ -58,16 +58,16 @@ const FISH: Dialect = Dialect {
 
 struct Scene {
     world: World,
-    _parking: Parking,
+    _parking: ParkedProvider,
     daemon: Daemon,
     key: String,
 }
 
 fn scene() -> Scene {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let daemon = world.serve().args(["--log-format", "json"]).start();
     let key = world.canary("pushed");
-    Scene { world, _parking: parking, daemon, key }
+    Scene { world, _parking: provider, daemon, key }
 }
 
 impl Scene {
@@ -232,7 +232,7 @@ fn forks_only_to_push(dialect: &Dialect) {
     let scene = scene();
     let trace = scene.world.path("home/trace");
     let file = trace.to_string_lossy().into_owned();
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let mut args = vec!["-f", "-qq", "-o", &file, "-e", "trace=fork,vfork,clone,clone3", dialect.program];
     args.extend(dialect.args);
     let window = Terminal::open(

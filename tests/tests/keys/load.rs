@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use bitrouter_tests::{Daemon, World, hostile, parking::Parking, rotation::Rotation};
+use bitrouter_tests::{Daemon, World, hostile, parked_provider::ParkedProvider, rotation::Rotation};
 
 use super::{Reloads, cast, parent::Parent, report, shell};
 
@@ -12,23 +12,23 @@ const CALLERS: usize = 4;
 
 /// Rotates through all keys while callers call and streams are open that began under each of them.
 #[track_caller]
-fn rotate(daemon: &Daemon, parking: &Parking, rotation: &Rotation, held: usize, put: impl Fn(usize, &str)) {
+fn rotate(daemon: &Daemon, provider: &ParkedProvider, rotation: &Rotation, held: usize, put: impl Fn(usize, &str)) {
     hostile::raise_descriptors();
     rotation.under_load(daemon, CALLERS, || {
         for number in 1..rotation.len() {
-            rotation.hold(daemon, parking, held / (rotation.len() - 1));
+            rotation.hold(daemon, provider, held / (rotation.len() - 1));
             rotation.turn(daemon, number, |key| put(number, key));
             // Each key serves for a while, so that no caller sleeps through it.
             let until = rotation.calls() + 40;
             bitrouter_tests::wait::holds("calls under the new key", || rotation.calls() >= until);
         }
     });
-    assert_eq!(rotation.finish(parking), held);
+    assert_eq!(rotation.finish(provider), held);
     for number in 0..rotation.len() {
         let print = bitrouter_tests::openai::fingerprint(rotation.key(number));
-        assert!(parking.keys().contains_key(&print), "key {number} was never used");
+        assert!(provider.keys().contains_key(&print), "key {number} was never used");
     }
-    assert_eq!(parking.calls(), rotation.calls() + held, "a call was sent twice or to nobody");
+    assert_eq!(provider.calls(), rotation.calls() + held, "a call was sent twice or to nobody");
 }
 
 fn begin(world: &World) -> (Rotation, Daemon) {
@@ -40,31 +40,31 @@ fn begin(world: &World) -> (Rotation, Daemon) {
 
 #[test]
 fn p15_two_thousand_streams_and_callers_around_reload() {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let (rotation, daemon) = begin(&world);
-    rotate(&daemon, &parking, &rotation, 2_000, |_, key| {
+    rotate(&daemon, &provider, &rotation, 2_000, |_, key| {
         world.command(["reload"]).env("OPENAI_API_KEY", key).run().expect_code(0);
     });
 }
 
 #[test]
 fn p15_streams_and_callers_around_hook_pushes() {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let (rotation, daemon) = begin(&world);
     let names: Vec<String> = (0..KEYS).map(|number| format!("NEXT_{number}")).collect();
     let environment: Vec<(&str, &str)> =
         names.iter().map(String::as_str).zip((0..KEYS).map(|n| rotation.key(n))).collect();
     let bash = shell(&world, "/bin/bash", &["--noprofile", "--norc", "-i"], &environment);
     bash.run("eval \"$(\"$BITROUTER\" hook bash)\"");
-    rotate(&daemon, &parking, &rotation, 500, |number, _| bash.run(&format!("export OPENAI_API_KEY=$NEXT_{number}")));
+    rotate(&daemon, &provider, &rotation, 500, |number, _| bash.run(&format!("export OPENAI_API_KEY=$NEXT_{number}")));
 }
 
 /// Rotates the key in the env file, which `write` fills in the manner of some editor.
 fn around_an_env_file(manner: &str, write: impl Fn(&World, String)) {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let (rotation, daemon) = begin(&world);
     let reloads = RefCell::new((Reloads::of(&daemon), Vec::new()));
-    rotate(&daemon, &parking, &rotation, 500, |_, key| {
+    rotate(&daemon, &provider, &rotation, 500, |_, key| {
         let (reloads, took) = &mut *reloads.borrow_mut();
         took.push(reloads.wait_for_one_more(|| write(&world, format!("OPENAI_API_KEY={key}\n"))));
     });
@@ -88,12 +88,12 @@ fn p15_streams_and_callers_around_an_env_file_that_an_editor_truncates() {
 
 #[test]
 fn p15_streams_and_callers_around_sighup_with_another_parent_environment() {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let rotation = Rotation::new(&world, KEYS);
     let keys: Vec<&str> = (0..KEYS).map(|number| rotation.key(number)).collect();
     let (parent, daemon) = Parent::with_daemon(&world, &keys);
     let reloads = RefCell::new((Reloads::of(&daemon), Vec::new()));
-    rotate(&daemon, &parking, &rotation, 500, |number, _| {
+    rotate(&daemon, &provider, &rotation, 500, |number, _| {
         let (reloads, took) = &mut *reloads.borrow_mut();
         parent.become_one_with(number);
         took.push(reloads.wait_for_one_more(|| daemon.signal(rustix::process::Signal::HUP)));

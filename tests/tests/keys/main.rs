@@ -21,16 +21,18 @@ use bitrouter_proto::{
     clock,
     wire::{StatusRequest, StatusResponse},
 };
-use bitrouter_tests::{Daemon, World, control::Control, parking::Parking, reach, terminal::Terminal, wait};
+use bitrouter_tests::{
+    Daemon, World, control::Control, parked_provider::ParkedProvider, shared_files, terminal::Terminal, wait,
+};
 
 /// What the contract allows is 500 ms; a busy machine gets five times that, and what was measured is printed.
 const EFFECTIVE: Duration = Duration::from_millis(2500);
 
 /// A world whose calls for `openai` go to a provider that names the key it saw.
-fn cast() -> (World, Parking) {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&parking.as_openai());
-    (world, parking)
+fn cast() -> (World, ParkedProvider) {
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&provider.as_openai());
+    (world, provider)
 }
 
 /// Counts reloads over one connection that stays open.
@@ -63,7 +65,7 @@ impl Reloads {
 /// A shell with a terminal of its own, which knows where the binary is.
 #[track_caller]
 fn shell(world: &World, program: &str, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let mut all = vec![("BITROUTER", binary.as_str()), ("PS1", "$ ")];
     all.extend_from_slice(environment);
     Terminal::open(world, Path::new(program), args, &all)

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, process::Process, reach};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, process::Process, shared_files};
 use rustix::process::Signal;
 
 use super::{EFFECTIVE, Reloads, cast, report};
@@ -33,7 +33,7 @@ impl Parent {
         for (number, key) in keys.iter().enumerate() {
             run = run.env(format!("NEXT_{number}"), key);
         }
-        run = run.env("BITROUTER", reach::binary()).env("ORDERS", &orders).env("SCRIPT", script);
+        run = run.env("BITROUTER", shared_files::binary()).env("ORDERS", &orders).env("SCRIPT", script);
         let process = run.env("OPENAI_API_KEY", keys[0]).spawn();
         let daemon = world.detached();
         process.stdout().until_contains("i am 0");
@@ -63,10 +63,10 @@ impl Parent {
     }
 }
 
-fn scene() -> (World, Parking, Vec<String>) {
-    let (world, parking) = cast();
+fn scene() -> (World, ParkedProvider, Vec<String>) {
+    let (world, provider) = cast();
     let keys = (0..3).map(|number| world.canary(&format!("parent{number}"))).collect();
-    (world, parking, keys)
+    (world, provider, keys)
 }
 
 #[track_caller]

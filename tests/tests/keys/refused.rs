@@ -1,6 +1,6 @@
 //! A bad line changes nothing, says file and line, and is a warning until a good reload: the same wherever one looks.
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, wait};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, wait};
 use rustix::process::Signal;
 
 use super::{EFFECTIVE, Reloads, cast};
@@ -35,12 +35,12 @@ fn clear(daemon: &Daemon) {
     assert!(!metrics.contains("reload_refused"), "{metrics}");
 }
 
-fn scene() -> (World, Parking, Daemon, String) {
-    let (world, parking) = cast();
+fn scene() -> (World, ParkedProvider, Daemon, String) {
+    let (world, provider) = cast();
     let key = world.canary("good");
     world.env_file(&format!("OPENAI_API_KEY={key}\n"));
     let daemon = world.serve().args(["--log-format", "json"]).start();
-    (world, parking, daemon, key)
+    (world, provider, daemon, key)
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn p15_an_undone_bad_edit_is_forgiven() {
 
 #[test]
 fn p15_bad_settings_and_manifests_are_refused_with_file_and_line() {
-    let (world, parking, daemon, key) = scene();
-    let good = parking.as_openai();
+    let (world, provider, daemon, key) = scene();
+    let good = provider.as_openai();
     let cases = [
         ("an unknown key", format!("{good}\n[server]\nmax_bdoy = \"1 MiB\"\n"), "config.toml:5", "max_body"),
         ("a wrong type", format!("{good}\n[timeouts]\nconnect = true\n"), "config.toml:5", ""),
@@ -126,8 +126,8 @@ fn p15_bad_settings_and_manifests_are_refused_with_file_and_line() {
 
 #[test]
 fn p15_a_change_that_needs_a_restart_is_refused_and_named() {
-    let (world, parking) = cast();
-    let port = |port: u16| format!("{}\n[server]\nlisten = \"127.0.0.1:{port}\"\n", parking.as_openai());
+    let (world, provider) = cast();
+    let port = |port: u16| format!("{}\n[server]\nlisten = \"127.0.0.1:{port}\"\n", provider.as_openai());
     world.config(&port(0));
     let daemon = world.serve().listen_as_configured().start();
     world.config(&port(1));

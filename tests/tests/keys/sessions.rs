@@ -1,21 +1,21 @@
 //! Pushes by terminal session: who replaces whom, what outlives what.
 
-use bitrouter_tests::{Daemon, World, openai, parking::Parking, terminal::Terminal};
+use bitrouter_tests::{Daemon, World, openai, parked_provider::ParkedProvider, terminal::Terminal};
 
 use super::{cast, shell};
 
 struct Scene {
     world: World,
-    _parking: Parking,
+    _parking: ParkedProvider,
     daemon: Daemon,
     keys: [String; 3],
 }
 
 fn scene() -> Scene {
-    let (world, parking) = cast();
+    let (world, provider) = cast();
     let keys = ["one", "two", "own"].map(|name| world.canary(name));
     let daemon = world.serve().env("OPENAI_API_KEY", &keys[2]).start();
-    Scene { world, _parking: parking, daemon, keys }
+    Scene { world, _parking: provider, daemon, keys }
 }
 
 impl Scene {

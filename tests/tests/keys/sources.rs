@@ -1,6 +1,6 @@
 //! Which source supplies a key, why another does not, and what is never a key: said in `status`, in words.
 
-use bitrouter_tests::{World, logs, openai, parking::Parking, wait};
+use bitrouter_tests::{World, logs, openai, parked_provider::ParkedProvider, wait};
 
 use super::{EFFECTIVE, cast};
 
@@ -50,8 +50,8 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
 
 #[test]
 fn p15_our_own_tokens_are_never_a_providers_key_from_any_source() {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&parking.as_openai());
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&provider.as_openai());
     for value in ["brk_0123456789", "bra_0123456789", "brr_0123456789", "sk-tr-0123456789", "bitrouter-local"] {
         let daemon = world.serve().env("OPENAI_API_KEY", value).start();
         let refused = || daemon.http().chat("openai:m", "x").send().refused(402, "provider_key_missing");
@@ -71,7 +71,7 @@ fn p15_our_own_tokens_are_never_a_providers_key_from_any_source() {
         world.env_file("");
         daemon.stop();
     }
-    assert_eq!(parking.calls(), 0, "one of our tokens was sent to a provider");
+    assert_eq!(provider.calls(), 0, "one of our tokens was sent to a provider");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitrouter_tests::{Output, World, reach, sdk, terminal::Terminal};
+use bitrouter_tests::{Output, World, sdk, shared_files, terminal::Terminal};
 
 /// The greeting of `bitrouter serve ARGS…`, from its first line to its last.
 struct Greeting {
@@ -43,7 +43,7 @@ impl Greeting {
 
 #[test]
 fn the_three_lines_work_as_pasted() {
-    let shown = greeting(reach::binary(), &["--demo"], &[]);
+    let shown = greeting(shared_files::binary(), &["--demo"], &[]);
     let answer = shown.paste(shown.line("curl "), &[]).json();
     assert_eq!(answer["choices"][0]["message"]["content"], "Hello there", "{answer}");
     // `python3` here has no `openai`; the one that has it stands for the reader's own.
@@ -52,7 +52,7 @@ fn the_three_lines_work_as_pasted() {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_path())).collect();
     let said = shown.paste(&format!("{}{line}", python.display()), &variables);
     assert_eq!(said.stdout, "Hello there\n");
-    let binary = reach::binary().display().to_string();
+    let binary = shared_files::binary().display().to_string();
     let status = shown.paste(shown.line(&binary), &[]);
     assert!(status.stdout.contains("running") && status.stdout.contains("demo"), "{}", status.stdout);
     assert_eq!(shown.line(&binary), format!("{binary} status"));
@@ -60,15 +60,15 @@ fn the_three_lines_work_as_pasted() {
 
 #[test]
 fn demo_lines_stay_offline_although_there_is_a_key() {
-    let shown = greeting(reach::binary(), &["--demo"], &[("OPENAI_API_KEY", "x")]);
+    let shown = greeting(shared_files::binary(), &["--demo"], &[("OPENAI_API_KEY", "x")]);
     assert!(shown.text.contains("key from OPENAI_API_KEY"), "{}", shown.text);
     assert!(shown.line("curl ").contains("\"demo/echo\"") && shown.line("python3 ").contains("'demo/echo'"));
 }
 
 #[test]
 fn without_a_model_no_line_calls_one_and_it_says_what_to_do() {
-    let shown = greeting(reach::binary(), &[], &[]);
-    let binary = reach::binary().display().to_string();
+    let shown = greeting(shared_files::binary(), &[], &[]);
+    let binary = shared_files::binary().display().to_string();
     assert!(!shown.text.contains("curl") && !shown.text.contains("python3"), "{}", shown.text);
     assert!(
         shown.text.contains("OPENAI_API_KEY") && shown.text.contains(&format!("`{binary} reload`")),
@@ -81,9 +81,9 @@ fn without_a_model_no_line_calls_one_and_it_says_what_to_do() {
 
 #[test]
 fn where_the_shell_knows_us_our_name_is_enough() {
-    let directory = reach::binary().parent().expect("a directory");
+    let directory = shared_files::binary().parent().expect("a directory");
     let path = format!("{}:/usr/bin:/bin", directory.display());
-    let shown = greeting(reach::binary(), &[], &[("PATH", &path)]);
+    let shown = greeting(shared_files::binary(), &[], &[("PATH", &path)]);
     assert!(!shown.text.contains(&directory.display().to_string()), "{}", shown.text);
     let status = shown.line("bitrouter status");
     shown.paste(status, &[("PATH", Path::new(&path))]);
@@ -91,8 +91,8 @@ fn where_the_shell_knows_us_our_name_is_enough() {
 
 #[test]
 fn the_picture_in_the_readme_is_what_is_shown() {
-    let shown = greeting(reach::binary(), &["--demo"], &[]);
-    let readme = std::fs::read_to_string(reach::repository().join("README.md")).expect("README.md");
+    let shown = greeting(shared_files::binary(), &["--demo"], &[]);
+    let readme = std::fs::read_to_string(shared_files::repository().join("README.md")).expect("README.md");
     let picture = readme.split("```\n").find(|block| block.contains(LAST)).expect("the picture");
     let status = picture.lines().find(|line| line.ends_with(" status")).expect("the line to paste");
     let pictured = status.strip_suffix(" status").expect("just found");
@@ -101,11 +101,11 @@ fn the_picture_in_the_readme_is_what_is_shown() {
         shown.line("  listening").trim_start_matches("  listening   http://").trim_end_matches("/v1").to_owned();
     let port = address.rsplit(':').next().expect("a port");
     let mut text = shown.text.replace(&control, "/run/user/1000/bitrouter/control.sock");
-    text = text.replace(&reach::binary().display().to_string(), pictured);
+    text = text.replace(&shared_files::binary().display().to_string(), pictured);
     text = text.replace(&format!(":{port}/"), ":4356/");
     let mut picture = picture.trim_end().to_owned();
     if !text.contains("[::1]") {
-        reach::lacks("IPv6");
+        shared_files::lacks("IPv6");
         picture = picture.replace("              http://[::1]:4356/v1\n", "");
     }
     assert_eq!(picture, text);

@@ -17,7 +17,7 @@ use bitrouter_tests::{
     control::Control,
     hostile,
     http::{Call, Opened},
-    parking::{PARKED, Parking},
+    parked_provider::{PARKED, ParkedProvider},
     wait,
 };
 use rustix::process::Signal;
@@ -26,15 +26,15 @@ use super::report;
 
 struct Scene {
     world: World,
-    parking: Parking,
+    provider: ParkedProvider,
     daemon: Daemon,
 }
 
 fn scene() -> Scene {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&parking.as_openai());
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&provider.as_openai());
     let daemon = world.serve().env("OPENAI_API_KEY", "x").start();
-    Scene { world, parking, daemon }
+    Scene { world, provider, daemon }
 }
 
 impl Scene {
@@ -85,7 +85,7 @@ fn p15_a_drain_ends_as_soon_as_the_last_stream_does() {
     wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
     wait::stays("the drain", Duration::from_millis(300), || scene.daemon.is_running());
     let begun = clock::mono();
-    scene.parking.release();
+    scene.provider.release();
     for one in open {
         assert!(one.finish().ok().text().ends_with("data: [DONE]\n\n"));
     }
@@ -121,7 +121,7 @@ fn p15_stopping_under_load_cuts_no_answer() {
         scene.world.cli(["stop"]).expect_code(0);
     });
     assert!(!scene.daemon.is_running());
-    assert_eq!(whole.load(Ordering::Relaxed), scene.parking.calls(), "a call that was sent on was not answered");
+    assert_eq!(whole.load(Ordering::Relaxed), scene.provider.calls(), "a call that was sent on was not answered");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn p15_a_kept_connection_is_told_to_close() {
         (0, End::Nothing | End::Reset) => {}
         other => panic!("{other:?}: {}", late.text()),
     }
-    scene.parking.release();
+    scene.provider.release();
     drop(held);
     scene.daemon.wait(Duration::from_secs(10));
 }
@@ -195,7 +195,7 @@ fn p15_half_a_request_does_not_hold_the_end_up() {
     let addr = scene.daemon.addr();
     wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
     let begun = clock::mono();
-    scene.parking.release();
+    scene.provider.release();
     for one in open {
         assert!(one.finish().ok().text().ends_with("data: [DONE]\n\n"));
     }

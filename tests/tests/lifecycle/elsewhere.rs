@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitrouter_tests::{User, World, command::Run, reach};
+use bitrouter_tests::{User, World, command::Run, shared_files};
 
 use super::{AT_MOST, DEMO};
 
@@ -100,7 +100,7 @@ for mode in 0o700, 0o755:
 print('all done')
 ";
     let uid = world.user().uid().to_string();
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let args = ["--mount", "python3", "-c", script, &binary, &uid];
     let output = world.program("/usr/bin/unshare".as_ref(), args).as_user(User::root()).run();
     // A container may not mount; then there is no way to stand at the system's path without touching the system.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, path::PathBuf};
 
-use bitrouter_tests::{Client, World, process::Process, reach, wait};
+use bitrouter_tests::{Client, World, process::Process, shared_files, wait};
 
 struct Scene {
     world: World,
@@ -28,7 +28,7 @@ impl Scene {
             args.push("-E".to_owned());
             args.push(format!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
         }
-        args.push(reach::binary().to_string_lossy().into_owned());
+        args.push(shared_files::binary().to_string_lossy().into_owned());
         args.extend(["serve", "--demo"].into_iter().chain(serve.iter().copied()).map(str::to_owned));
         let script = "umask 077; exec systemd-socket-activate \"$@\"";
         let all = ["-c".to_owned(), script.to_owned(), "sh".to_owned()].into_iter().chain(args);

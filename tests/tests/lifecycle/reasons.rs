@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use bitrouter_tests::{World, notify_socket::NotifySocket, reach, wait};
+use bitrouter_tests::{World, notify_socket::NotifySocket, shared_files, wait};
 
 use super::DEMO;
 
@@ -43,7 +43,7 @@ fn p15_a_bad_line_names_file_and_line() {
 fn p15_an_unreadable_file_is_named() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     world.config("");
     set_mode(&world, "config/bitrouter/config.toml", 0o000);
@@ -123,7 +123,7 @@ fn p15_a_port_that_a_daemon_of_ours_has_names_it_and_never_ourselves() {
 fn p15_a_daemon_that_dies_at_start_is_code_3_and_no_hang() {
     let world = World::new();
     let trace = world.path("home/trace").to_string_lossy().into_owned();
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let mut args = vec!["-f", "-qq", "-o", &trace, "-e", "inject=listen:signal=KILL", &binary];
     args.extend(DEMO);
     let output = world.program("/usr/bin/strace".as_ref(), &args).run();

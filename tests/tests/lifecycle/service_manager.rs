@@ -6,7 +6,7 @@ use bitrouter_proto::clock;
 use bitrouter_tests::{
     Daemon, Serve, World,
     notify_socket::NotifySocket,
-    parking::{PARKED, Parking},
+    parked_provider::{PARKED, ParkedProvider},
     wait,
 };
 use rustix::process::Signal;
@@ -108,8 +108,8 @@ fn p15_the_watchdog_is_fed_twice_within_its_limit_and_only_while_the_daemon_turn
 #[test]
 fn p15_the_watchdog_is_fed_while_the_socket_is_away_and_through_the_drain() {
     let world = World::new();
-    let parking = Parking::start();
-    world.config(&parking.as_openai());
+    let provider = ParkedProvider::start();
+    world.config(&provider.as_openai());
     let notify = NotifySocket::open(&world);
     let limit = Duration::from_millis(800);
     let serve = world.serve().env("OPENAI_API_KEY", "x").env("NOTIFY_SOCKET", notify.path());
@@ -136,7 +136,7 @@ fn p15_the_watchdog_is_fed_while_the_socket_is_away_and_through_the_drain() {
     notify.until("the drain in STATUS=", 0, |one| one.value("STATUS").is_some_and(|text| text.starts_with("draining")));
     let before = meals();
     wait::holds("four meals in the drain", || meals() >= before + 4);
-    parking.release();
+    provider.release();
     open.finish().ok();
     daemon.wait(Duration::from_secs(20));
     let times: Vec<_> = notify.heard().into_iter().filter(|one| one.says("WATCHDOG=1")).map(|one| one.at).collect();

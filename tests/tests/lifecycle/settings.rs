@@ -1,6 +1,6 @@
 //! Settings: what is wrong is named with its line, its key and the nearest right one, at start and at reload.
 
-use bitrouter_tests::{Stage, World};
+use bitrouter_tests::{InferenceFixture, World};
 
 /// Bad settings and the words that must be said about them.
 const BAD: &[(&str, &[&str])] = &[
@@ -38,29 +38,29 @@ fn bad_settings_are_refused_at_start_with_key_and_remedy() {
 
 #[test]
 fn p15_bad_settings_at_reload_change_nothing() {
-    let stage = Stage::new();
-    let good = stage.provider.as_openai();
+    let fixture = InferenceFixture::new();
+    let good = fixture.provider.as_openai();
     for (text, words) in BAD {
-        stage.world.config(text);
-        let output = stage.world.cli(["reload"]).with_code(1);
+        fixture.world.config(text);
+        let output = fixture.world.cli(["reload"]).with_code(1);
         for word in *words {
             assert!(output.stderr.contains(word), "`{word}` is missing for\n{text}\n{}", output.stderr);
         }
-        stage.http().chat(bitrouter_tests::MODEL, "x").send().ok();
-        assert_eq!(stage.daemon.status()["reloads"]["count"], 0, "{text}");
+        fixture.http().chat(bitrouter_tests::MODEL, "x").send().ok();
+        assert_eq!(fixture.daemon.status()["reloads"]["count"], 0, "{text}");
     }
-    let last = stage.daemon.status()["reloads"]["last_error"].clone();
+    let last = fixture.daemon.status()["reloads"]["last_error"].clone();
     assert!(last.as_str().is_some_and(|text| text.contains("config.toml")), "{last}");
-    stage.world.config(&good);
-    stage.daemon.reload();
-    let reloads = stage.daemon.status()["reloads"].clone();
+    fixture.world.config(&good);
+    fixture.daemon.reload();
+    let reloads = fixture.daemon.status()["reloads"].clone();
     assert_eq!((&reloads["count"], &reloads["last_error"]), (&1.into(), &serde_json::Value::Null), "{reloads}");
 }
 
 #[test]
 fn a_change_that_needs_a_restart_is_refused_by_its_key() {
-    let stage = Stage::new();
-    let changed = format!("[server]\nlisten = \"127.0.0.1:1\"\n{}", stage.provider.as_openai());
+    let fixture = InferenceFixture::new();
+    let changed = format!("[server]\nlisten = \"127.0.0.1:1\"\n{}", fixture.provider.as_openai());
     // The flag decides where this daemon listens; the file alone changed nothing that counts.
     let world = World::new();
     world.config("[server]\nlisten = \"127.0.0.1:0\"\n");
@@ -74,19 +74,19 @@ fn a_change_that_needs_a_restart_is_refused_by_its_key() {
 
 #[test]
 fn settings_are_reloaded_whole() {
-    let stage = Stage::new();
-    stage.http().chat("fast", "x").send().refused(404, "model_not_found");
-    stage.http().get("/health").host("box.local").send().refused(403, "host_not_allowed");
+    let fixture = InferenceFixture::new();
+    fixture.http().chat("fast", "x").send().refused(404, "model_not_found");
+    fixture.http().get("/health").host("box.local").send().refused(403, "host_not_allowed");
     let more = format!(
         "[server]\nmax_body = \"1 KiB\"\nallow_hosts = [\"box.local\"]\n[aliases]\nfast = \"openai:quick\"\n{}",
-        stage.provider.as_openai()
+        fixture.provider.as_openai()
     );
-    stage.world.config(&more);
-    stage.daemon.reload();
-    stage.http().chat("fast", "x").send().ok();
-    assert_eq!(stage.provider.exchange(0).request.model(), "quick");
-    stage.http().get("/health").host("box.local").send().ok();
-    stage.http().chat("fast", &"x".repeat(2000)).send().refused(413, "body_too_large");
+    fixture.world.config(&more);
+    fixture.daemon.reload();
+    fixture.http().chat("fast", "x").send().ok();
+    assert_eq!(fixture.provider.exchange(0).request.model(), "quick");
+    fixture.http().get("/health").host("box.local").send().ok();
+    fixture.http().chat("fast", &"x".repeat(2000)).send().refused(413, "body_too_large");
 }
 
 #[test]
@@ -145,25 +145,25 @@ fn p03_a_bad_manifest_names_file_line_and_key_and_never_the_value() {
         ("models.max_input_tokens", format!("{head}[[models]]\nid = \"m\"\nmax_input_tokens = \"CANARY\"\n")),
         ("endpoints.messages.url", format!("{head}[endpoints.messages]\nurl = \"https://u:CANARY@h\"\n")),
     ];
-    let stage = Stage::new();
-    let canary = stage.world.canary("manifest");
+    let fixture = InferenceFixture::new();
+    let canary = fixture.world.canary("manifest");
     // What could be an id is a name and may be repeated; this cannot.
     let pasted = canary.to_uppercase();
-    let prefer = format!("[routing]\nprefer = [\"{pasted}\"]\n{}", stage.provider.as_openai());
+    let prefer = format!("[routing]\nprefer = [\"{pasted}\"]\n{}", fixture.provider.as_openai());
     for (key, text) in cases {
-        let file = stage.world.write("config/bitrouter/registry/own.toml", text.replace("CANARY", &canary));
-        let refused = stage.world.cli(["reload"]).with_code(1);
+        let file = fixture.world.write("config/bitrouter/registry/own.toml", text.replace("CANARY", &canary));
+        let refused = fixture.world.cli(["reload"]).with_code(1);
         assert!(refused.stderr.contains("own.toml:") && refused.stderr.contains(key), "{key}: {}", refused.stderr);
         for output in
-            [refused, stage.world.cli(["serve", "--listen", "127.0.0.1:0"]), stage.world.cli(["status", "--json"])]
+            [refused, fixture.world.cli(["serve", "--listen", "127.0.0.1:0"]), fixture.world.cli(["status", "--json"])]
         {
             assert!(!output.text().contains(&canary), "{key}: {}", output.text());
         }
         std::fs::remove_file(file).expect("remove the manifest");
     }
-    stage.world.config(&prefer);
-    let refused = stage.world.cli(["reload"]).with_code(1);
+    fixture.world.config(&prefer);
+    let refused = fixture.world.cli(["reload"]).with_code(1);
     assert!(refused.stderr.contains("routing.prefer") && !refused.text().contains(&pasted), "{}", refused.text());
-    let log = stage.daemon.stderr().text();
+    let log = fixture.daemon.stderr().text();
     assert!(!log.contains(&canary) && !log.contains(&pasted), "{log}");
 }

@@ -3,7 +3,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use bitrouter_tests::{Daemon, Output, World, acting, wait};
+use bitrouter_tests::{Daemon, Output, World, as_uid, wait};
 use rustix::{
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
     process::Signal,
@@ -50,7 +50,7 @@ fn p15_a_stopped_daemon_is_reported_by_every_command() {
 /// Connects without waiting until the kernel takes no more.
 fn fill_the_backlog(daemon: &Daemon) -> Vec<UnixStream> {
     let address = SocketAddrUnix::new(daemon.socket()).expect("an address");
-    acting::as_user(daemon.world().user(), || {
+    as_uid::run(daemon.world().user(), || {
         let mut held = Vec::new();
         while held.len() < 5_000 {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -104,7 +104,7 @@ fn p15_a_socket_that_accepts_and_says_nothing_is_unresponsive() {
     let world = World::new();
     world.directory("run/bitrouter");
     let path = world.socket();
-    let listener = acting::as_user(world.user(), || {
+    let listener = as_uid::run(world.user(), || {
         let listener = std::os::unix::net::UnixListener::bind(&path).expect("bind");
         rustix::fs::chmod(&path, 0o600.into()).expect("chmod");
         listener

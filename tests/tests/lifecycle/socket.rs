@@ -4,7 +4,7 @@
 use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{World, acting, wait};
+use bitrouter_tests::{World, as_uid, wait};
 
 use super::report;
 
@@ -90,7 +90,7 @@ fn p15_what_somebody_else_put_there_is_left_alone_and_is_a_warning() {
     let aside = world.path("run/bitrouter/aside.sock");
     std::fs::rename(world.socket(), &aside).expect("rename");
     let path = world.socket();
-    let stranger = acting::as_user(world.user(), || std::os::unix::net::UnixListener::bind(&path).expect("bind"));
+    let stranger = as_uid::run(world.user(), || std::os::unix::net::UnixListener::bind(&path).expect("bind"));
     let inode = std::fs::symlink_metadata(&path).expect("metadata").ino();
     let aside = aside.to_string_lossy().into_owned();
     let warned = || {

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::symlink, path::Path};
 
-use bitrouter_tests::{World, procfs, reach, wait};
+use bitrouter_tests::{World, procfs, shared_files, wait};
 
 use super::DEMO;
 
@@ -50,7 +50,7 @@ fn p15_a_command_substitution_returns_and_inherited_descriptors_are_closed() {
     // Descriptors 3 to 9 are open for everything the shell starts; 7 is the write end of a pipe that somebody reads.
     let script = "exec 3<pinned 4<pinned 5>>pinned 8<. 9<pinned; \
                   { out=$(\"$BITROUTER\" start --demo --listen 127.0.0.1:0 2>&1); echo \"said: $out\"; } 7>&1 | cat";
-    let run = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", reach::binary());
+    let run = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", shared_files::binary());
     let output = run.run().with_code(0);
     assert!(output.stdout.starts_with("said: "), "{}", output.text());
     let daemon = world.detached();
@@ -175,7 +175,7 @@ fn a_second_data_directory_user_gets_its_own_daemon() {
 fn a_binary_behind_a_link_starts_and_restarts() {
     let world = World::new();
     let link = world.directory("home/bin").join("bitrouter");
-    symlink(reach::binary(), &link).expect("symlink");
+    symlink(shared_files::binary(), &link).expect("symlink");
     world.program(&link, DEMO).run().expect_code(0);
     let before = world.detached().pid();
     world.program(&link, ["restart"]).run().expect_code(0);

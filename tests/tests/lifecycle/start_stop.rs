@@ -45,7 +45,7 @@ fn a_started_daemon_holds_nothing_of_its_starter() {
 }
 
 fn shell_binary() -> String {
-    bitrouter_tests::reach::binary().to_string_lossy().into_owned()
+    bitrouter_tests::shared_files::binary().to_string_lossy().into_owned()
 }
 
 #[test]

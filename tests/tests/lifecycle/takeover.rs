@@ -37,7 +37,7 @@ fn p15_a_start_that_was_killed_in_the_middle_is_taken_over() {
     for call in ["flock", "bind", "listen", "renameat", "rename", "unlink", "mkdir", "epoll_create1"] {
         let inject = format!("inject={call}:signal=KILL:when=1");
         let trace = world.path("home/trace").to_string_lossy().into_owned();
-        let binary = bitrouter_tests::reach::binary().to_string_lossy().into_owned();
+        let binary = bitrouter_tests::shared_files::binary().to_string_lossy().into_owned();
         let mut args = vec!["-f", "-qq", "-o", &trace, "-e", &inject, &binary];
         args.extend(["serve", "--demo", "--listen", "127.0.0.1:0"]);
         let mut process = world.program("/usr/bin/strace".as_ref(), &args).spawn();

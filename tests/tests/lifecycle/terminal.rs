@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use bitrouter_tests::{
     World,
-    parking::{PARKED, Parking},
-    procfs, reach,
+    parked_provider::{PARKED, ParkedProvider},
+    procfs, shared_files,
     terminal::Terminal,
     wait,
 };
 use rustix::process::Signal;
 
-fn scene() -> (World, Parking) {
-    let (world, parking) = (World::new(), Parking::start());
-    world.config(&format!("{}\n[server]\nlisten = \"127.0.0.1:0\"\n", parking.as_openai()));
-    (world, parking)
+fn scene() -> (World, ParkedProvider) {
+    let (world, provider) = (World::new(), ParkedProvider::start());
+    world.config(&format!("{}\n[server]\nlisten = \"127.0.0.1:0\"\n", provider.as_openai()));
+    (world, provider)
 }
 
 #[test]
 fn p15_bare_bitrouter_in_a_terminal_greets_and_ctrl_c_ends_it() {
     let (world, _parking) = scene();
-    let mut window = Terminal::open(&world, reach::binary(), &[], &[("OPENAI_API_KEY", "x")]);
+    let mut window = Terminal::open(&world, shared_files::binary(), &[], &[("OPENAI_API_KEY", "x")]);
     let daemon = world.detached();
     window.until_contains(&format!("127.0.0.1:{}", daemon.port()));
     window.until_contains("curl");
@@ -33,8 +33,8 @@ fn p15_bare_bitrouter_in_a_terminal_greets_and_ctrl_c_ends_it() {
 
 #[test]
 fn p15_a_closed_terminal_drains_instead_of_reloading() {
-    let (world, parking) = scene();
-    let mut window = Terminal::open(&world, reach::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
+    let (world, provider) = scene();
+    let mut window = Terminal::open(&world, shared_files::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
     let daemon = world.detached();
     let mut open = daemon.http().chat_stream(PARKED, "x").open();
     open.until_contains("before ");
@@ -42,7 +42,7 @@ fn p15_a_closed_terminal_drains_instead_of_reloading() {
     let addr = daemon.addr();
     wait::holds("the listener to close", || std::net::TcpStream::connect(addr).is_err());
     assert!(procfs::is_running(daemon.pid()), "it did not wait for the stream");
-    parking.release();
+    provider.release();
     assert!(open.finish().ok().text().ends_with("data: [DONE]\n\n"));
     assert_eq!(window.wait(Duration::from_secs(20)).code(), Some(0));
     assert!(!world.socket().exists() && !world.daemon_json().exists());
@@ -51,7 +51,7 @@ fn p15_a_closed_terminal_drains_instead_of_reloading() {
 #[test]
 fn p15_a_signal_while_the_terminal_lives_is_a_reload() {
     let (world, _parking) = scene();
-    let window = Terminal::open(&world, reach::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
+    let window = Terminal::open(&world, shared_files::binary(), &["serve"], &[("OPENAI_API_KEY", "x")]);
     let daemon = world.detached();
     daemon.hangup();
     assert!(daemon.status()["reloads"]["count"].as_u64().is_some_and(|count| count >= 1));
@@ -61,7 +61,7 @@ fn p15_a_signal_while_the_terminal_lives_is_a_reload() {
 #[test]
 fn p15_a_started_daemon_does_not_care_for_the_terminal_it_was_started_from() {
     let (world, _parking) = scene();
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let mut window = Terminal::open(&world, "/bin/sh".as_ref(), &["-i"], &[("BITROUTER", &binary), ("PS1", "$ ")]);
     window.run("\"$BITROUTER\" start");
     let daemon = world.detached();

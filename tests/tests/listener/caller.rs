@@ -1,11 +1,11 @@
 //! P6: who is calling is asked of the kernel. The daemon's own user needs no key, everybody else does.
 
-use bitrouter_tests::{MODEL, Stage, User, World, http::Call, reach};
+use bitrouter_tests::{InferenceFixture, MODEL, User, World, http::Call, shared_files};
 
 /// `call` with `key` in each of the four places where SDKs put one.
-fn with_key(stage: &Stage, key: &str) -> Vec<(&'static str, Call)> {
+fn with_key(fixture: &InferenceFixture, key: &str) -> Vec<(&'static str, Call)> {
     let body = r#"{"model":"openai:m","messages":[]}"#;
-    let post = |path: &str| stage.http().post(path).json(body);
+    let post = |path: &str| fixture.http().post(path).json(body);
     let path = "/v1/chat/completions";
     vec![
         ("authorization", post(path).bearer(key)),
@@ -17,45 +17,45 @@ fn with_key(stage: &Stage, key: &str) -> Vec<(&'static str, Call)> {
 
 #[test]
 fn p06_the_same_user_needs_no_key_and_what_it_sends_goes_nowhere() {
-    let stage = Stage::new();
-    stage.http().chat(MODEL, "x").send().ok();
+    let fixture = InferenceFixture::new();
+    fixture.http().chat(MODEL, "x").send().ok();
     for string in ["sk-anything", "dummy", "bitrouter-local", "x"] {
-        for (place, call) in with_key(&stage, string) {
-            let before = stage.provider.count();
+        for (place, call) in with_key(&fixture, string) {
+            let before = fixture.provider.count();
             call.send().ok();
-            let request = &stage.provider.exchange(before).request;
-            assert_eq!(request.key(), Some(stage.key.as_str()), "{place}");
+            let request = &fixture.provider.exchange(before).request;
+            assert_eq!(request.key(), Some(fixture.key.as_str()), "{place}");
             if string.len() > 1 {
                 assert!(!String::from_utf8_lossy(&request.head).contains(string), "{place} {string}");
             }
         }
     }
     for path in ["/v1/models", "/health"] {
-        stage.http().get(path).send().ok();
+        fixture.http().get(path).send().ok();
     }
 }
 
 #[test]
 fn p06_a_key_of_ours_that_is_not_valid_is_never_treated_as_none() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for key in ["brk_0123456789abcdef", "bra_0123456789abcdef"] {
-        for (place, call) in with_key(&stage, key) {
+        for (place, call) in with_key(&fixture, key) {
             let answer = call.send();
             assert_eq!(answer.status, 401, "{place}: {}", answer.text());
             answer.refused(401, "invalid_api_key");
         }
     }
-    let two = stage.http().chat(MODEL, "x").bearer("brk_one").header("x-api-key", "brk_two").send();
+    let two = fixture.http().chat(MODEL, "x").bearer("brk_one").header("x-api-key", "brk_two").send();
     assert_eq!(two.status, 400, "{}", two.text());
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn p06_another_user_is_refused_whatever_it_presents() {
-    let stage = Stage::new();
-    let Some(foreign) = stage.world.user().foreign() else { return };
+    let fixture = InferenceFixture::new();
+    let Some(foreign) = fixture.world.user().foreign() else { return };
     for user in [foreign, User::root()] {
-        let http = stage.http().as_user(user);
+        let http = fixture.http().as_user(user);
         http.chat(MODEL, "x").send().refused(403, "peer_not_allowed");
         http.chat(MODEL, "x").bearer("sk-anything").send().refused(403, "peer_not_allowed");
         http.get("/v1/models").send().refused(403, "peer_not_allowed");
@@ -64,17 +64,17 @@ fn p06_another_user_is_refused_whatever_it_presents() {
         http.chat(MODEL, "x").bearer("brk_0123").send().refused(401, "invalid_api_key");
         http.get("/health").send().ok();
     }
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn p06_another_user_is_refused_on_ipv6_too() {
-    let stage = Stage::new();
-    let Some(foreign) = stage.world.user().foreign() else { return };
-    let addr = format!("[::1]:{}", stage.daemon.port()).parse().expect("an address");
-    let http = stage.http().at(addr);
+    let fixture = InferenceFixture::new();
+    let Some(foreign) = fixture.world.user().foreign() else { return };
+    let addr = format!("[::1]:{}", fixture.daemon.port()).parse().expect("an address");
+    let http = fixture.http().at(addr);
     if http.try_connect().is_err() {
-        return reach::lacks("IPv6");
+        return shared_files::lacks("IPv6");
     }
     http.chat(MODEL, "x").send().ok();
     http.as_user(foreign).chat(MODEL, "x").send().refused(403, "peer_not_allowed");
@@ -82,15 +82,15 @@ fn p06_another_user_is_refused_on_ipv6_too() {
 
 #[test]
 fn p06_the_answer_holds_for_the_whole_connection_and_for_each_one_alone() {
-    let stage = Stage::new();
-    let Some(foreign) = stage.world.user().foreign() else { return };
+    let fixture = InferenceFixture::new();
+    let Some(foreign) = fixture.world.user().foreign() else { return };
     // Many connections of both users at once: no answer may be mixed up.
-    let other = stage.http().as_user(foreign);
+    let other = fixture.http().as_user(foreign);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    assert_eq!(stage.http().get("/v1/models").send().status, 200);
+                    assert_eq!(fixture.http().get("/v1/models").send().status, 200);
                     assert_eq!(other.get("/v1/models").send().status, 403);
                 }
             });
@@ -100,15 +100,15 @@ fn p06_the_answer_holds_for_the_whole_connection_and_for_each_one_alone() {
 
 #[test]
 fn p06_keyless_never_needs_a_key_from_everybody() {
-    let stage = Stage::with("[server]\nkeyless = \"never\"\n");
-    for call in [stage.http().chat(MODEL, "x"), stage.http().chat(MODEL, "x").bearer("anything")] {
+    let fixture = InferenceFixture::with("[server]\nkeyless = \"never\"\n");
+    for call in [fixture.http().chat(MODEL, "x"), fixture.http().chat(MODEL, "x").bearer("anything")] {
         let answer = call.send();
         let code = answer.error()["code"].as_str().unwrap_or_default().to_owned();
         let refused = matches!((answer.status, code.as_str()), (403, "peer_not_allowed") | (401, "api_key_required"));
         assert!(refused, "{} {}", answer.status, answer.text());
     }
-    stage.http().get("/health").send().ok();
-    assert_eq!(stage.provider.count(), 0);
+    fixture.http().get("/health").send().ok();
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn p06_a_daemon_that_nobody_could_be_told_from_does_not_start() {
     let world = World::new();
     let Some(unnamed) = world.user().unnamed() else { return };
     // The world belongs to somebody else: it is not looked at before this is said.
-    let mut command = world.bare_command(reach::binary());
+    let mut command = world.bare_command(shared_files::binary());
     command.current_dir("/").args(["serve", "--demo", "--listen", "127.0.0.1:0"]);
     unnamed.apply(&mut command);
     let output = command.output().expect("run it");

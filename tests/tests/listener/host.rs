@@ -1,6 +1,6 @@
 //! P6: the endpoint answers only a `Host` that is its own, whatever the spelling. (The class of CVE-2024-28224.)
 
-use bitrouter_tests::{End, Stage, World, reach};
+use bitrouter_tests::{End, InferenceFixture, World, shared_files};
 
 #[test]
 fn p06_only_our_own_host_is_answered() {
@@ -83,12 +83,12 @@ fn p06_a_missing_or_second_host_and_a_mismatch_are_refused() {
 
 #[test]
 fn p06_another_host_can_be_allowed() {
-    let stage = Stage::with("[server]\nallow_hosts = [\"tunnel.example:8443\", \"box.local\"]\n");
+    let fixture = InferenceFixture::with("[server]\nallow_hosts = [\"tunnel.example:8443\", \"box.local\"]\n");
     for host in ["tunnel.example:8443", "TUNNEL.example:8443", "box.local"] {
-        stage.http().get("/health").host(host).send().ok();
+        fixture.http().get("/health").host(host).send().ok();
     }
     for host in ["tunnel.example", "tunnel.example:8444", "x.box.local", "box.local."] {
-        stage.http().get("/health").host(host).send().refused(403, "host_not_allowed");
+        fixture.http().get("/health").host(host).send().refused(403, "host_not_allowed");
     }
 }
 
@@ -97,7 +97,7 @@ fn p06_ipv6_loopback_is_served_where_it_is_present() {
     let world = World::new();
     let daemon = world.demo();
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        return reach::lacks("IPv6");
+        return shared_files::lacks("IPv6");
     }
     let addr = format!("[::1]:{}", daemon.port()).parse().expect("an address");
     daemon.http().at(addr).get("/health").send().ok();

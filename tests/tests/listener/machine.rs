@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path};
 
-use bitrouter_tests::{Output, User, World, reach, wait};
+use bitrouter_tests::{Output, User, World, shared_files, wait};
 
 const UNSHARE: &str = "/usr/bin/unshare";
 
@@ -10,7 +10,7 @@ const UNSHARE: &str = "/usr/bin/unshare";
 fn p06_a_machine_without_ipv6_is_served_on_ipv4() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("the right to a network of its own");
+        return shared_files::lacks("the right to a network of its own");
     }
     let uid = world.user().uid();
     let become_user = format!("setpriv --reuid={uid} --regid={uid} --clear-groups");
@@ -19,10 +19,10 @@ fn p06_a_machine_without_ipv6_is_served_on_ipv4() {
          exec {become_user} \"$BITROUTER\" serve --demo --listen 127.0.0.1:0"
     );
     let run = world.program(Path::new(UNSHARE), ["--net", "/bin/sh", "-c", &script]).as_user(User::root());
-    let mut process = run.env("BITROUTER", reach::binary()).spawn();
+    let mut process = run.env("BITROUTER", shared_files::binary()).spawn();
     wait::holds("an end or readiness", || process.status().is_some() || world.daemon_file().is_some());
     if process.status().is_some() {
-        return reach::lacks("a network namespace whose IPv6 can be switched off");
+        return shared_files::lacks("a network namespace whose IPv6 can be switched off");
     }
     let status = world.until_running();
     let addr: SocketAddr = status["listen"][0].as_str().expect("an address").parse().expect("an address");
@@ -53,7 +53,7 @@ fn p06_a_caller_in_a_user_namespace_is_who_it_is_outside() {
     };
     let own = call(world.user(), &[]);
     if own.stderr.contains("unshare") {
-        return reach::lacks("user namespaces");
+        return shared_files::lacks("user namespaces");
     }
     // Inside it is the overflow uid, or root; outside it is the daemon's user all the same.
     for more in [&[][..], &["--map-root-user"]] {
@@ -71,7 +71,7 @@ fn p06_a_caller_in_a_user_namespace_is_who_it_is_outside() {
 fn running_as_root_works_and_is_said_once() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("root");
+        return shared_files::lacks("root");
     }
     // Directories of root's own: another user's are refused.
     let home = tempfile::Builder::new().prefix("br").tempdir_in("/tmp").expect("a home");

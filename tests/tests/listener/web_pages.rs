@@ -1,11 +1,11 @@
 //! P6: a web page that the user happens to open can neither spend nor read anything. (The class of RUSTSEC-2026-0140.)
 
-use bitrouter_tests::{MODEL, Stage};
+use bitrouter_tests::{InferenceFixture, MODEL};
 
 #[test]
 fn p06_foreign_origins_are_refused() {
-    let stage = Stage::new();
-    let port = stage.daemon.port();
+    let fixture = InferenceFixture::new();
+    let port = fixture.daemon.port();
     let table = [
         (format!("http://127.0.0.1:{port}"), true),
         (format!("http://localhost:{port}"), true),
@@ -22,7 +22,7 @@ fn p06_foreign_origins_are_refused() {
         (String::new(), false),
     ];
     for (origin, allowed) in table {
-        let answer = stage.http().chat(MODEL, "x").header("origin", &origin).send();
+        let answer = fixture.http().chat(MODEL, "x").header("origin", &origin).send();
         if allowed {
             assert_eq!(answer.status, 200, "`{origin}`: {}", answer.text());
         } else {
@@ -31,12 +31,12 @@ fn p06_foreign_origins_are_refused() {
         }
         assert_ne!(answer.header("access-control-allow-origin"), Some("*"), "{origin}");
     }
-    assert_eq!(stage.provider.count(), 2);
+    assert_eq!(fixture.provider.count(), 2);
 }
 
 #[test]
 fn p06_sec_fetch_site_must_be_our_own() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for (site, allowed) in [
         ("same-origin", true),
         ("none", true),
@@ -46,22 +46,22 @@ fn p06_sec_fetch_site_must_be_our_own() {
         ("NONE", false),
         ("", false),
     ] {
-        let answer = stage.http().chat(MODEL, "x").header("sec-fetch-site", site).send();
+        let answer = fixture.http().chat(MODEL, "x").header("sec-fetch-site", site).send();
         assert_eq!(answer.status == 200, allowed, "`{site}`: {} {}", answer.status, answer.text());
         if !allowed {
             answer.refused(403, "origin_not_allowed");
         }
     }
     // Node's clients send the mode alone.
-    stage.http().chat(MODEL, "x").header("sec-fetch-mode", "cors").send().ok();
-    assert_eq!(stage.provider.count(), 3);
+    fixture.http().chat(MODEL, "x").header("sec-fetch-mode", "cors").send().ok();
+    assert_eq!(fixture.provider.count(), 3);
 }
 
 #[test]
 fn p06_what_a_page_can_send_without_asking_is_refused() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{"model":"openai:m","messages":[]}"#;
-    let post = || stage.http().post("/v1/chat/completions");
+    let post = || fixture.http().post("/v1/chat/completions");
     let evil = |call: bitrouter_tests::http::Call| {
         call.header("origin", "http://evil.example").header("sec-fetch-site", "cross-site")
     };
@@ -72,19 +72,19 @@ fn p06_what_a_page_can_send_without_asking_is_refused() {
     }
     // An image, a script, a WebSocket.
     for path in ["/v1/models", "/v1/chat/completions", "/metrics"] {
-        stage.http().get(path).header("sec-fetch-site", "cross-site").send().refused(403, "origin_not_allowed");
+        fixture.http().get(path).header("sec-fetch-site", "cross-site").send().refused(403, "origin_not_allowed");
     }
-    let socket = stage.http().get("/v1/responses").header("origin", "http://evil.example");
+    let socket = fixture.http().get("/v1/responses").header("origin", "http://evil.example");
     let socket = socket.header("connection", "Upgrade").header("upgrade", "websocket");
     socket.send().refused(403, "origin_not_allowed");
-    assert_eq!(stage.provider.count(), 0);
+    assert_eq!(fixture.provider.count(), 0);
 }
 
 #[test]
 fn p06_a_preflight_from_elsewhere_gets_no_permission() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let preflight = |origin: &str| {
-        let call = stage.http().request("OPTIONS", "/v1/chat/completions").header("origin", origin);
+        let call = fixture.http().request("OPTIONS", "/v1/chat/completions").header("origin", origin);
         call.header("access-control-request-method", "POST")
             .header("access-control-request-headers", "content-type")
             .send()
@@ -96,9 +96,9 @@ fn p06_a_preflight_from_elsewhere_gets_no_permission() {
 
 #[test]
 fn p06_an_allowed_origin_is_named_exactly() {
-    let stage = Stage::with("[server]\nallow_origins = [\"https://app.example\"]\n");
+    let fixture = InferenceFixture::with("[server]\nallow_origins = [\"https://app.example\"]\n");
     let origin = "https://app.example";
-    let call = stage.http().chat(MODEL, "x").header("origin", origin).header("sec-fetch-site", "cross-site");
+    let call = fixture.http().chat(MODEL, "x").header("origin", origin).header("sec-fetch-site", "cross-site");
     let answer = call.send();
     if answer.status == 200 {
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
@@ -114,31 +114,31 @@ fn p06_an_allowed_origin_is_named_exactly() {
         ("NONE", false),
         ("none, cross-site", false),
     ] {
-        let answer = stage.http().chat(MODEL, "x").header("origin", origin).header("sec-fetch-site", site).send();
+        let answer = fixture.http().chat(MODEL, "x").header("origin", origin).header("sec-fetch-site", site).send();
         if allowed {
             answer.ok();
         } else {
             answer.refused(403, "origin_not_allowed");
         }
     }
-    let answer = stage.http().chat(MODEL, "x").header("origin", origin).send().ok();
+    let answer = fixture.http().chat(MODEL, "x").header("origin", origin).send().ok();
     assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
     for other in ["https://app.example.evil", "http://app.example", "https://app.example:444", "https://APP.example."] {
-        stage.http().chat(MODEL, "x").header("origin", other).send().refused(403, "origin_not_allowed");
+        fixture.http().chat(MODEL, "x").header("origin", other).send().refused(403, "origin_not_allowed");
     }
 }
 
 #[test]
 fn p06_nothing_on_this_port_changes_the_daemon() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for path in
         ["/reload", "/stop", "/shutdown", "/quitquitquit", "/log", "/loglevel", "/env", "/debug/pprof/", "/config"]
     {
         for method in ["GET", "POST"] {
-            let call = stage.http().request(method, path);
+            let call = fixture.http().request(method, path);
             let call = if method == "POST" { call.json("{}") } else { call };
             call.send().refused(404, "not_found");
         }
     }
-    stage.http().get("/health").send().ok();
+    fixture.http().get("/health").send().ok();
 }

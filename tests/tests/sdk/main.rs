@@ -1,6 +1,6 @@
 //! Other people's clients: the official OpenAI SDK, and gRPC's own Python client on the control socket.
 
-use bitrouter_tests::{Provider, Stage, World, sdk};
+use bitrouter_tests::{InferenceFixture, Provider, World, sdk};
 
 #[test]
 fn openai_sdk_against_demo() {
@@ -11,22 +11,22 @@ fn openai_sdk_against_demo() {
 
 #[test]
 fn openai_sdk_against_a_provider() {
-    let stage = Stage::new();
-    sdk::run(&stage.world, "openai_provider.py", &[&stage.daemon.base_url()]);
+    let fixture = InferenceFixture::new();
+    sdk::run(&fixture.world, "openai_provider.py", &[&fixture.daemon.base_url()]);
     // The key that the SDK insists on never went further.
-    for number in 0..stage.provider.count() {
-        let exchange = stage.provider.exchange(number);
-        assert_eq!(exchange.request.key(), Some(stage.key.as_str()));
+    for number in 0..fixture.provider.count() {
+        let exchange = fixture.provider.exchange(number);
+        assert_eq!(exchange.request.key(), Some(fixture.key.as_str()));
         assert!(!String::from_utf8_lossy(&exchange.request.head).contains("sdk-dummy-key"));
     }
-    assert!(stage.provider.count() >= 4);
+    assert!(fixture.provider.count() >= 4);
 }
 
 #[test]
 fn openai_sdk_maps_every_error() {
-    let stage = Stage::new();
-    stage.provider.always(errors);
-    sdk::run(&stage.world, "openai_errors.py", &[&stage.daemon.base_url()]);
+    let fixture = InferenceFixture::new();
+    fixture.provider.always(errors);
+    sdk::run(&fixture.world, "openai_errors.py", &[&fixture.daemon.base_url()]);
 }
 
 /// A provider whose model names say what it does.

@@ -28,7 +28,8 @@ fn p03_a_crash_leaves_no_core() {
         // Even where its user wants cores.
         let script = "ulimit -c unlimited 2>/dev/null; exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0";
         let run = world.program("/bin/sh".as_ref(), ["-c", script]).env("OPENAI_API_KEY", &key);
-        let mut process = run.env("BITROUTER", bitrouter_tests::reach::binary()).env("BITROUTER_LOG", "trace").spawn();
+        let mut process =
+            run.env("BITROUTER", bitrouter_tests::shared_files::binary()).env("BITROUTER_LOG", "trace").spawn();
         let daemon = world.detached();
         daemon.http().chat("demo/echo", &key).send().ok();
         // A runtime that handles the signal to name a stack overflow ends at the second one.

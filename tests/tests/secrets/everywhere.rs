@@ -6,7 +6,8 @@ use std::{
 };
 
 use bitrouter_tests::{
-    Daemon, Gate, Provider, Reply, World, canary, logs, procfs, provider::Request, reach, terminal::Terminal, wait,
+    Daemon, Gate, Provider, Reply, World, canary, logs, procfs, provider::Request, shared_files, terminal::Terminal,
+    wait,
 };
 use rustix::process::Signal;
 
@@ -130,7 +131,7 @@ fn rotates(world: &World, daemon: &Daemon, secrets: &mut Secrets, config: &str) 
     }
     // The hook, as a real shell runs it.
     let hooked = secrets.one("hooked");
-    let binary = reach::binary().to_string_lossy().into_owned();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
     let variables = [("BITROUTER", binary.as_str()), ("PS1", "$ "), ("NEXT", hooked.as_str())];
     let window = Terminal::open(world, Path::new("/bin/bash"), &["--noprofile", "--norc", "-i"], &variables);
     window.run("eval \"$(\"$BITROUTER\" hook bash)\"");

@@ -1,6 +1,6 @@
 //! Nobody looks inside: not through `/proc`, not with a debugger, not even as the same user.
 
-use bitrouter_tests::{World, procfs, reach};
+use bitrouter_tests::{World, procfs, shared_files};
 
 #[test]
 fn p03_no_process_of_the_same_user_reads_its_environment_or_memory() {
@@ -8,7 +8,7 @@ fn p03_no_process_of_the_same_user_reads_its_environment_or_memory() {
     let key = world.canary("openai");
     let daemon = world.serve().arg("--demo").env("OPENAI_API_KEY", &key).start();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let pid = daemon.pid();
     for name in ["environ", "mem", "maps", "auxv", "stack"] {
@@ -27,7 +27,7 @@ fn p03_no_debugger_of_the_same_user_attaches() {
     let daemon = world.serve().arg("--demo").env("OPENAI_API_KEY", &key).start();
     let strace = std::path::Path::new("/usr/bin/strace");
     if !world.user().is_exclusive() || !strace.is_file() {
-        return reach::lacks("an ordinary uid of its own and strace");
+        return shared_files::lacks("an ordinary uid of its own and strace");
     }
     let pid = daemon.pid().to_string();
     let output = world.program("/usr/bin/timeout".as_ref(), ["5", "/usr/bin/strace", "-p", &pid]).run();

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, os::unix::process::ExitStatusExt as _, path::Path, time::Duration};
 
-use bitrouter_tests::{Provider, User, World, canary, logs, process, procfs, reach, wait};
+use bitrouter_tests::{Provider, User, World, canary, logs, process, procfs, shared_files, wait};
 use rustix::process::Signal;
 
 /// Whether a process of the daemon's own user can read this file.
@@ -39,7 +39,7 @@ fn p03_a_crash_leaves_no_core_and_no_word() {
         let key = world.canary("openai");
         // The shell allows cores, so that it is the daemon that forbids them.
         let script = "ulimit -c unlimited; exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0";
-        let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", reach::binary());
+        let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", shared_files::binary());
         let mut crashed = run.env("OPENAI_API_KEY", &key).spawn();
         let daemon = world.detached();
         daemon.http().chat("demo/echo", &key).send().ok();
@@ -67,7 +67,7 @@ fn p03_memory_that_runs_out_says_no_secret() {
     world.config(&provider.as_openai());
     // So little address space that something must fail: at start or under load, with a panic or an abort.
     let script = "ulimit -v 400000; exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0";
-    let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", reach::binary());
+    let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", shared_files::binary());
     let mut process = run.env("OPENAI_API_KEY", &key).env("BITROUTER_LOG", "trace").spawn();
     wait::holds("an end or an answer", || process.status().is_some() || world.daemon_file().is_some());
     if process.status().is_none() {
@@ -96,7 +96,7 @@ fn p03_memory_that_runs_out_says_no_secret() {
 fn p03_a_panic_prints_no_secret() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a uid of its own: the limit counts all processes of a user");
+        return shared_files::lacks("a uid of its own: the limit counts all processes of a user");
     }
     let (own, file) = (world.canary("openai"), world.canary("groq"));
     world.env_file(&format!("GROQ_API_KEY={file}\n"));
@@ -106,7 +106,7 @@ fn p03_a_panic_prints_no_secret() {
         let limit = format!("--nproc={threads}:{threads}");
         let uid = world.user().uid().to_string();
         let (user, group) = (format!("--reuid={uid}"), format!("--regid={uid}"));
-        let binary = reach::binary().to_string_lossy().into_owned();
+        let binary = shared_files::binary().to_string_lossy().into_owned();
         let owner = ["/usr/bin/setpriv", &user, &group, "--clear-groups"];
         let serve = [binary.as_str(), "serve", "--demo", "--listen", "127.0.0.1:0"];
         let args: Vec<&str> = [limit.as_str()].into_iter().chain(owner).chain(serve).collect();

@@ -1,7 +1,7 @@
 //! The way of a key from a shell to the daemon: never an argument, never in the environment of a child, never in the
 //! code that the shell runs.
 
-use bitrouter_tests::{World, canary, procfs, reach, terminal::Terminal, wait};
+use bitrouter_tests::{World, canary, procfs, shared_files, terminal::Terminal, wait};
 
 /// Every argument list that `strace` saw a shell start.
 fn arguments(trace: &std::path::Path) -> String {
@@ -25,7 +25,8 @@ fn p03_the_hook_passes_names_and_never_values() {
         let key = world.canary("pushed");
         let daemon = world.serve().start();
         let trace = world.path("home/trace");
-        let (file, binary) = (trace.to_string_lossy().into_owned(), reach::binary().to_string_lossy().into_owned());
+        let (file, binary) =
+            (trace.to_string_lossy().into_owned(), shared_files::binary().to_string_lossy().into_owned());
         let mut all = vec!["-f", "-qq", "-s", "4096", "-o", &file, "-e", "trace=execve", program];
         all.extend(args);
         let window = Terminal::open(
@@ -49,7 +50,7 @@ fn p03_reload_and_start_put_nothing_into_argument_lists_or_children() {
     let world = World::new();
     let key = world.canary("openai");
     let trace = world.path("home/trace");
-    let (file, binary) = (trace.to_string_lossy().into_owned(), reach::binary().to_string_lossy().into_owned());
+    let (file, binary) = (trace.to_string_lossy().into_owned(), shared_files::binary().to_string_lossy().into_owned());
     let mut pid = serde_json::Value::Null;
     for args in [&["start", "--demo", "--listen", "127.0.0.1:0"][..], &["reload"], &["restart"], &["status", "--json"]]
     {

@@ -12,7 +12,9 @@ use bitrouter_proto::wire::{
     ListNamesRequest, ListNamesResponse, PushRequest, PushResponse, SetLevelRequest, SetLevelResponse, StatusRequest,
     StatusResponse, Variable,
 };
-use bitrouter_tests::{Daemon, End, Provider, Reply, World, control::Control, openai, provider::Request, reach, wait};
+use bitrouter_tests::{
+    Daemon, End, Provider, Reply, World, control::Control, openai, provider::Request, shared_files, wait,
+};
 use rustix::process::Signal;
 
 /// The pause of each caller between two calls: a soak looks for what stays behind, not for speed.
@@ -184,7 +186,7 @@ fn change(daemon: &Daemon, turn: u64, keys: &[String], counts: &Counts) {
         0 => world.cli(["reload"]).expect_code(0),
         1 => {
             // Another terminal: a session of its own, which ends at once while its keys live on.
-            let binary = reach::binary().to_string_lossy().into_owned();
+            let binary = shared_files::binary().to_string_lossy().into_owned();
             let run = world.program(Path::new("/usr/bin/setsid"), ["--wait", &binary, "reload"]);
             run.env("OPENAI_API_KEY", pick(keys, turn)).run().expect_code(0);
         }
@@ -208,7 +210,7 @@ fn pick(keys: &[String], turn: u64) -> &str {
 #[track_caller]
 pub(crate) fn fill_sessions(world: &World, key: &str) {
     let script = "for _ in $(seq 1100); do setsid --wait \"$BITROUTER\" reload > /dev/null || exit 1; done";
-    let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", reach::binary());
+    let run = world.program(Path::new("/bin/sh"), ["-c", script]).env("BITROUTER", shared_files::binary());
     run.env("OPENAI_API_KEY", key).within(Duration::from_mins(5)).run().expect_code(0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitrouter_tests::{World, procfs, reach, terminal::Terminal, wait};
+use bitrouter_tests::{World, procfs, shared_files, terminal::Terminal, wait};
 use rustix::process::Signal;
 
 #[test]
@@ -41,7 +41,7 @@ fn p15_a_follower_leaves_with_its_terminal() {
     let world = World::new();
     world.cli(["start", "--demo", "--listen", "127.0.0.1:0"]).expect_code(0);
     let keep = world.detached();
-    let mut window = Terminal::open(&world, reach::binary(), &["logs", "-f"], &[]);
+    let mut window = Terminal::open(&world, shared_files::binary(), &["logs", "-f"], &[]);
     let call = |id: &str| drop(keep.http().chat("demo/echo", "x").header("x-bitrouter-request-id", id).send().ok());
     call("shown_1");
     window.until_contains("shown_1");
@@ -124,7 +124,7 @@ fn p15_tail_json_and_a_closed_pipe() {
     // `logs | head -1` ends quietly.
     let run = world
         .program(Path::new("/bin/sh"), ["-c", "\"$BITROUTER\" logs | head -n 1"])
-        .env("BITROUTER", reach::binary());
+        .env("BITROUTER", shared_files::binary());
     let output = run.run().with_code(0);
     assert_eq!((output.stdout.lines().count(), output.stderr.as_str()), (1, ""));
 }

@@ -1,7 +1,7 @@
 //! The log: one line per request with everything but secrets, streamed over the control API, its level changed at run
 //! time.
 
-use bitrouter_tests::{MODEL, Reply, Stage, World, logs, logs::member};
+use bitrouter_tests::{InferenceFixture, MODEL, Reply, World, logs, logs::member};
 use serde_json::Value;
 
 const FIELDS: [&str; 12] = [
@@ -19,15 +19,15 @@ const FIELDS: [&str; 12] = [
     "message",
 ];
 
-fn json_stage() -> Stage {
-    Stage::build("", |serve| serve.args(["--log-format", "json"]))
+fn json_fixture() -> InferenceFixture {
+    InferenceFixture::build("", |serve| serve.args(["--log-format", "json"]))
 }
 
 #[test]
 fn each_request_makes_one_line() {
-    let stage = json_stage();
-    let answer = stage.http().chat(MODEL, "x").send().ok();
-    let line = logs::wait_for(&stage.daemon, "request", 1)[0].clone();
+    let fixture = json_fixture();
+    let answer = fixture.http().chat(MODEL, "x").send().ok();
+    let line = logs::wait_for(&fixture.daemon, "request", 1)[0].clone();
     for field in FIELDS {
         let container = if line.get("fields").is_some() { &line["fields"] } else { &line };
         let optional = matches!(field, "error_code");
@@ -40,32 +40,32 @@ fn each_request_makes_one_line() {
     assert_eq!((member(&line, "cancelled"), member(&line, "error_code")), (&false.into(), &Value::Null));
     assert!(member(&line, "total_ms").is_number() && member(&line, "first_byte_ms").is_number(), "{line}");
 
-    stage.provider.next(Reply::stream().token("x").reset());
-    stage.stream().finish();
-    let line = logs::wait_for(&stage.daemon, "request", 2)[1].clone();
+    fixture.provider.next(Reply::stream().token("x").reset());
+    fixture.stream().finish();
+    let line = logs::wait_for(&fixture.daemon, "request", 2)[1].clone();
     assert_eq!((member(&line, "stream"), member(&line, "error_code")), (&true.into(), &"upstream_interrupted".into()));
 }
 
 #[test]
 fn tokens_are_read_from_a_stream() {
-    let stage = json_stage();
+    let fixture = json_fixture();
     let usage = r#"{"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":22,"total_tokens":33}}"#;
-    stage.provider.next(Reply::stream().token("x").event(usage).event("[DONE]").end().cut_every(5));
-    stage.stream().finish().ok();
-    let line = logs::wait_for(&stage.daemon, "request", 1)[0].clone();
+    fixture.provider.next(Reply::stream().token("x").event(usage).event("[DONE]").end().cut_every(5));
+    fixture.stream().finish().ok();
+    let line = logs::wait_for(&fixture.daemon, "request", 1)[0].clone();
     assert_eq!((member(&line, "input_tokens"), member(&line, "output_tokens")), (&11.into(), &22.into()), "{line}");
 }
 
 #[test]
 fn logs_shows_the_ring_and_follows_it() {
-    let stage = Stage::new();
-    stage.http().chat(MODEL, "x").send().ok();
-    let shown = stage.world.cli(["logs"]).with_code(0);
+    let fixture = InferenceFixture::new();
+    fixture.http().chat(MODEL, "x").send().ok();
+    let shown = fixture.world.cli(["logs"]).with_code(0);
     assert!(shown.stdout.contains("request"), "{}", shown.text());
-    let follow = stage.world.command(["logs", "-f"]).spawn();
+    let follow = fixture.world.command(["logs", "-f"]).spawn();
     follow.stdout().until("the ring", |text| text.contains("request"));
     let id = "followed_1";
-    stage.http().chat(MODEL, "x").header("x-bitrouter-request-id", id).send().ok();
+    fixture.http().chat(MODEL, "x").header("x-bitrouter-request-id", id).send().ok();
     follow.stdout().until_contains(id);
 }
 
@@ -82,24 +82,24 @@ fn a_detached_daemon_logs_to_its_file() {
 
 #[test]
 fn the_level_changes_at_run_time() {
-    let stage = json_stage();
-    stage.world.cli(["logs", "--level", "error"]).expect_code(0);
-    stage.http().chat(MODEL, "x").header("x-bitrouter-request-id", "quiet_1").send().ok();
-    stage.world.cli(["logs", "--level", "debug"]).expect_code(0);
-    stage.http().chat(MODEL, "x").header("x-bitrouter-request-id", "loud_1").send().ok();
-    let text = stage.daemon.stderr().until_contains("loud_1");
+    let fixture = json_fixture();
+    fixture.world.cli(["logs", "--level", "error"]).expect_code(0);
+    fixture.http().chat(MODEL, "x").header("x-bitrouter-request-id", "quiet_1").send().ok();
+    fixture.world.cli(["logs", "--level", "debug"]).expect_code(0);
+    fixture.http().chat(MODEL, "x").header("x-bitrouter-request-id", "loud_1").send().ok();
+    let text = fixture.daemon.stderr().until_contains("loud_1");
     assert!(!text.contains("quiet_1"), "{text}");
-    let output = stage.world.cli(["logs", "--level", "shout"]).with_code(1);
+    let output = fixture.world.cli(["logs", "--level", "shout"]).with_code(1);
     assert!(output.stderr.contains("shout"), "{}", output.stderr);
 }
 
 #[test]
 fn control_characters_cannot_forge_a_line() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let body = r#"{"model":"openai:m\n2026-01-01T00:00:00Z ERROR forged\u001b[31m","messages":[]}"#;
-    stage.http().post("/v1/chat/completions").json(body).send();
-    stage.http().chat(MODEL, "x").header("x-bitrouter-request-id", "after_it").send().ok();
-    let text = stage.daemon.stderr().until_contains("after_it");
+    fixture.http().post("/v1/chat/completions").json(body).send();
+    fixture.http().chat(MODEL, "x").header("x-bitrouter-request-id", "after_it").send().ok();
+    let text = fixture.daemon.stderr().until_contains("after_it");
     assert!(!text.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z")), "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }

@@ -1,9 +1,9 @@
 //! `/metrics`: the names that dashboards are built on, and labels that a caller cannot blow up.
 
-use bitrouter_tests::{Gate, MODEL, Reply, Stage, wait};
+use bitrouter_tests::{Gate, InferenceFixture, MODEL, Reply, wait};
 
-fn metrics(stage: &Stage) -> String {
-    stage.http().get("/metrics").send().ok().text()
+fn metrics(fixture: &InferenceFixture) -> String {
+    fixture.http().get("/metrics").send().ok().text()
 }
 
 /// The value of the first sample whose line starts with `name` and contains all `labels`.
@@ -17,15 +17,15 @@ fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
 
 #[test]
 fn every_promised_metric_is_there() {
-    let stage = Stage::new();
-    stage.http().chat(MODEL, "x").send().ok();
-    stage.http().chat("nope", "x").send();
+    let fixture = InferenceFixture::new();
+    fixture.http().chat(MODEL, "x").send().ok();
+    fixture.http().chat("nope", "x").send();
     wait::holds("the count", || {
-        let text = metrics(&stage);
+        let text = metrics(&fixture);
         let labels = ["provider=\"openai\"", "model=\"other\"", "status=\"200\""];
         value(&text, "bitrouter_requests_total", &labels) == Some(1.0)
     });
-    let text = metrics(&stage);
+    let text = metrics(&fixture);
     for name in ["bitrouter_request_seconds_count", "bitrouter_first_byte_seconds_count"] {
         assert!(value(&text, name, &[]).is_some_and(|count| count >= 1.0), "{name}:\n{text}");
     }
@@ -41,23 +41,23 @@ fn every_promised_metric_is_there() {
 
 #[test]
 fn requests_in_flight_are_counted_up_and_down() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let gate = Gate::new();
-    stage.provider.next(Reply::stream().token("first").gate(&gate).done());
-    let mut open = stage.stream();
+    fixture.provider.next(Reply::stream().token("first").gate(&gate).done());
+    let mut open = fixture.stream();
     open.until_contains("\"first\"");
-    assert_eq!(value(&metrics(&stage), "bitrouter_in_flight", &[]), Some(1.0));
+    assert_eq!(value(&metrics(&fixture), "bitrouter_in_flight", &[]), Some(1.0));
     drop(open);
-    wait::holds("zero", || value(&metrics(&stage), "bitrouter_in_flight", &[]) == Some(0.0));
+    wait::holds("zero", || value(&metrics(&fixture), "bitrouter_in_flight", &[]) == Some(0.0));
 }
 
 #[test]
 fn a_model_that_no_registry_lists_is_labelled_other() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for number in 0..20 {
-        stage.http().chat(&format!("openai:made-up-{number}"), "x").send().ok();
+        fixture.http().chat(&format!("openai:made-up-{number}"), "x").send().ok();
     }
-    let text = metrics(&stage);
+    let text = metrics(&fixture);
     assert!(!text.contains("made-up"), "{text}");
     assert_eq!(value(&text, "bitrouter_requests_total", &["model=\"other\""]), Some(20.0), "{text}");
 }

@@ -50,14 +50,14 @@ fn p13_a_name_that_does_not_resolve() {
     let scene =
         Scene::build(&format!("https://{name}/v1"), "", |serve| serve.env("NO_PROXY", "*").env("no_proxy", "*"));
     unreachable(&scene, UNAVAILABLE.0, UNAVAILABLE.1);
-    assert_eq!(scene.world.trap().take(), Vec::<String>::new());
+    assert_eq!(scene.world.network_trap().take(), Vec::<String>::new());
 }
 
 #[test]
 fn p13_a_proxy_that_refuses_the_tunnel() {
     let scene = Scene::at("https://nonexistent.invalid/v1", "");
     unreachable(&scene, UNAVAILABLE.0, UNAVAILABLE.1);
-    let hits = scene.world.trap().take();
+    let hits = scene.world.network_trap().take();
     assert!(!hits.is_empty(), "the proxy was not asked");
     for hit in hits {
         assert!(hit.starts_with("CONNECT nonexistent.invalid:443 "), "{hit}");

@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use bitrouter_tests::{World, process::Process, procfs, reach, wait};
+use bitrouter_tests::{World, process::Process, procfs, shared_files, wait};
 
 /// A daemon under a shell that changed its limits first.
 #[track_caller]
 fn limited(world: &World, limits: &str, verb: &str) -> Process {
     // Without the trap the kernel would end the process at the first byte too many.
     let script = format!("trap '' XFSZ; {limits}; exec \"$BITROUTER\" {verb} --demo --listen 127.0.0.1:0");
-    world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", reach::binary()).spawn()
+    world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", shared_files::binary()).spawn()
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn p15_a_log_file_that_cannot_grow_stops_nothing() {
 fn p15_a_reader_of_stderr_that_left_stops_nothing() {
     let world = World::new();
     let script = "\"$BITROUTER\" serve --demo --listen 127.0.0.1:0 2>&1 | head -n 1";
-    let reader = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", reach::binary()).spawn();
+    let reader = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", shared_files::binary()).spawn();
     let daemon = world.detached();
     for _ in 0..20 {
         daemon.http().chat("demo/echo", "x").send().ok();
@@ -48,7 +48,7 @@ fn p15_a_reader_of_stderr_that_left_stops_nothing() {
 fn p15_closed_standard_descriptors_stop_nothing() {
     let world = World::new();
     let script = "exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0 <&- >&- 2>&-";
-    let process = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", reach::binary()).spawn();
+    let process = world.program("/bin/sh".as_ref(), ["-c", script]).env("BITROUTER", shared_files::binary()).spawn();
     let daemon = world.detached();
     assert_eq!(daemon.pid(), process.pid());
     for _ in 0..20 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bitrouter_tests::{
-    End, MODEL, Provider, Reply, Stage, World, logs,
+    End, InferenceFixture, MODEL, Provider, Reply, World, logs,
     provider::{Absent, Step},
 };
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn interrupted(name: &str, answer: &bitrouter_tests::Answer, code: &str) {
 
 #[test]
 fn p13_a_stream_that_breaks_ends_in_an_error_event() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let before = || Reply::stream().token("before");
     let head = [("content-type", "text/event-stream")];
     let table = [
@@ -51,17 +51,17 @@ fn p13_a_stream_that_breaks_ends_in_an_error_event() {
         }),
     ];
     for (name, reply) in table {
-        stage.provider.next(reply);
-        let answer = stage.stream().finish();
+        fixture.provider.next(reply);
+        let answer = fixture.stream().finish();
         // The half character is passed on as it came; everything else must be text.
         interrupted(name, &answer, "upstream_interrupted");
     }
-    assert_eq!(stage.http().chat(MODEL, "x").send().ok().status, 200, "the next call works");
+    assert_eq!(fixture.http().chat(MODEL, "x").send().ok().status, 200, "the next call works");
 }
 
 #[test]
 fn p13_an_answer_that_breaks_before_its_first_byte_is_502() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let table = [
         ("reset at once", Reply::nothing().reset()),
         ("closed at once", Reply::nothing().close()),
@@ -72,21 +72,21 @@ fn p13_an_answer_that_breaks_before_its_first_byte_is_502() {
     ];
     for (name, reply) in table {
         for stream in [false, true] {
-            let before = stage.provider.count();
-            stage.provider.next(reply.clone());
-            let call = if stream { stage.http().chat_stream(MODEL, "x") } else { stage.http().chat(MODEL, "x") };
+            let before = fixture.provider.count();
+            fixture.provider.next(reply.clone());
+            let call = if stream { fixture.http().chat_stream(MODEL, "x") } else { fixture.http().chat(MODEL, "x") };
             let answer = call.send();
             assert_eq!((answer.status, answer.end), (502, End::Complete), "{name}: {}", answer.text());
             let code = answer.error()["code"].as_str().unwrap_or_default().to_owned();
             assert!(code.starts_with("upstream_"), "{name}: {code}");
-            assert_eq!(stage.provider.count(), before + 1, "{name}: it was sent again, and may be charged twice");
+            assert_eq!(fixture.provider.count(), before + 1, "{name}: it was sent again, and may be charged twice");
         }
     }
 }
 
 #[test]
 fn an_answer_that_breaks_after_its_first_byte_is_never_a_whole_one() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
     let table = [
         ("length, closed", Reply::raw(head).send("{\"id\":\"x").close()),
@@ -98,8 +98,8 @@ fn an_answer_that_breaks_after_its_first_byte_is_never_a_whole_one() {
         ),
     ];
     for (name, reply) in table {
-        stage.provider.next(reply);
-        let answer = stage.http().chat(MODEL, "x").send();
+        fixture.provider.next(reply);
+        let answer = fixture.http().chat(MODEL, "x").send();
         if answer.status == 502 {
             answer.error();
         } else {
@@ -139,12 +139,16 @@ fn a_kept_connection_that_the_provider_closed_costs_the_caller_nothing() {
 
 #[test]
 fn connections_to_a_provider_are_kept() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for _ in 0..10 {
-        stage.http().chat(MODEL, "x").send().ok();
-        stage.stream().finish().ok();
+        fixture.http().chat(MODEL, "x").send().ok();
+        fixture.stream().finish().ok();
     }
-    assert!(stage.provider.connections() <= 3, "{} connections for 20 calls one by one", stage.provider.connections());
+    assert!(
+        fixture.provider.connections() <= 3,
+        "{} connections for 20 calls one by one",
+        fixture.provider.connections()
+    );
 }
 
 /// What a caller that speaks HTTP/1.0 is told when a reply ends: all bytes, and whether the end was a reset.
@@ -156,20 +160,20 @@ fn read_to_end(mut stream: std::net::TcpStream) -> (String, bool) {
 
 #[test]
 fn p13_a_provider_that_speaks_http_1_0_is_cut_like_any_other() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let head = "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n";
     for (name, reply) in [
         ("closed", Reply::raw(head).send("{\"a\":\"xxxxx").then(pause()).close()),
         ("reset", Reply::raw(head).send("{\"a\":\"xxxxx").then(pause()).reset()),
     ] {
-        stage.provider.next(reply);
-        let answer = stage.http().chat(MODEL, "x").send();
+        fixture.provider.next(reply);
+        let answer = fixture.http().chat(MODEL, "x").send();
         assert!(matches!(answer.end, End::Truncated | End::Reset), "{name}: {:?} {}", answer.end, answer.text());
     }
     let refusal = "HTTP/1.0 429 Slow\r\ncontent-type: application/json\r\nretry-after: 3\r\n\r\n{\"error\":1}";
     for (status, reply) in [(200, format!("{head}{{\"whole\":1}}")), (429, refusal.to_owned())] {
-        stage.provider.next(Reply::raw(reply).close());
-        let mut stream = stage.http().chat(MODEL, "x").fire();
+        fixture.provider.next(Reply::raw(reply).close());
+        let mut stream = fixture.http().chat(MODEL, "x").fire();
         let mut line = [0; 12];
         std::io::Read::read_exact(&mut stream, &mut line).expect("a status line");
         assert_eq!(String::from_utf8_lossy(&line), format!("HTTP/1.1 {status}"));
@@ -178,16 +182,16 @@ fn p13_a_provider_that_speaks_http_1_0_is_cut_like_any_other() {
 
 #[test]
 fn p13_a_caller_that_speaks_http_1_0_sees_a_cut_reply_as_a_reset() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let json = [("content-type", "application/json")];
-    let bytes = stage.http().chat(MODEL, "x").bytes();
+    let bytes = fixture.http().chat(MODEL, "x").bytes();
     let bytes = String::from_utf8(bytes).expect("text").replacen("HTTP/1.1", "HTTP/1.0", 1);
     for (cut, reply) in [
         (true, Reply::stream_with(200, &json).piece("{\"a\":\"xxxxx").then(pause()).close()),
         (false, Reply::stream_with(200, &json).piece("{\"whole\":1}").end()),
     ] {
-        stage.provider.next(reply);
-        let mut stream = stage.http().connect();
+        fixture.provider.next(reply);
+        let mut stream = fixture.http().connect();
         std::io::Write::write_all(&mut stream, bytes.as_bytes()).expect("send");
         let (text, reset) = read_to_end(stream);
         assert_eq!(reset, cut, "{text}");
@@ -196,17 +200,19 @@ fn p13_a_caller_that_speaks_http_1_0_sees_a_cut_reply_as_a_reset() {
 
 #[test]
 fn p13_a_length_beside_chunks_cuts_nothing() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     let head =
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n";
-    stage.provider.next(Reply::raw(format!("{head}7\r\n{{\"a\":1}}\r\n0\r\n\r\n")));
-    let answer = stage.http().chat(MODEL, "x").send().ok();
+    fixture.provider.next(Reply::raw(format!("{head}7\r\n{{\"a\":1}}\r\n0\r\n\r\n")));
+    let answer = fixture.http().chat(MODEL, "x").send().ok();
     assert_eq!((answer.text().as_str(), answer.header("content-length")), ("{\"a\":1}", None));
 }
 
 #[test]
 fn p13_after_done_nothing_can_break() {
-    let stage = Stage::build("[timeouts]\nbetween_chunks = \"300ms\"\n", |serve| serve.args(["--log-format", "json"]));
+    let fixture = InferenceFixture::build("[timeouts]\nbetween_chunks = \"300ms\"\n", |serve| {
+        serve.args(["--log-format", "json"])
+    });
     let done = || Reply::stream().token("all of it").event("[DONE]");
     for (name, reply) in [
         ("closed", done().then(pause()).close()),
@@ -216,52 +222,52 @@ fn p13_after_done_nothing_can_break() {
         ("half an event and the last chunk", done().piece(": by").end()),
         ("stalled", done().stall()),
     ] {
-        stage.provider.next(reply);
-        let answer = stage.stream().finish().ok();
+        fixture.provider.next(reply);
+        let answer = fixture.stream().finish().ok();
         let events = answer.events();
         assert!(answer.text().contains("all of it"), "{name}");
         assert_eq!(events.iter().position(|event| event == "[DONE]"), Some(1), "{name}: {events:?}");
         assert!(!answer.text().contains("\"error\""), "{name}: {}", answer.text());
     }
-    let lines = logs::wait_for(&stage.daemon, "request", 6);
+    let lines = logs::wait_for(&fixture.daemon, "request", 6);
     assert!(lines.iter().all(|line| logs::member(line, "error_code").is_null()), "{lines:?}");
     // A text that says so is no end.
-    stage.provider.next(Reply::stream().token("before").token("data: [DONE]").then(pause()).close());
-    let text = stage.stream().finish().ok().text();
+    fixture.provider.next(Reply::stream().token("before").token("data: [DONE]").then(pause()).close());
+    let text = fixture.stream().finish().ok().text();
     assert!(text.contains("upstream_interrupted"), "{text}");
 }
 
 #[test]
 fn p13_a_stream_that_ends_inside_an_event_is_broken_however_orderly() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for half in ["data: {\"par", "data: {\"par\n", "dat", "data: [DO", "event: x\n", "data: {\"a\":\ndata: 1"] {
-        stage.provider.next(Reply::stream().token("before").piece(half).end());
-        let answer = stage.stream().finish();
+        fixture.provider.next(Reply::stream().token("before").piece(half).end());
+        let answer = fixture.stream().finish();
         interrupted(half, &answer, "upstream_interrupted");
         assert_eq!(answer.events().len(), 2, "{half:?} was passed on: {}", answer.text());
     }
     for whole in
         ["data: [DONE]", "data: [DONE]\n", "data: {\"a\":1}", "data: {\"a\":1}\r\n", ": bye", "data: text\n", ""]
     {
-        stage.provider.next(Reply::stream().piece("data: {}\n\n").piece(whole).end());
-        assert_eq!(stage.stream().finish().ok().text(), format!("data: {{}}\n\n{whole}"));
+        fixture.provider.next(Reply::stream().piece("data: {}\n\n").piece(whole).end());
+        assert_eq!(fixture.stream().finish().ok().text(), format!("data: {{}}\n\n{whole}"));
     }
 }
 
 #[test]
 fn p13_a_stream_that_does_not_say_so_breaks_like_one_that_does() {
-    let stage = Stage::new();
+    let fixture = InferenceFixture::new();
     for headers in [&[][..], &[("content-type", "text/plain")]] {
         for cut in [Reply::close, Reply::reset] {
             let reply = Reply::stream_with(200, headers).token("before").piece("data: {\"par").then(pause());
-            stage.provider.next(cut(reply));
-            interrupted("no event stream by name", &stage.stream().finish(), "upstream_interrupted");
+            fixture.provider.next(cut(reply));
+            interrupted("no event stream by name", &fixture.stream().finish(), "upstream_interrupted");
         }
-        stage.provider.next(Reply::stream_with(200, headers).token("x").done());
-        assert!(stage.stream().finish().ok().text().ends_with("data: [DONE]\n\n"));
+        fixture.provider.next(Reply::stream_with(200, headers).token("x").done());
+        assert!(fixture.stream().finish().ok().text().ends_with("data: [DONE]\n\n"));
     }
     // Any other text is cut, as it always was: an event would be part of it.
-    stage.provider.next(Reply::stream_with(200, &[]).piece("plain").then(pause()).close());
-    let answer = stage.stream().finish();
+    fixture.provider.next(Reply::stream_with(200, &[]).piece("plain").then(pause()).close());
+    let answer = fixture.stream().finish();
     assert!(matches!(answer.end, End::Truncated | End::Reset) && answer.text() == "plain", "{:?}", answer.end);
 }

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::Command};
 
-use bitrouter_tests::{Client, World, acting, hostile::raise_descriptors, process::Process, reach, wait};
+use bitrouter_tests::{Client, World, as_uid, hostile::raise_descriptors, process::Process, shared_files, wait};
 use serde_json::Value;
 
 /// A daemon that may have written no `daemon.json`: it is found by its socket in the runtime directory.
@@ -17,7 +17,8 @@ impl Found {
     #[track_caller]
     fn start(world: &World, before: &str) -> Self {
         let script = format!("{before} exec \"$BITROUTER\" serve --demo --listen 127.0.0.1:0 --log-format json");
-        let process = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", reach::binary()).spawn();
+        let process =
+            world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", shared_files::binary()).spawn();
         let addr: SocketAddr =
             world.until_running()["listen"][0].as_str().expect("listen").parse().expect("an address");
         Self { process, world: world.clone(), http: Client::new(addr, world.user()) }
@@ -83,7 +84,7 @@ fn p15_a_state_directory_on_a_full_disk() {
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&state).output();
     if !mount.is_ok_and(|output| output.status.success()) {
         // Only root may mount; the row before shows the same by a limit.
-        return reach::lacks("the right to mount");
+        return shared_files::lacks("the right to mount");
     }
     let _mounted = Mounted(state);
     world.write("state/filler", "x");
@@ -109,7 +110,7 @@ fn p15_a_state_directory_that_became_read_only() {
 fn p15_a_state_directory_that_cannot_be_made() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let dir = std::fs::File::open(world.path("state")).expect("open");
     rustix::fs::fchmod(&dir, 0o500.into()).expect("fchmod");
@@ -126,7 +127,7 @@ fn p15_a_state_directory_that_cannot_be_made() {
 fn p15_a_log_file_that_cannot_grow() {
     let world = World::new();
     let script = format!("{NO_GROWTH} exec \"$BITROUTER\" start --demo --listen 127.0.0.1:0");
-    let run = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", reach::binary()).run();
+    let run = world.program("/bin/sh".as_ref(), ["-c", &script]).env("BITROUTER", shared_files::binary()).run();
     let status = world.cli(["status", "--json"]).with_code(0).json();
     run.expect_code(0);
     let addr: SocketAddr =
@@ -166,11 +167,11 @@ fn p05_a_runtime_directory_of_somebody_else() {
 fn p15_no_watch_left_for_env_files() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return reach::lacks("a second uid: the tests do not run as root");
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     // The kernel counts them per user; this thread takes all of the world's user.
     let most = usize::try_from(raise_descriptors()).unwrap_or(usize::MAX).saturating_sub(100);
-    let taken = acting::as_user(world.user(), || {
+    let taken = as_uid::run(world.user(), || {
         let mut taken = Vec::new();
         while let Ok(one) = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC) {
             taken.push(one);
@@ -181,7 +182,7 @@ fn p15_no_watch_left_for_env_files() {
         taken
     });
     if taken.len() > most {
-        return reach::lacks("a limit on watches that one process can reach");
+        return shared_files::lacks("a limit on watches that one process can reach");
     }
     world.env_file("GROQ_API_KEY=one\n");
     let found = Found::start(&world, "");

@@ -11,12 +11,12 @@ use std::{
 
 /// A proxy that refuses and remembers.
 #[derive(Debug)]
-pub struct Trap {
+pub struct NetworkTrap {
     addr: SocketAddr,
     hits: Arc<Mutex<Vec<String>>>,
 }
 
-impl Trap {
+impl NetworkTrap {
     /// Sets the trap.
     pub fn set() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the trap");
@@ -24,7 +24,7 @@ impl Trap {
         let hits = Arc::new(Mutex::new(Vec::new()));
         let book = Arc::clone(&hits);
         thread::Builder::new()
-            .name("trap".into())
+            .name("network trap".into())
             .spawn(move || {
                 for mut stream in listener.incoming().flatten() {
                     match first_line(&mut stream) {
@@ -45,7 +45,7 @@ impl Trap {
         format!("http://{}", self.addr)
     }
 
-    /// True where somebody called out since the last [`Trap::take`].
+    /// True where somebody called out since the last [`NetworkTrap::take`].
     pub fn is_sprung(&self) -> bool {
         !self.hits.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -56,7 +56,7 @@ impl Trap {
     }
 }
 
-impl Drop for Trap {
+impl Drop for NetworkTrap {
     fn drop(&mut self) {
         if let Ok(mut stream) = TcpStream::connect(self.addr) {
             stream.write_all(format!("{CLOSE}\r\n\r\n").as_bytes()).ok();

@@ -12,18 +12,18 @@ use crate::user::User;
 
 /// Runs `act` on a thread of its own that belongs to `user`. Where the tests cannot be anybody else, it runs as it is.
 #[track_caller]
-pub fn as_user<T: Send>(user: User, act: impl FnOnce() -> T + Send) -> T {
+pub fn run<T: Send>(user: User, act: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let acting = scope.spawn(move || {
-            become_user(user);
+        let thread = scope.spawn(move || {
+            switch_thread(user);
             act()
         });
-        acting.join().unwrap_or_else(|panic| resume_unwind(panic))
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
 /// Makes the calling thread belong to `user`, for good.
-pub(crate) fn become_user(user: User) {
+pub(crate) fn switch_thread(user: User) {
     if user.is_exclusive() {
         set_thread_groups(&[]).expect("setgroups");
         set_thread_gid(Gid::from_raw(user.uid())).expect("setgid");

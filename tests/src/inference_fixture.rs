@@ -8,12 +8,12 @@ use crate::{
     world::World,
 };
 
-/// A model that the stage's provider serves, as a caller names it.
+/// A model that the fixture's provider serves, as a caller names it.
 pub const MODEL: &str = "openai:m";
 
 /// Everything a test of the inference path needs.
 #[derive(Debug)]
-pub struct Stage {
+pub struct InferenceFixture {
     /// The daemon, with `OPENAI_API_KEY` in its environment.
     pub daemon: Daemon,
     /// What stands in for OpenAI.
@@ -24,13 +24,13 @@ pub struct Stage {
     pub world: World,
 }
 
-impl Default for Stage {
+impl Default for InferenceFixture {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Stage {
+impl InferenceFixture {
     /// The usual cast.
     #[track_caller]
     pub fn new() -> Self {

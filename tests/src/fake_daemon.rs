@@ -22,11 +22,11 @@ use prost::Message;
 use rustix::process::Signal;
 use tokio::{net::UnixListener, sync::Notify};
 
-use crate::{acting, process, process::Process, world::World};
+use crate::{as_uid, process, process::Process, world::World};
 
 /// A control server that is none of ours.
 #[derive(Debug)]
-pub struct Pretender {
+pub struct FakeDaemon {
     socket: PathBuf,
     state: Arc<State>,
     _body: Process,
@@ -41,7 +41,7 @@ struct State {
     ended: Notify,
 }
 
-impl Pretender {
+impl FakeDaemon {
     /// Listens at the world's usual socket as release `version` with protocol number `protocol`. Its process, as far
     /// as a client can tell, is an idle one that ends when `Stop` is called; nobody listens after that.
     #[track_caller]
@@ -54,9 +54,9 @@ impl Pretender {
         let (path, shared, user) = (socket.clone(), Arc::clone(&state), world.user());
         let (listening, is_listening) = std::sync::mpsc::sync_channel(1);
         thread::Builder::new()
-            .name("pretender".into())
+            .name("fake daemon".into())
             .spawn(move || {
-                acting::become_user(user);
+                as_uid::switch_thread(user);
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async move {
                     let listener = UnixListener::bind(&path).expect("bind");
@@ -66,8 +66,8 @@ impl Pretender {
                     std::fs::remove_file(&path).ok();
                 });
             })
-            .expect("a thread for the pretender");
-        is_listening.recv().expect("a pretender that listens");
+            .expect("a thread for the fake daemon");
+        is_listening.recv().expect("a fake daemon that listens");
         Self { socket, state, _body: body }
     }
 

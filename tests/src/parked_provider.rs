@@ -27,7 +27,7 @@ pub const PARKED: &str = "openai:parked";
 
 /// The provider.
 #[derive(Debug)]
-pub struct Parking {
+pub struct ParkedProvider {
     addr: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -40,7 +40,7 @@ struct Shared {
     keys: Mutex<BTreeMap<String, usize>>,
 }
 
-impl Parking {
+impl ParkedProvider {
     /// Starts it on a free port.
     pub fn start() -> Self {
         let shared = Arc::new(Shared {
@@ -53,7 +53,7 @@ impl Parking {
         listener.set_nonblocking(true).expect("nonblocking");
         let serving = Arc::clone(&shared);
         thread::Builder::new()
-            .name("parking".into())
+            .name("parked provider".into())
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async move {
@@ -66,7 +66,7 @@ impl Parking {
                             continue;
                         };
                         let shared = Arc::clone(&serving);
-                        tasks.spawn("parking connection", async move {
+                        tasks.spawn("parked provider connection", async move {
                             serve(stream, &shared).await;
                         });
                     }
