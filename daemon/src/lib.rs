@@ -3,7 +3,9 @@
 //! * [`lifecycle`]: parse → bind → ready → run → drain, and `start`'s detaching.
 //! * [`control`]: the gRPC services on the Unix socket. [`listener`]: the loopback HTTP endpoint and who may call it.
 //! * [`config`], [`environment`]: settings and provider keys as values; [`reload`] owns them and swaps them whole.
-//! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`agent`] ties them together.
+//! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`service_manager`]: what systemd
+//!   is told.
+//! * [`agent`]: the handles that lead to all of it ([`status`], [`phase`], [`log_control`] and those of the parts above).
 //!
 //! The journey of a key: a shell pushes it over [`control`] → [`reload`] lays it over env files and the environment →
 //! a new key ring → one swap in the gateway → the next request carries it.
@@ -14,12 +16,18 @@ pub mod agent;
 mod complaint;
 pub mod config;
 pub mod control;
+mod control_peer;
 pub mod environment;
 pub mod health;
 pub mod lifecycle;
 pub mod listener;
+mod log_control;
+mod phase;
 pub mod reload;
+pub mod service_manager;
+mod status;
 pub mod telemetry;
+mod uid;
 
 pub use environment::shipped_variable_names;
 pub use lifecycle::{Detached, ServeError, ServeOptions, Started, check, detach, holder as lock_holder, serve};

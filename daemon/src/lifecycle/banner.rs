@@ -8,7 +8,7 @@ use crate::health::Code;
 
 /// What the banner needs to know besides the status.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct BannerInput<'a> {
     /// Base URL of the endpoint, with `/v1`.
     pub(super) base_url: &'a str,
     /// A model that answers now, as `provider/model`.
@@ -18,11 +18,11 @@ pub(super) struct Facts<'a> {
 }
 
 /// The banner (pure).
-pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
+pub(super) fn text(status: &Status, input: BannerInput<'_>) -> String {
     let mut out = String::new();
     let version = bitrouter_proto::VERSION;
     let _ = writeln!(out, "bitrouter {version}\n");
-    let _ = writeln!(out, "  listening   {}", facts.base_url);
+    let _ = writeln!(out, "  listening   {}", input.base_url);
     for other in status.listen.iter().skip(1) {
         let _ = writeln!(out, "              http://{other}/v1");
     }
@@ -34,7 +34,7 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
         let _ = writeln!(out, "  {label:<11} {:<12} {from}", provider.id);
     }
     let program =
-        facts.own_path.map_or_else(|| "bitrouter".to_owned(), |path| shell::quoted(&path.display().to_string()));
+        input.own_path.map_or_else(|| "bitrouter".to_owned(), |path| shell::quoted(&path.display().to_string()));
     // What to do without a key stands below, at length.
     for warning in status.warnings.iter().filter(|warning| warning.code != Code::NoProviderKey.as_str()) {
         let cure = warning.command.as_deref().filter(|command| !warning.message.contains(command));
@@ -44,7 +44,7 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
         let line = line.replace("(bitrouter ", &format!("({program} "));
         let _ = writeln!(out, "  {:<11} {line}", warning.severity.as_str());
     }
-    let model = facts.model.filter(|model| is_plain(model));
+    let model = input.model.filter(|model| is_plain(model));
     if active.iter().all(|provider| provider.variable.is_none()) {
         let _ = write!(
             out,
@@ -58,7 +58,7 @@ pub(super) fn text(status: &Status, facts: Facts<'_>) -> String {
         out.push_str("\n  Call any model of a provider above by its name, as `provider/model`.\n");
     }
     if let Some(model) = model {
-        let base = facts.base_url;
+        let base = input.base_url;
         let url = shell::quoted(&format!("{base}/chat/completions"));
         let _ = write!(
             out,
@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn it_names_the_variable_and_the_lines_to_paste() {
-        let facts = Facts {
+        let input = BannerInput {
             base_url: "http://127.0.0.1:4356/v1",
             model: Some("openai/gpt-6-luna"),
             own_path: Some(Path::new("/opt/my tools/bitrouter")),
         };
-        let text = text(&status(Some("OPENAI_API_KEY")), facts);
+        let text = text(&status(Some("OPENAI_API_KEY")), input);
         for expected in [
             "key from OPENAI_API_KEY",
             "/run/user/1000/bitrouter/control.sock",
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn without_a_key_it_says_what_to_do() {
-        let facts = Facts { base_url: "http://127.0.0.1:4356/v1", model: None, own_path: None };
-        let text = text(&status(None), facts);
+        let input = BannerInput { base_url: "http://127.0.0.1:4356/v1", model: None, own_path: None };
+        let text = text(&status(None), input);
         assert!(
             text.contains("bitrouter reload") && text.contains("serve --demo") && text.contains("\nbitrouter status\n")
         );
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn every_command_carries_our_own_path_where_the_shell_does_not_know_us() {
         let own_path = Some(Path::new("/src/target/release/bitrouter"));
-        let facts = Facts { base_url: "http://127.0.0.1:4356/v1", model: None, own_path };
+        let input = BannerInput { base_url: "http://127.0.0.1:4356/v1", model: None, own_path };
         let mut status = status(None);
         status.warnings = vec![Warning {
             code: "reload_refused".to_owned(),
@@ -143,7 +143,7 @@ mod tests {
             command: Some("bitrouter reload".to_owned()),
             since: String::new(),
         }];
-        let text = text(&status, facts);
+        let text = text(&status, input);
         // Each `bitrouter VERB` stands behind the path.
         let bare = text.match_indices("bitrouter ").filter(|(at, _)| *at > 0 && !text[..*at].ends_with("/release/"));
         assert_eq!(bare.count(), 0, "{text}");
@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn a_name_that_a_shell_would_read_is_not_shown() {
         let hostile = Some("own/$(touch x)`'\"");
-        let facts = Facts { base_url: "http://[::1]:4356/v1", model: hostile, own_path: None };
-        assert!(!text(&status(Some("OPENAI_API_KEY")), facts).contains("touch"));
-        let shown = text(&status(Some("OPENAI_API_KEY")), Facts { model: Some("openai/x"), ..facts });
+        let input = BannerInput { base_url: "http://[::1]:4356/v1", model: hostile, own_path: None };
+        assert!(!text(&status(Some("OPENAI_API_KEY")), input).contains("touch"));
+        let shown = text(&status(Some("OPENAI_API_KEY")), BannerInput { model: Some("openai/x"), ..input });
         assert!(shown.contains("curl -s 'http://[::1]:4356/v1/chat/completions' "), "{shown}");
     }
 }

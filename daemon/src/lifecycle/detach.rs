@@ -3,31 +3,18 @@
 #![expect(unsafe_code, reason = "closing inherited descriptors after fork")]
 
 use std::{
-    fs::File,
-    io::{Read as _, Write as _},
     os::fd::{AsRawFd as _, OwnedFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bitrouter_proto::{clock, codes::exit};
+use bitrouter_proto::clock;
 use daemonize::{Daemonize, Outcome};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::lifecycle::{ServeError, ServeOptions, serve::serve_detached};
-
-/// How `start` ended, in the process that asked.
-#[derive(Debug)]
-pub enum Started {
-    /// The child answers on both sockets.
-    Ready {
-        /// Its process.
-        pid: u32,
-    },
-    /// It could not start.
-    Failed(ServeError),
-    /// It said nothing in time; it may still come.
-    Silent,
-}
+use super::{
+    ServeError, ServeOptions,
+    ready_pipe::{self, ReadyPipe, Started},
+    serve::serve_detached,
+};
 
 /// On which side of the fork we are.
 #[derive(Debug)]
@@ -52,7 +39,7 @@ pub fn detach(options: &ServeOptions, patience: Duration) -> Detached {
     match Daemonize::new().working_directory("/").umask(0o077).execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
-            Detached::Parent(listen(reader, clock::mono() + patience))
+            Detached::Parent(ready_pipe::hear(reader, clock::mono() + patience))
         }
         Outcome::Parent(Err(error)) => {
             Detached::Parent(Started::Failed(ServeError::failure(format!("cannot detach: {error}"))))
@@ -61,7 +48,7 @@ pub fn detach(options: &ServeOptions, patience: Duration) -> Detached {
         Outcome::Child(Ok(_)) => {
             drop(reader);
             close_inherited(&writer);
-            Detached::Child(serve_detached(options, ReadyPipe(File::from(writer))))
+            Detached::Child(serve_detached(options, ReadyPipe::new(writer)))
         }
     }
 }
@@ -87,100 +74,5 @@ fn close_inherited(keep: &OwnedFd) {
     for fd in (3..highest).filter(|fd| *fd != keep) {
         // SAFETY: as above; closing a number that is not open only fails with EBADF.
         unsafe { libc::close(fd) };
-    }
-}
-
-/// The child's end of the pipe.
-#[derive(Debug)]
-pub(super) struct ReadyPipe(File);
-
-impl ReadyPipe {
-    /// Says that both sockets answer.
-    pub(super) fn ready(mut self) {
-        // The parent may have lost patience; the daemon goes on.
-        let _ = write!(self.0, "R{}", std::process::id());
-    }
-
-    /// Says why there will be no daemon.
-    pub(super) fn failed(mut self, error: &ServeError) {
-        let running = error.running.map(|pid| pid.to_string()).unwrap_or_default();
-        let text = format!("E{}\0{}\0{}\0{running}", error.exit, error.message, error.hint.as_deref().unwrap_or(""));
-        let _ = self.0.write_all(text.as_bytes());
-    }
-}
-
-/// Reads what the child says until it closes the pipe, or until `deadline`.
-fn listen(reader: OwnedFd, deadline: Instant) -> Started {
-    let mut said = Vec::new();
-    let mut file = File::from(reader);
-    loop {
-        let left = deadline.saturating_duration_since(clock::mono());
-        if left.is_zero() {
-            return Started::Silent;
-        }
-        let timeout =
-            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-            Ok(_) | Err(_) => {}
-        }
-        let mut chunk = [0_u8; 4096];
-        match file.read(&mut chunk) {
-            Ok(0) | Err(_) => return understand(&said),
-            Ok(n) => said.extend_from_slice(&chunk[..n]),
-        }
-    }
-}
-
-fn understand(said: &[u8]) -> Started {
-    let text = String::from_utf8_lossy(said);
-    if let Some(pid) = text.strip_prefix('R').and_then(|pid| pid.parse().ok()) {
-        return Started::Ready { pid };
-    }
-    if let Some(rest) = text.strip_prefix('E') {
-        let mut parts = rest.split('\0');
-        let mut next = || parts.next().unwrap_or_default();
-        let exit = next().parse().unwrap_or(exit::FAILURE);
-        let message = next().to_owned();
-        let hint = Some(next().to_owned()).filter(|hint| !hint.is_empty());
-        let running = next().parse().ok();
-        return Started::Failed(ServeError { message, hint, exit, running });
-    }
-    Started::Failed(
-        ServeError::failure("the daemon ended before it was ready; in the foreground it says why")
-            .hint("bitrouter serve"),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reason_reaches_the_parent_whole() {
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        let error = ServeError::caller("port 1 is held by x (pid 2)").hint("bitrouter serve --listen 127.0.0.1:0");
-        ReadyPipe(File::from(writer)).failed(&error);
-        match listen(reader, clock::mono() + Duration::from_secs(5)) {
-            Started::Failed(told) => assert_eq!(told, error),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn readiness_and_sudden_death_are_told_apart() {
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        ReadyPipe(File::from(writer)).ready();
-        let expected = std::process::id();
-        assert!(
-            matches!(listen(reader, clock::mono() + Duration::from_secs(5)), Started::Ready { pid } if pid == expected)
-        );
-        let (reader, writer) = rustix::pipe::pipe().unwrap();
-        drop(writer);
-        assert!(
-            matches!(listen(reader, clock::mono() + Duration::from_secs(5)), Started::Failed(e) if e.exit == exit::FAILURE)
-        );
-        let (reader, _writer) = rustix::pipe::pipe().unwrap();
-        assert!(matches!(listen(reader, clock::mono() + Duration::from_millis(20)), Started::Silent));
     }
 }

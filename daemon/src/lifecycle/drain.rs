@@ -1,10 +1,10 @@
 //! The end: listeners first, then running requests until a bound, then whatever is left with its dialect's error.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bitrouter_proto::clock;
 
-use crate::{agent::Agent, control::Control, lifecycle::Notifier, listener::HttpServer};
+use crate::{agent::Agent, control::ControlServer, listener::HttpServer, service_manager::Notifier};
 
 /// How long running requests may take where nobody said otherwise.
 pub(super) const DEFAULT: Duration = Duration::from_secs(30);
@@ -26,14 +26,14 @@ pub(super) enum Drained {
 
 /// Drains within `bound`. Whenever `shorter` returns, what is left of the bound is at most what it said.
 pub(super) async fn drain(
-    agent: &Arc<Agent>,
+    agent: &Agent,
     http: &HttpServer,
-    control: &Control,
+    control: &ControlServer,
     notifier: &Notifier,
     bound: Duration,
     mut shorter: impl AsyncFnMut() -> Duration,
 ) -> Drained {
-    agent.is_draining();
+    agent.phase.begin_draining();
     notifier.stopping();
     let mut deadline = clock::after(bound);
     let in_flight = http.in_flight();
@@ -49,13 +49,13 @@ pub(super) async fn drain(
         Drained::Whole
     } else {
         tracing::warn!(in_flight = http.in_flight(), "running requests are ended");
-        agent.gateway().interrupt_streams();
+        agent.gateway.interrupt_streams();
         http.wait_idle(clock::mono() + LAST_WORDS).await;
         http.abort_all().await;
         Drained::Cut
     };
-    agent.gateway().close_idle();
-    agent.reloader().end().await;
+    agent.gateway.close_idle();
+    agent.reloader.end().await;
     control.close().await;
     drained
 }

@@ -28,7 +28,7 @@ pub(super) fn raise_descriptors() -> u64 {
 
 /// How many connections each listener may hold, so that the control socket always has descriptors left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(super) struct FdBudget {
     /// Control connections.
     pub(super) control: usize,
     /// Inference connections; each may need one more to its provider.
@@ -39,7 +39,7 @@ pub(super) struct Shares {
 const PROMISED: usize = 10_240;
 
 /// Splits `descriptors` (pure).
-pub(super) fn share(descriptors: u64) -> Shares {
+pub(super) fn fd_budget(descriptors: u64) -> FdBudget {
     let all = usize::try_from(descriptors).unwrap_or(usize::MAX).min(1 << 20);
     // An idle daemon holds close to twenty.
     let reserve = (all / 8).clamp(24, 128);
@@ -47,7 +47,7 @@ pub(super) fn share(descriptors: u64) -> Shares {
     let left = all.saturating_sub(reserve + control);
     // Ten thousand callers are promised where there is room for them and for most of their providers' connections.
     let http = if left / 2 < PROMISED && left / 5 * 3 >= PROMISED { PROMISED } else { left / 2 };
-    Shares { control, http: http.clamp(8, 65_536) }
+    FdBudget { control, http: http.clamp(8, 65_536) }
 }
 
 #[cfg(test)]
@@ -57,17 +57,17 @@ mod tests {
     #[test]
     fn everybody_gets_a_share() {
         for descriptors in [64, 256, 1024, 4096, 18_000, 20_000, 20_480, 1 << 20, u64::MAX] {
-            let shares = share(descriptors);
-            let for_providers = shares.http * 2 / 3;
+            let budget = fd_budget(descriptors);
+            let for_providers = budget.http * 2 / 3;
             assert!(
-                (shares.control + shares.http + for_providers) as u64 <= descriptors.max(48),
-                "{descriptors}: {shares:?}"
+                (budget.control + budget.http + for_providers) as u64 <= descriptors.max(48),
+                "{descriptors}: {budget:?}"
             );
-            assert!(shares.control >= 8 && shares.http >= 8);
+            assert!(budget.control >= 8 && budget.http >= 8);
         }
         for descriptors in [18_000, 20_000, 22_528, 1 << 20] {
-            assert!(share(descriptors).http > 10_000, "{descriptors}");
+            assert!(fd_budget(descriptors).http > 10_000, "{descriptors}");
         }
-        assert!(share(1024).control >= 256);
+        assert!(fd_budget(1024).control >= 256);
     }
 }

@@ -1,33 +1,35 @@
 //! From start to end: parse → bind → ready → run → drain, one function per step.
 //!
-//! [`serve`] is the sequence, [`parse`] its first step, [`running`] its two last ones; [`options`] what it is asked,
-//! [`error`] how it fails at the edge. [`lock`] makes it the only one, [`socket`] guards the control socket's place,
-//! [`passed`] takes sockets from a service manager, [`notify`] and [`manager`] report to it, [`signals`] listens,
-//! [`hardening`] keeps memory private, [`probe`] asks ourselves whether we answer, [`banner`] greets people. [`detach`] is
-//! the only place that forks, and `serve` never does.
+//! [`serve`] is the sequence; [`parse`], [`bind_all`], [`ready`], [`running`] and [`drain`] are its steps; [`options`] what
+//! it is asked, [`error`] how it fails at the edge. [`lock`] makes it the only one, [`socket`] guards the control socket's
+//! place, [`passed`] takes sockets from a service manager, [`self_check`] says whether we answer, by [`probe`],
+//! [`signals`] listens, [`hardening`] keeps memory private, [`banner`] greets people. [`detach`] is the only place that
+//! forks, and `serve` never does; the child reports over [`ready_pipe`].
 
 mod banner;
+mod bind_all;
 mod detach;
 mod drain;
 mod error;
 mod hardening;
 mod lock;
-mod manager;
-mod notify;
 mod options;
 mod parse;
 mod passed;
 mod probe;
+mod ready;
+mod ready_pipe;
 mod running;
+mod self_check;
 mod serve;
 mod signals;
 mod socket;
 mod state_file;
 
-pub use detach::{Detached, Started, detach};
+pub use detach::{Detached, detach};
 pub use error::ServeError;
 pub use lock::holder;
-pub use notify::Notifier;
 pub use options::ServeOptions;
 pub use parse::check;
+pub use ready_pipe::Started;
 pub use serve::serve;

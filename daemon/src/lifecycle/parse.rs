@@ -10,7 +10,7 @@ use bitrouter_proto::{
 
 use super::{
     ServeError, ServeOptions,
-    hardening::{self, Shares},
+    hardening::{self, FdBudget},
     lock::InstanceLock,
     passed::{self, Passed},
 };
@@ -27,7 +27,7 @@ pub(super) struct Parsed {
     pub(super) places: Places,
     pub(super) engine: Engine,
     pub(super) logging: Arc<Logging>,
-    pub(super) shares: Shares,
+    pub(super) fd_budget: FdBudget,
     pub(super) passed: Passed,
     pub(super) environment: Environment,
     pub(super) serve_args: Vec<String>,
@@ -62,13 +62,13 @@ pub(super) fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
     };
     let sink = if options.detached { SinkKind::File(places.log_file()) } else { SinkKind::Stderr };
     let logging = Arc::new(Logging::start(level.unwrap_or(settings.level), json, &sink)?);
-    let shares = hardening::share(hardening::raise_descriptors());
+    let fd_budget = hardening::fd_budget(hardening::raise_descriptors());
     Ok(Parsed {
         lock,
         places,
         engine,
         logging,
-        shares,
+        fd_budget,
         passed,
         environment,
         serve_args: options.to_args(),

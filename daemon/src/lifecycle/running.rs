@@ -1,24 +1,74 @@
 //! The daemon while it runs: obeys signals and orders, looks after its socket, tells the service manager, and drains.
 
-use std::{cell::Cell, path::Path, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use bitrouter_proto::{codes::exit, env, shell};
-use tokio::sync::broadcast::error::RecvError;
+use bitrouter_proto::{
+    codes::exit,
+    env::{self, Environment},
+    paths::Places,
+    shell,
+    status::DaemonJson,
+    tasks::Tasks,
+};
+use tokio::sync::{Notify, broadcast::error::RecvError, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     ServeError,
-    banner::{self, Facts},
+    banner::{self, BannerInput},
     drain::{self, Drained},
-    manager,
-    serve::{Place, Served},
-    signals::{Kind, Terminal},
+    lock::InstanceLock,
+    self_check::BothSockets,
+    signals::{Kind, Signals, Terminal},
     socket::{self, Bound, Standing},
     state_file,
 };
-use crate::{health::Code, reload::Trigger};
+use crate::{
+    agent::Agent,
+    control::ControlServer,
+    health::Code,
+    listener::HttpServer,
+    phase::StopOrder,
+    reload::Trigger,
+    service_manager::{Notifier, ServiceWatchdog},
+};
 
 /// How often the control socket's place is looked at: a vanished one is there again within 15 s, and an idle daemon sleeps.
 const LOOK: Duration = Duration::from_secs(12);
+
+/// Where the control socket is now.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// `None` where a service manager owns the socket.
+    pub(super) identity: Option<socket::Identity>,
+}
+
+/// Everything served, and both sockets known to answer.
+pub(super) struct Served {
+    pub(super) agent: Agent,
+    pub(super) http: HttpServer,
+    pub(super) control: ControlServer,
+    pub(super) stop: mpsc::Receiver<StopOrder>,
+    pub(super) socket: watch::Sender<Place>,
+    pub(super) json: DaemonJson,
+    /// Somebody found that the socket is not where it was.
+    pub(super) look: Arc<Notify>,
+    pub(super) control_listening: CancellationToken,
+    pub(super) address: SocketAddr,
+    pub(super) lock: InstanceLock,
+    pub(super) places: Places,
+    pub(super) environment: Environment,
+    pub(super) notifier: Notifier,
+    pub(super) tasks: Tasks,
+    pub(super) signals: Signals,
+}
 
 impl Served {
     /// What a terminal is greeted with.
@@ -31,10 +81,13 @@ impl Served {
             })
         });
         let base_url = format!("http://{}/v1", self.address);
-        let model = self.agent.any_model().await;
-        let facts =
-            Facts { base_url: &base_url, model: model.as_deref(), own_path: own_path.as_deref().filter(|_| !on_path) };
-        banner::text(&self.agent.status().await, facts)
+        let model = self.agent.status.any_model().await;
+        let facts = BannerInput {
+            base_url: &base_url,
+            model: model.as_deref(),
+            own_path: own_path.as_deref().filter(|_| !on_path),
+        };
+        banner::text(&self.agent.status.read().await, facts)
     }
 
     /// Waits for the order to end, and ends.
@@ -93,7 +146,7 @@ impl Served {
                         return drain::DEFAULT;
                     }
                     let trigger = Trigger::Signal { pid: signal.sender_pid, uid: signal.sender_uid };
-                    self.agent.reloader().trigger(trigger).await;
+                    self.agent.reloader.trigger(trigger).await;
                 }
                 _ = look.tick() => self.look_after_socket(),
                 () = self.look.notified() => self.look_after_socket(),
@@ -105,7 +158,7 @@ impl Served {
     fn look_after_socket(&mut self) {
         let Place { path, identity } = self.socket.borrow().clone();
         let Some(identity) = identity else { return };
-        let health = self.agent.health().clone();
+        let health = self.agent.health.clone();
         match socket::standing(&path, identity) {
             Standing::Ours => health.clear(Code::ControlSocketTaken),
             Standing::Gone => match socket::bind(&path) {
@@ -114,7 +167,7 @@ impl Served {
                     self.listen_at(&path, bound);
                 }
                 Err(error) => {
-                    if !self.took_refuge(&path) {
+                    if !self.move_to_fallback(&path) {
                         health.raise(Code::ControlSocketTaken, error.message, None);
                     }
                 }
@@ -132,7 +185,7 @@ impl Served {
 
     /// Where the directory is gone for good (a runtime directory ends with its user's last session), the socket moves
     /// below the state directory: a daemon that nobody reaches can be neither used nor ended.
-    fn took_refuge(&mut self, lost: &Path) -> bool {
+    fn move_to_fallback(&mut self, lost: &Path) -> bool {
         let refuge = self.places.fallback_socket();
         if refuge == lost || lost.parent().is_none_or(Path::exists) {
             return false;
@@ -140,12 +193,12 @@ impl Served {
         let Ok(bound) = socket::bind(&refuge) else { return false };
         let message =
             format!("the directory of `{}` is gone; the control socket is below the state directory", lost.display());
-        self.agent.health().raise(Code::RuntimeDirUnusable, message, None);
+        self.agent.health.raise(Code::RuntimeDirUnusable, message, None);
         self.listen_at(&refuge, bound);
         self.json.socket = refuge.display().to_string();
-        self.agent.moved(refuge);
+        self.agent.status.moved(refuge);
         let written = state_file::write(&self.lock.dir, &self.places, &self.json);
-        self.agent.health().set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
+        self.agent.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
         true
     }
 
@@ -153,30 +206,30 @@ impl Served {
         self.control_listening.cancel();
         self.control_listening = self.control.serve(bound.listener);
         self.socket.send_replace(Place { path: path.to_owned(), identity: Some(bound.identity) });
-        self.agent.health().clear(Code::ControlSocketTaken);
+        self.agent.health.clear(Code::ControlSocketTaken);
     }
 
     fn spawn_service_manager_tasks(&self) {
         if !self.notifier.speaks() {
             return;
         }
-        let (agent, notifier) = (Arc::clone(&self.agent), self.notifier.clone());
-        let mut events = agent.events().watch();
+        let (status, notifier) = (self.agent.status.clone(), self.notifier.clone());
+        let mut events = self.agent.events.watch();
         self.tasks.spawn("service status", async move {
             // Whatever is an event may change the line; how many were missed does not matter to it.
             while !matches!(events.recv().await, Err(RecvError::Closed)) {
                 while events.try_recv().is_ok() {}
-                notifier.status(&agent.summary().await);
+                notifier.status(&status.summary().await);
             }
         });
         if let Some(period) = self.notifier.watchdog_period() {
-            let watchdog = manager::Watchdog {
-                agent: Arc::clone(&self.agent),
-                notifier: self.notifier.clone(),
+            let check = BothSockets {
+                phase: self.agent.phase.clone(),
                 socket: self.socket.subscribe(),
                 look: Arc::clone(&self.look),
                 http: self.address,
             };
+            let watchdog = ServiceWatchdog { notifier: self.notifier.clone(), check };
             self.tasks.spawn("watchdog", watchdog.feed(period));
         }
     }

@@ -12,7 +12,7 @@ use rustix::{
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
 };
 
-use crate::{control::Listener, lifecycle::ServeError};
+use crate::{control::ControlListener, lifecycle::ServeError};
 
 /// What identifies a socket file of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ fn identity(stat: &Stat) -> Identity {
 /// A bound control socket and how to know it again.
 #[derive(Debug)]
 pub(super) struct Bound {
-    pub(super) listener: Listener,
+    pub(super) listener: ControlListener,
     pub(super) identity: Identity,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn bind(path: &Path) -> Result<Bound, ServeError> {
             return refuse(io::Error::from(error).to_string());
         }
     }
-    let listener = match Listener::bind(path) {
+    let listener = match ControlListener::bind(path) {
         Ok(listener) => listener,
         Err(error) => return refuse(error.to_string()),
     };

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    control::Peer,
+    control_peer::ControlPeer,
     environment::{EnvFileWatch, KeyRing, Layers, Parent, ParentNow, Pushed, Session, WatchState},
     health::Code,
     listener::ListenerSettings,
@@ -288,7 +288,11 @@ impl Running {
     }
 
     /// A delta by name: no file is read.
-    fn push(&mut self, peer: Peer, variables: Vec<(String, Option<SecretString>)>) -> Result<Vec<KeyChange>, Refused> {
+    fn push(
+        &mut self,
+        peer: ControlPeer,
+        variables: Vec<(String, Option<SecretString>)>,
+    ) -> Result<Vec<KeyChange>, Refused> {
         let mut pushed = self.engine.pushed.clone();
         pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;
         let keys = Arc::new(ring(&self.engine.loaded, &pushed, &self.engine.sources, self.engine.parent.as_ref()));
@@ -363,7 +367,7 @@ impl Running {
 }
 
 /// The terminal session of a peer. One that cannot be told is a session of its own kind.
-fn session(peer: Peer) -> Session {
+fn session(peer: ControlPeer) -> Session {
     peer.pid.and_then(|pid| Session::of_pid(pid).ok()).unwrap_or(Session::UNKNOWN)
 }
 

@@ -21,7 +21,7 @@ use bitrouter_proto::{
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::Peer;
+use crate::control_peer::ControlPeer;
 
 pub use apply::Targets;
 pub use engine::{Engine, spawn};
@@ -52,7 +52,7 @@ impl Refused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// `bitrouter reload`.
-    Command(Peer),
+    Command(ControlPeer),
     /// SIGHUP.
     Signal {
         /// The sending process, where the kernel says.
@@ -72,7 +72,7 @@ pub(crate) enum Order {
     /// Read everything again; first take what a shell sent.
     Reload { trigger: Trigger, shell: Option<Shell>, answer: Option<Answer> },
     /// Take a delta by name.
-    Push { peer: Peer, variables: Vec<(String, Option<SecretString>)>, answer: Answer },
+    Push { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer },
     /// End the thread.
     End,
 }
@@ -111,7 +111,7 @@ impl Reloader {
     /// `bitrouter reload`.
     pub async fn reload(
         &self,
-        peer: Peer,
+        peer: ControlPeer,
         variables: Vec<(String, Option<SecretString>)>,
         forget: Vec<String>,
     ) -> Result<Vec<KeyChange>, Refused> {
@@ -122,7 +122,7 @@ impl Reloader {
     /// The shell hook.
     pub async fn push(
         &self,
-        peer: Peer,
+        peer: ControlPeer,
         variables: Vec<(String, Option<SecretString>)>,
     ) -> Result<Vec<KeyChange>, Refused> {
         self.ask(|answer| Order::Push { peer, variables, answer }).await

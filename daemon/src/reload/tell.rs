@@ -6,9 +6,9 @@ use bitrouter_proto::status::KeyChange;
 
 use super::{Refused, Trigger};
 use crate::{
-    control::Peer,
+    control_peer::ControlPeer,
     health::{Health, events::Events},
-    lifecycle::Notifier,
+    service_manager::Notifier,
     telemetry::metrics::Metrics,
 };
 
@@ -38,7 +38,7 @@ impl Audience {
     }
 
     /// A shell's delta is in force.
-    pub(super) fn pushed(&self, peer: Peer, changes: &[KeyChange]) {
+    pub(super) fn pushed(&self, peer: ControlPeer, changes: &[KeyChange]) {
         for change in changes {
             tracing::info!(
                 variable = change.name.as_str(),

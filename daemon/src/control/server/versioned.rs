@@ -14,40 +14,40 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
 
-use crate::control::{
-    Peer, refuse,
-    table::{Answering, Used},
-    unfinished::Unfinished,
+use super::{
+    body_budget::InboundBodyBudget,
+    eviction::{ConnectionUse, ResponseGuard},
 };
+use crate::{control::error, control_peer::ControlPeer};
 
 /// The services of one daemon. Cloning shares them.
 #[derive(Clone, Debug)]
-pub(super) struct Handshake {
+pub(super) struct VersionedService {
     routes: axum::Router,
-    unfinished: Unfinished,
+    bodies: InboundBodyBudget,
 }
 
 /// The services as one peer sees them.
 #[derive(Clone, Debug)]
-pub(super) struct ForPeer {
+pub(super) struct PeerService {
     routes: axum::Router,
-    unfinished: Unfinished,
-    peer: Peer,
-    used: Used,
+    bodies: InboundBodyBudget,
+    peer: ControlPeer,
+    used: ConnectionUse,
 }
 
-impl Handshake {
+impl VersionedService {
     pub(super) fn new(routes: axum::Router) -> Self {
-        Self { routes, unfinished: Unfinished::default() }
+        Self { routes, bodies: InboundBodyBudget::default() }
     }
 
     /// `used` is told of answers while they are on their way.
-    pub(super) fn for_peer(self, peer: Peer, used: Used) -> ForPeer {
-        ForPeer { routes: self.routes, unfinished: self.unfinished, peer, used }
+    pub(super) fn for_peer(self, peer: ControlPeer, used: ConnectionUse) -> PeerService {
+        PeerService { routes: self.routes, bodies: self.bodies, peer, used }
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for ForPeer {
+impl hyper::service::Service<Request<Incoming>> for PeerService {
     type Response = Response<axum::body::Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -60,23 +60,23 @@ impl hyper::service::Service<Request<Incoming>> for ForPeer {
         }
         request.extensions_mut().insert(self.peer);
         let mut routes = self.routes.clone();
-        let request = request.map(|body| self.unfinished.count(body));
+        let request = request.map(|body| self.bodies.count(body));
         Box::pin(async move {
             let response = routes.call(request).await?;
-            let answering = used.answering();
+            let guard = used.responding();
             Ok(with_version(with_reason(response))
-                .map(|body| axum::body::Body::new(Answer { body, _answering: answering })))
+                .map(|body| axum::body::Body::new(GuardedBody { body, _guard: guard })))
         })
     }
 }
 
 /// The body of an answer, which is on its way until it is dropped.
-struct Answer {
+struct GuardedBody {
     body: axum::body::Body,
-    _answering: Answering,
+    _guard: ResponseGuard,
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for GuardedBody {
     type Data = bytes::Bytes;
     type Error = axum::Error;
 
@@ -112,7 +112,7 @@ fn other_protocol(path: &str, headers: &HeaderMap) -> Option<Status> {
         text(headers.get(VERSION_HEADER)),
         text(Some(announced)),
     );
-    Some(refuse::status(Reason::VersionMismatch, message, Some("bitrouter restart")))
+    Some(error::status(Reason::VersionMismatch, message, Some("bitrouter restart")))
 }
 
 fn with_version<B>(mut response: Response<B>) -> Response<B> {
@@ -138,13 +138,13 @@ fn with_reason(response: Response<axum::body::Body>) -> Response<axum::body::Bod
     if !known {
         return response;
     }
-    let reason = refuse::reason_of(status.code());
+    let reason = error::reason_of(status.code());
     let message = match (status.message(), reason) {
         ("", Reason::Unimplemented) => "no such method",
         ("", _) => "the daemon failed; `bitrouter logs` says more",
         (message, _) => message,
     };
-    refuse::status(reason, message, None).into_http::<axum::body::Body>()
+    error::status(reason, message, None).into_http::<axum::body::Body>()
 }
 
 #[cfg(test)]

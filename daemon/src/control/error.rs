@@ -7,7 +7,7 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// A status with `ErrorInfo{reason, domain}` and, where there is one, the command that helps.
-pub(super) fn status(reason: Reason, message: impl Into<String>, command: Option<&str>) -> Status {
+pub(in crate::control) fn status(reason: Reason, message: impl Into<String>, command: Option<&str>) -> Status {
     let metadata: HashMap<String, String> =
         command.map(|command| ("command".to_owned(), command.to_owned())).into_iter().collect();
     let mut details = ErrorDetails::new();
@@ -16,7 +16,7 @@ pub(super) fn status(reason: Reason, message: impl Into<String>, command: Option
 }
 
 /// The reason for a status that a library made without one.
-pub(super) fn reason_of(code: tonic::Code) -> Reason {
+pub(in crate::control) fn reason_of(code: tonic::Code) -> Reason {
     match code {
         tonic::Code::Unimplemented => Reason::Unimplemented,
         tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => Reason::MessageTooLarge,

@@ -1,4 +1,4 @@
-//! One control connection: HTTP/2 with narrow limits, and ten seconds to say hello.
+//! One control connection: HTTP/2 with narrow limits, and ten seconds for its preface.
 
 use std::{
     future::Future,
@@ -14,30 +14,37 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Peer, handshake::Handshake, table::Used};
+use super::{eviction::ConnectionUse, versioned::VersionedService};
+use crate::control_peer::ControlPeer;
 
 /// The client preface and the SETTINGS frame header after it, bytes (RFC 9113 §3.4).
-const HELLO: usize = 24 + 9;
+const PREFACE: usize = 24 + 9;
 /// How long they may take.
-const HELLO_LIMIT: Duration = Duration::from_secs(10);
+const PREFACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Calls on one connection at a time; more wait.
-const CALLS: u32 = 16;
+const CONCURRENT_CALLS: u32 = 16;
 /// Bytes of an answer that a client does not take, held for each call.
-const UNTAKEN: usize = 16 * 1024;
+const SEND_BUFFER: usize = 16 * 1024;
 
 /// Serves `stream` until its client leaves or `closing`.
 ///
 /// No keep-alive pings: a peer that dies closes its socket, and one that is suspended (a `logs -f` in the background) may
-/// come back. What must go when there are too many is the table's business.
-pub(super) async fn serve(stream: Stream, peer: Peer, used: Used, service: Handshake, closing: CancellationToken) {
+/// come back. What must go when there are too many is the business of the list of connections.
+pub(super) async fn serve(
+    stream: Stream,
+    peer: ControlPeer,
+    used: ConnectionUse,
+    service: VersionedService,
+    closing: CancellationToken,
+) {
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .max_concurrent_streams(CALLS)
-        .max_send_buf_size(UNTAKEN)
+        .max_concurrent_streams(CONCURRENT_CALLS)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(16 * 1024)
         .max_pending_accept_reset_streams(32)
-        .serve_connection(TokioIo::new(Hello::new(stream)), service.for_peer(peer, used));
+        .serve_connection(TokioIo::new(PrefaceTimeout::new(stream)), service.for_peer(peer, used));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -52,19 +59,19 @@ pub(super) async fn serve(stream: Stream, peer: Peer, used: Used, service: Hands
 }
 
 /// A stream that fails when its first bytes do not arrive in time.
-struct Hello {
+struct PrefaceTimeout {
     stream: Stream,
     missing: usize,
     limit: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
-impl Hello {
+impl PrefaceTimeout {
     fn new(stream: Stream) -> Self {
-        Self { stream, missing: HELLO, limit: Some(Box::pin(tokio::time::sleep(HELLO_LIMIT))) }
+        Self { stream, missing: PREFACE, limit: Some(Box::pin(tokio::time::sleep(PREFACE_LIMIT))) }
     }
 }
 
-impl AsyncRead for Hello {
+impl AsyncRead for PrefaceTimeout {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -80,7 +87,7 @@ impl AsyncRead for Hello {
     }
 }
 
-impl AsyncWrite for Hello {
+impl AsyncWrite for PrefaceTimeout {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

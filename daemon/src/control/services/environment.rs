@@ -1,7 +1,5 @@
 //! `EnvironmentService`.
 
-use std::sync::Arc;
-
 use bitrouter_proto::wire::{
     ListNamesRequest, ListNamesResponse, PushRequest, PushResponse, Variable,
     environment_service_server::EnvironmentService,
@@ -9,18 +7,16 @@ use bitrouter_proto::wire::{
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
-use crate::{
-    agent::Agent,
-    control::{daemon::peer_of, refuse},
-};
+use super::{error, peer_of};
+use crate::reload::Reloader;
 
 pub(super) struct Service {
-    agent: Arc<Agent>,
+    reloader: Reloader,
 }
 
 impl Service {
-    pub(super) fn new(agent: Arc<Agent>) -> Self {
-        Self { agent }
+    pub(super) fn new(reloader: Reloader) -> Self {
+        Self { reloader }
     }
 }
 
@@ -34,16 +30,16 @@ pub(super) fn variables(sent: Vec<Variable>) -> Vec<(String, Option<SecretString
 #[tonic::async_trait]
 impl EnvironmentService for Service {
     async fn list_names(&self, _: Request<ListNamesRequest>) -> Result<Response<ListNamesResponse>, Status> {
-        Ok(Response::new(ListNamesResponse { names: self.agent.variable_names() }))
+        Ok(Response::new(ListNamesResponse { names: self.reloader.in_force().names.clone() }))
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
         let peer = peer_of(&request)?;
         let changed = self
-            .agent
-            .push_from_shell(peer, variables(request.into_inner().variables))
+            .reloader
+            .push(peer, variables(request.into_inner().variables))
             .await
-            .map_err(|refused| refuse::status(refused.reason, refused.message, refused.command.as_deref()))?;
+            .map_err(|refused| error::status(refused.reason, refused.message, refused.command.as_deref()))?;
         Ok(Response::new(PushResponse { changed: changed.into_iter().map(Into::into).collect() }))
     }
 }

@@ -18,7 +18,7 @@ const YOUNG: Duration = Duration::from_millis(250);
 
 /// What a connection is used for. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Used(Arc<Uses>);
+pub(in crate::control) struct ConnectionUse(Arc<Uses>);
 
 #[derive(Debug, Default)]
 struct Uses {
@@ -28,16 +28,16 @@ struct Uses {
     now: AtomicUsize,
 }
 
-impl Used {
+impl ConnectionUse {
     /// An answer is on its way, until what this returns is dropped.
-    pub(super) fn answering(&self) -> Answering {
+    pub(in crate::control) fn responding(&self) -> ResponseGuard {
         self.0.once.store(true, Ordering::Relaxed);
         self.0.now.fetch_add(1, Ordering::Relaxed);
-        Answering(self.clone())
+        ResponseGuard(self.clone())
     }
 
     /// How much is lost with the connection: nothing where it never asked, most where an answer is on its way.
-    fn worth(&self, young: bool) -> u8 {
+    fn eviction_rank(&self, young: bool) -> u8 {
         match (self.0.now.load(Ordering::Relaxed) > 0, young, self.0.once.load(Ordering::Relaxed)) {
             (true, ..) => 3,
             (_, true, _) => 2,
@@ -49,9 +49,9 @@ impl Used {
 
 /// An answer that is on its way.
 #[derive(Debug)]
-pub(super) struct Answering(Used);
+pub(in crate::control) struct ResponseGuard(ConnectionUse);
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.0.now.fetch_sub(1, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Drop for Answering {
 struct Open {
     pid: Option<u32>,
     since: Instant,
-    used: Used,
+    used: ConnectionUse,
     abort: Option<AbortHandle>,
 }
 
@@ -71,42 +71,42 @@ struct Open {
 /// goes first, the oldest of it; among those with an answer on its way the newest, so that who followed the log before
 /// the crowd came goes on.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(in crate::control) struct Connections {
     open: Mutex<BTreeMap<u64, Open>>,
     /// The number of the youngest connection, over all listeners that there were.
     last: AtomicU64,
 }
 
-impl Table {
+impl Connections {
     /// Adds a connection; answers its number, where to mark it as used, and whom to close so that there are at most `cap`.
-    pub(super) fn add(&self, pid: Option<u32>, cap: usize) -> (u64, Used, Option<AbortHandle>) {
+    pub(in crate::control) fn add(&self, pid: Option<u32>, cap: usize) -> (u64, ConnectionUse, Option<AbortHandle>) {
         let mut open = self.lock();
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let used = Used::default();
+        let used = ConnectionUse::default();
         open.insert(id, Open { pid, since: clock::mono(), used: used.clone(), abort: None });
-        let victim = if open.len() > cap { Self::greediest(&mut open, Some(id), clock::mono()) } else { None };
+        let victim = if open.len() > cap { Self::take_victim(&mut open, Some(id), clock::mono()) } else { None };
         (id, used, victim)
     }
 
     /// Makes a connection closable. A connection that already ended is not there any more.
-    pub(super) fn started(&self, id: u64, abort: AbortHandle) {
+    pub(in crate::control) fn started(&self, id: u64, abort: AbortHandle) {
         if let Some(open) = self.lock().get_mut(&id) {
             open.abort = Some(abort);
         }
     }
 
     /// Forgets a connection that ended.
-    pub(super) fn remove(&self, id: u64) {
+    pub(in crate::control) fn remove(&self, id: u64) {
         self.lock().remove(&id);
     }
 
     /// The connection to close when descriptors ran out.
-    pub(super) fn victim(&self) -> Option<AbortHandle> {
-        Self::greediest(&mut self.lock(), None, clock::mono())
+    pub(in crate::control) fn victim(&self) -> Option<AbortHandle> {
+        Self::take_victim(&mut self.lock(), None, clock::mono())
     }
 
     /// Number of open connections.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::control) fn len(&self) -> usize {
         self.lock().len()
     }
 
@@ -114,16 +114,16 @@ impl Table {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn greediest(open: &mut BTreeMap<u64, Open>, spare: Option<u64>, now: Instant) -> Option<AbortHandle> {
+    fn take_victim(open: &mut BTreeMap<u64, Open>, spare: Option<u64>, now: Instant) -> Option<AbortHandle> {
         let mut held: HashMap<Option<u32>, usize> = HashMap::new();
         for connection in open.values() {
             *held.entry(connection.pid).or_default() += 1;
         }
         let rank = |(id, connection): &(&u64, &Open)| {
             let young = now.saturating_duration_since(connection.since) < YOUNG;
-            let worth = connection.used.worth(young);
+            let rank_of_use = connection.used.eviction_rank(young);
             let greed = held.get(&connection.pid).copied().unwrap_or_default();
-            (Reverse(greed), worth, if worth == 3 { u64::MAX - **id } else { **id })
+            (Reverse(greed), rank_of_use, if rank_of_use == 3 { u64::MAX - **id } else { **id })
         };
         let closable = open.iter().filter(|(id, connection)| Some(**id) != spare && connection.abort.is_some());
         let id = *closable.min_by_key(rank)?.0;
@@ -145,16 +145,16 @@ mod tests {
     }
 
     /// Connections of `(pid, age in milliseconds, use)`, numbered from 1.
-    fn table(connections: &[(u32, u64, Use)]) -> (Tasks, Table, Vec<Answering>) {
-        let (tasks, table) = (Tasks::new(), Table::default());
+    fn table(connections: &[(u32, u64, Use)]) -> (Tasks, Connections, Vec<ResponseGuard>) {
+        let (tasks, table) = (Tasks::new(), Connections::default());
         let mut answers = Vec::new();
         for (pid, age, usage) in connections {
             let (id, used, victim) = table.add(Some(*pid), usize::MAX);
             assert!(victim.is_none());
             match usage {
                 Use::Never => {}
-                Use::Once => drop(used.answering()),
-                Use::Now => answers.push(used.answering()),
+                Use::Once => drop(used.responding()),
+                Use::Now => answers.push(used.responding()),
             }
             table.started(id, tasks.spawn("forever", std::future::pending()));
             let mut open = table.lock();
@@ -164,7 +164,7 @@ mod tests {
         (tasks, table, answers)
     }
 
-    fn left(table: &Table) -> Vec<u64> {
+    fn left(table: &Connections) -> Vec<u64> {
         table.lock().keys().copied().collect()
     }
 

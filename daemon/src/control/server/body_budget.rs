@@ -16,53 +16,53 @@ use hyper::body::Incoming;
 use tonic::Status;
 
 /// Bytes of a message that are not counted: more than any command of ours sends.
-const FREE: usize = 16 * 1024;
+const UNCOUNTED: usize = 16 * 1024;
 /// Bytes beyond those that all unfinished messages together may have: four of the longest.
-const ALL: usize = 16 * 1024 * 1024;
+const SHARED: usize = 16 * 1024 * 1024;
 
 /// What all messages together hold beyond what is free. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unfinished(Arc<AtomicUsize>);
+pub(in crate::control) struct InboundBodyBudget(Arc<AtomicUsize>);
 
-impl Unfinished {
+impl InboundBodyBudget {
     /// Counts `body` while it arrives and until it is dropped.
-    pub(super) fn count(&self, body: Incoming) -> Arriving<Incoming> {
-        Arriving { body, all: self.clone(), seen: 0, counted: 0 }
+    pub(in crate::control) fn count(&self, body: Incoming) -> CountedBody<Incoming> {
+        CountedBody { body, all: self.clone(), seen: 0, counted: 0 }
     }
 
     /// Takes room for `bytes` more; false where there is none.
     fn take(&self, bytes: usize) -> bool {
-        self.0.fetch_update(Relaxed, Relaxed, |held| held.checked_add(bytes).filter(|held| *held <= ALL)).is_ok()
+        self.0.fetch_update(Relaxed, Relaxed, |held| held.checked_add(bytes).filter(|held| *held <= SHARED)).is_ok()
     }
 }
 
 /// A message on its way in.
 #[derive(Debug)]
-pub(super) struct Arriving<B> {
+pub(in crate::control) struct CountedBody<B> {
     body: B,
-    all: Unfinished,
+    all: InboundBodyBudget,
     seen: usize,
     counted: usize,
 }
 
-impl<B> Arriving<B> {
+impl<B> CountedBody<B> {
     /// Notes that `bytes` arrived; false where there is no room for them.
     fn arrived(&mut self, bytes: usize) -> bool {
         self.seen = self.seen.saturating_add(bytes);
-        let beyond = self.seen.saturating_sub(FREE) - self.counted;
+        let beyond = self.seen.saturating_sub(UNCOUNTED) - self.counted;
         let fits = self.all.take(beyond);
         self.counted += if fits { beyond } else { 0 };
         fits
     }
 }
 
-impl<B> Drop for Arriving<B> {
+impl<B> Drop for CountedBody<B> {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.counted, Relaxed);
     }
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Arriving<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for CountedBody<B> {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn long_messages_share_a_bound_and_short_ones_always_fit() {
-        let all = Unfinished::default();
-        let message = || Arriving { body: (), all: all.clone(), seen: 0, counted: 0 };
+        let all = InboundBodyBudget::default();
+        let message = || CountedBody { body: (), all: all.clone(), seen: 0, counted: 0 };
         let mut held = Vec::new();
         loop {
             let mut long = message();
@@ -102,12 +102,12 @@ mod tests {
             }
             held.push(long);
         }
-        assert_eq!(held.len(), ALL / (64 * 64 * 1024 - FREE));
+        assert_eq!(held.len(), SHARED / (64 * 64 * 1024 - UNCOUNTED));
         let mut short = message();
-        assert!(short.arrived(FREE - 1) && short.arrived(1) && !short.arrived(ALL));
+        assert!(short.arrived(UNCOUNTED - 1) && short.arrived(1) && !short.arrived(SHARED));
         drop(held);
         let mut again = message();
-        assert!(again.arrived(ALL + FREE) && !again.arrived(1));
+        assert!(again.arrived(SHARED + UNCOUNTED) && !again.arrived(1));
         drop((again, short));
         assert_eq!(all.0.load(Relaxed), 0);
     }

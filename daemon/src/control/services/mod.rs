@@ -1,0 +1,66 @@
+//! The one list of services, one file per noun.
+
+mod daemon;
+mod environment;
+mod logs;
+
+use bitrouter_proto::{
+    codes::Reason,
+    wire::{
+        DESCRIPTORS, daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
+        log_service_server::LogServiceServer,
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+use tonic_health::{pb::health_server::HealthServer, server::HealthService};
+
+use super::error;
+use crate::{agent::Agent, control_peer::ControlPeer};
+
+/// Bytes of one message; a larger one answers `RESOURCE_EXHAUSTED`.
+const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Every service, with health and reflection.
+///
+/// # Errors
+/// When the embedded descriptors do not decode, which the build makes impossible.
+pub(super) async fn all(
+    agent: &Agent,
+    closing: &CancellationToken,
+) -> Result<axum::Router, tonic_reflection::server::Error> {
+    let reporter = tonic_health::server::HealthReporter::new();
+    // The services serve as long as anything answers here at all.
+    reporter.set_serving::<DaemonServiceServer<daemon::Service>>().await;
+    reporter.set_serving::<EnvironmentServiceServer<environment::Service>>().await;
+    reporter.set_serving::<LogServiceServer<logs::Service>>().await;
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
+    let v1 = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let v1alpha = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1alpha()?;
+    let daemon = daemon::Service::new(agent, closing.clone());
+    let environment = environment::Service::new(agent.reloader.clone());
+    let logs = logs::Service::new(agent.log.clone());
+    Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(EnvironmentServiceServer::new(environment).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(LogServiceServer::new(logs).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(health)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .prepare()
+        .into_axum_router())
+}
+
+/// Who calls, as the accept loop put it there.
+fn peer_of<T>(request: &Request<T>) -> Result<ControlPeer, Status> {
+    request
+        .extensions()
+        .get::<ControlPeer>()
+        .copied()
+        .ok_or_else(|| error::status(Reason::Internal, "the peer of this connection is not known", None))
+}

@@ -1,0 +1,205 @@
+//! The third step: everything is served, and "ready" is said once both sockets have answered ourselves.
+
+use std::{net::TcpListener, os::fd::OwnedFd, sync::Arc};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::{Gateway, GatewayOptions, ProxySettings};
+use bitrouter_proto::{
+    VERSION,
+    env::{self, Environment},
+    status::DaemonJson,
+    tasks::Tasks,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    ServeError, ServeOptions,
+    bind_all::AllBound,
+    parse::Parsed,
+    probe,
+    running::{Place, Served},
+    signals::Signals,
+    state_file,
+};
+use crate::{
+    agent::{Agent, AgentDeps},
+    control::ControlServer,
+    environment::EnvFileWatch,
+    health::{Code, Health, events::Events},
+    listener::{HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, ServerOptions},
+    reload::{self, Audience, Engine, Reloader, Targets, Trigger},
+    service_manager::Notifier,
+    status::Identity,
+    telemetry::{Logging, metrics::Metrics, requests::Requests},
+};
+
+/// What every part of one daemon tells of itself, and who owns its tasks.
+struct Told {
+    metrics: Arc<Metrics>,
+    events: Events,
+    health: Health,
+    notifier: Notifier,
+    tasks: Tasks,
+}
+
+/// Serves everything; returns when both sockets answer.
+pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) -> Result<Served, ServeError> {
+    let AllBound { parsed, control: socket, http, addresses } = bound;
+    let Parsed { lock, places, engine, logging, fd_budget, environment, serve_args, .. } = parsed;
+    let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
+    let told = Told::new(&environment, options);
+    let gateway = gateway(&engine, &environment, &told)?;
+    let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
+    let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;
+    let targets =
+        Targets { gateway: Arc::clone(&gateway), listener: Arc::clone(&settings), logging: Arc::clone(&logging) };
+    let reloader = spawn_reloader(engine, targets, &told, state_dir)?;
+    let identity = Identity {
+        listen: addresses.iter().map(ToString::to_string).collect(),
+        socket: socket.path.clone(),
+        serve_args,
+        service_managed: told.notifier.speaks()
+            || (environment.text(env::INVOCATION_ID).is_some() && !options.detached && options.parent == Some(1)),
+    };
+    let (agent, stop) = agent(identity, &gateway, reloader, &told, logging);
+    told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
+    let http = serve_http(http, &gateway, settings, &told, fd_budget.http)?;
+    let control = ControlServer::new(&agent, fd_budget.control)
+        .await
+        .map_err(|error| failure("cannot build the control services", &error))?;
+    let control_listening = control.serve(socket.listener);
+
+    probe::both_answer(&socket.path, address)
+        .await
+        .map_err(|error| ServeError::failure(format!("the daemon does not answer itself: {error}")))?;
+    let json = DaemonJson {
+        pid: std::process::id(),
+        socket: socket.path.display().to_string(),
+        http: format!("http://{address}"),
+        version: VERSION.to_owned(),
+    };
+    let written = state_file::write(&lock.dir, &places, &json);
+    told.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
+    agent.phase.mark_ready();
+    told.notifier.ready(&agent.status.summary().await);
+    tracing::info!(version = VERSION, pid = json.pid, listen = %address, socket = json.socket.as_str(), "ready");
+    Ok(Served {
+        agent,
+        http,
+        control,
+        stop,
+        socket: watch::Sender::new(Place { path: socket.path, identity: socket.identity }),
+        json,
+        look: Arc::default(),
+        control_listening,
+        address,
+        lock,
+        places,
+        environment,
+        notifier: told.notifier,
+        tasks: told.tasks,
+        signals,
+    })
+}
+
+impl Told {
+    fn new(environment: &Environment, options: &ServeOptions) -> Self {
+        let (metrics, events) = (Arc::new(Metrics::default()), Events::default());
+        Self {
+            health: Health::new(Arc::clone(&metrics), events.clone()),
+            metrics,
+            events,
+            notifier: Notifier::new(environment, options.detached),
+            tasks: Tasks::new(),
+        }
+    }
+}
+
+fn failure(what: &str, error: &dyn std::fmt::Display) -> ServeError {
+    ServeError::failure(format!("{what}: {error}"))
+}
+
+fn gateway(engine: &Engine, environment: &Environment, told: &Told) -> Result<Arc<Gateway>, ServeError> {
+    let options = GatewayOptions {
+        usage: Arc::new(Requests::new(Arc::clone(&told.metrics))),
+        proxy: ProxySettings {
+            https: environment.either_case(env::HTTPS_PROXY).map(str::to_owned),
+            no_proxy: environment.either_case(env::NO_PROXY).map(str::to_owned),
+        },
+        tasks: told.tasks.clone(),
+    };
+    Ok(Gateway::new(options, engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?))
+}
+
+/// Starts the thread that owns config and keys, and has it told of changed env files.
+fn spawn_reloader(engine: Engine, targets: Targets, told: &Told, state_dir: OwnedFd) -> Result<Reloader, ServeError> {
+    let audience = Audience {
+        health: told.health.clone(),
+        events: told.events.clone(),
+        metrics: Arc::clone(&told.metrics),
+        notifier: told.notifier.clone(),
+    };
+    let (changed, mut env_changed) = mpsc::channel(1);
+    let reloader = reload::spawn(engine, targets, audience, state_dir, EnvFileWatch::new(changed))
+        .map_err(|error| failure("cannot start the reload thread", &error))?;
+    let triggered = reloader.clone();
+    told.tasks.spawn("env files", async move {
+        while env_changed.recv().await.is_some() {
+            triggered.trigger(Trigger::EnvFile).await;
+        }
+    });
+    Ok(reloader)
+}
+
+fn agent(
+    identity: Identity,
+    gateway: &Arc<Gateway>,
+    reloader: Reloader,
+    told: &Told,
+    logging: Arc<Logging>,
+) -> (Agent, mpsc::Receiver<crate::phase::StopOrder>) {
+    Agent::new(AgentDeps {
+        identity,
+        gateway: Arc::clone(gateway),
+        reloader,
+        health: told.health.clone(),
+        events: told.events.clone(),
+        logging,
+    })
+}
+
+struct Refusals(Arc<Metrics>);
+
+impl RefusalSink for Refusals {
+    fn refused(&self, reason: &'static str) {
+        self.0.refused(reason);
+    }
+}
+
+/// Serves the inference listeners, and says what is odd about who may call.
+fn serve_http(
+    listeners: Vec<TcpListener>,
+    gateway: &Arc<Gateway>,
+    settings: Arc<ArcSwap<ListenerSettings>>,
+    told: &Told,
+    connections: usize,
+) -> Result<HttpServer, ServeError> {
+    if rustix::process::geteuid().is_root() {
+        told.health.raise(Code::RunningAsRoot, "the daemon runs as root; an ordinary user is enough", None);
+    }
+    let peers = Arc::new(PeerLookup::new());
+    if !peers.available() {
+        let message = "the kernel cannot be asked who calls; programs without a key are refused";
+        told.health.raise(Code::PeerLookupUnavailable, message, None);
+    }
+    let metrics = Arc::clone(&told.metrics);
+    let options = ServerOptions {
+        router: gateway.router(),
+        settings,
+        peers,
+        refusals: Arc::new(Refusals(Arc::clone(&told.metrics))),
+        metrics: Arc::new(move || metrics.text()),
+        limits: Limits { connections, ..Limits::default() },
+    };
+    HttpServer::start(listeners, options).map_err(|error| failure("cannot serve the listener", &error))
+}

@@ -1,0 +1,36 @@
+//! What may be done with the running log: read it, and change its level.
+
+use std::sync::Arc;
+
+use crate::{
+    config::Level,
+    telemetry::{LogRing, Logging},
+};
+
+/// A handle on the log. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct LogControl(Arc<Logging>);
+
+impl LogControl {
+    /// The handle on `logging`.
+    pub fn new(logging: Arc<Logging>) -> Self {
+        Self(logging)
+    }
+
+    /// Changes the level; answers the one before.
+    pub fn set_level(&self, level: Level) -> Level {
+        let previous = self.0.set_level(level);
+        tracing::info!(now = level.as_str(), before = previous.as_str(), "log level");
+        previous
+    }
+
+    /// The level in force.
+    pub fn level(&self) -> Level {
+        self.0.level()
+    }
+
+    /// The newest lines.
+    pub fn ring(&self) -> &LogRing {
+        self.0.ring()
+    }
+}

@@ -1,0 +1,166 @@
+//! What runs, what it found, what is wrong: the answer to `bitrouter status`, put together when somebody asks.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::{
+    Gateway,
+    registry::{Kind, Price},
+};
+use bitrouter_proto::{
+    PROTOCOL, VERSION, clock,
+    status::{ProviderStatus, State, Status},
+};
+
+use crate::{health::Health, log_control::LogControl, phase::Phase, reload::Reloader};
+
+/// What is fixed for the life of one daemon.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `host:port` of each inference listener.
+    pub listen: Vec<String>,
+    /// The control socket at the start.
+    pub socket: PathBuf,
+    /// The flags it was started with, for `restart`.
+    pub serve_args: Vec<String>,
+    /// True where a service manager started it.
+    pub service_managed: bool,
+}
+
+/// Reads the status. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct StatusReader(Arc<Sources>);
+
+/// Where the status is read from.
+#[derive(Debug)]
+struct Sources {
+    identity: Identity,
+    socket: ArcSwap<PathBuf>,
+    phase: Phase,
+    gateway: Arc<Gateway>,
+    reloader: Reloader,
+    health: Health,
+    log: LogControl,
+    started: Instant,
+    started_at: String,
+}
+
+impl StatusReader {
+    /// The daemon started now.
+    pub fn new(
+        identity: Identity,
+        phase: Phase,
+        gateway: Arc<Gateway>,
+        reloader: Reloader,
+        health: Health,
+        log: LogControl,
+    ) -> Self {
+        Self(Arc::new(Sources {
+            socket: ArcSwap::from_pointee(identity.socket.clone()),
+            identity,
+            phase,
+            gateway,
+            reloader,
+            health,
+            log,
+            started: clock::mono(),
+            started_at: clock::now_rfc3339(),
+        }))
+    }
+
+    /// The control socket has another place.
+    pub fn moved(&self, socket: PathBuf) {
+        self.0.socket.store(Arc::new(socket));
+    }
+
+    /// The whole status.
+    pub async fn read(&self) -> Status {
+        let Sources { identity, socket, phase, gateway, reloader, health, log, started, started_at } = &*self.0;
+        // Local addresses are asked at the same time: a few that keep silent must not add up.
+        let asked = gateway.snapshot();
+        let asks = asked
+            .catalog
+            .providers()
+            .map(async |provider| (provider.id().clone(), gateway.local_active(provider).await));
+        let answers: BTreeMap<_, _> = futures_util::future::join_all(asks).await.into_iter().collect();
+        // In this order, and after the wait: what is told of the last reload is never older than its count.
+        let reloads = reloader.reloads();
+        let in_force = reloader.in_force();
+        let snapshot = gateway.snapshot();
+        let mut providers = Vec::new();
+        for provider in snapshot.catalog.providers() {
+            let answers = answers.get(provider.id()).copied().unwrap_or_default();
+            let key = in_force.keys.status(provider.id().as_str());
+            let local = provider.kind() == Kind::Local && !provider.is_demo();
+            let (active, detail) = if !provider.enabled() {
+                (false, format!("switched off by `[providers.{}] enabled`{}", provider.id(), key.others))
+            } else if provider.is_demo() {
+                (true, "built in; answers offline".to_owned())
+            } else if local && !answers {
+                (false, format!("local: not configured, and nothing answers at its address{}", key.others))
+            } else if local && key.variable.is_none() {
+                (true, format!("local: needs no key{}", key.others))
+            } else {
+                (snapshot.usable(provider), key.detail.clone())
+            };
+            providers.push(ProviderStatus {
+                id: provider.id().to_string(),
+                active,
+                key_source: key.source.map(|source| source.as_str().to_owned()),
+                variable: key.variable.clone(),
+                detail,
+            });
+        }
+        Status {
+            state: phase.state(),
+            pid: Some(std::process::id()),
+            version: Some(VERSION.to_owned()),
+            protocol: Some(PROTOCOL),
+            started_at: Some(started_at.clone()),
+            uptime_s: Some(clock::mono().saturating_duration_since(*started).as_secs()),
+            listen: identity.listen.clone(),
+            socket: Some(socket.load().display().to_string()),
+            config: in_force.config_path.as_ref().map(|path| path.display().to_string()),
+            providers,
+            reloads,
+            warnings: health.list(),
+            serve_args: identity.serve_args.clone(),
+            service_managed: identity.service_managed,
+            pushed_variables: in_force.pushed_variables,
+            log_level: log.level().as_str().to_owned(),
+            ..Status::silent(State::Running)
+        }
+    }
+
+    /// A model that answers now, as `provider/model`, for the banner: offline where that is asked for, else the one that
+    /// costs least.
+    pub async fn any_model(&self) -> Option<String> {
+        let status = self.read().await;
+        let snapshot = self.0.gateway.snapshot();
+        let active = status.providers.iter().filter(|provider| provider.active);
+        let mut active: Vec<_> = active.filter_map(|provider| snapshot.catalog.find(&provider.id)).collect();
+        active.sort_by_key(|provider| !provider.is_demo());
+        active.into_iter().find_map(|provider| {
+            let chat = provider.models().iter().filter(|model| !model.can("embeddings"));
+            // The first of equals; the demo's first is the one that answers with the question.
+            let cheapest = chat.min_by_key(|model| {
+                let price = model.pricing.as_ref().and_then(|pricing| pricing.output_tokens.text);
+                price.map_or(u64::MAX, Price::pico_usd_per_token)
+            })?;
+            Some(format!("{}/{}", provider.id(), cheapest.id))
+        })
+    }
+
+    /// One line for the service manager.
+    pub async fn summary(&self) -> String {
+        let status = self.read().await;
+        let active = status.providers.iter().filter(|provider| provider.active).count();
+        let listen = status.listen.first().cloned().unwrap_or_default();
+        let mut text = format!("{} on {listen}; {active} providers", status.state.as_str());
+        for warning in &status.warnings {
+            text.push_str("; ");
+            text.push_str(&warning.message);
+        }
+        text
+    }
+}
