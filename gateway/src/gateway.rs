@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bitrouter_proto::{clock, tasks::Tasks};
 
 use crate::{
-    http::{answer, surface},
+    http::{CallerBody, RequestContext, ResponseBody, answer},
     interrupt::Interrupt,
     ports::UsageSink,
     registry::{Kind, Provider, ProviderId},
@@ -80,22 +80,18 @@ impl Gateway {
         self.snapshot.load().limits.max_body
     }
 
-    /// The HTTP surface.
-    pub fn router(self: &Arc<Self>) -> axum::Router {
-        surface(Arc::clone(self))
-    }
-
-    /// Answers one request: what [`Self::router`] does, without a router around it.
-    pub fn answer(
+    /// Answers one request.
+    pub async fn answer(
         self: Arc<Self>,
-        request: http::Request<axum::body::Body>,
-    ) -> impl Future<Output = axum::response::Response> + Send {
-        answer(self, request)
+        request: http::Request<CallerBody>,
+        context: RequestContext,
+    ) -> http::Response<ResponseBody> {
+        answer(self, request, context).await
     }
 
-    /// The forced end: every running stream ends with its dialect's error event, every other request with an error;
-    /// later requests are refused the same way.
-    pub fn interrupt_streams(&self) {
+    /// The forced end: every running stream ends with its dialect's error event, every other request with an error, when
+    /// its connection polls it next (which the caller of this has to bring about); later requests are refused.
+    pub fn interrupt(&self) {
         self.interrupt.set();
         self.close_idle();
     }

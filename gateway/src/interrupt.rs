@@ -1,32 +1,17 @@
-//! The forced end: every running request notices it at once.
+//! The forced end. Whoever drives the connections polls every running request once more after it is set.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture, WaitForCancellationFutureOwned};
-
-/// Set once, never unset.
-#[derive(Default)]
-pub(crate) struct Interrupt {
-    /// Read for each piece of a reply, so it is no lock.
-    flag: AtomicBool,
-    token: CancellationToken,
-}
+/// Set once, never unset; read for each piece of a reply, so it is no lock.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupt(AtomicBool);
 
 impl Interrupt {
     pub(crate) fn set(&self) {
-        self.flag.store(true, Ordering::Release);
-        self.token.cancel();
+        self.0.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.flag.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn wait(&self) -> WaitForCancellationFuture<'_> {
-        self.token.cancelled()
-    }
-
-    pub(crate) fn wait_owned(&self) -> WaitForCancellationFutureOwned {
-        self.token.clone().cancelled_owned()
+        self.0.load(Ordering::Acquire)
     }
 }

@@ -6,15 +6,19 @@
 //! * [`http`] is the surface: paths, headers, time limits, errors. `meter` records each request once.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
 //!
-//! The journey of a call: the listener has decided that the caller may speak → `http::surface` finds the path →
-//! `http::body` takes the body whole → `protocol::openai::decode` finds the model's name → [`route`] finds the
-//! provider → the name is spliced, the key put in → `upstream` sends it and waits for the first body byte →
-//! `http::reply` passes the bytes on as they arrive, and ends a stream that breaks with an event that says so.
+//! * [`error`](InferenceError) is what went wrong, as facts.
+//!
+//! The journey of a call: the listener has decided that the caller may speak, and says so in a [`http::RequestContext`] →
+//! `http::routes` finds the path → `http::prepare` takes the body whole, [`protocol::request_head`] finds the model's
+//! name, [`route`] the provider; the name is spliced, the key put in → `http::attempt` has `upstream` send it and waits for
+//! the first body byte → `http::response_body` passes the bytes on as they arrive, and ends a stream that breaks with an
+//! event that says so.
 //!
 //! Absent on purpose: accounts, files, listening sockets, retries after a byte was sent, and any parse of a whole
 //! request or reply. This crate must never learn where a key comes from or who the caller is.
 
 mod demo;
+mod error;
 mod gateway;
 pub mod http;
 mod interrupt;
@@ -27,6 +31,7 @@ pub mod snapshot;
 mod upstream;
 
 pub use self::{
+    error::InferenceError,
     gateway::{Gateway, GatewayOptions},
     snapshot::{Limits, Snapshot},
     upstream::ProxySettings,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::registry::ProviderId;
+use crate::{http::RequestId, protocol::usage::TokenUsage, registry::ProviderId};
 
 /// Which credential goes to a provider now. One value belongs to one snapshot and never changes.
 pub trait KeySource: Send + Sync + 'static {
@@ -22,11 +22,11 @@ pub trait UsageSink: Send + Sync + 'static {
     fn refused(&self, reason: &'static str);
 }
 
-/// What is known of a request at its end. Token counts are `None` where the provider did not say.
+/// What is known of a request at its end.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {
     /// `x-bitrouter-request-id`.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The resolved model id at the provider, or what the caller asked for where nothing was resolved.
     pub model: String,
     /// True where the registry lists the model: only then may it become a metric label.
@@ -37,10 +37,8 @@ pub struct RequestRecord {
     pub status: u16,
     /// True where the caller asked for a stream.
     pub stream: bool,
-    /// Input tokens as the provider counted them.
-    pub input_tokens: Option<u64>,
-    /// Output tokens as the provider counted them.
-    pub output_tokens: Option<u64>,
+    /// Tokens as the provider counted them.
+    pub usage: TokenUsage,
     /// From the head of the request to the last byte of the reply.
     pub total: Duration,
     /// From the head of the request to the first body byte of the reply.

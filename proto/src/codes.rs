@@ -143,6 +143,8 @@ closed! {
         UpstreamTimeout = "upstream_timeout",
         /// The provider's reply ended in the middle.
         UpstreamInterrupted = "upstream_interrupted",
+        /// It cannot be served now; the daemon is stopping.
+        Unavailable = "unavailable",
         /// Our own failure.
         Internal = "internal",
     }
@@ -164,6 +166,7 @@ impl InferenceCode {
             Self::ProtocolNotSupported => StatusCode::NOT_IMPLEMENTED,
             Self::UpstreamError | Self::UpstreamUnavailable | Self::UpstreamInterrupted => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -49,7 +49,8 @@ pub(super) async fn drain(
         Drained::Whole
     } else {
         tracing::warn!(in_flight = http.in_flight(), "running requests are ended");
-        agent.gateway.interrupt_streams();
+        agent.gateway.interrupt();
+        http.wake_connections();
         http.wait_idle(clock::mono() + LAST_WORDS).await;
         http.abort_all().await;
         Drained::Cut

@@ -194,7 +194,7 @@ fn serve_http(
     }
     let metrics = Arc::clone(&told.metrics);
     let options = ServerOptions {
-        router: gateway.router(),
+        service: Arc::clone(&gateway) as _,
         settings,
         peers,
         refusals: Arc::new(Refusals(Arc::clone(&told.metrics))),

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bitrouter_gateway::http::percent_decoded;
+use bitrouter_gateway::http::{Caller, percent_decoded};
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, HeaderName, header};
 
@@ -16,13 +16,6 @@ static X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// What our own keys and tokens begin with.
 const OWN_PREFIXES: [&str; 2] = ["brk_", "bra_"];
-
-/// An identified caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// A program of the daemon's own user.
-    Local,
-}
 
 /// Which of our own keys a request presents.
 #[derive(Debug, PartialEq, Eq)]

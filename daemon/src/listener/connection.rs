@@ -19,7 +19,6 @@ use std::{
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     guard::{Guard, Wait},
@@ -53,12 +52,11 @@ pub(super) fn http1() -> http1::Builder {
 pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: Arc<Shared>) {
     let guard = Guard::new(Arc::clone(&shared));
     let stream = TokioIo::new(WatchedStream::new(tcp, Arc::clone(&guard)));
-    let close_after = CancellationToken::new();
-    let service = Service::new(Arc::clone(&guard), peer, own, close_after.clone());
+    let service = Service::new(Arc::clone(&guard), peer, own);
     let mut http = shared.http.serve_connection(stream, service);
     let mut draining = pin!(shared.draining.cancelled());
     let mut aborting = pin!(shared.aborting.cancelled());
-    let mut closing = pin!(close_after.cancelled());
+    let mut interrupting = pin!(shared.interrupting.cancelled());
     let mut watchdog = pin!(Watchdog::new(&guard));
     let mut registered = false;
     let mut told = false;
@@ -70,7 +68,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
             // Once is enough to be woken: a task keeps its waker. Afterwards the phase is one load.
             let _ = draining.as_mut().poll(cx);
             let _ = aborting.as_mut().poll(cx);
-            let _ = closing.as_mut().poll(cx);
+            let _ = interrupting.as_mut().poll(cx);
             registered = true;
         }
         if shared.phase() == Phase::Aborting {
@@ -93,7 +91,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
         guard.settle();
         let farewell = (shared.phase() == Phase::Draining && !told).then(|| shared.idle_until());
         let goodbye = farewell.is_some_and(|until| guard.busy() || shared.now() >= until);
-        let reply_was_the_last = !told && !guard.busy() && close_after.is_cancelled();
+        let reply_was_the_last = !told && !guard.busy() && guard.is_last_reply();
         if goodbye || reply_was_the_last {
             told = true;
             Pin::new(&mut http).graceful_shutdown();
@@ -109,6 +107,11 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
+            Poll::Ready(Over::Wait(Wait::Request)) => {
+                guard.on_woken();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(Over::Wait(wait)) => {
                 tracing::debug!(?wait, "closing a connection that waited too long");
                 match wait {
@@ -119,7 +122,7 @@ pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<OwnNames>, shared: 
                             tracing::debug!("an idle connection did not close by itself");
                         }
                     }
-                    Wait::Head | Wait::Body => {}
+                    Wait::Head | Wait::Body | Wait::Request => {}
                 }
                 Poll::Ready(())
             }

@@ -2,8 +2,7 @@
 //!
 //! Exactly the page's own origin is echoed, never a wildcard, and never `Access-Control-Allow-Credentials`.
 
-use axum::body::Body;
-use bitrouter_gateway::http::guard_own_reply;
+use bitrouter_gateway::http::{ResponseBody, guard_own_response};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// Longest list of requested header names that is echoed.
@@ -15,11 +14,11 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// The answer to a preflight of an allowed origin; [`mark`] adds the origin itself.
-pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+pub(super) fn preflight(request: &HeaderMap) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    guard_own_reply(headers);
+    guard_own_response(headers);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     headers.append(

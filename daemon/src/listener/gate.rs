@@ -1,5 +1,6 @@
-//! The order of refusals: host, origin, caller, media type. Pure: it decides, `service` acts.
+//! The order of refusals: host, origin, caller. Pure: it decides, `service` acts.
 
+use bitrouter_gateway::http::Caller;
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Method, request::Parts};
 
@@ -14,8 +15,8 @@ use super::{
 /// What becomes of a request.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// The router answers it.
-    Serve,
+    /// The service answers it.
+    Serve(Caller),
     /// The metrics page answers it.
     Metrics,
     /// A preflight of an allowed page.
@@ -27,7 +28,6 @@ pub(super) enum Verdict {
 /// Decides; the second value is the allowed page whose replies are marked with its origin.
 pub(super) fn judge(
     request: &Parts,
-    has_body: bool,
     own: &OwnNames,
     peer: Peer,
     settings: &ListenerSettings,
@@ -50,24 +50,19 @@ pub(super) fn judge(
     if page.is_some() && cors::is_preflight(&request.method, headers) {
         return (Verdict::Preflight, page);
     }
-    let verdict = admit(request, has_body, peer, settings).unwrap_or_else(Verdict::Refuse);
+    let verdict = admit(request, peer, settings).unwrap_or_else(Verdict::Refuse);
     (verdict, page)
 }
 
-fn admit(request: &Parts, has_body: bool, peer: Peer, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
+fn admit(request: &Parts, peer: Peer, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
     let (headers, query) = (&request.headers, request.uri.query());
     let verdict = match request.uri.path() {
-        "/health" | "/ping" => Verdict::Serve,
+        "/health" | "/ping" => Verdict::Serve(Caller::Anyone),
         "/metrics" if matches!(request.method, Method::GET | Method::HEAD) => {
             caller::same_user(headers, query, peer)?;
             Verdict::Metrics
         }
-        _ => {
-            caller::identify(headers, query, peer, settings.keyless)?;
-            Verdict::Serve
-        }
+        _ => Verdict::Serve(caller::identify(headers, query, peer, settings.keyless)?),
     };
-    rules::media_type(&request.method, headers, has_body)
-        .map_err(|reason| Refusal::new(InferenceCode::UnsupportedMediaType, reason))?;
     Ok(verdict)
 }

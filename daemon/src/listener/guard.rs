@@ -8,8 +8,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use bitrouter_gateway::http::CallerConnection;
 
 use super::serve::{Phase, Shared};
 
@@ -24,6 +26,8 @@ pub(super) enum Wait {
     Head,
     /// No request comes.
     Idle,
+    /// Nothing: the running request asked to be looked at.
+    Request,
 }
 
 const BODY_DONE: u8 = 0;
@@ -46,6 +50,8 @@ pub(super) struct Guard {
     read_waits: AtomicBool,
     end_watched: AtomicBool,
     caller_left: AtomicBool,
+    wake_at: AtomicU64,
+    last_reply: AtomicBool,
 }
 
 impl Guard {
@@ -66,6 +72,8 @@ impl Guard {
             read_waits: AtomicBool::new(false),
             end_watched: AtomicBool::new(false),
             caller_left: AtomicBool::new(false),
+            wake_at: AtomicU64::new(0),
+            last_reply: AtomicBool::new(false),
         })
     }
 
@@ -117,16 +125,6 @@ impl Guard {
         self.mark(&self.stalled_since);
     }
 
-    /// Somebody waits for more of the request's body.
-    pub(super) fn on_body_awaited(&self) {
-        self.mark(&self.body_awaited_since);
-    }
-
-    /// More of the request's body came.
-    pub(super) fn on_body_read(&self) {
-        self.body_awaited_since.store(0, Relaxed);
-    }
-
     fn mark(&self, since: &AtomicU64) {
         if since.load(Relaxed) == 0 {
             since.store(self.shared.now(), Relaxed);
@@ -145,16 +143,14 @@ impl Guard {
         InFlight(Arc::clone(self))
     }
 
-    /// The request body was read to its end.
-    pub(super) fn body_done(&self) {
-        self.request_body.store(BODY_DONE, Relaxed);
-        self.on_body_read();
+    /// True once the running reply is the connection's last.
+    pub(super) fn is_last_reply(&self) -> bool {
+        self.last_reply.load(Relaxed)
     }
 
-    /// Whoever had the request body has dropped it: what is unread will stay so.
-    pub(super) fn body_dropped(&self) {
-        self.request_body.compare_exchange(BODY_OPEN, BODY_ABANDONED, Relaxed, Relaxed).ok();
-        self.on_body_read();
+    /// The running request is about to be looked at, as it asked.
+    pub(super) fn on_woken(&self) {
+        self.wake_at.store(0, Relaxed);
     }
 
     /// True when the connection cannot carry another request, since part of this one's body will never be read.
@@ -194,11 +190,14 @@ impl Guard {
         for (since, wait) in [(&self.stalled_since, Wait::Read), (&self.body_awaited_since, Wait::Body)] {
             let since = since.load(Relaxed);
             if since != 0 {
-                return Some((after(since, self.shared.settings.load().total), wait));
+                let over = after(since, self.shared.settings.load().total);
+                let wake = self.wake_at.load(Relaxed);
+                return Some(if wake != 0 && wake < over { (wake, Wait::Request) } else { (over, wait) });
             }
         }
         if self.busy() {
-            return None;
+            let wake = self.wake_at.load(Relaxed);
+            return (wake != 0).then_some((wake, Wait::Request));
         }
         let head = self.head_since.load(Relaxed);
         if head != 0 {
@@ -231,6 +230,34 @@ impl Guard {
     }
 }
 
+impl CallerConnection for Guard {
+    fn close_after_reply(&self) {
+        self.last_reply.store(true, Relaxed);
+    }
+
+    fn wake_at(&self, at: Option<Instant>) {
+        self.wake_at.store(at.map_or(0, |at| self.shared.since_epoch(at)), Relaxed);
+    }
+
+    fn on_body_awaited(&self) {
+        self.mark(&self.body_awaited_since);
+    }
+
+    fn on_body_read(&self) {
+        self.body_awaited_since.store(0, Relaxed);
+    }
+
+    fn on_body_done(&self) {
+        self.request_body.store(BODY_DONE, Relaxed);
+        self.on_body_read();
+    }
+
+    fn on_body_dropped(&self) {
+        self.request_body.compare_exchange(BODY_OPEN, BODY_ABANDONED, Relaxed, Relaxed).ok();
+        self.on_body_read();
+    }
+}
+
 fn after(since: u64, wait: Duration) -> u64 {
     since.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
@@ -249,6 +276,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.busy.store(false, Relaxed);
+        self.0.wake_at.store(0, Relaxed);
         self.0.shared.in_flight.fetch_sub(1, Relaxed);
     }
 }

@@ -1,5 +1,5 @@
 //! The loopback HTTP listener: binds, accepts, asks the kernel who is calling, applies the host and browser rules, and
-//! hands what may pass to the inference router.
+//! hands what may pass to a service.
 //!
 //! The journey of a request: [`bind`] opens the sockets → `accept` takes a connection and asks [`peer`] once whose it is
 //! → `connection` drives HTTP/1.1 on it and bounds every wait → `service` gives each request its id and asks `gate`
@@ -29,5 +29,5 @@ mod tests;
 
 pub use bind::{BindError, adopt, bind};
 pub use peer::{Peer, PeerLookup};
-pub use serve::{HttpServer, Limits, MetricsBody, RefusalSink, ServerOptions};
+pub use serve::{HttpServer, Limits, MetricsBody, RefusalSink, RequestService, ServerOptions, ServiceFuture};
 pub use settings::{Keyless, ListenerSettings};

@@ -1,7 +1,7 @@
 //! The id of a request: the caller's own where it is usable, else `req_` and a ULID in lower case.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bitrouter_gateway::http::RequestId;
+use http::{HeaderMap, HeaderName};
 use ulid::{ULID_LEN, Ulid};
 
 /// The header that carries the id, in both directions.
@@ -11,30 +11,33 @@ const PREFIX: &[u8] = b"req_";
 const LONGEST: usize = 64;
 
 /// The id that this request goes by.
-pub(super) fn of(headers: &HeaderMap) -> HeaderValue {
+pub(super) fn of(headers: &HeaderMap) -> RequestId {
     let mut sent = headers.get_all(&HEADER).iter();
-    match (sent.next(), sent.next()) {
-        (Some(value), None) if usable(value.as_bytes()) => value.clone(),
-        _ => mint(),
-    }
+    let sent = match (sent.next(), sent.next()) {
+        (Some(value), None) if usable(value.as_bytes()) => Some(value.clone()),
+        _ => None,
+    };
+    sent.and_then(RequestId::new).unwrap_or_else(mint)
 }
 
 fn usable(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-fn mint() -> HeaderValue {
+fn mint() -> RequestId {
     let mut ulid = [0; ULID_LEN];
     Ulid::from_datetime(bitrouter_proto::clock::wall()).array_to_str(&mut ulid);
     ulid.make_ascii_lowercase();
     let mut id = Vec::with_capacity(PREFIX.len() + ULID_LEN);
     id.extend_from_slice(PREFIX);
     id.extend_from_slice(&ulid);
-    HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or_else(|_| HeaderValue::from_static("req_unknown"))
+    RequestId::from_text(id)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn with(values: &[&str]) -> HeaderMap {
@@ -44,7 +47,7 @@ mod tests {
     #[test]
     fn a_usable_id_of_the_caller_is_kept() {
         for id in ["a", "req_01-X", &"z".repeat(64)] {
-            assert_eq!(of(&with(&[id])), id);
+            assert_eq!(of(&with(&[id])).as_str(), id);
         }
     }
 
@@ -52,7 +55,7 @@ mod tests {
     fn anything_else_gets_one_of_ours() {
         for ids in [&[][..], &[""], &["a b"], &["é"], &["a/b"], &["a", "b"], &[&*"z".repeat(65)]] {
             let id = of(&with(ids));
-            let id = id.to_str().unwrap();
+            let id = id.as_str();
             assert_eq!(id.len(), 30, "{ids:?}");
             let ulid = id.strip_prefix("req_").unwrap();
             assert!(ulid.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{id}");

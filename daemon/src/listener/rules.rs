@@ -1,11 +1,11 @@
-//! Which `Host`, which browser context and which media type may pass. Pure: headers in, verdict out.
+//! Which `Host` and which browser context may pass. Pure: headers in, verdict out.
 //!
 //! A page on the internet can make a browser send requests to us: `Host` betrays a rebound name, `Origin` and
-//! `Sec-Fetch-Site` betray a foreign page, and a form post cannot carry `application/json`.
+//! `Sec-Fetch-Site` betray a foreign page.
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Scheme};
 
 /// The browser's own statement of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -175,24 +175,6 @@ pub fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> R
         Only::One(value) if matches!(value.as_bytes(), b"same-origin" | b"none") => Ok(Origin::Own),
         _ => Err("a web page of another site may not call this listener"),
     }
-}
-
-/// Judges the media type; the error says what is wrong.
-pub fn media_type(method: &Method, headers: &HeaderMap, has_body: bool) -> Result<(), &'static str> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err("a compressed request body is not read; send it without Content-Encoding");
-    }
-    if !has_body || !matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        return Ok(());
-    }
-    let json = match only(headers, &header::CONTENT_TYPE) {
-        Only::One(value) => value.to_str().is_ok_and(|text| {
-            let essence = text.split_once(';').map_or(text, |(essence, _)| essence);
-            essence.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
-        }),
-        Only::None | Only::Many => false,
-    };
-    if json { Ok(()) } else { Err("the request body must be sent with `Content-Type: application/json`") }
 }
 
 /// The values of a header that may stand once.

@@ -1,8 +1,11 @@
 //! The server as the daemon holds it: started on open sockets, drained, waited for, and at last ended.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -11,8 +14,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use axum::Router;
+use bitrouter_gateway::{
+    Gateway,
+    http::{CallerBody, RequestContext, ResponseBody},
+};
 use bitrouter_proto::{clock, tasks::Tasks};
+use http::{Request, Response};
 use hyper::server::conn::http1;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -52,10 +59,25 @@ impl Default for Limits {
     }
 }
 
+/// A reply in the making. It is polled by the task of its connection, and so is the body of the reply.
+pub type ServiceFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
+
+/// Answers the requests that may pass.
+pub trait RequestService: Send + Sync + 'static {
+    /// Answers one request.
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture;
+}
+
+impl RequestService for Gateway {
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture {
+        Box::pin(self.answer(request, context))
+    }
+}
+
 /// What the server is made of.
 pub struct ServerOptions {
-    /// Answers every request that may pass; it finds the gateway's `RequestId`, `Started` and `CloseAfter` in each.
-    pub router: Router,
+    /// Answers every request that may pass.
+    pub service: Arc<dyn RequestService>,
     /// What a reload may change.
     pub settings: Arc<ArcSwap<ListenerSettings>>,
     /// Asks the kernel who is calling.
@@ -78,7 +100,7 @@ pub(super) enum Phase {
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) router: Router,
+    pub(super) service: Arc<dyn RequestService>,
     pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
     pub(super) peers: Arc<PeerLookup>,
     pub(super) refusals: Arc<dyn RefusalSink>,
@@ -90,6 +112,7 @@ pub(super) struct Shared {
     pub(super) strangers: AtomicUsize,
     pub(super) in_flight: AtomicUsize,
     pub(super) draining: CancellationToken,
+    pub(super) interrupting: CancellationToken,
     pub(super) aborting: CancellationToken,
     phase: AtomicU8,
     idle_until: AtomicU64,
@@ -126,7 +149,7 @@ impl Shared {
         self.idle_until.load(Ordering::Acquire)
     }
 
-    fn since_epoch(&self, at: Instant) -> u64 {
+    pub(super) fn since_epoch(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
@@ -152,9 +175,9 @@ pub struct HttpServer {
 impl HttpServer {
     /// Serves on `listeners` (non-blocking, from [`super::bind`] or [`super::adopt`]). Must be called on a runtime.
     pub fn start(listeners: Vec<std::net::TcpListener>, options: ServerOptions) -> io::Result<Self> {
-        let ServerOptions { router, settings, peers, refusals, metrics, limits } = options;
+        let ServerOptions { service, settings, peers, refusals, metrics, limits } = options;
         let shared = Arc::new(Shared {
-            router,
+            service,
             settings,
             peers,
             refusals,
@@ -166,6 +189,7 @@ impl HttpServer {
             strangers: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             draining: CancellationToken::new(),
+            interrupting: CancellationToken::new(),
             aborting: CancellationToken::new(),
             phase: AtomicU8::new(0),
             idle_until: AtomicU64::new(0),
@@ -220,6 +244,11 @@ impl HttpServer {
     /// Waits until every connection has ended; false if `deadline` comes first.
     pub async fn wait_idle(&self, deadline: Instant) -> bool {
         tokio::time::timeout_at(deadline.into(), self.serving.wait()).await.is_ok()
+    }
+
+    /// Has every connection look at its running request once more, after the service was told to end them.
+    pub fn wake_connections(&self) {
+        self.shared.interrupting.cancel();
     }
 
     /// Drops what is left, in the middle of whatever it does, and waits until it is gone.

@@ -1,4 +1,4 @@
-//! One request: its id, the gate, the router, and what every reply carries. A handler that panics costs its own request
+//! One request: its id, the gate, the service, and what every reply carries. A handler that panics costs its own request
 //! only.
 
 use std::{
@@ -10,15 +10,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{Router, body::Body, routing::future::RouteFuture};
-use bitrouter_gateway::http::{CloseAfter, RequestId, Started, guard_own_reply};
+use bitrouter_gateway::{
+    http::{
+        CallerBody, CallerConnection, RequestContext, RequestId, ResponseBody, ResponseBodyError, set_own_response,
+    },
+    protocol::Dialect,
+};
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio_util::sync::CancellationToken;
-use tower_service::Service as _;
 
 use super::{
     cors,
@@ -28,7 +30,7 @@ use super::{
     refusal::Refusal,
     request_id,
     rules::OwnNames,
-    serve::Phase,
+    serve::{Phase, RequestService, ServiceFuture},
 };
 
 /// What hyper calls for each request of a connection.
@@ -37,19 +39,17 @@ pub(super) struct Service {
     guard: Arc<Guard>,
     peer: Peer,
     own: Arc<OwnNames>,
-    close_after: CancellationToken,
 }
 
 impl Service {
-    /// The router cancels `close_after` where the connection must end with the running reply.
-    pub(super) fn new(guard: Arc<Guard>, peer: Peer, own: Arc<OwnNames>, close_after: CancellationToken) -> Self {
-        Self { guard, peer, own, close_after }
+    pub(super) fn new(guard: Arc<Guard>, peer: Peer, own: Arc<OwnNames>) -> Self {
+        Self { guard, peer, own }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal, dialect: Dialect) -> Response<ResponseBody> {
         self.guard.shared().refusals.refused(refusal.code.as_str());
         tracing::debug!(reason = refusal.code.as_str(), "refused a request");
-        refusal.into_response()
+        refusal.into_response(dialect)
     }
 }
 
@@ -61,20 +61,19 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Reply {
         let started = bitrouter_proto::clock::mono();
         let shared = self.guard.shared();
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&body);
         let in_flight = self.guard.begin(has_body);
         let http_10 = parts.version == Version::HTTP_10;
-        let body =
-            if has_body { Body::new(RequestBody { body, guard: Arc::clone(&self.guard) }) } else { Body::empty() };
+        let connection: Arc<dyn CallerConnection> = Arc::<Guard>::clone(&self.guard);
+        let body = CallerBody::received(body, Arc::clone(&connection));
         let id = request_id::of(&parts.headers);
-        let (verdict, page) = gate::judge(&parts, has_body, &self.own, self.peer, &shared.settings.load());
+        let dialect = Dialect::default();
+        let (verdict, page) = gate::judge(&parts, &self.own, self.peer, &shared.settings.load());
         let work = match verdict {
-            Verdict::Serve => {
-                parts.extensions.insert(RequestId(id.to_str().unwrap_or_default().to_owned()));
-                parts.extensions.insert(Started(started));
-                parts.extensions.insert(CloseAfter(self.close_after.clone()));
-                route(&shared.router, Request::from_parts(parts, body))
+            Verdict::Serve(caller) => {
+                let context = RequestContext { id: id.clone(), started, caller, dialect, connection };
+                call(&shared.service, Request::from_parts(parts, body), context)
             }
             Verdict::Metrics => {
                 drop(body);
@@ -83,26 +82,21 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             Verdict::Preflight => Work::Done(cors::preflight(&parts.headers)),
             Verdict::Refuse(refusal) => {
                 drop(body);
-                Work::Done(self.refuse(refusal))
+                Work::Done(self.refuse(refusal, dialect))
             }
         };
-        Reply { work, ending: Some(Ending { id, page, http_10, in_flight }) }
+        Reply { work, ending: Some(Ending { id, page, http_10, dialect, in_flight }) }
     }
 }
 
-fn route(router: &Router, request: Request<Body>) -> Work {
-    let mut router = router.clone();
-    catch_unwind(AssertUnwindSafe(|| router.call(request))).map_or(Work::Panicked, Work::Routed)
+fn call(service: &Arc<dyn RequestService>, request: Request<CallerBody>, context: RequestContext) -> Work {
+    let service = Arc::clone(service);
+    catch_unwind(AssertUnwindSafe(|| service.call(request, context))).map_or(Work::Panicked, Work::Running)
 }
 
-fn metrics_page(text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8"),
-    );
-    guard_own_reply(headers);
+fn metrics_page(text: String) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(text));
+    set_own_response(response.headers_mut(), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     response
 }
 
@@ -113,16 +107,17 @@ pub(super) struct Reply {
 }
 
 enum Work {
-    Routed(RouteFuture<Infallible>),
-    Done(Response<Body>),
+    Running(ServiceFuture),
+    Done(Response<ResponseBody>),
     Panicked,
 }
 
 /// What a reply still gets once it exists.
 struct Ending {
-    id: HeaderValue,
+    id: RequestId,
     page: Option<HeaderValue>,
     http_10: bool,
+    dialect: Dialect,
     in_flight: InFlight,
 }
 
@@ -132,8 +127,8 @@ impl Future for Reply {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let response = match &mut this.work {
-            Work::Routed(routed) => match catch_unwind(AssertUnwindSafe(|| Pin::new(routed).poll(cx))) {
-                Ok(Poll::Ready(Ok(response))) => response,
+            Work::Running(running) => match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+                Ok(Poll::Ready(response)) => response,
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(_) => panicked(this.ending.as_ref()),
             },
@@ -145,18 +140,19 @@ impl Future for Reply {
     }
 }
 
-fn panicked(ending: Option<&Ending>) -> Response<Body> {
-    let id = ending.and_then(|ending| ending.id.to_str().ok()).unwrap_or_default();
+fn panicked(ending: Option<&Ending>) -> Response<ResponseBody> {
+    let id = ending.map_or("", |ending| ending.id.as_str());
     tracing::error!(request_id = id, "a request panicked and was answered with 500");
+    let dialect = ending.map(|ending| ending.dialect).unwrap_or_default();
     Refusal::new(InferenceCode::Internal, "the daemon failed on this request; `bitrouter logs` says more")
-        .into_response()
+        .into_response(dialect)
 }
 
 impl Ending {
-    fn apply(self, response: Response<Body>) -> Response<ReplyBody> {
+    fn apply(self, response: Response<ResponseBody>) -> Response<ReplyBody> {
         let guard = self.in_flight.guard();
         let (mut parts, body) = response.into_parts();
-        parts.headers.insert(request_id::HEADER, self.id);
+        parts.headers.insert(request_id::HEADER, self.id.as_header().clone());
         if let Some(page) = self.page {
             cors::mark(&mut parts.headers, page);
         }
@@ -168,56 +164,17 @@ impl Ending {
     }
 }
 
-/// The request's body, which tells the guard whether it was read to its end.
-struct RequestBody {
-    body: Incoming,
-    guard: Arc<Guard>,
-}
-
-impl http_body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        match &frame {
-            Poll::Pending => self.guard.on_body_awaited(),
-            Poll::Ready(None) => self.guard.body_done(),
-            Poll::Ready(Some(_)) if self.body.is_end_stream() => self.guard.body_done(),
-            Poll::Ready(Some(_)) => self.guard.on_body_read(),
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        self.guard.body_dropped();
-    }
-}
-
 /// A reply's body, which ends the request when it is dropped.
 #[derive(Debug)]
 pub(super) struct ReplyBody {
-    body: Body,
+    body: ResponseBody,
     http_10: bool,
     in_flight: InFlight,
 }
 
 impl http_body::Body for ReplyBody {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = ResponseBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -35,7 +35,7 @@ impl UsageSink for Requests {
             record.total.as_secs_f64(),
             first_byte.map(|d| d.as_secs_f64()),
         );
-        for (class, count) in [("input", record.input_tokens), ("output", record.output_tokens)] {
+        for (class, count) in [("input", record.usage.input), ("output", record.usage.output)] {
             if let Some(count) = count {
                 self.metrics.tokens(class, count);
             }
@@ -46,8 +46,8 @@ impl UsageSink for Requests {
             provider = ?OrNull(record.provider.as_ref()),
             status = record.status,
             stream = record.stream,
-            input_tokens = ?OrNull(record.input_tokens),
-            output_tokens = ?OrNull(record.output_tokens),
+            input_tokens = ?OrNull(record.usage.input),
+            output_tokens = ?OrNull(record.usage.output),
             total_ms = millis(record.total),
             first_byte_ms = ?OrNull(first_byte.map(millis)),
             error_code = ?OrNull(record.error_code),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{invalid, words};
-use crate::http::InferenceError;
+use crate::error::InferenceError;
 
 #[derive(Deserialize)]
 struct Asked {

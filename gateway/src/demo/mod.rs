@@ -9,13 +9,14 @@ mod reply;
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use bitrouter_proto::codes::InferenceCode;
+use http::Response;
 
 use crate::{
-    http::{InferenceError, Operation},
+    error::InferenceError,
+    http::{Operation, RequestContext, ResponseBody},
     interrupt::Interrupt,
-    meter::Flight,
+    meter::RequestRecorder,
 };
 
 /// An answer that is ready to be sent.
@@ -42,18 +43,23 @@ pub(crate) fn answer(operation: Operation, model: &str, body: &[u8]) -> Result<A
             let models = ["demo/echo", "demo/lorem", "demo/embed"];
             let message = format!("the demo has no such model; it has {}", models.join(", "));
             Err(InferenceError::new(InferenceCode::ModelNotFound, message)
-                .param("model")
+                .with_param("model")
                 .with("suggestions", models.as_slice()))
         }
     }
 }
 
 impl Answer {
-    /// The answer as a response; `flight` ends with its last byte.
-    pub(crate) fn into_response(self, flight: Flight, interrupt: Arc<Interrupt>) -> Response {
+    /// The answer as a response; what `recorder` records ends with its last byte.
+    pub(crate) fn into_response(
+        self,
+        recorder: RequestRecorder,
+        context: &RequestContext,
+        interrupt: Arc<Interrupt>,
+    ) -> Response<ResponseBody> {
         match self {
-            Self::Chat(completion) => reply::completion(completion, flight, interrupt),
-            Self::Embeddings(document, words) => reply::document(document, words, None, flight),
+            Self::Chat(completion) => reply::completion(completion, recorder, context, interrupt),
+            Self::Embeddings(document, words) => reply::document(document, words, None, recorder),
         }
     }
 }
@@ -64,5 +70,5 @@ fn words(text: &str) -> u64 {
 }
 
 fn invalid(message: impl Into<String>, param: &'static str) -> InferenceError {
-    InferenceError::new(InferenceCode::InvalidRequest, message).param(param)
+    InferenceError::new(InferenceCode::InvalidRequest, message).with_param(param)
 }

@@ -8,10 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-use axum::{body::Body, response::Response};
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use http_body::Frame;
 use serde_json::{Value, json};
 
@@ -20,27 +19,36 @@ use super::{
     words,
 };
 use crate::{
-    http::{InferenceError, headers::own},
+    error::InferenceError,
+    http::{RequestContext, ResponseBody, json_response, set_own_response},
     interrupt::Interrupt,
-    meter::Flight,
-    protocol::openai::usage::Usage,
+    meter::RequestRecorder,
+    protocol::{Dialect, usage::TokenUsage},
 };
 
 /// A finished document.
-pub(super) fn document(document: Vec<u8>, input: u64, output: Option<u64>, mut flight: Flight) -> Response {
-    flight.answered(StatusCode::OK);
-    flight.first_byte();
-    flight.counted(Usage { prompt_tokens: Some(input), completion_tokens: output });
-    flight.land();
-    let mut response = Response::new(Body::from(document));
-    own(response.headers_mut(), "application/json");
-    response
+pub(super) fn document(
+    document: Vec<u8>,
+    input: u64,
+    output: Option<u64>,
+    mut recorder: RequestRecorder,
+) -> Response<ResponseBody> {
+    recorder.set_status(StatusCode::OK);
+    recorder.set_first_byte();
+    recorder.add_usage(TokenUsage { input: Some(input), output });
+    recorder.complete();
+    json_response(document)
 }
 
 /// A chat completion.
-pub(super) fn completion(completion: Completion, mut flight: Flight, interrupt: Arc<Interrupt>) -> Response {
+pub(super) fn completion(
+    completion: Completion,
+    mut recorder: RequestRecorder,
+    context: &RequestContext,
+    interrupt: Arc<Interrupt>,
+) -> Response<ResponseBody> {
     let said = words(&completion.text);
-    let id = format!("chatcmpl-demo-{}", flight.request_id());
+    let id = format!("chatcmpl-demo-{}", context.id);
     let created = clock::wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let model = format!("demo/{}", completion.model);
     let usage = json!({
@@ -56,10 +64,10 @@ pub(super) fn completion(completion: Completion, mut flight: Flight, interrupt: 
                 "message": { "role": "assistant", "content": completion.text, "refusal": null },
             }],
         });
-        return document(whole.to_string().into_bytes(), completion.prompt_words, Some(said), flight);
+        return document(whole.to_string().into_bytes(), completion.prompt_words, Some(said), recorder);
     }
-    flight.answered(StatusCode::OK);
-    let counted = Usage { prompt_tokens: Some(completion.prompt_words), completion_tokens: Some(said) };
+    recorder.set_status(StatusCode::OK);
+    let counted = TokenUsage { input: Some(completion.prompt_words), output: Some(said) };
     let chunks = Chunks {
         head: json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model }),
         usage: completion.include_usage.then_some(usage),
@@ -67,11 +75,12 @@ pub(super) fn completion(completion: Completion, mut flight: Flight, interrupt: 
         at: 0,
         next: Next::Role,
         counted,
-        flight,
+        recorder,
         interrupt,
+        dialect: context.dialect,
     };
-    let mut response = Response::new(Body::new(chunks));
-    own(response.headers_mut(), "text/event-stream");
+    let mut response = Response::new(ResponseBody::Other(axum::body::Body::new(chunks)));
+    set_own_response(response.headers_mut(), "text/event-stream");
     response
 }
 
@@ -93,9 +102,10 @@ struct Chunks {
     text: String,
     at: usize,
     next: Next,
-    counted: Usage,
-    flight: Flight,
+    counted: TokenUsage,
+    recorder: RequestRecorder,
     interrupt: Arc<Interrupt>,
+    dialect: Dialect,
 }
 
 impl Chunks {
@@ -117,13 +127,13 @@ impl Chunks {
         if self.next != Next::End && self.interrupt.is_set() {
             self.next = Next::End;
             let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping");
-            self.flight.failed(error.code());
-            self.flight.land();
-            return Some(error.to_event().into());
+            self.recorder.set_error(error.code());
+            self.recorder.complete();
+            return Some(self.dialect.error_event(&error).into());
         }
         match self.next {
             Next::Role => {
-                self.flight.first_byte();
+                self.recorder.set_first_byte();
                 self.next = if self.text.is_empty() { Next::Reason } else { Next::Words };
                 Some(self.delta(&json!({ "role": "assistant", "content": "" }), None))
             }
@@ -145,8 +155,8 @@ impl Chunks {
             }
             Next::Done => {
                 self.next = Next::End;
-                self.flight.counted(self.counted);
-                self.flight.land();
+                self.recorder.add_usage(self.counted);
+                self.recorder.complete();
                 Some(Bytes::from_static(b"data: [DONE]\n\n"))
             }
             Next::End => None,

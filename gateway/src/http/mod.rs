@@ -1,38 +1,37 @@
-//! The HTTP surface: paths, journeys of requests, errors. It binds nothing and knows nothing of who is calling; the
-//! listener has decided that before.
+//! The inference endpoint over HTTP. It binds nothing, and decides nothing about who may call: the listener has done both.
+//!
+//! The journey: [`context`] is what the listener says of a request → `routes` finds what answers it → `serve` goes
+//! through `prepare` (`request_media`, `request_body`, name, route, key, `request_headers`, `query`), `attempt` (the call,
+//! within `deadline`) and [`response_body`] (the reply, after `response_headers`). A provider's error goes through
+//! `upstream_error`; one of ours stays facts until [`render_error()`] makes a response of it.
 
-mod body;
+mod attempt;
+mod caller_body;
+mod context;
+mod deadline;
 mod drain;
-pub mod error;
-mod failure;
-pub(crate) mod headers;
-mod inference;
+mod model_refusal;
 mod models;
+mod own_response;
 mod percent;
-mod refusal;
-mod reply;
-mod surface;
+mod prepare;
+mod query;
+mod render_error;
+mod request_body;
+mod request_headers;
+mod request_media;
+mod response_body;
+mod response_headers;
+mod routes;
+mod serve;
+mod upstream_error;
 
-use std::time::Instant;
-
-use tokio_util::sync::CancellationToken;
-
-pub use self::{error::InferenceError, headers::guard_own_reply, percent::percent_decoded};
-pub(crate) use self::{
-    inference::Operation,
-    surface::{answer, surface},
+pub use self::{
+    caller_body::CallerBody,
+    context::{Caller, CallerConnection, RequestContext, RequestId},
+    own_response::{guard_own_response, set_own_response},
+    percent::percent_decoded,
+    render_error::render_error,
+    response_body::{ResponseBody, ResponseBodyError, UpstreamReply},
 };
-
-/// The request's id, which the listener puts into the extensions of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(pub String);
-
-/// When the head of the request arrived; the listener puts it into the extensions of the request.
-#[derive(Clone, Copy, Debug)]
-pub struct Started(pub Instant);
-
-/// Cancelled by the gateway when the caller's connection must not be used again after this reply (a stream that
-/// failed). The listener puts it into the extensions of each request and then ends the connection gracefully.
-/// Without it the reply ends cleanly and the connection stays open.
-#[derive(Clone, Debug)]
-pub struct CloseAfter(pub CancellationToken);
+pub(crate) use self::{own_response::json_response, prepare::Operation, routes::answer};

@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use bitrouter_proto::codes::InferenceCode;
 use futures_util::future::join_all;
+use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    InferenceError,
+    model_refusal::{explain, not_found},
+    own_response::json_response,
     percent::percent_decoded,
-    refusal::{explain, not_found},
-    surface::json as reply,
+    response_body::ResponseBody,
 };
 use crate::{
     Gateway,
+    error::InferenceError,
+    protocol::request_head::LONGEST_MODEL,
     registry::{Model, Price, Provider},
 };
 
@@ -22,7 +25,7 @@ use crate::{
 const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
 
 /// Every model of every provider that can be reached now.
-pub(super) async fn list(gateway: &Arc<Gateway>) -> Response {
+pub(super) async fn list(gateway: &Arc<Gateway>) -> Response<ResponseBody> {
     let snapshot = gateway.snapshot();
     let reachable = |p: &&Provider| !p.models().is_empty() && p.chat().is_some() && snapshot.usable(p);
     let usable: Vec<&Provider> = snapshot.catalog.providers().filter(reachable).collect();
@@ -36,13 +39,17 @@ pub(super) async fn list(gateway: &Arc<Gateway>) -> Response {
     let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
     let (first, last) = (id(data.first()), id(data.last()));
     let document = json!({ "object": "list", "data": data, "has_more": false, "first_id": first, "last_id": last });
-    reply(document.to_string().into_bytes())
+    json_response(document.to_string().into_bytes())
 }
 
 /// One model, by any name that a call would take.
-pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response, InferenceError> {
+pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response<ResponseBody>, InferenceError> {
     let snapshot = gateway.snapshot();
     let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
+    if name.len() > LONGEST_MODEL {
+        let message = format!("the name of the model is longer than {LONGEST_MODEL} bytes");
+        return Err(InferenceError::new(InferenceCode::InvalidRequest, message).with_param("model"));
+    }
     let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
     let provider = route.provider;
     if route.listed.is_none() && !provider.models().is_empty() {
@@ -51,7 +58,7 @@ pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Respon
     if !gateway.local_active(provider).await {
         return Err(not_found(&name, &snapshot, &format!("`{}` is not running", provider.id())));
     }
-    Ok(reply(entry(provider, route.model, route.listed).to_string().into_bytes()))
+    Ok(json_response(entry(provider, route.model, route.listed).to_string().into_bytes()))
 }
 
 fn entry(provider: &Provider, id: &str, model: Option<&Model>) -> Value {

@@ -70,7 +70,7 @@ async fn a_body_that_is_too_large_is_answered_before_it_is_read() {
     let world = World::with(Limits { max_body: 1000, ..Limits::default() }).await;
     // Announced: the answer comes although nothing of the body does.
     let mut caller = world.caller().await;
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     caller.send(format!("{head}content-length: 1001\r\n\r\n")).await;
     let (status, document) = caller.reply().await;
     assert_eq!((status, &document["error"]["code"]), (413, &json!("body_too_large")));
@@ -273,7 +273,7 @@ async fn the_forced_end_reaches_everything_that_runs() {
     second.message().await;
     second.send(format!("{STREAM}{}", chunk("data: 1\n\nda"))).await;
     streaming.until("data: 1\n\n\r\n").await;
-    world.gateway.interrupt_streams();
+    world.gateway.interrupt();
     assert_eq!(waiting.reply().await.0, 502);
     let (events, ended) = dechunked(&streaming.until("0\r\n\r\n").await);
     assert!(ended && events.starts_with("data: {\"error\"") && events.contains("upstream_interrupted"), "{events}");

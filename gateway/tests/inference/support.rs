@@ -2,19 +2,25 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
+    future::{Future as _, poll_fn},
     net::SocketAddr,
     path::Path,
+    pin::pin,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bitrouter_gateway::{
     Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
-    http::{CloseAfter, RequestId},
+    http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId},
     ports::{KeySource, RequestRecord, UsageSink},
+    protocol::Dialect,
     registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
 };
-use bitrouter_proto::tasks::Tasks;
+use bitrouter_proto::{clock, tasks::Tasks};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use secrecy::SecretString;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -113,20 +119,13 @@ impl World {
         let usage = Arc::clone(&sink) as Arc<dyn UsageSink>;
         let options = GatewayOptions { usage, proxy: ProxySettings::default(), tasks: tasks.clone() };
         let gateway = Gateway::new(options, snapshot);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = gateway.router().layer(axum::Extension(RequestId("req_test".to_owned())));
-        tasks.spawn("serve", async move { axum::serve(listener, router).await.unwrap() });
+        let address = serve(&gateway, &tasks, CancellationToken::new()).await;
         Self { gateway, sink, tasks, provider, address }
     }
 
-    /// The router with a token that is cancelled when the connection must end.
+    /// Another entrance, with a token that is cancelled when the connection must end.
     pub(crate) async fn with_close_token(&self, token: CancellationToken) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = self.gateway.router().layer(axum::Extension(CloseAfter(token)));
-        self.tasks.spawn("serve", async move { axum::serve(listener, router).await.unwrap() });
-        address
+        serve(&self.gateway, &self.tasks, token).await
     }
 
     pub(crate) async fn caller(&self) -> Wire {
@@ -157,6 +156,55 @@ impl World {
     pub(crate) fn refused(&self) -> Vec<&'static str> {
         self.sink.refused.lock().unwrap().clone()
     }
+}
+
+/// What a gateway may ask of a connection here: it is looked at every few milliseconds anyway.
+#[derive(Debug)]
+struct Connection(CancellationToken);
+
+impl CallerConnection for Connection {
+    fn close_after_reply(&self) {
+        self.0.cancel();
+    }
+
+    fn wake_at(&self, _at: Option<Instant>) {}
+}
+
+/// A listener that does no more than drive the gateway.
+async fn serve(gateway: &Arc<Gateway>, tasks: &Tasks, close: CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (gateway, serving) = (Arc::clone(gateway), tasks.clone());
+    tasks.spawn("serve", async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (gateway, close) = (Arc::clone(&gateway), close.clone());
+            let service = service_fn(move |request: http::Request<Incoming>| {
+                let connection: Arc<dyn CallerConnection> = Arc::new(Connection(close.clone()));
+                let context = RequestContext {
+                    id: RequestId::from_text("req_test"),
+                    started: clock::mono(),
+                    caller: Caller::Local,
+                    dialect: Dialect::default(),
+                    connection: Arc::clone(&connection),
+                };
+                let request = request.map(|body| CallerBody::received(body, connection));
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, Infallible>(gateway.answer(request, context).await) }
+            });
+            serving.spawn("connection", async move {
+                let mut http = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                let mut tick = tokio::time::interval(Duration::from_millis(5));
+                poll_fn(|cx| {
+                    while tick.poll_tick(cx).is_ready() {}
+                    http.as_mut().poll(cx)
+                })
+                .await
+                .ok();
+            });
+        }
+    });
+    address
 }
 
 /// One end of a connection, read and written as bytes.

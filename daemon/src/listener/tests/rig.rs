@@ -13,7 +13,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use bitrouter_gateway::http::{CloseAfter, RequestId, Started};
+use bitrouter_gateway::http::{CallerBody, RequestContext, ResponseBody};
 use bitrouter_proto::clock;
 use futures_util::StreamExt as _;
 use tokio::{
@@ -23,7 +23,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::listener::{HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, ServerOptions, bind};
+use crate::listener::{
+    HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, RequestService, ServerOptions, ServiceFuture, bind,
+};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -56,15 +58,15 @@ pub(super) fn router(release: &Arc<Notify>) -> Router {
         .route("/health", get(|| async { "ok" }))
         .route(
             "/id",
-            get(|Extension(RequestId(id)): Extension<RequestId>, Extension(Started(at)): Extension<Started>| async move {
-                assert!(at <= clock::mono());
-                id
+            get(|Extension(context): Extension<RequestContext>| async move {
+                assert!(context.started <= clock::mono());
+                context.id.as_str().to_owned()
             }),
         )
         .route(
             "/last",
-            get(|Extension(CloseAfter(close)): Extension<CloseAfter>| async move {
-                close.cancel();
+            get(|Extension(context): Extension<RequestContext>| async move {
+                context.connection.close_after_reply();
                 "the last"
             }),
         )
@@ -97,13 +99,30 @@ pub(super) fn router(release: &Arc<Notify>) -> Router {
         )
 }
 
+/// A router as the service of a listener; it finds the context of each request among its extensions.
+struct Routed(Router);
+
+impl RequestService for Routed {
+    fn call(self: Arc<Self>, request: http::Request<CallerBody>, context: RequestContext) -> ServiceFuture {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(context);
+        let mut router = self.0.clone();
+        Box::pin(async move {
+            match tower_service::Service::call(&mut router, request).await {
+                Ok(response) => response.map(ResponseBody::Other),
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
 pub(super) fn start(limits: Limits, settings: ListenerSettings) -> Rig {
     let listeners = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     let refused = Arc::new(Counted::default());
     let release = Arc::new(Notify::new());
     let options = ServerOptions {
-        router: router(&release),
+        service: Arc::new(Routed(router(&release))),
         settings: Arc::clone(&settings),
         peers: Arc::new(PeerLookup::new()),
         refusals: Arc::clone(&refused) as _,

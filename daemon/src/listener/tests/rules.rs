@@ -1,9 +1,9 @@
 //! Every host, browser context and media type that the contract names, with its verdict.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use proptest::prelude::*;
 
-use crate::listener::rules::{HostRefused, Origin, OwnNames, host, media_type, origin};
+use crate::listener::rules::{HostRefused, Origin, OwnNames, host, origin};
 
 fn own() -> OwnNames {
     OwnNames::new("127.0.0.1:4356".parse().unwrap())
@@ -233,43 +233,6 @@ fn sec_fetch_mode_alone_means_nothing() {
     }
 }
 
-#[test]
-fn the_table_of_media_types() {
-    let json_needed = [Method::POST, Method::PUT, Method::PATCH];
-    for (kind, passes) in [
-        (None, false),
-        (Some("application/json"), true),
-        (Some("application/json; charset=utf-8"), true),
-        (Some("Application/JSON;charset=UTF-8"), true),
-        (Some("application/json ;q=1"), true),
-        (Some("text/plain"), false),
-        (Some("text/plain; application/json"), false),
-        (Some("text/plain;x=application/json"), false),
-        (Some("application/x-www-form-urlencoded"), false),
-        (Some("multipart/form-data; boundary=x"), false),
-        (Some("application/json, text/plain"), false),
-        (Some("application/jsonp"), false),
-        (Some("application/ld+json"), false),
-        (Some(""), false),
-        (Some(";application/json"), false),
-    ] {
-        let pairs: Vec<_> = kind.iter().map(|value| ("content-type", *value)).collect();
-        for method in &json_needed {
-            assert_eq!(media_type(method, &headers(&pairs), true).is_ok(), passes, "{method} {kind:?}");
-            assert!(media_type(method, &headers(&pairs), false).is_ok(), "{method} without a body needs none");
-        }
-        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
-            assert!(media_type(&method, &headers(&pairs), true).is_ok(), "{method} {kind:?}");
-        }
-    }
-    let twice = headers(&[("content-type", "application/json"), ("content-type", "text/plain")]);
-    assert!(media_type(&Method::POST, &twice, true).is_err());
-    for encoding in ["gzip", "br", "identity"] {
-        let pairs = headers(&[("content-type", "application/json"), ("content-encoding", encoding)]);
-        assert!(media_type(&Method::POST, &pairs, true).is_err(), "{encoding}");
-    }
-}
-
 proptest! {
     #[test]
     fn any_host_is_judged_without_a_panic(value in proptest::collection::vec(0x20u8..=0xff, 0..40)) {
@@ -300,6 +263,5 @@ proptest! {
             }
         }
         let _ = origin(&map, &own(), &[]);
-        let _ = media_type(&Method::POST, &map, true);
     }
 }

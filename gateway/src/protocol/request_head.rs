@@ -1,17 +1,19 @@
-//! Reads the two members of a request that routing needs, and puts another model name in the place of the first.
+//! Reads the two members of a JSON request that routing needs: `model` and `stream`.
 //!
 //! One pass over the bytes, no recursion, no tree. The name is found by its place in the document, so that a `model`
 //! inside a message is nothing special, and escapes in member names are understood.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The most bytes that a model's name may have.
+pub const LONGEST_MODEL: usize = 512;
+
 /// What routing needs of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Head<'a> {
+pub struct RequestHead<'a> {
     /// The model's name, escapes decoded.
     pub model: Cow<'a, str>,
     /// Where the name stands in the body, quotes included.
@@ -35,6 +37,9 @@ pub enum BodyError {
     /// `model` stands there twice.
     #[error("`model` is given twice")]
     TwoModels,
+    /// The name is longer than [`LONGEST_MODEL`].
+    #[error("`model` is longer than {LONGEST_MODEL} bytes")]
+    ModelTooLong,
 }
 
 impl BodyError {
@@ -42,13 +47,23 @@ impl BodyError {
     pub fn param(&self) -> Option<&'static str> {
         match self {
             Self::Json(_) => None,
-            Self::NoModel | Self::ModelKind | Self::TwoModels => Some("model"),
+            Self::NoModel | Self::ModelKind | Self::TwoModels | Self::ModelTooLong => Some("model"),
         }
     }
 }
 
+impl RequestHead<'_> {
+    /// The head without its body.
+    pub fn into_owned(self) -> RequestHead<'static> {
+        RequestHead { model: Cow::Owned(self.model.into_owned()), span: self.span, stream: self.stream }
+    }
+}
+
 /// Reads the head of a request.
-pub fn head(body: &[u8]) -> Result<Head<'_>, BodyError> {
+pub fn read(body: &[u8]) -> Result<RequestHead<'_>, BodyError> {
+    if let Some(mark) = byte_order_mark(body) {
+        return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
+    }
     let text = std::str::from_utf8(body)
         .map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))?;
     let mut json = serde_json::Deserializer::from_str(text);
@@ -58,6 +73,10 @@ pub fn head(body: &[u8]) -> Result<Head<'_>, BodyError> {
         return Err(BodyError::TwoModels);
     }
     let raw = found.model.ok_or(BodyError::NoModel)?.get();
+    // An escape takes at most six bytes for one.
+    if raw.len() > 6 * LONGEST_MODEL + 2 {
+        return Err(if raw.starts_with('"') { BodyError::ModelTooLong } else { BodyError::ModelKind });
+    }
     if !raw.starts_with('"') {
         return Err(BodyError::ModelKind);
     }
@@ -65,8 +84,20 @@ pub fn head(body: &[u8]) -> Result<Head<'_>, BodyError> {
     if model.is_empty() {
         return Err(BodyError::ModelKind);
     }
+    if model.len() > LONGEST_MODEL {
+        return Err(BodyError::ModelTooLong);
+    }
     let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(Head { model, span: start..start + raw.len(), stream: found.stream })
+    Ok(RequestHead { model, span: start..start + raw.len(), stream: found.stream })
+}
+
+/// The mark that editors and shells of some systems put before a text.
+fn byte_order_mark(body: &[u8]) -> Option<&'static str> {
+    match body {
+        [0xEF, 0xBB, 0xBF, ..] => Some("the mark (EF BB BF)"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("the mark; this one is UTF-16's"),
+        _ => None,
+    }
 }
 
 fn bad(error: &serde_json::Error) -> BodyError {
@@ -147,41 +178,14 @@ impl Visitor<'_> for Name {
     }
 }
 
-/// Bodies up to this size are copied around a new name; longer ones are sent in three pieces instead.
-const COPIED: usize = 64 << 10;
-
-/// The body with `name` in the place of `span`, in one to three pieces. Every other byte stays.
-pub fn splice(body: &Bytes, span: Range<usize>, name: &str) -> [Bytes; 3] {
-    if body.len() > COPIED {
-        let mut quoted = BytesMut::with_capacity(name.len() + 2);
-        quote(&mut quoted, name);
-        return [body.slice(..span.start), quoted.freeze(), body.slice(span.end..)];
-    }
-    let mut whole = BytesMut::with_capacity(body.len() - span.len() + name.len() + 2);
-    whole.put_slice(&body[..span.start]);
-    quote(&mut whole, name);
-    whole.put_slice(&body[span.end..]);
-    [whole.freeze(), Bytes::new(), Bytes::new()]
-}
-
-/// Appends `name` as a JSON string.
-fn quote(out: &mut BytesMut, name: &str) {
-    if name.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
-        // Writing a string to memory cannot fail.
-        let _ = serde_json::to_writer(out.writer(), name);
-    } else {
-        out.put_u8(b'"');
-        out.put_slice(name.as_bytes());
-        out.put_u8(b'"');
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::protocol::splice::{COPIED, splice};
 
     fn joined(parts: &[Bytes; 3]) -> Vec<u8> {
         parts.concat()
@@ -190,7 +194,7 @@ mod tests {
     #[test]
     fn only_the_top_level_member_counts() {
         let body = br#" {"messages":[{"model":"inner"}], "mod\u0065l" : "a\/b" , "stream":true,"x":1e5} "#;
-        let head = head(body).unwrap();
+        let head = read(body).unwrap();
         assert_eq!((head.model.as_ref(), head.stream), ("a/b", true));
         assert_eq!(&body[head.span.clone()], br#""a\/b""#);
         let after = joined(&splice(&Bytes::from_static(body), head.span, "c\"d"));
@@ -215,13 +219,33 @@ mod tests {
             (br#"{"model":"a",}"#, None),
             (b"{\"model\":\"\xff\"}", None),
             (b"\xef\xbb\xbf{\"model\":\"a\"}", None),
+            (b"\xff\xfe{\0", None),
         ] {
-            let error = head(body).unwrap_err();
+            let error = read(body).unwrap_err();
             match expected {
                 Some(expected) => assert_eq!((error.param(), &error), (Some("model"), &expected)),
                 None => assert!(matches!(error, BodyError::Json(_)), "{error}"),
             }
         }
+    }
+
+    #[test]
+    fn a_name_has_a_bound() {
+        let body = |name: &str| format!("{{\"model\":\"{name}\"}}");
+        let longest = "m".repeat(LONGEST_MODEL);
+        assert_eq!(read(body(&longest).as_bytes()).unwrap().model.len(), LONGEST_MODEL);
+        assert_eq!(read(body(&"\\u006d".repeat(LONGEST_MODEL)).as_bytes()).unwrap().model, longest);
+        for long in [&"m".repeat(LONGEST_MODEL + 1), &"\\u006d".repeat(LONGEST_MODEL + 1), &"m".repeat(1 << 20)] {
+            assert_eq!(read(body(long).as_bytes()).unwrap_err(), BodyError::ModelTooLong);
+        }
+        let number = format!("{{\"model\":{}}}", "1".repeat(10_000));
+        assert_eq!(read(number.as_bytes()).unwrap_err(), BodyError::ModelKind);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_called_by_its_name() {
+        let error = read(b"\xef\xbb\xbf{\"model\":\"a\"}").unwrap_err().to_string();
+        assert!(error.contains("byte order mark"), "{error}");
     }
 
     #[test]
@@ -232,7 +256,7 @@ mod tests {
             (r#"{"stream":null,"model":"m","stream": true }"#.to_owned(), true),
             (format!("{{\"deep\":{}{},\"model\":\"m\"}}", "[".repeat(100_000), "]".repeat(100_000)), false),
         ] {
-            let head = head(body.as_bytes()).unwrap();
+            let head = read(body.as_bytes()).unwrap();
             assert_eq!((head.model.as_ref(), head.stream), ("m", stream));
         }
     }
@@ -266,7 +290,7 @@ mod tests {
             members.insert("model".to_owned(), json!(model));
             let text = if pretty { serde_json::to_string_pretty(&members) } else { serde_json::to_string(&members) };
             let body = Bytes::from(text.unwrap());
-            let head = head(&body).unwrap();
+            let head = read(&body).unwrap();
             prop_assert_eq!(head.model.as_ref(), model.as_str());
             prop_assert_eq!(head.stream, members.get("stream") == Some(&json!(true)));
             let after: Value = serde_json::from_slice(&joined(&splice(&body, head.span, &name))).unwrap();
@@ -278,8 +302,8 @@ mod tests {
         /// Arbitrary bytes never panic, and what passes is valid for serde_json too.
         #[test]
         fn bytes_from_outside_are_safe(body in prop::collection::vec(any::<u8>(), 0..64), json in "[\\[\\]{}\",:mdel0-9\\\\u ]{0,40}") {
-            let _ = head(&body);
-            if head(json.as_bytes()).is_ok() {
+            let _ = read(&body);
+            if read(json.as_bytes()).is_ok() {
                 prop_assert!(serde_json::from_str::<IgnoredAny>(&json).is_ok());
             }
         }
@@ -287,7 +311,7 @@ mod tests {
         #[test]
         fn a_long_body_is_spliced_without_a_copy(pad in COPIED..COPIED + 9) {
             let body = Bytes::from(format!("{{\"pad\":\"{}\",\"model\":\"a\"}}", "x".repeat(pad)));
-            let head = head(&body).unwrap();
+            let head = read(&body).unwrap();
             let parts = splice(&body, head.span, "longer");
             prop_assert_eq!(parts[1].as_ref(), b"\"longer\"");
             let expected = br#""model":"longer"}"#;

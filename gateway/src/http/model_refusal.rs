@@ -2,8 +2,7 @@
 
 use bitrouter_proto::codes::InferenceCode;
 
-use super::InferenceError;
-use crate::{registry::Provider, route::Refusal, snapshot::Snapshot};
+use crate::{error::InferenceError, registry::Provider, route::Refusal, snapshot::Snapshot};
 
 /// Models that the signed-in account serves.
 const ACCOUNT: &str = "bitrouter:";
@@ -13,14 +12,14 @@ fn account_missing() -> InferenceError {
     let message = "no account is signed in (`bitrouter auth login` or BITROUTER_API_KEY); this release has no accounts \
                    yet: name a provider whose key you hold, as `provider/model`";
     InferenceError::new(InferenceCode::ProviderKeyMissing, message)
-        .param("model")
+        .with_param("model")
         .with("provider", "bitrouter")
         .with("variables", vec!["BITROUTER_API_KEY"])
 }
 
 /// The refusal of `name` as an error that says what would help.
 pub(super) fn explain(name: &str, refusal: Refusal<'_>, snapshot: &Snapshot) -> InferenceError {
-    let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).param("model");
+    let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
         Refusal::KeyMissing(provider) => key_missing(provider, &format!("no key for `{}`", provider.id())),
         Refusal::Disabled(provider) => {
@@ -53,7 +52,7 @@ pub(super) fn not_found(name: &str, snapshot: &Snapshot, hint: &str) -> Inferenc
         near => format!("; did you mean {}", near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or ")),
     };
     InferenceError::new(InferenceCode::ModelNotFound, format!("no provider serves the model `{shown}`{near} ({hint})"))
-        .param("model")
+        .with_param("model")
         .with("suggestions", suggestions)
 }
 
@@ -62,7 +61,7 @@ pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
     let variables = provider.key_variables();
     let message = format!("{what}; set {} and run `bitrouter reload`", variables.join(" or "));
     InferenceError::new(InferenceCode::ProviderKeyMissing, message)
-        .param("model")
+        .with_param("model")
         .with("provider", provider.id().as_str())
         .with("variables", variables)
 }

@@ -11,7 +11,7 @@ const LONGEST_HELD: usize = 1 << 20;
 
 /// Where in the grammar the last byte stood, and the bytes of the event that has not ended.
 #[derive(Debug)]
-pub struct Events {
+pub struct SseFramer {
     held: Held,
     line_is_empty: bool,
     after_cr: bool,
@@ -54,13 +54,13 @@ impl Held {
     }
 }
 
-impl Default for Events {
+impl Default for SseFramer {
     fn default() -> Self {
         Self { held: Held::One(Bytes::new()), line_is_empty: true, after_cr: false, broken: false }
     }
 }
 
-impl Events {
+impl SseFramer {
     /// Takes a piece of the stream and returns what may go on: whole events (nothing, as long as none has ended).
     pub fn push(&mut self, mut piece: Bytes) -> Bytes {
         if piece.is_empty() {
@@ -93,7 +93,7 @@ impl Events {
     }
 
     /// Drops what is held, when the stream has failed; returns what must stand before an event of ours.
-    pub fn abandon(&mut self) -> &'static [u8] {
+    pub fn discard_partial(&mut self) -> &'static [u8] {
         self.held.take();
         if std::mem::take(&mut self.broken) { b"\n\n" } else { b"" }
     }
@@ -140,7 +140,7 @@ mod tests {
 
     /// Everything that passes while `stream` arrives in pieces of these sizes, and the rest at its end.
     fn run(stream: &[u8], sizes: &[usize]) -> (Vec<u8>, Vec<u8>) {
-        let mut events = Events::default();
+        let mut events = SseFramer::default();
         let (mut passed, mut rest) = (Vec::new(), Bytes::copy_from_slice(stream));
         let mut sizes = sizes.iter().cycle();
         while !rest.is_empty() {
@@ -171,17 +171,17 @@ mod tests {
 
     #[test]
     fn an_endless_event_is_passed_on_and_marked() {
-        let mut events = Events::default();
+        let mut events = SseFramer::default();
         let piece = Bytes::from(vec![b'x'; LONGEST_HELD]);
         assert!(events.push(piece.clone()).is_empty());
         assert_eq!(events.push(Bytes::from_static(b"y")).len(), LONGEST_HELD + 1);
         assert_eq!(events.push(Bytes::from_static(b"z")).as_ref(), b"z");
-        assert_eq!(events.abandon(), b"\n\n");
-        let mut events = Events::default();
+        assert_eq!(events.discard_partial(), b"\n\n");
+        let mut events = SseFramer::default();
         events.push(piece.clone());
         events.push(piece);
         assert_eq!(events.push(Bytes::from_static(b"\n\nda")).as_ref(), b"\n\n");
-        assert_eq!(events.abandon(), b"");
+        assert_eq!(events.discard_partial(), b"");
     }
 
     proptest! {

@@ -1,0 +1,153 @@
+//! One call to one provider: sent, and held until its reply begins or it has failed.
+
+use std::{sync::OnceLock, time::Instant};
+
+use bitrouter_proto::{clock, codes::InferenceCode};
+use bytes::Bytes;
+use http::response::Parts;
+use http_body_util::BodyExt as _;
+
+use super::{
+    context::RequestContext,
+    deadline::{Limit, WaitOver, earlier, total, within},
+    prepare::Call,
+    response_headers::{Media, has_no_body, is_identity},
+};
+use crate::{
+    Gateway,
+    error::InferenceError,
+    registry::ProviderId,
+    snapshot::Limits,
+    upstream::{Side, UpstreamBody, UpstreamError},
+};
+
+/// What a provider answered.
+pub(super) enum Outcome {
+    /// A reply, held until its first body byte was there (`None`: it has no body).
+    Reply { parts: Parts, body: UpstreamBody, first: Option<Bytes> },
+    /// The head of an error: status and headers are the caller's, however its body fares.
+    Error { parts: Parts, body: UpstreamBody },
+}
+
+/// Why a call to a provider got no reply that could be passed on.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// No reply at all.
+    Upstream(UpstreamError),
+    /// The reply ended before its first body byte.
+    Interrupted,
+    /// A wait is over.
+    Wait(WaitOver),
+    /// A redirect or another status that is no reply to a call.
+    Status(u16),
+    /// A page for people.
+    Page,
+}
+
+/// Sends what `call` holds.
+pub(super) async fn call_provider(
+    gateway: &Gateway,
+    limits: &Limits,
+    context: &RequestContext,
+    call: &mut Call,
+) -> Result<Outcome, CallError> {
+    if gateway.interrupt.is_set() {
+        return Err(CallError::Wait(WaitOver::Ending));
+    }
+    let connected = OnceLock::new();
+    let on_connected = || _ = connected.set(clock::mono());
+    let exchange = async {
+        let sent = gateway.pool.send(&call.origin, &mut call.request, limits.connect, on_connected).await;
+        let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();
+        if parts.status.as_u16() >= 400 {
+            return Ok(Outcome::Error { parts, body });
+        }
+        if !parts.status.is_success() {
+            return Err(CallError::Status(parts.status.as_u16()));
+        }
+        loop {
+            match body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(first) if !first.is_empty() => {
+                        if is_page(&parts, &first) {
+                            return Err(CallError::Page);
+                        }
+                        return Ok(Outcome::Reply { parts, body, first: Some(first) });
+                    }
+                    _ => {}
+                },
+                // A reply that says it is empty is one; a stream or an unmeasured body without a byte broke off.
+                None if has_no_body(&parts) => return Ok(Outcome::Reply { parts, body, first: None }),
+                Some(Err(_)) | None => return Err(CallError::Interrupted),
+            }
+        }
+    };
+    let limit = || first_byte_limit(limits, context.started, connected.get().copied());
+    within(exchange, &gateway.interrupt, &*context.connection, limit)
+        .await
+        .unwrap_or_else(|over| Err(CallError::Wait(over)))
+}
+
+/// `first_byte` counts from the connection on; until it stands, the connector has its own limit.
+fn first_byte_limit(limits: &Limits, started: Instant, connected: Option<Instant>) -> Limit {
+    let total = total(started, limits);
+    connected.map_or(total, |connected| earlier(total, (connected + limits.first_byte, "first_byte")))
+}
+
+/// True for a page where JSON or events are due: the usual answer of a `base_url` that leads beside the API.
+fn is_page(parts: &Parts, first: &[u8]) -> bool {
+    match Media::of(&parts.headers) {
+        Media::Html => true,
+        Media::Json | Media::Events => false,
+        Media::Other => {
+            let begin = first.trim_ascii_start();
+            let begins = |with: &[u8]| begin.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+            is_identity(&parts.headers) && (begins(b"<!doctype html") || begins(b"<html"))
+        }
+    }
+}
+
+impl CallError {
+    /// True where the request never left, so that another provider could be asked.
+    pub(super) fn retryable(&self) -> bool {
+        matches!(self, Self::Upstream(error) if error.retryable())
+    }
+
+    /// What the caller is told.
+    pub(super) fn explain(&self, provider: &ProviderId) -> InferenceError {
+        let (code, message) = match self {
+            Self::Upstream(error) if error.side() == Side::Internal => {
+                (InferenceCode::UpstreamUnavailable, format!("`{provider}` cannot be called: {error}"))
+            }
+            Self::Upstream(error @ UpstreamError::Exchange { .. }) => {
+                (InferenceCode::UpstreamInterrupted, format!("`{provider}` gave no reply: {error}"))
+            }
+            Self::Upstream(error @ UpstreamError::ConnectTime { .. }) => {
+                (InferenceCode::UpstreamTimeout, format!("`{provider}` cannot be reached: {error}"))
+            }
+            Self::Upstream(error) => {
+                (InferenceCode::UpstreamUnavailable, format!("`{provider}` cannot be reached: {error}"))
+            }
+            Self::Interrupted => (
+                InferenceCode::UpstreamInterrupted,
+                format!("the reply of `{provider}` broke off before its first byte"),
+            ),
+            Self::Wait(WaitOver::Late(limit)) => {
+                (InferenceCode::UpstreamTimeout, format!("`{provider}` took longer than `[timeouts] {limit}`"))
+            }
+            Self::Wait(WaitOver::Ending) => (InferenceCode::UpstreamInterrupted, "the daemon is stopping".to_owned()),
+            Self::Status(status) => (
+                InferenceCode::UpstreamError,
+                format!("`{provider}` answered {status}, which is no reply to a call; check its `base_url`"),
+            ),
+            Self::Page => (
+                InferenceCode::UpstreamError,
+                format!(
+                    "`{provider}` answered with a web page where JSON is due; check its `base_url`, which includes the \
+                     version segment (https://host/v1)"
+                ),
+            ),
+        };
+        InferenceError::new(code, message).with("provider", provider.as_str())
+    }
+}

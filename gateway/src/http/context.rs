@@ -1,0 +1,95 @@
+//! What the listener tells of a request, and what the gateway may ask of the connection on which it came.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use crate::protocol::Dialect;
+
+/// Everything that is known of a request besides its own bytes. The listener makes one for each request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The id that the request goes by: `x-bitrouter-request-id` of its reply, and of its log line.
+    pub id: RequestId,
+    /// When its head had arrived.
+    pub started: Instant,
+    /// Who calls.
+    pub caller: Caller,
+    /// How its caller reads errors.
+    pub dialect: Dialect,
+    /// The connection on which it came.
+    pub connection: Arc<dyn CallerConnection>,
+}
+
+/// Who calls, as the listener found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A program of the daemon's own user.
+    Local,
+    /// Somebody whom the listener did not ask: the path is open to all.
+    Anyone,
+}
+
+/// The id of a request: visible ASCII, at most 64 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// `value` as an id; `None` where a header of it would not be text.
+    pub fn new(value: HeaderValue) -> Option<Self> {
+        value.to_str().is_ok().then_some(Self(value))
+    }
+
+    /// An id of our own making.
+    ///
+    /// # Panics
+    /// Where `text` is not visible ASCII.
+    #[expect(clippy::expect_used, reason = "whoever mints ids mints visible ASCII")]
+    pub fn from_text(text: impl Into<Bytes>) -> Self {
+        Self::new(HeaderValue::from_maybe_shared(text.into()).expect("visible ASCII")).expect("visible ASCII")
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The id as a header's value.
+    pub fn as_header(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The connection on which a request came, as far as its reply concerns it.
+///
+/// Whoever drives the connection polls the reply's future and its body in one task. After [`wake_at`] it polls them
+/// once more when that instant has come, and after [`crate::Gateway::interrupt`] it polls them at once: the gateway
+/// registers neither a timer nor a waiter of its own for a request.
+///
+/// [`wake_at`]: CallerConnection::wake_at
+pub trait CallerConnection: fmt::Debug + Send + Sync {
+    /// Ends the connection with the reply that is running: its stream failed, and the end says so.
+    fn close_after_reply(&self);
+
+    /// Asks to be polled at `at` at the latest; `None` takes that back. The last word counts.
+    fn wake_at(&self, at: Option<Instant>);
+
+    /// Somebody waits for more of the request's body.
+    fn on_body_awaited(&self) {}
+
+    /// More of the request's body came.
+    fn on_body_read(&self) {}
+
+    /// The request's body was read to its end.
+    fn on_body_done(&self) {}
+
+    /// The request's body was dropped; what is unread of it stays so.
+    fn on_body_dropped(&self) {}
+}

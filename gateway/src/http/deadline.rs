@@ -1,0 +1,110 @@
+//! Waiting for a caller or a provider, within limits, and no longer than the daemon lives.
+//!
+//! No timer and no waiter is made for a request: its connection polls again when a limit has come
+//! ([`CallerConnection::wake_at`]) and when the daemon ends what runs, and here it is looked at then.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bitrouter_proto::clock;
+
+use super::context::CallerConnection;
+use crate::{interrupt::Interrupt, snapshot::Limits};
+
+/// Why the waiting is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitOver {
+    /// A limit of `[timeouts]` passed; its name.
+    Late(&'static str),
+    /// The daemon is ending.
+    Ending,
+}
+
+/// A limit: when it passes, and its name in `[timeouts]`.
+pub(super) type Limit = (Instant, &'static str);
+
+/// The limit for the whole of a request.
+pub(super) fn total(started: Instant, limits: &Limits) -> Limit {
+    (started + limits.total, "total")
+}
+
+/// The earlier of two limits.
+pub(super) fn earlier(one: Limit, other: Limit) -> Limit {
+    if other.0 < one.0 { other } else { one }
+}
+
+/// Waits for `work` until `limit`, which is asked anew each time.
+pub(super) async fn within<T>(
+    work: impl Future<Output = T>,
+    interrupt: &Interrupt,
+    connection: &dyn CallerConnection,
+    mut limit: impl FnMut() -> Limit,
+) -> Result<T, WaitOver> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        match is_over(interrupt, connection, limit()) {
+            Some(over) => Poll::Ready(Err(over)),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Says whether a wait is over; else its connection is told when to look again.
+fn is_over(interrupt: &Interrupt, connection: &dyn CallerConnection, (at, name): Limit) -> Option<WaitOver> {
+    if interrupt.is_set() {
+        return Some(WaitOver::Ending);
+    }
+    if clock::mono() >= at {
+        return Some(WaitOver::Late(name));
+    }
+    connection.wake_at(Some(at));
+    None
+}
+
+/// The limits of a reply that is on its way, asked only while the provider keeps us waiting: a slow caller trips nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResponseDeadlines {
+    between: Duration,
+    total_at: Instant,
+    waiting_since: Option<Instant>,
+}
+
+impl ResponseDeadlines {
+    pub(super) fn new(limits: &Limits, started: Instant) -> Self {
+        Self { between: limits.between_chunks, total_at: started + limits.total, waiting_since: None }
+    }
+
+    /// The provider has sent something.
+    pub(super) fn on_progress(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// The provider keeps us waiting, for at most `at_most` where that is less than `[timeouts] between_chunks`.
+    pub(super) fn on_pending(
+        &mut self,
+        interrupt: &Interrupt,
+        connection: &dyn CallerConnection,
+        at_most: Option<Duration>,
+    ) -> Option<WaitOver> {
+        if interrupt.is_set() {
+            return Some(WaitOver::Ending);
+        }
+        let now = clock::mono();
+        let since = *self.waiting_since.get_or_insert(now);
+        let between = at_most.map_or(self.between, |most| most.min(self.between));
+        let (at, name) = earlier((self.total_at, "total"), (since + between, "between_chunks"));
+        if now >= at {
+            return Some(WaitOver::Late(name));
+        }
+        connection.wake_at(Some(at));
+        None
+    }
+}

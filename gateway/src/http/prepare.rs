@@ -1,0 +1,165 @@
+//! From a caller's request to the one that a provider gets: body, name, route, key, headers.
+
+use std::sync::Arc;
+
+use bitrouter_proto::codes::InferenceCode;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    caller_body::CallerBody,
+    context::RequestContext,
+    model_refusal::{explain, key_missing},
+    query::with_query,
+    request_body::{self, BodyWait, NotServed},
+    request_headers::build_upstream_headers,
+    request_media::check_media,
+};
+use crate::{
+    Gateway, demo,
+    error::InferenceError,
+    meter::RequestRecorder,
+    protocol::{
+        request_head::{self, BodyError, RequestHead},
+        splice::splice,
+    },
+    registry::{Origin, Protocol, Provider, ProviderId, Target},
+    snapshot::Snapshot,
+    upstream::RequestBody,
+};
+
+/// Reading a body of this size takes so long that other requests of the same worker would feel it.
+const READ_ELSEWHERE: usize = 1 << 20;
+
+/// What is asked of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Chat,
+    Embeddings,
+}
+
+impl Operation {
+    fn target(self, provider: &Provider) -> Option<&Target> {
+        match self {
+            Self::Chat => provider.chat(),
+            Self::Embeddings => provider.embeddings(),
+        }
+    }
+}
+
+/// A request that is ready for its provider.
+pub(super) struct Call {
+    pub(super) provider: ProviderId,
+    pub(super) origin: Arc<Origin>,
+    pub(super) request: Option<Request<RequestBody>>,
+    pub(super) key: Option<SecretString>,
+}
+
+/// What becomes of a request once its route is known.
+pub(super) enum Prepared {
+    Demo(demo::Answer),
+    Call(Call),
+}
+
+/// Prepares a request, or says why it is not served.
+pub(super) async fn prepare(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    request: Request<CallerBody>,
+    operation: Operation,
+    context: &RequestContext,
+    recorder: &mut RequestRecorder,
+) -> Result<Prepared, NotServed> {
+    let (mut parts, incoming) = request.into_parts();
+    check_media(&parts.headers, &incoming)?;
+    let wait = BodyWait {
+        limits: &snapshot.limits,
+        started: context.started,
+        interrupt: &gateway.interrupt,
+        connection: &*context.connection,
+        tasks: &gateway.tasks,
+    };
+    let body = request_body::collect(&parts.headers, incoming, &wait).await?;
+    let head = if body.len() > READ_ELSEWHERE {
+        let body = body.clone();
+        let read = tokio::task::spawn_blocking(move || request_head::read(&body).map(RequestHead::into_owned)).await;
+        // It ends in no other way than a panic of its own, or with the runtime.
+        read.map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
+    } else {
+        request_head::read(&body)
+    };
+    let head = head.map_err(|error| bad_body(&error))?;
+    recorder.set_model(&head.model, head.stream);
+    let route = snapshot.resolve(&head.model).map_err(|refusal| explain(&head.model, refusal, snapshot))?;
+    let provider = route.provider;
+    if provider.is_demo() {
+        let answer = demo::answer(operation, route.model, &body)?;
+        recorder.set_route(provider.id(), route.model, route.listed.is_some());
+        return Ok(Prepared::Demo(answer));
+    }
+    let target = operation.target(provider).ok_or_else(|| not_spoken(provider))?;
+    let key = snapshot.keys.key(provider.id());
+    let auth = match key.as_ref() {
+        Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
+            key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
+        })?),
+        // The key may have gone since the route was chosen: the snapshot's source answers for itself.
+        None if provider.needs_key() => {
+            return Err(key_missing(provider, &format!("no key for `{}`", provider.id())).into());
+        }
+        None => None,
+    };
+    recorder.set_route(provider.id(), route.model, route.listed.is_some());
+    let pieces = match route.upstream_id() {
+        same if same == head.model => [body.clone(), Bytes::new(), Bytes::new()],
+        other => splice(&body, head.span, other),
+    };
+    build_upstream_headers(&mut parts.headers, target, auth);
+    parts.method = Method::POST;
+    parts.uri = with_query(&target.uri, parts.uri.query());
+    Ok(Prepared::Call(Call {
+        provider: provider.id().clone(),
+        origin: Arc::clone(&target.origin),
+        request: Some(Request::from_parts(parts, RequestBody::from(pieces))),
+        key,
+    }))
+}
+
+fn bad_body(error: &BodyError) -> InferenceError {
+    let refusal = InferenceError::new(InferenceCode::InvalidRequest, error.to_string());
+    error.param().into_iter().fold(refusal, InferenceError::with_param)
+}
+
+fn not_spoken(provider: &Provider) -> InferenceError {
+    let id = provider.id();
+    let spoken: Vec<&str> = provider.protocols().iter().map(|protocol| protocol.as_str()).collect();
+    let message = format!(
+        "`{id}` speaks {} and not {}; a manifest can name an endpoint for it",
+        spoken.join(", "),
+        Protocol::ChatCompletions
+    );
+    InferenceError::new(InferenceCode::ProtocolNotSupported, message).with("provider", id.as_str())
+}
+
+fn credential(prefix: &str, key: &SecretString) -> Option<HeaderValue> {
+    let key = key.expose_secret();
+    let mut text = BytesMut::with_capacity(prefix.len() + key.len());
+    text.extend_from_slice(prefix.as_bytes());
+    text.extend_from_slice(key.as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(text.freeze()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_no_credential() {
+        let value = credential("Bearer ", &SecretString::from("k")).unwrap();
+        assert!(value == "Bearer k" && value.is_sensitive());
+        assert!(credential("", &SecretString::from("a\nb")).is_none());
+    }
+}

@@ -1,0 +1,166 @@
+//! Takes a request's body whole, within its bounds.
+
+use std::{error::Error, time::Instant};
+
+use bitrouter_proto::{codes::InferenceCode, tasks::Tasks};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+
+use super::{
+    caller_body::CallerBody,
+    context::CallerConnection,
+    deadline::{WaitOver, total, within},
+    drain::drain,
+};
+use crate::{error::InferenceError, interrupt::Interrupt, snapshot::Limits};
+
+/// The most that is set aside on the word of a `Content-Length`.
+const TRUSTED: usize = 1 << 20;
+
+/// Why a request goes no further.
+#[derive(Debug)]
+pub(super) enum NotServed {
+    /// It is refused.
+    Refused(InferenceError),
+    /// Its caller went away before the end of its body: nobody sees an answer.
+    CallerLeft,
+}
+
+impl From<InferenceError> for NotServed {
+    fn from(error: InferenceError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Who waits for a body, and for how long.
+pub(super) struct BodyWait<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) started: Instant,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) connection: &'a dyn CallerConnection,
+    pub(super) tasks: &'a Tasks,
+}
+
+/// The whole body, at most `[server] max_body` bytes of it.
+pub(super) async fn collect(
+    headers: &HeaderMap,
+    mut body: CallerBody,
+    wait: &BodyWait<'_>,
+) -> Result<Bytes, NotServed> {
+    let most = wait.limits.max_body;
+    let length = announced_length(headers);
+    if length.is_some_and(|length| length > most) {
+        // A caller that waits for `100 Continue` sends nothing once it has the answer.
+        if !headers.contains_key(header::EXPECT) {
+            drain(wait.tasks, body);
+        }
+        return Err(too_large(most).into());
+    }
+    let length = usize::try_from(length.unwrap_or(0)).unwrap_or(usize::MAX);
+    let limit = total(wait.started, wait.limits);
+    let gathered = within(gather(&mut body, length, most), wait.interrupt, wait.connection, || limit).await;
+    let refusal = match gathered {
+        Ok(Ok(whole)) => return Ok(whole),
+        Ok(Err(Broken::Body(error))) => return Err(broken(&error)),
+        Ok(Err(Broken::TooLarge)) => too_large(most),
+        Err(WaitOver::Late(_)) => InferenceError::new(
+            InferenceCode::InvalidRequest,
+            "the request body did not arrive within `[timeouts] total`",
+        )
+        .with_status(StatusCode::REQUEST_TIMEOUT),
+        Err(WaitOver::Ending) => InferenceError::new(InferenceCode::Unavailable, "the daemon is stopping"),
+    };
+    drain(wait.tasks, body);
+    Err(refusal.into())
+}
+
+/// The length that the head announces.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The refusal of a body that is larger than `most`.
+pub(super) fn too_large(most: u64) -> InferenceError {
+    InferenceError::new(
+        InferenceCode::BodyTooLarge,
+        format!("the request body is larger than {most} bytes; raise `[server] max_body`"),
+    )
+}
+
+/// Why a body was not gathered.
+#[derive(Debug)]
+enum Broken<E> {
+    Body(E),
+    TooLarge,
+}
+
+async fn gather<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    length: usize,
+    most: u64,
+) -> Result<Bytes, Broken<B::Error>> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Broken::Body)?.into_data() else { continue };
+        let so_far = first.len() + rest.len();
+        if (so_far + data.len()) as u64 > most {
+            return Err(Broken::TooLarge);
+        }
+        // A body in one piece, the usual case, is not copied.
+        if so_far == 0 {
+            first = data;
+            if body.is_end_stream() {
+                break;
+            }
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(length.clamp(first.len() + data.len(), TRUSTED.max(first.len() + data.len())));
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// The body broke off: because the connection ended, or because it is not what its head announced.
+fn broken(error: &hyper::Error) -> NotServed {
+    tracing::debug!(%error, "a request body broke off");
+    let ended = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()).is_some_and(|error| {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+    });
+    if ended || error.is_incomplete_message() {
+        return NotServed::CallerLeft;
+    }
+    InferenceError::new(InferenceCode::InvalidRequest, "the request body broke off before its end").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    async fn take(pieces: &[&'static str], most: u64) -> Result<Bytes, Broken<Infallible>> {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect();
+        gather(&mut StreamBody::new(stream::iter(pieces)), 0, most).await
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined_and_the_bound_is_exact() {
+        assert_eq!(take(&["ab", "cd", "e"], 5).await.unwrap().as_ref(), b"abcde");
+        assert_eq!(take(&["abcde"], 5).await.unwrap().as_ref(), b"abcde");
+        assert_eq!(take(&[], 5).await.unwrap().as_ref(), b"");
+        for pieces in [&["abc", "def"][..], &["abcdef"]] {
+            assert!(matches!(take(pieces, 5).await, Err(Broken::TooLarge)), "{pieces:?} was taken");
+        }
+    }
+}

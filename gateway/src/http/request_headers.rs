@@ -1,0 +1,197 @@
+//! Which headers of a caller reach the provider.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::registry::Target;
+
+/// True for headers that speak of one connection only (RFC 9110 §7.6.1, and older ones).
+pub(super) fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// True for headers of a request that must not reach a provider. `host` and `accept-encoding` are not among them: ours
+/// take their place.
+fn is_withheld(name: &str) -> bool {
+    let begins = |prefix: &str| name.len() > prefix.len() && name.as_bytes().starts_with(prefix.as_bytes());
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            // Who sends how much, in what coding: the new request says its own.
+            "content-encoding" | "content-length" | "expect"
+                // Credentials, whatever the dialect or the service.
+                | "authorization" | "cookie" | "x-api-key" | "x-goog-api-key" | "api-key" | "x-auth-token"
+                | "ocp-apim-subscription-key" | "x-amz-security-token"
+                // Where a page stands, and what lies between it and us.
+                | "origin" | "referer" | "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip"
+                | "cf-connecting-ip" | "x-original-host"
+                // Would hide what was counted.
+                | "x-goog-fieldmask"
+        )
+        || begins("sec-")
+        || begins("x-forwarded-")
+}
+
+/// Removes what `doomed` names, and what `Connection` names.
+pub(super) fn strip(headers: &mut HeaderMap, doomed: fn(&str) -> bool) {
+    // Few enough in every usual message that no memory is needed for them.
+    let mut few: [Option<HeaderName>; 8] = [const { None }; 8];
+    loop {
+        let mut found = 0;
+        for name in headers.keys().filter(|name| doomed(name.as_str())).take(few.len()) {
+            few[found] = Some(name.clone());
+            found += 1;
+        }
+        if found > 0 && few.iter().flatten().any(|name| *name == header::CONNECTION) {
+            strip_named_by_connection(headers);
+        }
+        for name in few.iter_mut().filter_map(Option::take) {
+            headers.remove(name);
+        }
+        if found < few.len() {
+            return;
+        }
+    }
+}
+
+fn strip_named_by_connection(headers: &mut HeaderMap) {
+    let tokens = |value: &HeaderValue| -> Vec<HeaderName> {
+        let usual = |token: &[u8]| token.eq_ignore_ascii_case(b"close") || token.eq_ignore_ascii_case(b"keep-alive");
+        let tokens = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        tokens.filter(|token| !usual(token)).filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
+    };
+    let named: Vec<HeaderName> = headers.get_all(header::CONNECTION).iter().flat_map(tokens).collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Makes the headers of the caller's request those of the request to the provider.
+pub(super) fn build_upstream_headers(headers: &mut HeaderMap, target: &Target, auth: Option<HeaderValue>) {
+    strip(headers, is_withheld);
+    headers.insert(header::HOST, target.host.clone());
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in &target.extra_headers {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    // Whatever the caller sent under a name that carries a key at this provider is a credential too.
+    for name in &target.key_headers {
+        headers.remove(name);
+    }
+    match auth {
+        Some(auth) => drop(headers.insert(target.auth_header.clone(), auth)),
+        None => drop(headers.remove(&target.auth_header)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::registry::{Catalog, shipped};
+
+    fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pair =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs.iter().map(pair) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<String> {
+        let mut names: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn r5_08_nothing_of_the_callers_connection_or_credentials_goes_up() {
+        let catalog = Arc::new(Catalog::build(shipped().unwrap(), vec![], BTreeMap::new(), false).unwrap());
+        let mut headers = map(&[
+            ("host", "127.0.0.1:4356"),
+            ("connection", "keep-alive, X-Hop"),
+            ("x-hop", "1"),
+            ("authorization", "Bearer caller"),
+            ("x-api-key", "caller"),
+            ("x-goog-api-key", "caller"),
+            ("api-key", "caller"),
+            ("proxy-authorization", "caller"),
+            ("cookie", "a=b"),
+            ("origin", "http://localhost"),
+            ("referer", "http://localhost"),
+            ("sec-fetch-mode", "cors"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4"),
+            ("via", "1.1 tunnel"),
+            ("x-real-ip", "1.2.3.4"),
+            ("x-client-ip", "1.2.3.4"),
+            ("true-client-ip", "1.2.3.4"),
+            ("cf-connecting-ip", "1.2.3.4"),
+            ("x-original-host", "tunnel.example"),
+            ("x-auth-token", "caller"),
+            ("ocp-apim-subscription-key", "caller"),
+            ("x-amz-security-token", "caller"),
+            ("x-goog-fieldmask", "candidates"),
+            ("accept-encoding", "gzip"),
+            ("expect", "100-continue"),
+            ("content-length", "3"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "application/json"),
+            ("user-agent", "sdk"),
+            ("x-stainless-lang", "python"),
+            ("x-stainless-lang", "twice"),
+        ]);
+        let target = catalog.find("openai").unwrap().chat().unwrap();
+        build_upstream_headers(&mut headers, target, Some(HeaderValue::from_static("Bearer ours")));
+        assert_eq!(
+            names(&headers),
+            [
+                "accept-encoding: identity",
+                "authorization: Bearer ours",
+                "content-type: application/json",
+                "host: api.openai.com",
+                "user-agent: sdk",
+                "x-stainless-lang: python",
+                "x-stainless-lang: twice",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_header_that_carries_a_key_is_never_the_callers() {
+        let text = "id = \"x\"\nkind = \"local\"\nendpoint = \"http://localhost:1/v1\"\nprotocol = \"chat_completions\"\n[auth]\nheader = \"X-Token\"\nextra_headers = { x-version = \"1\" }";
+        let manifest = crate::registry::Manifest::parse(text, std::path::Path::new("x")).unwrap();
+        let catalog = Catalog::build(vec![manifest], vec![], BTreeMap::new(), false).unwrap();
+        let mut headers = map(&[("x-token", "caller"), ("x-version", "2")]);
+        build_upstream_headers(&mut headers, catalog.find("x").unwrap().chat().unwrap(), None);
+        assert_eq!(names(&headers), ["accept-encoding: identity", "host: localhost:1", "x-version: 2"]);
+    }
+
+    #[test]
+    fn p03_a_header_that_carries_a_key_at_another_endpoint_stays_here() {
+        let text = "id = \"x\"\nkind = \"local\"\nendpoint = \"http://localhost:1/v1\"\nprotocol = \"messages\"\n[auth]\nheader = \"X-My-Key\"\n[endpoints.chat_completions]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Chat-Key\"\n[endpoints.responses]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Other-Key\"";
+        let manifest = crate::registry::Manifest::parse(text, std::path::Path::new("x")).unwrap();
+        let catalog = Catalog::build(vec![manifest], vec![], BTreeMap::new(), false).unwrap();
+        let target = catalog.find("x").unwrap().chat().unwrap();
+        for auth in [None, Some(HeaderValue::from_static("ours"))] {
+            let mut headers = map(&[("x-my-key", "caller"), ("x-chat-key", "caller"), ("x-other-key", "caller")]);
+            build_upstream_headers(&mut headers, target, auth.clone());
+            assert!(!names(&headers).iter().any(|header| header.contains("caller")), "{headers:?}");
+            assert_eq!(headers.get("x-chat-key"), auth.as_ref());
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A provider's reply on its way to the caller: bytes as they arrive, limits while we wait for the provider, and an
+//! honest end when it breaks.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bitrouter_proto::codes::InferenceCode;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body::{Body, Frame, SizeHint};
+
+use super::{ResponseBodyError, events::EventStream, plain::PlainBody};
+use crate::{
+    error::InferenceError,
+    http::{
+        context::{CallerConnection, RequestContext},
+        deadline::{ResponseDeadlines, WaitOver},
+        response_headers::{BodyFacts, Media, sanitize_response},
+    },
+    interrupt::Interrupt,
+    meter::RequestRecorder,
+    protocol::{Dialect, sse_event::looks_like_events},
+    registry::ProviderId,
+    snapshot::Limits,
+    upstream::UpstreamBody,
+};
+
+/// How long a provider may keep its connection open behind the last event of a stream: long enough for the end of the
+/// body that most send at once, so that the connection can be used again.
+const AFTER_LAST_EVENT: Duration = Duration::from_secs(1);
+
+/// Why a reply ends before its provider ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The provider's bytes broke off.
+    Broken,
+    /// A wait is over.
+    Wait(WaitOver),
+}
+
+/// How the bytes are followed.
+#[derive(Debug)]
+enum Mode {
+    Events(EventStream),
+    Plain(PlainBody),
+}
+
+/// The body of a provider's reply.
+pub struct UpstreamReply {
+    /// `None` once the reply has ended.
+    upstream: Option<UpstreamBody>,
+    first: Option<Bytes>,
+    mode: Mode,
+    deadlines: ResponseDeadlines,
+    dialect: Dialect,
+    interrupt: Arc<Interrupt>,
+    connection: Arc<dyn CallerConnection>,
+    recorder: RequestRecorder,
+    provider: ProviderId,
+}
+
+impl UpstreamReply {
+    /// Takes over a reply whose first body byte is there (or that has no body). `headers` become the caller's.
+    #[expect(clippy::too_many_arguments, reason = "everything that outlives the call, moved here once")]
+    pub(in crate::http) fn new(
+        headers: &mut HeaderMap,
+        upstream: UpstreamBody,
+        first: Option<Bytes>,
+        context: RequestContext,
+        limits: &Limits,
+        interrupt: Arc<Interrupt>,
+        mut recorder: RequestRecorder,
+        provider: ProviderId,
+    ) -> Self {
+        let facts = BodyFacts::of(headers);
+        // Some servers do not say what their streams are.
+        let is_unnamed_stream =
+            || facts.media == Media::Other && recorder.streams() && first.as_deref().is_some_and(looks_like_events);
+        let mode = if facts.is_identity && (facts.media == Media::Events || is_unnamed_stream()) {
+            // An event of ours may follow theirs, and some of theirs may be withheld.
+            headers.remove(header::CONTENT_LENGTH);
+            Mode::Events(EventStream::new(context.dialect.stream_state(facts.is_close_delimited)))
+        } else {
+            let is_json = facts.is_identity && facts.media == Media::Json;
+            let scan = is_json.then(|| context.dialect.document_scan());
+            Mode::Plain(PlainBody::new(scan, facts.is_close_delimited))
+        };
+        sanitize_response(headers);
+        let is_empty = first.is_none();
+        if is_empty {
+            recorder.complete();
+        } else {
+            recorder.set_first_byte();
+        }
+        Self {
+            upstream: (!is_empty).then_some(upstream),
+            first,
+            mode,
+            deadlines: ResponseDeadlines::new(limits, context.started),
+            dialect: context.dialect,
+            interrupt,
+            connection: context.connection,
+            recorder,
+            provider,
+        }
+    }
+
+    /// Everything went well: what was counted is recorded, and nothing more is read.
+    fn end(&mut self) {
+        if let Mode::Plain(plain) = &self.mode
+            && let Some(usage) = plain.usage(self.dialect)
+        {
+            self.recorder.add_usage(usage);
+        }
+        self.recorder.complete();
+        self.upstream = None;
+    }
+
+    /// The provider has ended the reply.
+    fn finish(&mut self) -> Piece {
+        let rest = match &mut self.mode {
+            Mode::Events(events) => match events.finish() {
+                Some((rest, usage)) => {
+                    if let Some(usage) = usage {
+                        self.recorder.add_usage(usage);
+                    }
+                    rest
+                }
+                None => return self.stop(Stop::Broken),
+            },
+            Mode::Plain(plain) if !plain.may_end() => return self.stop(Stop::Broken),
+            Mode::Plain(_) => Bytes::new(),
+        };
+        self.end();
+        Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
+    }
+
+    /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
+    fn stop(&mut self, stop: Stop) -> Piece {
+        if let Mode::Events(events) = &self.mode
+            && events.is_done()
+        {
+            // After the last event nothing can be missing: an error event behind it would make a failure of a whole reply.
+            tracing::debug!(provider = %self.provider, ?stop, "a stream did not end after its last event");
+            self.end();
+            return Poll::Ready(None);
+        }
+        let error = explain(stop, &self.provider);
+        self.recorder.set_error(error.code());
+        self.recorder.complete();
+        self.upstream = None;
+        self.first = None;
+        match &mut self.mode {
+            Mode::Events(events) => {
+                self.connection.close_after_reply();
+                let event = [events.discard_partial(), &self.dialect.error_event(&error)].concat();
+                Poll::Ready(Some(Ok(Frame::data(event.into()))))
+            }
+            Mode::Plain(_) => Poll::Ready(Some(Err(ResponseBodyError::Upstream))),
+        }
+    }
+
+    /// A piece came: what of it may go on now.
+    fn take(&mut self, data: Bytes) -> Option<Bytes> {
+        self.deadlines.on_progress();
+        match &mut self.mode {
+            Mode::Events(events) => {
+                let (whole, usage) = events.push(data)?;
+                if let Some(usage) = usage {
+                    self.recorder.add_usage(usage);
+                }
+                Some(whole)
+            }
+            Mode::Plain(plain) => {
+                plain.push(&data);
+                // hyper does not poll a body with a `Content-Length` past its last byte, so it is finished here.
+                if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+                    self.end();
+                }
+                Some(data)
+            }
+        }
+    }
+}
+
+type Piece = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
+
+impl Body for UpstreamReply {
+    type Data = Bytes;
+    type Error = ResponseBodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Piece {
+        let this = &mut *self;
+        loop {
+            let Some(upstream) = this.upstream.as_mut() else { return Poll::Ready(None) };
+            if this.interrupt.is_set() {
+                return this.stop(Stop::Wait(WaitOver::Ending));
+            }
+            let data = match this.first.take() {
+                Some(first) => first,
+                None => match Pin::new(upstream).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => data,
+                        Err(_trailers) => continue,
+                    },
+                    Poll::Ready(Some(Err(error))) => {
+                        tracing::debug!(provider = %this.provider, %error, "a reply broke off");
+                        return this.stop(Stop::Broken);
+                    }
+                    Poll::Ready(None) => return this.finish(),
+                    Poll::Pending => {
+                        let is_done = matches!(&this.mode, Mode::Events(events) if events.is_done());
+                        let at_most = is_done.then_some(AFTER_LAST_EVENT);
+                        return match this.deadlines.on_pending(&this.interrupt, &*this.connection, at_most) {
+                            Some(over) => this.stop(Stop::Wait(over)),
+                            None => Poll::Pending,
+                        };
+                    }
+                },
+            };
+            if let Some(data) = this.take(data) {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upstream.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (Mode::Plain(_), Some(upstream)) = (&self.mode, &self.upstream) else {
+            return if self.upstream.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() };
+        };
+        let held = self.first.as_ref().map_or(0, Bytes::len) as u64;
+        upstream.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + held))
+    }
+}
+
+fn explain(stop: Stop, provider: &ProviderId) -> InferenceError {
+    match stop {
+        Stop::Broken => InferenceError::new(
+            InferenceCode::UpstreamInterrupted,
+            format!("the reply of `{provider}` broke off before its end"),
+        ),
+        Stop::Wait(WaitOver::Late(limit)) => InferenceError::new(
+            InferenceCode::UpstreamTimeout,
+            format!("`{provider}` took longer than `[timeouts] {limit}`"),
+        ),
+        Stop::Wait(WaitOver::Ending) => {
+            InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping")
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Which headers of a provider reach the caller, and what they say of the body behind them.
+
+use http::{HeaderMap, StatusCode, header, response::Parts};
+
+use super::request_headers::{is_hop_by_hop, strip};
+
+/// True for headers of a reply that must not reach the caller.
+fn is_withheld(name: &str) -> bool {
+    let begins = |prefix: &str| name.as_bytes().starts_with(prefix.as_bytes());
+    is_hop_by_hop(name)
+        || matches!(name, "set-cookie" | "set-cookie2")
+        || begins("x-bitrouter-")
+        || begins("access-control-")
+}
+
+/// Makes the headers of the provider's reply those of the reply to the caller.
+pub(super) fn sanitize_response(headers: &mut HeaderMap) {
+    // A length beside chunks means nothing (RFC 9112 §6.3); it must not outlive them and cut the reply short.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    strip(headers, is_withheld);
+}
+
+/// What the head of a reply says of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyFacts {
+    /// Only the end of the connection marks the end of the body.
+    pub(super) is_close_delimited: bool,
+    /// It can be read as it is: it is not compressed.
+    pub(super) is_identity: bool,
+    /// How the media type names it.
+    pub(super) media: Media,
+}
+
+/// A media type, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// A stream of server-sent events.
+    Events,
+    /// JSON of any kind.
+    Json,
+    /// A page for people.
+    Html,
+    /// Anything else, or nothing said.
+    Other,
+}
+
+impl BodyFacts {
+    /// What `headers` say, before they become the caller's.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            is_close_delimited: !headers.contains_key(header::CONTENT_LENGTH)
+                && !headers.contains_key(header::TRANSFER_ENCODING),
+            is_identity: is_identity(headers),
+            media: Media::of(headers),
+        }
+    }
+}
+
+impl Media {
+    /// What `Content-Type` says.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Self::Other };
+        let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let ends =
+            |end: &[u8]| essence.len() >= end.len() && essence[essence.len() - end.len()..].eq_ignore_ascii_case(end);
+        if ends(b"json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+            Self::Events
+        } else if essence.eq_ignore_ascii_case(b"text/html") || ends(b"xhtml+xml") {
+            Self::Html
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// True where the body is not compressed.
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_none_or(|value| {
+        let value = value.as_bytes().trim_ascii();
+        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
+    })
+}
+
+/// True where a reply says that it has no body.
+pub(super) fn has_no_body(parts: &Parts) -> bool {
+    let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    bodiless || parts.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn r1_18_nothing_of_the_providers_connection_and_no_permission_of_its_comes_back() {
+        let mut headers = map(&[
+            ("connection", "close, x-trace"),
+            ("x-trace", "1"),
+            ("set-cookie", "a=b"),
+            ("x-bitrouter-request-id", "theirs"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "x"),
+            ("x-ratelimit-remaining", "3"),
+            ("content-type", "text/event-stream; charset=utf-8"),
+        ]);
+        assert_eq!(Media::of(&headers), Media::Events);
+        sanitize_response(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "x-ratelimit-remaining"]);
+    }
+
+    #[test]
+    fn media_types_are_told_apart() {
+        for (value, media) in [
+            ("application/json", Media::Json),
+            ("Application/Problem+JSON; charset=utf-8", Media::Json),
+            ("TEXT/EVENT-STREAM", Media::Events),
+            ("text/html; charset=utf-8", Media::Html),
+            ("text/plain", Media::Other),
+            ("json", Media::Json),
+            ("", Media::Other),
+        ] {
+            assert_eq!(Media::of(&map(&[("content-type", value)])), media, "{value}");
+        }
+        assert_eq!(Media::of(&HeaderMap::new()), Media::Other);
+        for (value, identity) in
+            [("identity", true), ("Identity ", true), ("", true), ("gzip", false), ("gzip, identity", false)]
+        {
+            assert_eq!(is_identity(&map(&[("content-encoding", value)])), identity, "{value}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The surface table: which paths there are, with which methods, and what answers them.
+
+use std::sync::Arc;
+
+use bitrouter_proto::codes::InferenceCode;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+
+use super::{
+    caller_body::CallerBody,
+    context::RequestContext,
+    models,
+    own_response::{json_response, set_own_response},
+    prepare::Operation,
+    render_error::render_error,
+    request_body::{announced_length, too_large},
+    response_body::ResponseBody,
+    serve::serve,
+};
+use crate::{Gateway, error::InferenceError};
+
+/// Where programs reach us when they do not say.
+const DEFAULT_HOST: &str = "127.0.0.1:4356";
+
+/// What a path leads to.
+enum Endpoint<'a> {
+    Inference(Operation),
+    Models,
+    Model(&'a str),
+    Health,
+    Ping,
+    /// A WebSocket, which nothing here speaks; clients try it and fall back.
+    WebSocket,
+}
+
+impl<'a> Endpoint<'a> {
+    fn at(path: &'a str) -> Option<Self> {
+        Some(match path {
+            "/v1/chat/completions" => Self::Inference(Operation::Chat),
+            "/v1/embeddings" => Self::Inference(Operation::Embeddings),
+            "/v1/models" => Self::Models,
+            "/health" => Self::Health,
+            "/ping" => Self::Ping,
+            "/v1/responses" => Self::WebSocket,
+            _ => Self::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
+        })
+    }
+
+    /// What `Allow` says.
+    fn allowed(&self) -> &'static str {
+        match self {
+            Self::Inference(_) => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(
+    gateway: Arc<Gateway>,
+    request: Request<CallerBody>,
+    context: RequestContext,
+) -> Response<ResponseBody> {
+    if let Some(Endpoint::Inference(operation)) = Endpoint::at(request.uri().path())
+        && request.method() == Method::POST
+    {
+        return serve(gateway, request, operation, context).await;
+    }
+    let dialect = context.dialect;
+    Box::pin(answer_other(&gateway, request)).await.unwrap_or_else(|error| {
+        gateway.usage.refused(error.code().as_str());
+        render_error(&error, dialect)
+    })
+}
+
+/// Everything that costs nothing.
+async fn answer_other(
+    gateway: &Arc<Gateway>,
+    request: Request<CallerBody>,
+) -> Result<Response<ResponseBody>, InferenceError> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let endpoint = Endpoint::at(path).ok_or_else(|| not_found(path, &head.headers))?;
+    let reads = matches!(head.method, Method::GET | Method::HEAD);
+    // A path that only takes a WebSocket is there for whoever tries one, and for nobody else.
+    if matches!(endpoint, Endpoint::WebSocket) && !reads {
+        return Err(not_found(path, &head.headers));
+    }
+    if !reads || matches!(endpoint, Endpoint::Inference(_)) {
+        return Err(wrong_method(endpoint.allowed()));
+    }
+    if let Some(length) = announced_length(&head.headers)
+        && length > gateway.max_body()
+    {
+        return Err(too_large(gateway.max_body()));
+    }
+    drop(body);
+    match endpoint {
+        Endpoint::Models => Ok(models::list(gateway).await),
+        Endpoint::Model(id) => models::retrieve(gateway, id).await,
+        Endpoint::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
+        Endpoint::Ping => Ok(pong()),
+        Endpoint::WebSocket => Err(no_websocket()),
+        Endpoint::Inference(_) => Err(wrong_method("POST")),
+    }
+}
+
+/// The empty answer of `/ping`.
+fn pong() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    set_own_response(response.headers_mut(), "text/plain");
+    response
+}
+
+/// A 426 must say what is spoken instead (RFC 9110 §15.5.22): only this.
+fn no_websocket() -> InferenceError {
+    InferenceError::new(
+        InferenceCode::UpgradeRequired,
+        "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
+    )
+    .with_header(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"))
+    .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
+}
+
+fn wrong_method(allowed: &'static str) -> InferenceError {
+    InferenceError::new(InferenceCode::MethodNotAllowed, format!("this path takes {allowed}"))
+        .with_header(header::ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// Nothing is there: whoever has the wrong base is told the right one, whoever has the right one what is spoken.
+fn not_found(path: &str, headers: &HeaderMap) -> InferenceError {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(DEFAULT_HOST);
+    let base = format!("http://{host}/v1");
+    let message = if path == "/v1" || path.starts_with("/v1/") {
+        "there is nothing at this path; /v1 speaks chat/completions, embeddings and models".to_owned()
+    } else {
+        format!("there is nothing at this path; the base URL for OpenAI clients is {base}")
+    };
+    InferenceError::new(InferenceCode::NotFound, message).with("base_url", base)
+}

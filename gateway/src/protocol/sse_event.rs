@@ -1,0 +1,122 @@
+//! Server-sent events as far as every dialect agrees: their data, whether a rest of a stream is one, how they begin.
+//!
+//! Source: WHATWG HTML, "Server-sent events".
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+/// What ends streams of some dialects; no JSON, and complete in itself.
+const DONE: &[u8] = b"[DONE]";
+
+/// The data of each whole event that has any, its lines joined.
+pub fn data_of(events: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let mut lines = lines_of(events);
+    std::iter::from_fn(move || {
+        let mut data: Option<Cow<'_, [u8]>> = None;
+        for line in lines.by_ref() {
+            if line.is_empty() {
+                if data.is_some() {
+                    return data;
+                }
+                continue;
+            }
+            let Some(value) = line.strip_prefix(b"data:") else { continue };
+            let value = value.strip_prefix(b" ").unwrap_or(value);
+            data = Some(match data.take() {
+                None => Cow::Borrowed(value),
+                Some(first) => Cow::Owned([first.as_ref(), b"\n", value].concat()),
+            });
+        }
+        data
+    })
+}
+
+/// The lines of `text`, which end in `\n`, `\r\n` or `\r`.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let now = rest.take()?;
+        let Some(end) = memchr::memchr2(b'\n', b'\r', now) else { return Some(now) };
+        let skip = if now[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        rest = Some(&now[end + skip..]);
+        Some(&now[..end])
+    })
+}
+
+/// True where the rest of a stream that ended without its last empty line is an event all the same, or nothing that a
+/// reader would miss (comments): its data are `[DONE]`, a whole JSON document, or lines that were ended.
+pub fn is_whole_event(rest: &[u8]) -> bool {
+    let ended = rest.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+    let mut data = Vec::new();
+    let mut other = false;
+    let mut lines = rest.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        let last = lines.peek().is_none();
+        if let Some(value) = line.strip_prefix(b"data:") {
+            data.extend_from_slice(value);
+            data.push(b'\n');
+        } else if !line.starts_with(b":") && !line.starts_with(b"retry:") {
+            other = true;
+            if last && !ended && b"data:".starts_with(line) {
+                return false;
+            }
+        }
+    }
+    let data = data.trim_ascii();
+    if data.is_empty() {
+        // The name of an event whose data never came is missed, a comment is not.
+        return !other;
+    }
+    let text = ended && !data.starts_with(b"{") && !data.starts_with(b"[");
+    text || data == DONE || serde_json::from_slice::<IgnoredAny>(data).is_ok()
+}
+
+/// True where bytes begin as a stream of events does.
+pub fn looks_like_events(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| bytes.starts_with(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_of_events_are_joined_lines() {
+        let data = |text: &'static str| -> Vec<String> {
+            data_of(text.as_bytes()).map(|data| String::from_utf8(data.into_owned()).unwrap()).collect()
+        };
+        assert_eq!(data("data: a\n\ndata:b\ndata:  c\n\n"), ["a", "b\n c"]);
+        assert_eq!(data("event: x\r\ndata: a\r\n\r\n: comment\r\rdata: b"), ["a", "b"]);
+        assert_eq!(data("event: x\n\n\n\nid: 5\n\n"), Vec::<String>::new());
+        assert_eq!(data("data:\n\n"), [""]);
+    }
+
+    #[test]
+    fn the_rest_of_a_stream_is_whole_or_cut() {
+        for (rest, whole) in [
+            ("", true),
+            ("data: [DONE]", true),
+            ("data: [DONE]\n", true),
+            ("data: {\"a\":1}", true),
+            ("event: x\ndata: {\"a\":1}\r\n", true),
+            ("data: {\"a\":\ndata: 1}\n", true),
+            ("data: plain text\n", true),
+            ("data: {}\nid: 5", true),
+            (": ping", true),
+            ("retry: 10\n", true),
+            ("data: {\"par", false),
+            ("data: {\"par\n", false),
+            ("data: {\"a\":\ndata: 1", false),
+            ("data: [DO", false),
+            ("data: plain te", false),
+            ("data: {}\ndat", false),
+            ("event: x\n", false),
+            ("eve", false),
+            ("d", false),
+        ] {
+            assert_eq!(is_whole_event(rest.as_bytes()), whole, "{rest:?}");
+        }
+    }
+}
