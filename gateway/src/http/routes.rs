@@ -28,6 +28,8 @@ enum Endpoint<'a> {
     Model(&'a str),
     Health,
     Ping,
+    /// The listener's own page: only methods that it does not take come here.
+    Metrics,
     /// A WebSocket, which nothing here speaks; clients try it and fall back.
     WebSocket,
 }
@@ -40,6 +42,7 @@ impl<'a> Endpoint<'a> {
             "/v1/models" => Self::Models,
             "/health" => Self::Health,
             "/ping" => Self::Ping,
+            "/metrics" => Self::Metrics,
             "/v1/responses" => Self::WebSocket,
             _ => Self::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
         })
@@ -99,6 +102,7 @@ async fn answer_other(
         Endpoint::Model(id) => models::retrieve(gateway, id).await,
         Endpoint::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
         Endpoint::Ping => Ok(pong()),
+        Endpoint::Metrics => Err(not_found(path, &head.headers)),
         Endpoint::WebSocket => Err(no_websocket()),
         Endpoint::Inference(_) => Err(wrong_method("POST")),
     }
@@ -131,7 +135,7 @@ fn not_found(path: &str, headers: &HeaderMap) -> InferenceError {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(DEFAULT_HOST);
     let base = format!("http://{host}/v1");
     let message = if path == "/v1" || path.starts_with("/v1/") {
-        "there is nothing at this path; /v1 speaks chat/completions, embeddings and models".to_owned()
+        format!("there is nothing at this path; {base} speaks chat/completions, embeddings and models")
     } else {
         format!("there is nothing at this path; the base URL for OpenAI clients is {base}")
     };

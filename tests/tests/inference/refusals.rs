@@ -4,7 +4,7 @@ use bitrouter_tests::{InferenceFixture, MODEL};
 use serde_json::json;
 
 #[test]
-fn p13_refusals_come_in_their_order() {
+fn p13_r5_08_refusals_come_in_their_order() {
     let fixture = InferenceFixture::with("[server]\nmax_body = \"1 KiB\"\n");
     let large = "x".repeat(4096);
     let chat = || fixture.http().post("/v1/chat/completions");
@@ -21,12 +21,18 @@ fn p13_refusals_come_in_their_order() {
     let call = wrong(chat().host("evil.example").header("origin", "http://evil.example"));
     call.send().refused(403, "host_not_allowed");
     wrong(chat().header("origin", "http://evil.example")).send().refused(403, "origin_not_allowed");
+    // The path comes before what is sent to it, in whatever type and size.
+    for (path, status, code) in [
+        ("/nowhere", 404, "not_found"),
+        ("/v1/images/generations", 404, "not_found"),
+        ("/v1/models", 405, "method_not_allowed"),
+        ("/metrics", 405, "method_not_allowed"),
+    ] {
+        wrong(fixture.http().post(path)).send().refused(status, code);
+        fixture.http().post(path).json(&large).send().refused(status, code);
+    }
     wrong(chat()).send().refused(415, "unsupported_media_type");
     chat().json(&large).send().refused(413, "body_too_large");
-    for path in ["/nowhere", "/v1/models", "/v1/responses", "/metrics"] {
-        let answer = fixture.http().post(path).json(&large).send();
-        answer.refused(413, "body_too_large");
-    }
     chat().json("{").send().refused(400, "invalid_request");
     chat().json(r#"{"model":"nope"}"#).send().refused(404, "model_not_found");
     chat().json(r#"{"model":"anthropic:x"}"#).send().refused(402, "provider_key_missing");
@@ -84,6 +90,7 @@ fn p13_only_plain_json_is_taken() {
         chat().json(body).header("content-encoding", coding).send().refused(415, "unsupported_media_type");
     }
     assert_eq!(fixture.provider.count(), 0);
+    chat().json(body).header("content-encoding", "identity").send().ok();
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=UTF-8"] {
         chat().header("content-type", kind).body(body).send().ok();
     }
