@@ -13,7 +13,6 @@
 //! The inference path itself is `bitrouter-gateway`; this crate must never look into a request's body.
 
 pub mod agent;
-mod complaint;
 pub mod config;
 pub mod control;
 mod control_peer;
@@ -22,7 +21,10 @@ pub mod health;
 pub mod lifecycle;
 pub mod listener;
 mod log_control;
+mod nearest;
 mod phase;
+mod rate_limited_warning;
+mod regular_file;
 pub mod reload;
 pub mod service_manager;
 mod status;

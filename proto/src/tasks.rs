@@ -23,7 +23,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let future = self.tracker.track_future(Noticed { name, future: Box::pin(future) });
+        let future = self.tracker.track_future(CatchPanic { name, future: Box::pin(future) });
         tokio::spawn(future).abort_handle()
     }
 
@@ -44,12 +44,12 @@ impl Tasks {
     }
 }
 
-struct Noticed<F> {
+struct CatchPanic<F> {
     name: &'static str,
     future: Pin<Box<F>>,
 }
 
-impl<F: Future<Output = ()>> Future for Noticed<F> {
+impl<F: Future<Output = ()>> Future for CatchPanic<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {

@@ -9,10 +9,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    error::Problem,
-    nearest::{nearest, shown},
-};
+use super::error::Problem;
+use crate::nearest::{nearest, shown};
 
 /// A table of settings: its dotted name, the keys that may stand in it, and a line as it could be written for each.
 pub(super) struct Section {
@@ -29,12 +27,12 @@ impl Section {
 }
 
 /// Why a value cannot stand; `at` where a part of the value is meant.
-pub(super) struct Fault {
+pub(super) struct ValueError {
     reason: String,
     at: Option<Range<usize>>,
 }
 
-impl Fault {
+impl ValueError {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), at: None }
     }
@@ -48,7 +46,7 @@ impl Fault {
     }
 }
 
-impl<E: std::error::Error> From<E> for Fault {
+impl<E: std::error::Error> From<E> for ValueError {
     fn from(error: E) -> Self {
         Self::new(error.to_string())
     }
@@ -144,15 +142,15 @@ impl<'t> Document<'t> {
         prefix: &str,
         section: &Section,
         key: &str,
-        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Fault>,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, ValueError>,
     ) -> Option<T> {
         let value = table.get(key)?;
         match read(value) {
             Ok(read) => Some(read),
-            Err(fault) => {
+            Err(error) => {
                 let example = section.keys.iter().find(|(known, _)| *known == key).map_or("", |(_, example)| example);
-                let message = format!("`{}` {}; for example `{key} = {example}`", dotted(prefix, key), fault.reason);
-                self.problem(&fault.at.unwrap_or(value.span()), message);
+                let message = format!("`{}` {}; for example `{key} = {example}`", dotted(prefix, key), error.reason);
+                self.problem(&error.at.unwrap_or(value.span()), message);
                 None
             }
         }
@@ -160,33 +158,33 @@ impl<'t> Document<'t> {
 }
 
 /// The value as a string.
-pub(super) fn text<'v>(value: &'v Spanned<DeValue<'_>>) -> Result<&'v str, Fault> {
+pub(super) fn text<'v>(value: &'v Spanned<DeValue<'_>>) -> Result<&'v str, ValueError> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text),
-        other => Err(Fault::at(format!("must be a string, not {}", kind(other)), value.span())),
+        other => Err(ValueError::at(format!("must be a string, not {}", kind(other)), value.span())),
     }
 }
 
 /// The value as true or false.
-pub(super) fn truth(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+pub(super) fn truth(value: &Spanned<DeValue<'_>>) -> Result<bool, ValueError> {
     match value.get_ref() {
         DeValue::Boolean(truth) => Ok(*truth),
-        other => Err(Fault::new(format!("must be true or false, not {}", kind(other)))),
+        other => Err(ValueError::new(format!("must be true or false, not {}", kind(other)))),
     }
 }
 
 /// The value as a list, each member read by `member`.
 pub(super) fn list<T>(
     value: &Spanned<DeValue<'_>>,
-    mut member: impl FnMut(&str) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
+    mut member: impl FnMut(&str) -> Result<T, ValueError>,
+) -> Result<Vec<T>, ValueError> {
     let DeValue::Array(items) = value.get_ref() else {
-        return Err(Fault::new(format!("must be a list of strings, not {}", kind(value.get_ref()))));
+        return Err(ValueError::new(format!("must be a list of strings, not {}", kind(value.get_ref()))));
     };
     let read = |item: &Spanned<DeValue<'_>>| {
         let text = text(item)
-            .map_err(|_| Fault::at(format!("must hold strings, not {}", kind(item.get_ref())), item.span()))?;
-        member(text).map_err(|fault| Fault { at: Some(item.span()), ..fault })
+            .map_err(|_| ValueError::at(format!("must hold strings, not {}", kind(item.get_ref())), item.span()))?;
+        member(text).map_err(|error| ValueError { at: Some(item.span()), ..error })
     };
     items.iter().map(read).collect()
 }
@@ -196,11 +194,11 @@ pub(super) fn word<T>(
     value: &Spanned<DeValue<'_>>,
     words: &[&str],
     parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, Fault> {
+) -> Result<T, ValueError> {
     let text = text(value)?;
     parse(text).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        Fault::new(format!("must be one of {}", words.join(", ")))
+        ValueError::new(format!("must be one of {}", words.join(", ")))
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::{Config, ConfigError, Place};
-use crate::environment::regular_file::{self, OpenError};
+use super::{Config, ConfigError, ConfigLocation};
+use crate::regular_file::{self, OpenError};
 
 /// Larger files are no settings.
 const LIMIT: u64 = 1 << 20;
@@ -11,7 +11,7 @@ const LIMIT: u64 = 1 << 20;
 impl Config {
     /// Reads the settings file at `place`. One that is not there is all defaults, unless it is `required` because the
     /// user named it.
-    pub fn load(place: &Place<'_>, required: bool, known_providers: &[&str]) -> Result<Self, ConfigError> {
+    pub fn load(place: &ConfigLocation<'_>, required: bool, known_providers: &[&str]) -> Result<Self, ConfigError> {
         let unreadable = |reason: String| ConfigError::Unreadable { path: place.path.to_owned(), reason };
         let bytes = match regular_file::open(place.path).and_then(|file| file.read(LIMIT)) {
             Ok(bytes) => bytes,
@@ -39,7 +39,7 @@ mod tests {
     fn absent_is_the_default_unless_named() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("no/config.toml");
-        let place = Place { path: &path, home: None };
+        let place = ConfigLocation { path: &path, home: None };
         assert_eq!(Config::load(&place, false, &[]).unwrap(), Config::default());
         let error = Config::load(&place, true, &[]).unwrap_err();
         assert!(matches!(error, ConfigError::Missing(_)) && error.to_string().contains("config.toml"));
@@ -49,13 +49,13 @@ mod tests {
     fn a_file_is_read_and_what_is_no_text_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("config.toml");
-        let place = Place { path: &path, home: None };
+        let place = ConfigLocation { path: &path, home: None };
         std::fs::write(&path, "[log]\nlevel = \"debug\"\n").unwrap();
         assert_eq!(Config::load(&place, true, &[]).unwrap().log.level, super::super::Level::Debug);
         std::fs::write(&path, b"[log]\nlevel = \"\xff\"\n").unwrap();
         let error = Config::load(&place, true, &[]).unwrap_err().to_string();
         assert!(error.contains("line 2 is not UTF-8"), "{error}");
-        let place = Place { path: root.path(), home: None };
+        let place = ConfigLocation { path: root.path(), home: None };
         let error = Config::load(&place, false, &[]).unwrap_err().to_string();
         assert!(error.contains("not a regular file"), "{error}");
     }

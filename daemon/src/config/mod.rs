@@ -9,7 +9,6 @@ mod document;
 mod error;
 mod listen;
 mod load;
-pub(crate) mod nearest;
 mod parse;
 mod quantity;
 mod settings;
@@ -17,7 +16,7 @@ mod settings;
 pub use self::{
     error::{ConfigError, Problem},
     listen::{Listen, ListenError},
-    parse::Place,
+    parse::ConfigLocation,
     quantity::{QuantityError, parse_duration, parse_size},
     settings::{Config, Keyless, Level, Log, LogFormat, ProviderSettings, Routing, Server, Timeouts},
 };

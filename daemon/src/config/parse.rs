@@ -6,15 +6,15 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings, addresses,
-    document::{self, Document, Fault, Section, dotted},
+    document::{self, Document, Section, ValueError, dotted},
     listen::Listen,
-    nearest::{nearest, shown},
     quantity::{parse_duration, parse_size},
 };
+use crate::nearest::{nearest, shown};
 
 /// Where a settings file stands: what relative paths and `~/` in it mean, and how errors name it.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct ConfigLocation<'a> {
     /// The file, absolute.
     pub path: &'a Path,
     /// The home directory, where there is one.
@@ -62,7 +62,7 @@ const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING];
 
 impl Config {
     /// Reads `text`, the settings file at `place`. `known_providers` are the ids of the registry.
-    pub fn parse(text: &str, place: &Place<'_>, known_providers: &[&str]) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, place: &ConfigLocation<'_>, known_providers: &[&str]) -> Result<Self, ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut document = Document::new(text);
         let mut config = Self::default();
@@ -77,7 +77,7 @@ impl Config {
 
 struct Reading<'r, 't> {
     document: &'r mut Document<'t>,
-    place: &'r Place<'r>,
+    place: &'r ConfigLocation<'r>,
     known_providers: &'r [&'r str],
 }
 
@@ -124,11 +124,11 @@ impl<'t> Reading<'_, 't> {
             .read(table, name, &SERVER, "keyless", |value| document::word(value, Keyless::WORDS, Keyless::parse));
         set(&mut server.keyless, keyless);
         let hosts = self.document.read(table, name, &SERVER, "allow_hosts", |value| {
-            document::list(value, |host| addresses::host(host).map_err(Fault::new))
+            document::list(value, |host| addresses::host(host).map_err(ValueError::new))
         });
         set(&mut server.allow_hosts, hosts);
         let origins = self.document.read(table, name, &SERVER, "allow_origins", |value| {
-            document::list(value, |origin| addresses::origin(origin).map_err(Fault::new))
+            document::list(value, |origin| addresses::origin(origin).map_err(ValueError::new))
         });
         set(&mut server.allow_origins, origins);
         let max_body =
@@ -166,7 +166,11 @@ impl<'t> Reading<'_, 't> {
         let (known, place) = (self.known_providers, self.place);
         let prefer = self.document.read(table, ROUTING.name, &ROUTING, "prefer", |value| {
             document::list(value, |id| {
-                if known.contains(&id) { Ok(id.to_owned()) } else { Err(Fault::new(stranger(id, known, place))) }
+                if known.contains(&id) {
+                    Ok(id.to_owned())
+                } else {
+                    Err(ValueError::new(unknown_provider(id, known, place)))
+                }
             })
         });
         set(&mut config.routing.prefer, prefer);
@@ -176,7 +180,7 @@ impl<'t> Reading<'_, 't> {
         for key in table.keys() {
             let id = key.get_ref().as_ref();
             if !self.known_providers.contains(&id) {
-                let reason = stranger(id, self.known_providers, self.place);
+                let reason = unknown_provider(id, self.known_providers, self.place);
                 self.document.problem(&key.span(), format!("`{}` {reason}", dotted("providers", id)));
                 continue;
             }
@@ -195,10 +199,10 @@ impl<'t> Reading<'_, 't> {
             })
         });
         let base_url = self.document.read(table, prefix, &PROVIDER, "base_url", |value| {
-            addresses::base_url(document::text(value)?).map_err(Fault::new)
+            addresses::base_url(document::text(value)?).map_err(ValueError::new)
         });
         let env = self.document.read(table, prefix, &PROVIDER, "env", |value| {
-            document::list(value, |name| variable(name).map_err(Fault::new))
+            document::list(value, |name| variable(name).map_err(ValueError::new))
         });
         let enabled = self.document.read(table, prefix, &PROVIDER, "enabled", document::truth);
         ProviderSettings { base_url, env, enabled }
@@ -216,17 +220,17 @@ impl<'t> Reading<'_, 't> {
                 continue;
             }
             let read = document::text(value).and_then(|model| match model {
-                "" => Err(Fault::new("must name a model")),
-                model if model == alias => Err(Fault::new("must not stand for itself")),
-                model if model.chars().any(char::is_control) => Err(Fault::new("must name a model on one line")),
+                "" => Err(ValueError::new("must name a model")),
+                model if model == alias => Err(ValueError::new("must not stand for itself")),
+                model if model.chars().any(char::is_control) => Err(ValueError::new("must name a model on one line")),
                 model => Ok(model.to_owned()),
             });
             match read {
                 Ok(model) => {
                     config.aliases.insert(alias.to_owned(), model);
                 }
-                Err(fault) => {
-                    let (name, reason) = (dotted(ALIAS.name, alias), fault.into_reason());
+                Err(error) => {
+                    let (name, reason) = (dotted(ALIAS.name, alias), error.into_reason());
                     let message = format!("`{name}` {reason}; for example `{} = \"groq:llama-3.3-70b\"`", shown(alias));
                     self.document.problem(&value.span(), message);
                 }
@@ -242,7 +246,7 @@ fn set<T>(target: &mut T, read: Option<T>) {
 }
 
 /// Why `id` cannot stand where a provider is named.
-fn stranger(id: &str, known: &[&str], place: &Place<'_>) -> String {
+fn unknown_provider(id: &str, known: &[&str], place: &ConfigLocation<'_>) -> String {
     let near = nearest(id, known.iter().copied());
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     let manifest = place.path.parent().unwrap_or(Path::new("")).join("registry");
@@ -273,14 +277,14 @@ fn variable(name: &str) -> Result<String, String> {
     }
 }
 
-fn resolve(file: &str, place: &Place<'_>) -> Result<PathBuf, Fault> {
+fn resolve(file: &str, place: &ConfigLocation<'_>) -> Result<PathBuf, ValueError> {
     if file.is_empty() || file.contains('\0') {
-        return Err(Fault::new("must hold paths"));
+        return Err(ValueError::new("must hold paths"));
     }
     let directory = place.path.parent().unwrap_or(Path::new(""));
     let path = match (file.strip_prefix("~/"), place.home) {
         (Some(below), Some(home)) => home.join(below.trim_start_matches('/')),
-        (Some(_), None) => return Err(Fault::new("holds a path below `~/`, and `HOME` is not set")),
+        (Some(_), None) => return Err(ValueError::new("holds a path below `~/`, and `HOME` is not set")),
         (None, _) => directory.join(file),
     };
     // `./x` and `x` are one file, whatever `..` may turn out to be.

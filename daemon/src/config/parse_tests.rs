@@ -9,7 +9,7 @@ use super::*;
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    let place = Place { path: Path::new("/c/config.toml"), home: Some(Path::new("/home/u")) };
+    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: Some(Path::new("/home/u")) };
     Config::parse(text, &place, KNOWN)
 }
 
@@ -206,7 +206,7 @@ fn what_may_be_a_secret_is_never_quoted() {
 
 #[test]
 fn a_home_is_needed_only_where_it_is_named() {
-    let place = Place { path: Path::new("/c/config.toml"), home: None };
+    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: None };
     let error = Config::parse("env_files = [\"~/x\"]", &place, KNOWN).unwrap_err().to_string();
     assert!(error.contains("`HOME` is not set"), "{error}");
     assert_eq!(Config::parse("env_files = [\"~x\"]", &place, KNOWN).unwrap().env_files, [Path::new("/c/~x")]);

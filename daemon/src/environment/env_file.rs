@@ -13,8 +13,8 @@ use secrecy::SecretString;
 use super::{
     constant_time::same,
     env_syntax::{LineReason, parse},
-    regular_file::{self, OpenError},
 };
+use crate::regular_file::{self, OpenError};
 
 /// Larger files hold no keys.
 const LIMIT: u64 = 1 << 20;

@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 
 use super::{
-    barred::Barred,
     constant_time::same,
-    layers::{KeySourceKind, Layers, Origin},
+    layers::{KeyOrigin, KeySourceKind, Layers},
     names::{KeyNames, KnownNames, id_in},
+    rejection::KeyRejection,
     status::{Named, ProviderKeyStatus, describe},
 };
-use crate::config::nearest::nearest;
+use crate::nearest::nearest;
 
 /// Every provider's key. Holds values; its `Debug` prints none.
 #[derive(Debug, Default)]
 pub struct KeyRing {
-    providers: BTreeMap<String, Held>,
+    providers: BTreeMap<String, ProviderKey>,
     unknown: Vec<UnknownVariable>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct ProviderKey {
     /// The usable value of each name that has one, the strongest name first. The first is the provider's key.
     usable: Vec<(String, SecretString)>,
     status: ProviderKeyStatus,
@@ -53,7 +53,7 @@ impl Change {
 
 /// A change of a provider's key between two snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyChange {
+pub struct KeyRingChange {
     /// The variable.
     pub name: String,
     /// The provider.
@@ -70,7 +70,7 @@ pub struct UnknownVariable {
     /// The variable.
     pub name: String,
     /// Where it is set.
-    pub origin: Origin,
+    pub origin: KeyOrigin,
     /// The known provider that may be meant.
     pub nearest: Option<String>,
 }
@@ -88,7 +88,7 @@ impl std::fmt::Display for UnknownVariable {
 impl KeyRing {
     /// Decides every provider's key. `providers` are all that are known, switched-off ones too.
     pub fn build(providers: &[KeyNames], layers: &Layers<'_>) -> Self {
-        let held = providers.iter().map(|names| (names.provider.clone(), Held::decide(names, layers))).collect();
+        let held = providers.iter().map(|names| (names.provider.clone(), ProviderKey::decide(names, layers))).collect();
         Self { providers: held, unknown: unknown(providers, layers) }
     }
 
@@ -125,12 +125,13 @@ impl KeyRing {
 
     /// What changed for requests between `old` and `new`: names whose value differs and that supplied the provider's
     /// key before or do so now. The same value from another source is no change.
-    pub fn diff(old: &Self, new: &Self) -> Vec<KeyChange> {
+    pub fn diff(old: &Self, new: &Self) -> Vec<KeyRingChange> {
         let ids: BTreeSet<&String> = old.providers.keys().chain(new.providers.keys()).collect();
         let mut changes = Vec::new();
         for id in ids {
             let (before, now) = (old.providers.get(id), new.providers.get(id));
-            let active = |held: Option<&Held>| held.and_then(|held| held.usable.first()).map(|(name, _)| name.clone());
+            let active =
+                |held: Option<&ProviderKey>| held.and_then(|held| held.usable.first()).map(|(name, _)| name.clone());
             let mut names: Vec<String> = active(before).into_iter().collect();
             names.extend(active(now).filter(|name| !names.contains(name)));
             for name in names {
@@ -141,14 +142,14 @@ impl KeyRing {
                     _ => continue,
                 };
                 let now_from = now.and_then(|held| held.status.source);
-                changes.push(KeyChange { name, provider: id.clone(), change, now_from });
+                changes.push(KeyRingChange { name, provider: id.clone(), change, now_from });
             }
         }
         changes
     }
 }
 
-impl Held {
+impl ProviderKey {
     /// The name decides first, then the source: the first name that has a usable value, and its strongest source.
     fn decide(names: &KeyNames, layers: &Layers<'_>) -> Self {
         let look = |name| Named { name, candidates: layers.candidates(name), hidden: layers.pushed.is_forgotten(name) };
@@ -156,15 +157,16 @@ impl Held {
         let mut usable = Vec::new();
         let mut winner = None;
         for (name_at, named) in found.iter().enumerate().filter(|_| names.enabled) {
-            if let Some(at) = named.candidates.iter().position(|candidate| candidate.barred.is_none()) {
+            if let Some(at) = named.candidates.iter().position(|candidate| candidate.rejection.is_none()) {
                 winner = winner.or(Some((name_at, at)));
                 let value = named.candidates.get(at).map(|candidate| SecretString::from(candidate.value));
                 usable.extend(value.map(|value| (named.name.to_owned(), value)));
             }
         }
         let ignored = found.iter().flat_map(|named| {
-            let unfit = |barred: Barred| barred.is_about_the_value();
-            let candidates = named.candidates.iter().filter_map(move |c| Some((c, c.barred.filter(|b| unfit(*b))?)));
+            let about_the_value = |rejection: KeyRejection| rejection.is_about_the_value();
+            let candidates =
+                named.candidates.iter().filter_map(move |c| Some((c, c.rejection.filter(|b| about_the_value(*b))?)));
             candidates.map(|(candidate, reason)| format!("`{}` from {candidate} is {reason}", named.name))
         });
         Self { status: describe(names, &found, winner), ignored: ignored.collect(), usable }
@@ -177,11 +179,11 @@ impl Held {
 
 fn unknown(providers: &[KeyNames], layers: &Layers<'_>) -> Vec<UnknownVariable> {
     let known = KnownNames::of(providers);
-    let strangers = layers.names(&known).into_iter().filter(|name| !known.is_listed(name));
-    let found = strangers.filter_map(|name| {
+    let unknown_variables = layers.names(&known).into_iter().filter(|name| !known.is_listed(name));
+    let found = unknown_variables.filter_map(|name| {
         // A stray name is one whatever stands there, unless it is hidden.
-        let stands = |barred: Option<Barred>| barred.is_none_or(Barred::is_about_the_value);
-        let origin = layers.candidates(name).into_iter().find(|candidate| stands(candidate.barred))?.origin;
+        let stands = |rejection: Option<KeyRejection>| rejection.is_none_or(KeyRejection::is_about_the_value);
+        let origin = layers.candidates(name).into_iter().find(|candidate| stands(candidate.rejection))?.origin;
         let ids = providers.iter().map(|provider| provider.provider.as_str());
         let nearest = id_in(name).and_then(|id| nearest(&id, ids).map(str::to_owned));
         Some(UnknownVariable { name: name.to_owned(), origin, nearest })

@@ -283,7 +283,7 @@ fn a_provider_that_is_switched_off_or_needs_no_key() {
 
 #[test]
 fn a_change_names_the_variable_and_where_the_key_comes_from_now() {
-    let change = |name: &str, provider: &str, change, now_from| KeyChange {
+    let change = |name: &str, provider: &str, change, now_from| KeyRingChange {
         name: name.to_owned(),
         provider: provider.to_owned(),
         change,

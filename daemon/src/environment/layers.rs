@@ -11,11 +11,11 @@ use bitrouter_proto::env::Environment;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    barred::{Barred, unfit},
     env_file::EnvFile,
     names::KnownNames,
     parent::Parent,
     pushed::Pushed,
+    rejection::{KeyRejection, reject_reason},
 };
 
 /// The sources as they are now.
@@ -55,7 +55,7 @@ impl KeySourceKind {
 
 /// The very place that a value comes from. `Display` fits after "from".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum KeyOrigin {
     /// A terminal session.
     Session(u32),
     /// An env file.
@@ -66,7 +66,7 @@ pub enum Origin {
     Parent(u32),
 }
 
-impl Origin {
+impl KeyOrigin {
     /// The kind of source.
     pub fn kind(&self) -> KeySourceKind {
         match self {
@@ -77,7 +77,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session(0) => f.write_str("a push from an unknown session"),
@@ -91,13 +91,13 @@ impl fmt::Display for Origin {
 
 /// One value that could be the key, with the blanks at its ends cut off.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate<'a> {
-    pub(super) origin: Origin,
+pub(super) struct KeyCandidate<'a> {
+    pub(super) origin: KeyOrigin,
     pub(super) value: &'a str,
-    pub(super) barred: Option<Barred>,
+    pub(super) rejection: Option<KeyRejection>,
 }
 
-impl fmt::Display for Candidate<'_> {
+impl fmt::Display for KeyCandidate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.origin.fmt(f)
     }
@@ -105,36 +105,36 @@ impl fmt::Display for Candidate<'_> {
 
 impl<'a> Layers<'a> {
     /// Everything that sets `name` to something, the strongest source first.
-    pub(super) fn candidates(&self, name: &str) -> Vec<Candidate<'a>> {
+    pub(super) fn candidates(&self, name: &str) -> Vec<KeyCandidate<'a>> {
         let mut found = Vec::new();
         for (session, value) in self.pushed.values(name) {
-            found.extend(candidate(Origin::Session(session.sid), value.expose_secret()));
+            found.extend(candidate(KeyOrigin::Session(session.sid), value.expose_secret()));
         }
         for file in self.env_files.iter().rev() {
             let value = file.value(name).map(SecretString::expose_secret);
-            found.extend(value.and_then(|value| candidate(Origin::File(file.path().to_owned()), value)));
+            found.extend(value.and_then(|value| candidate(KeyOrigin::File(file.path().to_owned()), value)));
         }
-        let parent = self.parent.and_then(|parent| candidate(Origin::Parent(parent.pid()), parent.shows(name)?));
+        let parent = self.parent.and_then(|parent| candidate(KeyOrigin::Parent(parent.pid()), parent.shows(name)?));
         // What the parent shows overrides ours only where it may be a key itself.
-        let overridden = parent.as_ref().filter(|shown| shown.barred.is_none()).and(self.parent);
+        let overridden = parent.as_ref().filter(|shown| shown.rejection.is_none()).and(self.parent);
         found.extend(parent);
         if let Some(mut own) = self.own(name) {
-            own.barred = overridden.map(|parent| Barred::Overridden(parent.pid())).or(own.barred);
+            own.rejection = overridden.map(|parent| KeyRejection::Overridden(parent.pid())).or(own.rejection);
             found.push(own);
         }
         if self.pushed.is_forgotten(name) {
             for candidate in &mut found {
-                candidate.barred = Some(Barred::Forgotten);
+                candidate.rejection = Some(KeyRejection::Forgotten);
             }
         }
         found
     }
 
-    fn own(&self, name: &str) -> Option<Candidate<'a>> {
+    fn own(&self, name: &str) -> Option<KeyCandidate<'a>> {
         // A value that is no text is there all the same: it is explained rather than passed over.
-        let no_text = || Candidate { origin: Origin::Own, value: "", barred: Some(Barred::NoHeader) };
+        let no_text = || KeyCandidate { origin: KeyOrigin::Own, value: "", rejection: Some(KeyRejection::NoHeader) };
         match self.process.text(name) {
-            Some(value) => candidate(Origin::Own, value),
+            Some(value) => candidate(KeyOrigin::Own, value),
             None => self.process.is_no_text(name).then(no_text),
         }
     }
@@ -154,9 +154,9 @@ impl<'a> Layers<'a> {
 }
 
 /// `None` where nothing but blanks stands there: that is unset.
-fn candidate(origin: Origin, value: &str) -> Option<Candidate<'_>> {
+fn candidate(origin: KeyOrigin, value: &str) -> Option<KeyCandidate<'_>> {
     let value = value.trim();
-    (!value.is_empty()).then(|| Candidate { origin, value, barred: unfit(value) })
+    (!value.is_empty()).then(|| KeyCandidate { origin, value, rejection: reject_reason(value) })
 }
 
 #[cfg(test)]
@@ -167,11 +167,11 @@ mod tests {
     fn blanks_around_a_value_are_cut_off_and_nothing_but_blanks_is_unset() {
         for (value, expected) in [
             ("  sk-abc\n", Some(("sk-abc", None))),
-            (" brk_x", Some(("brk_x", Some(Barred::OwnToken("brk_"))))),
+            (" brk_x", Some(("brk_x", Some(KeyRejection::OwnToken("brk_"))))),
             (" \n\t ", None),
             ("", None),
         ] {
-            let got = candidate(Origin::Own, value).map(|candidate| (candidate.value, candidate.barred));
+            let got = candidate(KeyOrigin::Own, value).map(|candidate| (candidate.value, candidate.rejection));
             assert_eq!(got, expected, "{value:?}");
         }
     }

@@ -7,7 +7,6 @@
 //!
 //! Values are secrets: nothing here prints one, and no error quotes a line of a file.
 
-mod barred;
 mod catalog;
 mod constant_time;
 mod env_file;
@@ -18,7 +17,7 @@ mod names;
 mod parent;
 mod procfs;
 mod pushed;
-pub(crate) mod regular_file;
+mod rejection;
 mod settle;
 mod status;
 mod watch;
@@ -28,8 +27,8 @@ pub use self::{
     catalog::{key_names, shipped_variable_names},
     env_file::{EnvFile, EnvFileError},
     env_syntax::{LineError, LineReason, parse as parse_env_file},
-    keyring::{Change, KeyChange, KeyRing, UnknownVariable},
-    layers::{KeySourceKind, Layers, Origin},
+    keyring::{Change, KeyRing, KeyRingChange, UnknownVariable},
+    layers::{KeyOrigin, KeySourceKind, Layers},
     names::{KeyNames, KnownNames, own_variable},
     parent::{Parent, ParentError, ParentNow},
     procfs::{Session, SessionError},

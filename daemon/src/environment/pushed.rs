@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    barred::unfit,
     names::{KnownNames, is_variable_name},
     procfs::Session,
+    rejection::reject_reason,
 };
 
 /// Sessions that are remembered.
@@ -48,41 +48,41 @@ pub enum PushError {
 /// Everything that was pushed. Cloning it and dropping the clone undoes a push.
 #[derive(Clone, Debug, Default)]
 pub struct Pushed {
-    sessions: BTreeMap<Session, BTreeMap<String, Held>>,
+    sessions: BTreeMap<Session, BTreeMap<String, PushedVariable>>,
     forgotten: BTreeSet<String>,
     pushes: u64,
 }
 
 #[derive(Clone, Debug)]
-struct Value {
+struct PushedValue {
     secret: SecretString,
     /// The number of the push that brought it.
     push: u64,
 }
 
-impl Value {
+impl PushedValue {
     /// True where it may be a provider's key.
     fn is_fit(&self) -> bool {
-        unfit(self.secret.expose_secret().trim()).is_none()
+        reject_reason(self.secret.expose_secret().trim()).is_none()
     }
 }
 
 /// What one session says of one name.
 #[derive(Clone, Debug)]
-struct Held {
-    value: Value,
+struct PushedVariable {
+    value: PushedValue,
     /// What it sent later that can be no key, kept to be explained: the key before it stays.
-    ignored: Option<Value>,
+    ignored: Option<PushedValue>,
 }
 
-impl Held {
-    fn values(&self) -> impl Iterator<Item = &Value> {
+impl PushedVariable {
+    fn values(&self) -> impl Iterator<Item = &PushedValue> {
         self.ignored.iter().chain(Some(&self.value))
     }
 }
 
 /// The number of the newest push among `values`.
-fn newest(values: &BTreeMap<String, Held>) -> Option<u64> {
+fn newest(values: &BTreeMap<String, PushedVariable>) -> Option<u64> {
     values.values().map(|held| held.value.push).max()
 }
 
@@ -125,10 +125,12 @@ impl Pushed {
                 values.remove(&name);
                 continue;
             };
-            let value = Value { secret, push: next.pushes };
+            let value = PushedValue { secret, push: next.pushes };
             let held = match before.get(&name) {
-                Some(held) if !value.is_fit() && held.value.is_fit() => Held { ignored: Some(value), ..held.clone() },
-                _ => Held { value, ignored: None },
+                Some(held) if !value.is_fit() && held.value.is_fit() => {
+                    PushedVariable { ignored: Some(value), ..held.clone() }
+                }
+                _ => PushedVariable { value, ignored: None },
             };
             if held.ignored.is_none() && held.value.is_fit() {
                 next.forgotten.remove(&name);
@@ -207,7 +209,7 @@ impl Pushed {
                 let push = last.entry(name).or_default();
                 *push = held.value.push.max(*push);
             }
-            let superseded = |values: &BTreeMap<String, Held>| {
+            let superseded = |values: &BTreeMap<String, PushedVariable>| {
                 values.iter().all(|(name, held)| last.get(name.as_str()).is_some_and(|last| *last > held.value.push))
             };
             let oldest = self
@@ -226,7 +228,8 @@ impl Pushed {
 
     fn size(&self) -> usize {
         let held = self.sessions.values().flatten();
-        let bytes = |held: &Held| held.values().map(|value| value.secret.expose_secret().len()).sum::<usize>();
+        let bytes =
+            |held: &PushedVariable| held.values().map(|value| value.secret.expose_secret().len()).sum::<usize>();
         held.map(|(name, held)| name.len() + bytes(held)).sum()
     }
 }

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_millis(250);
 
 /// What was seen of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum FileEvent {
     /// It was written to.
     Writing,
     /// Its writer closed it.
@@ -34,14 +34,14 @@ pub(super) struct Settle {
 
 impl Settle {
     /// Takes note of a change.
-    pub(super) fn saw(&mut self, seen: Seen, now: Instant) {
+    pub(super) fn saw(&mut self, seen: FileEvent, now: Instant) {
         self.last = Some(now);
         match seen {
-            Seen::Writing => self.writing = true,
-            Seen::Closed => self.writing = false,
-            Seen::Done => {}
+            FileEvent::Writing => self.writing = true,
+            FileEvent::Closed => self.writing = false,
+            FileEvent::Done => {}
         }
-        if seen != Seen::Writing {
+        if seen != FileEvent::Writing {
             self.first_done.get_or_insert(now);
         }
     }
@@ -57,7 +57,7 @@ impl Settle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Seen::{Closed, Done, Writing};
+    use FileEvent::{Closed, Done, Writing};
 
     #[test]
     fn due_after_what_was_seen() {

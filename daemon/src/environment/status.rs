@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    barred::Barred,
-    layers::{Candidate, KeySourceKind},
+    layers::{KeyCandidate, KeySourceKind},
     names::KeyNames,
+    rejection::KeyRejection,
 };
 
 /// More sources than this are counted, not named.
@@ -42,7 +42,7 @@ impl ProviderKeyStatus {
 /// The candidates of one variable.
 pub(super) struct Named<'a> {
     pub(super) name: &'a str,
-    pub(super) candidates: Vec<Candidate<'a>>,
+    pub(super) candidates: Vec<KeyCandidate<'a>>,
     /// Hidden by `reload --forget`, wherever it is set.
     pub(super) hidden: bool,
 }
@@ -81,7 +81,7 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
     }
     // Where nothing sets it now, its next value would vanish without a word.
     for named in found.iter().filter(|named| named.hidden && named.candidates.is_empty()) {
-        let _ = write!(rest, "; `{}` is {}", named.name, Barred::Forgotten);
+        let _ = write!(rest, "; `{}` is {}", named.name, KeyRejection::Forgotten);
     }
     ProviderKeyStatus {
         active_key: chosen.is_some(),
@@ -93,13 +93,13 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
 }
 
 fn reason(
-    candidate: &Candidate<'_>,
+    candidate: &KeyCandidate<'_>,
     at: (usize, usize),
-    chosen: Option<(&str, &Candidate<'_>)>,
+    chosen: Option<(&str, &KeyCandidate<'_>)>,
     winner: Option<(usize, usize)>,
 ) -> String {
-    if let Some(barred) = candidate.barred {
-        return barred.to_string();
+    if let Some(rejection) = candidate.rejection {
+        return rejection.to_string();
     }
     let Some((name, by)) = chosen else {
         return "not used".to_owned();

@@ -23,7 +23,7 @@ use notify::{
 use tokio::sync::mpsc;
 
 use super::{
-    settle::{Seen, Settle},
+    settle::{FileEvent, Settle},
     watch_plan::Plan,
 };
 
@@ -79,7 +79,7 @@ struct Shared {
 
 #[derive(Clone, Copy)]
 enum Wake {
-    Seen(Seen),
+    Event(FileEvent),
     Look,
 }
 
@@ -153,7 +153,7 @@ impl Drop for EnvFileWatch {
 
 impl Shared {
     fn wake(&self, wake: Wake) {
-        if self.wake.try_send(wake).is_err() && matches!(wake, Wake::Seen(_)) {
+        if self.wake.try_send(wake).is_err() && matches!(wake, Wake::Event(_)) {
             self.missed.store(true, Ordering::SeqCst);
         }
     }
@@ -178,7 +178,7 @@ impl Shared {
                     event.paths.iter().any(|path| paths.contains(path))
                 };
                 if matters {
-                    self.wake(Wake::Seen(seen));
+                    self.wake(Wake::Event(seen));
                 }
             }
             Err(error) => {
@@ -190,13 +190,13 @@ impl Shared {
 }
 
 /// What an event says of a file; `None` for what does not change one (our own reading, for instance).
-fn meaning(kind: EventKind) -> Option<Seen> {
+fn meaning(kind: EventKind) -> Option<FileEvent> {
     match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Seen::Closed),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(FileEvent::Closed),
         EventKind::Access(_) => None,
-        EventKind::Modify(ModifyKind::Data(_)) => Some(Seen::Writing),
+        EventKind::Modify(ModifyKind::Data(_)) => Some(FileEvent::Writing),
         EventKind::Modify(_) | EventKind::Create(_) | EventKind::Remove(_) | EventKind::Any | EventKind::Other => {
-            Some(Seen::Done)
+            Some(FileEvent::Done)
         }
     }
 }
@@ -222,12 +222,12 @@ impl Watching {
             };
             let now = clock::mono();
             match wake {
-                Ok(Wake::Seen(seen)) => settle.saw(seen, now),
+                Ok(Wake::Event(seen)) => settle.saw(seen, now),
                 Ok(Wake::Look) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if self.shared.missed.swap(false, Ordering::SeqCst) {
-                settle.saw(Seen::Done, now);
+                settle.saw(FileEvent::Done, now);
             }
             let wanted = lock(&self.shared.wanted).take();
             let trouble = lock(&self.shared.trouble).take();

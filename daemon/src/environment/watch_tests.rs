@@ -261,9 +261,9 @@ fn only_changes_mean_something() {
     for (kind, expected) in [
         (EventKind::Access(AccessKind::Open(AccessMode::Any)), None),
         (EventKind::Access(AccessKind::Close(AccessMode::Read)), None),
-        (EventKind::Access(AccessKind::Close(AccessMode::Write)), Some(Seen::Closed)),
-        (EventKind::Modify(ModifyKind::Data(DataChange::Any)), Some(Seen::Writing)),
-        (EventKind::Create(CreateKind::File), Some(Seen::Done)),
+        (EventKind::Access(AccessKind::Close(AccessMode::Write)), Some(FileEvent::Closed)),
+        (EventKind::Modify(ModifyKind::Data(DataChange::Any)), Some(FileEvent::Writing)),
+        (EventKind::Create(CreateKind::File), Some(FileEvent::Done)),
     ] {
         assert_eq!(meaning(kind), expected);
     }

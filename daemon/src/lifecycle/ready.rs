@@ -27,7 +27,7 @@ use crate::{
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, ServerOptions},
-    reload::{self, Audience, Engine, Reloader, Targets, Trigger},
+    reload::{self, ReloadObservers, Engine, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
     telemetry::{Logging, metrics::Metrics, requests::Requests},
@@ -133,14 +133,14 @@ fn gateway(engine: &Engine, environment: &Environment, told: &Told) -> Result<Ar
 
 /// Starts the thread that owns config and keys, and has it told of changed env files.
 fn spawn_reloader(engine: Engine, targets: Targets, told: &Told, state_dir: OwnedFd) -> Result<Reloader, ServeError> {
-    let audience = Audience {
+    let observers = ReloadObservers {
         health: told.health.clone(),
         events: told.events.clone(),
         metrics: Arc::clone(&told.metrics),
         notifier: told.notifier.clone(),
     };
     let (changed, mut env_changed) = mpsc::channel(1);
-    let reloader = reload::spawn(engine, targets, audience, state_dir, EnvFileWatch::new(changed))
+    let reloader = reload::spawn(engine, targets, observers, state_dir, EnvFileWatch::new(changed))
         .map_err(|error| failure("cannot start the reload thread", &error))?;
     let triggered = reloader.clone();
     told.tasks.spawn("env files", async move {

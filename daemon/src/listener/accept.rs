@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{connection, peer::Peer, rules::OwnNames, serve::Shared};
-use crate::complaint::Complaint;
+use crate::rate_limited_warning::RateLimitedWarning;
 
 /// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -24,10 +24,10 @@ const STRANGERS_PART: usize = 4;
 /// Accepts until the server drains; the listener is closed when this returns.
 pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<Shared>, tasks: Tasks) {
     let mut pause = FIRST_PAUSE;
-    let mut complaint = Complaint::default();
+    let mut warning = RateLimitedWarning::default();
     loop {
         if shared.slots.available_permits() == 0 {
-            complaint.say(|unsaid| {
+            warning.warn(|unsaid| {
                 tracing::warn!(limit = shared.limits.connections, unsaid, "the connection limit is reached");
             });
         }
@@ -47,7 +47,7 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
                 let peer = identify(&tcp, &shared);
                 let Some(counted) = Counted::enter(&shared, peer) else {
                     shared.refusals.refused("connection_limit");
-                    complaint.say(|unsaid| {
+                    warning.warn(|unsaid| {
                         tracing::warn!(?peer, unsaid, "closing a connection: other users hold their share");
                     });
                     continue;
@@ -62,7 +62,7 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                complaint.say(|unsaid| tracing::warn!(%error, unsaid, "cannot accept connections; trying again"));
+                warning.warn(|unsaid| tracing::warn!(%error, unsaid, "cannot accept connections; trying again"));
                 tokio::select! {
                     biased;
                     () = shared.draining.cancelled() => return,

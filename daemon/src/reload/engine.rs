@@ -16,9 +16,9 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::{
-    Audience, InForce, Loaded, Order, Published, Refused, Reloader, Shell, Sources, Targets, Trigger, apply,
+    InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Sources, Targets, Trigger, apply,
     loaded::{env_file_paths, env_files},
-    lost::PushedNames,
+    lost_keys::PushedNames,
 };
 use crate::{
     config::Config,
@@ -85,7 +85,7 @@ fn ring(loaded: &Loaded, pushed: &Pushed, sources: &Sources, parent: Option<&Par
 pub fn spawn(
     engine: Engine,
     targets: Targets,
-    audience: Audience,
+    observers: ReloadObservers,
     state_dir: OwnedFd,
     watch: EnvFileWatch,
 ) -> std::io::Result<Reloader> {
@@ -93,7 +93,7 @@ pub fn spawn(
     let published =
         Arc::new(Published { in_force: ArcSwap::from_pointee(InForce::default()), reloads: Mutex::default() });
     let names = PushedNames::open(state_dir, &engine.sources.places);
-    let mut running = Running { engine, targets, audience, published: Arc::clone(&published), names, watch };
+    let mut running = Running { engine, targets, observers, published: Arc::clone(&published), names, watch };
     running.publish();
     running.follow();
     std::thread::Builder::new().name("reload".to_owned()).spawn(move || running.run(inbox))?;
@@ -103,14 +103,14 @@ pub fn spawn(
 struct Running {
     engine: Engine,
     targets: Targets,
-    audience: Audience,
+    observers: ReloadObservers,
     published: Arc<Published>,
     names: PushedNames,
     watch: EnvFileWatch,
 }
 
 /// A reading that is whole, with the layers it belongs to.
-struct Candidate {
+struct Reading {
     pushed: Pushed,
     parent: Option<Parent>,
     loaded: Loaded,
@@ -135,9 +135,9 @@ impl Running {
         match order {
             Order::Reload { trigger: Trigger::EnvFile, .. } => self.env_files_changed(),
             Order::Reload { trigger, shell, answer } => {
-                self.audience.notifier.reloading();
+                self.observers.notifier.reloading();
                 let result = self.reload(trigger, shell);
-                self.audience.notifier.reloaded();
+                self.observers.notifier.reloaded();
                 if let Some(answer) = answer {
                     // Who asked may be gone; the reload holds all the same.
                     let _ = answer.send(result);
@@ -154,14 +154,14 @@ impl Running {
     /// Everything again, whole or not at all.
     fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<Vec<KeyChange>, Refused> {
         let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger, None));
-        Audience::log(trigger, &result);
+        ReloadObservers::log(trigger, &result);
         if let Err(refused) = &result {
             self.refused(refused);
         }
         result
     }
 
-    fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Candidate, Refused> {
+    fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Reading, Refused> {
         let engine = &self.engine;
         let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files)?;
         self.needs_no_restart(&loaded)?;
@@ -184,7 +184,7 @@ impl Running {
                 ParentNow::Unreadable => tracing::debug!(pid = parent.pid(), "the parent's environment cannot be read"),
             }
         }
-        Ok(Candidate { pushed, parent, loaded, forgotten })
+        Ok(Reading { pushed, parent, loaded, forgotten })
     }
 
     fn needs_no_restart(&self, loaded: &Loaded) -> Result<(), Refused> {
@@ -208,11 +208,11 @@ impl Running {
     /// Puts a reading in force. `standing` is what is still wrong with what was not read.
     fn swap(
         &mut self,
-        candidate: Candidate,
+        candidate: Reading,
         trigger: Trigger,
         standing: Option<&Refused>,
     ) -> Result<Vec<KeyChange>, Refused> {
-        let Candidate { pushed, parent, loaded, forgotten } = candidate;
+        let Reading { pushed, parent, loaded, forgotten } = candidate;
         let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
         let snapshot = apply::snapshot(&loaded, &keys)?;
         let changes = changes(&self.engine.keys, &keys);
@@ -228,17 +228,17 @@ impl Running {
         self.engine.keys = keys;
         self.publish();
         if standing.is_none() {
-            self.audience.health.clear(Code::ReloadRefused);
+            self.observers.health.clear(Code::ReloadRefused);
         }
         // Last: whoever sees the count sees everything else that came with it.
         {
             let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
             let last_error = standing.map(|refused| refused.message.clone());
             *reloads = Reloads { count: reloads.count + 1, last_at: Some(clock::now_rfc3339()), last_error };
-            self.audience.metrics.reloads(reloads.count);
+            self.observers.metrics.reloads(reloads.count);
         }
         self.follow();
-        self.audience.reloaded(trigger, &changes, &forgotten);
+        self.observers.reloaded(trigger, &changes, &forgotten);
         Ok(changes)
     }
 
@@ -257,10 +257,10 @@ impl Running {
         };
         match result {
             Ok(None) => {}
-            Ok(Some(changes)) => Audience::log(Trigger::EnvFile, &Ok(changes)),
+            Ok(Some(changes)) => ReloadObservers::log(Trigger::EnvFile, &Ok(changes)),
             Err(refused) => {
                 self.refused(&refused);
-                Audience::log(Trigger::EnvFile, &Err(refused));
+                ReloadObservers::log(Trigger::EnvFile, &Err(refused));
             }
         }
     }
@@ -283,7 +283,7 @@ impl Running {
             key_names: before.key_names.clone(),
             known: before.known.clone(),
         };
-        let candidate = Candidate { pushed: pushed.clone(), parent: parent.clone(), loaded, forgotten: Vec::new() };
+        let candidate = Reading { pushed: pushed.clone(), parent: parent.clone(), loaded, forgotten: Vec::new() };
         self.swap(candidate, Trigger::EnvFile, standing).map(Some)
     }
 
@@ -302,7 +302,7 @@ impl Running {
         self.engine.pushed = pushed;
         self.engine.keys = keys;
         self.publish();
-        self.audience.pushed(peer, &changes);
+        self.observers.pushed(peer, &changes);
         Ok(changes)
     }
 
@@ -331,14 +331,18 @@ impl Running {
                 Some(format!("changes of env files may go unnoticed until `bitrouter reload`: {problem}"))
             }
         };
-        self.audience.health.set(Code::WatchUnavailable, problem, Some("bitrouter reload"));
+        self.observers.health.set(Code::WatchUnavailable, problem, Some("bitrouter reload"));
     }
 
     fn warn(&self) {
-        let health = &self.audience.health;
+        let health = &self.observers.health;
         let engine = &self.engine;
-        let strangers: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
-        health.set(Code::UnknownKeyVariable, (!strangers.is_empty()).then(|| strangers.join("; ")), None);
+        let unknown_variables: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
+        health.set(
+            Code::UnknownKeyVariable,
+            (!unknown_variables.is_empty()).then(|| unknown_variables.join("; ")),
+            None,
+        );
         let nothing = !engine.loaded.catalog.providers().any(|provider| {
             provider.enabled() && (provider.is_demo() || provider.configured() && !provider.needs_key())
         }) && engine.keys.secrets().next().is_none();
@@ -360,7 +364,7 @@ impl Running {
         }
         let message = format!("the last reload was refused: {}", refused.message);
         let command = refused.command.as_deref().unwrap_or("bitrouter reload");
-        self.audience.health.raise(Code::ReloadRefused, message, Some(command));
+        self.observers.health.raise(Code::ReloadRefused, message, Some(command));
         let mut reloads = self.published.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         reloads.last_error = Some(refused.message.clone());
     }

@@ -12,8 +12,9 @@ use bitrouter_gateway::registry::{Catalog, Manifest, ProviderId, ProviderOverrid
 use bitrouter_proto::clock;
 
 use crate::{
-    config::{Config, Place},
-    environment::{EnvFile, KeyNames, KeyRing, KnownNames, key_names, regular_file},
+    config::{Config, ConfigLocation},
+    environment::{EnvFile, KeyNames, KeyRing, KnownNames, key_names},
+    regular_file,
     reload::{Refused, Sources},
 };
 
@@ -63,7 +64,7 @@ impl Loaded {
         let own = own_manifests(&sources.places.registry_dir())?;
         let ids: Vec<&str> = shipped.iter().chain(&own).map(|manifest| manifest.id.as_str()).collect();
         let path = sources.config_file();
-        let place = Place { path: &path, home: sources.home.as_deref() };
+        let place = ConfigLocation { path: &path, home: sources.home.as_deref() };
         let config = Config::load(&place, sources.config.is_some(), &ids).map_err(|error| refused(&error))?;
         let catalog =
             Catalog::build(shipped, own, overrides(&config)?, sources.demo).map_err(|error| refused(&error))?;

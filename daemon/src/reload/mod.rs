@@ -1,15 +1,15 @@
 //! One owner of config, registry and keys: everything is read, built and swapped as a whole, or refused as a whole.
 //!
 //! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] is the one thread that owns
-//! the layers and swaps, [`tell`] says so to everybody else, [`lost`] remembers the names of pushed keys across a crash.
+//! the layers and swaps, [`observers`] says so to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
 //! Requests never wait for any of this: they take the snapshot that is in force when they begin.
 
 mod apply;
 mod engine;
 mod loaded;
-mod lost;
+mod lost_keys;
+mod observers;
 mod sources;
-mod tell;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,8 +26,8 @@ use crate::control_peer::ControlPeer;
 pub use apply::Targets;
 pub use engine::{Engine, spawn};
 pub use loaded::{InForce, Loaded};
+pub use observers::ReloadObservers;
 pub use sources::Sources;
-pub use tell::Audience;
 
 /// Why a reload or a push was refused; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{ControlListener, connection, eviction::Connections, versioned::VersionedService};
-use crate::{complaint::Complaint, control_peer::ControlPeer};
+use crate::{control_peer::ControlPeer, rate_limited_warning::RateLimitedWarning};
 
 /// How long the accept loop waits for a connection that it ended.
 const CLOSING: Duration = Duration::from_millis(20);
@@ -24,9 +24,9 @@ pub(super) struct AcceptLoop {
     pub(super) connections: Arc<Connections>,
     pub(super) cap: usize,
     pub(super) overflow_uid: u32,
-    pub(super) crowded: Complaint,
+    pub(super) crowded: RateLimitedWarning,
     /// By uid: one that knocks all the time must not hide another.
-    pub(super) other_users: HashMap<u32, Complaint>,
+    pub(super) other_users: HashMap<u32, RateLimitedWarning>,
 }
 
 impl AcceptLoop {
@@ -60,7 +60,7 @@ impl AcceptLoop {
         let Some(peer) = self.admitted_peer(&stream) else { return };
         let (id, used, victim) = self.connections.add(peer.pid, self.cap);
         if let Some(victim) = victim {
-            self.crowded.say(|unsaid| {
+            self.crowded.warn(|unsaid| {
                 tracing::warn!(
                     peer_uid = peer.uid,
                     peer_pid = peer.pid,
@@ -92,7 +92,7 @@ impl AcceptLoop {
         if self.other_users.len() >= OTHER_USERS && !self.other_users.contains_key(&uid) {
             self.other_users.clear();
         }
-        self.other_users.entry(uid).or_default().say(|unsaid| {
+        self.other_users.entry(uid).or_default().warn(|unsaid| {
             tracing::warn!(peer_uid = uid, peer_pid = pid, unsaid, "refused a control peer of another user");
         });
         None
@@ -133,12 +133,12 @@ fn is_exhaustion(error: &io::Error) -> bool {
 #[derive(Debug)]
 struct BackOff {
     pause: Duration,
-    complaint: Complaint,
+    warning: RateLimitedWarning,
 }
 
 impl Default for BackOff {
     fn default() -> Self {
-        Self { pause: Self::FIRST, complaint: Complaint::default() }
+        Self { pause: Self::FIRST, warning: RateLimitedWarning::default() }
     }
 }
 
@@ -151,8 +151,8 @@ impl BackOff {
     }
 
     fn complain(&mut self, listener: &'static str, error: &io::Error, open: usize) {
-        self.complaint
-            .say(|unsaid| tracing::warn!(listener, %error, open, unsaid, "cannot accept: descriptors ran out"));
+        self.warning
+            .warn(|unsaid| tracing::warn!(listener, %error, open, unsaid, "cannot accept: descriptors ran out"));
     }
 
     async fn wait(&mut self) {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{accept::AcceptLoop, eviction::Connections, versioned::VersionedService};
 use super::services;
-use crate::{agent::Agent, complaint::Complaint, uid::overflow_uid};
+use crate::{agent::Agent, rate_limited_warning::RateLimitedWarning, uid::overflow_uid};
 
 /// How long open connections may take to end at shutdown.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -79,7 +79,7 @@ impl ControlServer {
             connections: Arc::clone(&self.connections),
             cap: self.cap,
             overflow_uid: overflow_uid(),
-            crowded: Complaint::default(),
+            crowded: RateLimitedWarning::default(),
             other_users: std::collections::HashMap::new(),
         };
         self.tasks.spawn("control accept", accepting.run(listener));

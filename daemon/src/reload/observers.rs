@@ -14,7 +14,7 @@ use crate::{
 
 /// Who hears of reloads and pushes.
 #[derive(Clone, Debug)]
-pub struct Audience {
+pub struct ReloadObservers {
     /// What is wrong.
     pub health: Health,
     /// What happens.
@@ -25,7 +25,7 @@ pub struct Audience {
     pub notifier: Notifier,
 }
 
-impl Audience {
+impl ReloadObservers {
     /// A reading is in force.
     pub(super) fn reloaded(&self, trigger: Trigger, changes: &[KeyChange], forgotten: &[String]) {
         self.events.send("reload", "everything was read again", &[("trigger", trigger.name())]);

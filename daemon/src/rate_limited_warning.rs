@@ -9,14 +9,14 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// One kind of warning.
 #[derive(Debug, Default)]
-pub(crate) struct Complaint {
+pub(crate) struct RateLimitedWarning {
     last: Option<Instant>,
     unsaid: u64,
 }
 
-impl Complaint {
+impl RateLimitedWarning {
     /// Says it, with the number of times it was not said since the last time, or keeps quiet.
-    pub(crate) fn say(&mut self, complain: impl FnOnce(u64)) {
+    pub(crate) fn warn(&mut self, complain: impl FnOnce(u64)) {
         let now = clock::mono();
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
             self.unsaid += 1;
@@ -33,13 +33,13 @@ mod tests {
 
     #[test]
     fn it_is_said_once_and_then_counted() {
-        let (mut complaint, mut said) = (Complaint::default(), Vec::new());
+        let (mut warning, mut said) = (RateLimitedWarning::default(), Vec::new());
         for _ in 0..5 {
-            complaint.say(|unsaid| said.push(unsaid));
+            warning.warn(|unsaid| said.push(unsaid));
         }
         assert_eq!(said, [0]);
-        complaint.last = complaint.last.and_then(|last| last.checked_sub(QUIET));
-        complaint.say(|unsaid| said.push(unsaid));
+        warning.last = warning.last.and_then(|last| last.checked_sub(QUIET));
+        warning.warn(|unsaid| said.push(unsaid));
         assert_eq!(said, [0, 4]);
     }
 }

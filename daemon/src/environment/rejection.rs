@@ -9,7 +9,7 @@ const PLACEHOLDER: &str = "bitrouter-local";
 
 /// Why a value cannot be a key, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Barred {
+pub(super) enum KeyRejection {
     /// Hidden by `reload --forget`.
     Forgotten,
     /// The parent (pid) shows another value.
@@ -22,14 +22,14 @@ pub(super) enum Barred {
     NoHeader,
 }
 
-impl Barred {
+impl KeyRejection {
     /// True where the value itself is no key, false where something else stands before it.
     pub(super) fn is_about_the_value(self) -> bool {
         matches!(self, Self::OwnToken(_) | Self::Placeholder | Self::NoHeader)
     }
 }
 
-impl fmt::Display for Barred {
+impl fmt::Display for KeyRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forgotten => f.write_str("hidden by `bitrouter reload --forget` until it is pushed again"),
@@ -42,13 +42,13 @@ impl fmt::Display for Barred {
 }
 
 /// Why `value`, without blanks at its ends, is no key wherever it stands; `None` where it may be one.
-pub(super) fn unfit(value: &str) -> Option<Barred> {
+pub(super) fn reject_reason(value: &str) -> Option<KeyRejection> {
     if let Some(start) = OWN_PREFIXES.into_iter().find(|start| value.starts_with(start)) {
-        Some(Barred::OwnToken(start))
+        Some(KeyRejection::OwnToken(start))
     } else if value == PLACEHOLDER {
-        Some(Barred::Placeholder)
+        Some(KeyRejection::Placeholder)
     } else if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
-        Some(Barred::NoHeader)
+        Some(KeyRejection::NoHeader)
     } else {
         None
     }
@@ -63,19 +63,19 @@ mod tests {
         for (value, expected) in [
             ("sk-abc", None),
             ("a b", None),
-            ("brk_x", Some(Barred::OwnToken("brk_"))),
-            ("bra_x", Some(Barred::OwnToken("bra_"))),
-            ("brr_", Some(Barred::OwnToken("brr_"))),
-            ("sk-tr-1", Some(Barred::OwnToken("sk-tr-"))),
+            ("brk_x", Some(KeyRejection::OwnToken("brk_"))),
+            ("bra_x", Some(KeyRejection::OwnToken("bra_"))),
+            ("brr_", Some(KeyRejection::OwnToken("brr_"))),
+            ("sk-tr-1", Some(KeyRejection::OwnToken("sk-tr-"))),
             ("sk-try", None),
             ("xbrk_", None),
-            ("bitrouter-local", Some(Barred::Placeholder)),
+            ("bitrouter-local", Some(KeyRejection::Placeholder)),
             ("bitrouter-local-2", None),
-            ("a\nb", Some(Barred::NoHeader)),
-            ("a\u{7f}", Some(Barred::NoHeader)),
-            ("schlüssel", Some(Barred::NoHeader)),
+            ("a\nb", Some(KeyRejection::NoHeader)),
+            ("a\u{7f}", Some(KeyRejection::NoHeader)),
+            ("schlüssel", Some(KeyRejection::NoHeader)),
         ] {
-            assert_eq!(unfit(value), expected, "{value:?}");
+            assert_eq!(reject_reason(value), expected, "{value:?}");
         }
     }
 }
