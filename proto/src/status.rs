@@ -232,6 +232,49 @@ pub struct KeyChange {
     pub now_from: Option<String>,
 }
 
+/// A value that stands where a key should and can be none. Never the value itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IgnoredValue {
+    /// The variable.
+    pub name: String,
+    /// Why it is ignored: fits after "ignored: ".
+    pub reason: String,
+    /// Where it is set: fits after "from ". Not part of the JSON.
+    #[serde(skip)]
+    pub origin: String,
+}
+
+/// What happened to a provider between two readings of the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderChange {
+    /// Registry id.
+    pub id: String,
+    /// `added`, `changed` or `removed`.
+    pub change: String,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadOutcome {
+    /// The keys that requests see differently now.
+    pub changed: Vec<KeyChange>,
+    /// The values, from any source, that can be no key.
+    pub ignored: Vec<IgnoredValue>,
+    /// The providers that came or went, or whose manifest says something else.
+    pub providers: Vec<ProviderChange>,
+    /// The settings that changed, as dotted keys.
+    pub settings: Vec<String>,
+}
+
+/// What a push did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushOutcome {
+    /// The keys that requests see differently now.
+    pub changed: Vec<KeyChange>,
+    /// What was pushed and can be no key.
+    pub ignored: Vec<IgnoredValue>,
+}
+
 /// What `daemon.json` says: where the running daemon listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonJson {

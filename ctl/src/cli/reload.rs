@@ -1,18 +1,22 @@
 //! `reload`: this shell's variables, and everything read again.
 
-use bitrouter_proto::{codes::exit, env::Environment, status::KeyChange};
+use bitrouter_proto::{
+    codes::exit,
+    env::Environment,
+    status::{KeyChange, ReloadOutcome},
+};
 use serde_json::json;
 
 use super::Context;
 use crate::exit::{Failure, Status};
 
 pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failure> {
-    let changed = context.block_on(async {
+    let outcome = context.block_on(async {
         let client = context.connect().await?;
         let mut names = client.variable_names().await?;
         // The daemon holds none of these, but says which provider was probably meant.
         names.extend(strays(&context.environment, &names));
-        let mut changed = client.reload(super::push::variables(context, &names), forget.to_vec()).await?;
+        let mut outcome = client.reload(super::push::variables(context, &names), forget.to_vec()).await?;
         // A setting or a manifest that was read just now may name variables that nobody had asked for.
         let known = client.variable_names().await?;
         let new: Vec<String> = known
@@ -22,12 +26,15 @@ pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failur
             .collect();
         if !new.is_empty() {
             let more = client.push(super::push::variables(context, &new)).await?;
-            changed = merged(changed, more);
+            outcome.changed = merged(outcome.changed, more.changed);
+            outcome.ignored.extend(more.ignored);
+            outcome.ignored.sort();
+            outcome.ignored.dedup();
         }
-        Ok(changed)
+        Ok(outcome)
     })?;
-    context.printer.json(&json!({ "changed": changed }))?;
-    context.printer.text(&sentence(&changed))?;
+    context.printer.json(&json!({ "changed": outcome.changed, "ignored": outcome.ignored }))?;
+    context.printer.text(&sentence(&outcome))?;
     Ok(Status(exit::OK))
 }
 
@@ -51,16 +58,22 @@ fn merged(mut first: Vec<KeyChange>, then: Vec<KeyChange>) -> Vec<KeyChange> {
     first
 }
 
-fn sentence(changed: &[KeyChange]) -> String {
-    if changed.is_empty() {
-        return "reloaded; no key changed".to_owned();
-    }
-    let mut lines = vec!["reloaded".to_owned()];
-    lines.extend(changed.iter().map(|change| {
+fn sentence(outcome: &ReloadOutcome) -> String {
+    let first = if outcome.changed.is_empty() { "reloaded; no key changed" } else { "reloaded" };
+    let mut lines = vec![first.to_owned()];
+    lines.extend(outcome.changed.iter().map(|change| {
         let from =
             change.now_from.as_deref().map_or_else(|| "no key now".to_owned(), |from| format!("now from {from}"));
         format!("  {:<9} {} ({}, {from})", change.change, change.name, change.provider)
     }));
+    lines.extend(
+        outcome
+            .ignored
+            .iter()
+            .map(|value| format!("  {:<9} {} from {}: {}", "ignored", value.name, value.origin, value.reason)),
+    );
+    lines.extend(outcome.providers.iter().map(|provider| format!("  {:<9} provider {}", provider.change, provider.id)));
+    lines.extend(outcome.settings.iter().map(|key| format!("  {:<9} setting {key}", "changed")));
     lines.join("\n")
 }
 

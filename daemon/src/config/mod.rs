@@ -5,6 +5,7 @@
 //! secret is ever quoted.
 
 mod addresses;
+mod difference;
 mod document;
 mod error;
 mod listen;

@@ -163,38 +163,9 @@ pub struct Routing {
     pub prefer: Vec<String>,
 }
 
-impl Config {
-    /// The keys whose change a running daemon cannot take over: a reload that would need one of them is refused.
-    pub fn needs_restart(old: &Self, new: &Self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        if old.server.listen != new.server.listen {
-            keys.push("server.listen");
-        }
-        if old.log.format != new.log.format {
-            keys.push("log.format");
-        }
-        keys
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_listen_and_format_need_a_restart() {
-        let old = Config::default();
-        let mut new = old.clone();
-        new.log.level = Level::Trace;
-        new.server.keyless = Keyless::Never;
-        new.timeouts.total = Duration::from_secs(1);
-        new.aliases.insert("a".into(), "b".into());
-        assert!(Config::needs_restart(&old, &new).is_empty());
-        new.log.format = LogFormat::Json;
-        assert_eq!(Config::needs_restart(&old, &new), ["log.format"]);
-        new.server.listen = "127.0.0.1:1".parse().unwrap();
-        assert_eq!(Config::needs_restart(&old, &new), ["server.listen", "log.format"]);
-    }
 
     #[test]
     fn words_read_back() {

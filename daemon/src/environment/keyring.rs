@@ -17,6 +17,7 @@ use crate::nearest::nearest;
 #[derive(Debug, Default)]
 pub struct KeyRing {
     providers: BTreeMap<String, ProviderKey>,
+    rejected: Vec<RejectedValue>,
     unknown: Vec<UnknownVariable>,
 }
 
@@ -26,7 +27,7 @@ struct ProviderKey {
     usable: Vec<(String, SecretString)>,
     status: ProviderKeyStatus,
     /// What stands where a key should and can be none.
-    ignored: Vec<String>,
+    rejected: Vec<RejectedValue>,
 }
 
 /// How the key behind a name changed.
@@ -64,6 +65,25 @@ pub struct KeyRingChange {
     pub now_from: Option<KeySourceKind>,
 }
 
+/// A value that stands where a provider's key should and can be none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedValue {
+    /// The variable.
+    pub name: String,
+    /// Where it is set.
+    pub origin: KeyOrigin,
+    /// Why it is no key.
+    pub reason: String,
+    /// True where it may stand there on purpose, as what `bitrouter env` writes does.
+    pub stand_in: bool,
+}
+
+impl std::fmt::Display for RejectedValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` from {} is ignored: {}", self.name, self.origin, self.reason)
+    }
+}
+
 /// A `BITROUTER_<ID>_API_KEY` of no known provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownVariable {
@@ -77,19 +97,28 @@ pub struct UnknownVariable {
 
 impl std::fmt::Display for UnknownVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` from {} belongs to no known provider", self.name, self.origin)?;
-        match &self.nearest {
-            Some(id) => write!(f, "; did you mean `{id}` (`{}`)?", super::own_variable(id)),
-            None => Ok(()),
-        }
+        write!(f, "`{}` from {} {}", self.name, self.origin, self.reason())
+    }
+}
+
+impl UnknownVariable {
+    /// What is wrong with it, as a fragment.
+    pub fn reason(&self) -> String {
+        let cure = self.nearest.as_ref().map(|id| format!("; did you mean `{id}` (`{}`)?", super::own_variable(id)));
+        format!("belongs to no known provider{}", cure.unwrap_or_default())
     }
 }
 
 impl KeyRing {
     /// Decides every provider's key. `providers` are all that are known, switched-off ones too.
     pub fn build(providers: &[KeyNames], layers: &Layers<'_>) -> Self {
-        let held = providers.iter().map(|names| (names.provider.clone(), ProviderKey::decide(names, layers))).collect();
-        Self { providers: held, unknown: unknown(providers, layers) }
+        let decide = |names: &KeyNames| (names.provider.clone(), ProviderKey::decide(names, layers));
+        let mut held: BTreeMap<_, _> = providers.iter().map(decide).collect();
+        // Two providers may read one variable.
+        let mut rejected: Vec<_> = held.values_mut().flat_map(|key| std::mem::take(&mut key.rejected)).collect();
+        rejected.sort_by_cached_key(|value| (value.name.clone(), value.origin.to_string()));
+        rejected.dedup();
+        Self { providers: held, rejected, unknown: unknown(providers, layers) }
     }
 
     /// The key for `provider`, where one is held.
@@ -112,10 +141,9 @@ impl KeyRing {
         self.providers.values().filter_map(|held| held.usable.first()).map(|(_, value)| value)
     }
 
-    /// Values that stand where a key should and can be none, each with its variable, its place, and the reason.
-    pub fn ignored(&self) -> Vec<String> {
-        let all: BTreeSet<&String> = self.providers.values().flat_map(|held| &held.ignored).collect();
-        all.into_iter().cloned().collect()
+    /// Values that stand where a key should and can be none, each once, by variable.
+    pub fn rejected(&self) -> &[RejectedValue] {
+        &self.rejected
     }
 
     /// Variables that look like keys of providers that nobody knows, for a warning.
@@ -163,13 +191,18 @@ impl ProviderKey {
                 usable.extend(value.map(|value| (named.name.to_owned(), value)));
             }
         }
-        let ignored = found.iter().flat_map(|named| {
-            let about_the_value = |rejection: KeyRejection| rejection.is_about_the_value();
-            let candidates =
-                named.candidates.iter().filter_map(move |c| Some((c, c.rejection.filter(|b| about_the_value(*b))?)));
-            candidates.map(|(candidate, reason)| format!("`{}` from {candidate} is {reason}", named.name))
+        let rejected = found.iter().filter(|_| names.enabled).flat_map(|named| {
+            named.candidates.iter().filter_map(|candidate| {
+                let rejection = candidate.rejection.filter(|rejection| rejection.is_about_the_value())?;
+                Some(RejectedValue {
+                    name: named.name.to_owned(),
+                    origin: candidate.origin.clone(),
+                    reason: rejection.reason(),
+                    stand_in: rejection.is_stand_in(),
+                })
+            })
         });
-        Self { status: describe(names, &found, winner), ignored: ignored.collect(), usable }
+        Self { status: describe(names, &found, winner), rejected: rejected.collect(), usable }
     }
 
     fn value(&self, name: &str) -> Option<&SecretString> {

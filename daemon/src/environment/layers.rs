@@ -80,8 +80,8 @@ impl KeyOrigin {
 impl fmt::Display for KeyOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Session(0) => f.write_str("a push from an unknown session"),
-            Self::Session(sid) => write!(f, "a push from terminal session {sid}"),
+            Self::Session(0) => f.write_str("an unknown terminal"),
+            Self::Session(sid) => write!(f, "terminal {sid}"),
             Self::File(path) => write!(f, "env file `{}`", path.display()),
             Self::Own => f.write_str("the daemon's own environment"),
             Self::Parent(pid) => write!(f, "its parent's environment (pid {pid})"),

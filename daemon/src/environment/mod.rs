@@ -27,7 +27,7 @@ pub use self::{
     catalog::{key_names, shipped_variable_names},
     env_file::{EnvFile, EnvFileError},
     env_syntax::{LineError, LineReason, parse as parse_env_file},
-    keyring::{Change, KeyRing, KeyRingChange, UnknownVariable},
+    keyring::{Change, KeyRing, KeyRingChange, RejectedValue, UnknownVariable},
     layers::{KeyOrigin, KeySourceKind, Layers},
     names::{KeyNames, KnownNames, own_variable},
     parent::{Parent, ParentError, ParentNow},

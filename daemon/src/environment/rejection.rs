@@ -6,6 +6,8 @@ use std::fmt;
 const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
 /// What `bitrouter env` writes where an SDK insists on some key.
 const PLACEHOLDER: &str = "bitrouter-local";
+/// No provider's key begins or ends with one.
+const QUOTES: [char; 2] = ['"', '\''];
 
 /// Why a value cannot be a key, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,23 +22,42 @@ pub(super) enum KeyRejection {
     Placeholder,
     /// It cannot stand in an HTTP header.
     NoHeader,
+    /// A quotation mark stands at its start or end: `docker --env-file` and `systemd` hand quotes on as they are.
+    Quoted,
 }
 
 impl KeyRejection {
     /// True where the value itself is no key, false where something else stands before it.
     pub(super) fn is_about_the_value(self) -> bool {
-        matches!(self, Self::OwnToken(_) | Self::Placeholder | Self::NoHeader)
+        matches!(self, Self::OwnToken(_) | Self::Placeholder | Self::NoHeader | Self::Quoted)
+    }
+
+    /// True where `bitrouter env` may have put the value there: nobody takes it for a key.
+    pub(super) fn is_stand_in(self) -> bool {
+        matches!(self, Self::OwnToken(_) | Self::Placeholder)
+    }
+
+    /// Why the value does not count, as a fragment.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Forgotten => "hidden by `bitrouter reload --forget` until it is pushed again".to_owned(),
+            Self::Overridden(pid) => format!("its parent (pid {pid}) sets it differently now"),
+            Self::OwnToken(start) => format!("`{start}…` is a token of bitrouter, not a provider's key"),
+            Self::Placeholder => format!("`{PLACEHOLDER}` only stands in for a key"),
+            Self::NoHeader => "it holds a character that no HTTP header can carry".to_owned(),
+            Self::Quoted => "a quotation mark at its start or end would be sent as part of the key; take the quotes \
+                             away"
+                .to_owned(),
+        }
     }
 }
 
 impl fmt::Display for KeyRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forgotten => f.write_str("hidden by `bitrouter reload --forget` until it is pushed again"),
-            Self::Overridden(pid) => write!(f, "overridden: its parent (pid {pid}) sets it differently now"),
-            Self::OwnToken(start) => write!(f, "ignored: `{start}…` is a token of bitrouter, not a provider's key"),
-            Self::Placeholder => write!(f, "ignored: `{PLACEHOLDER}` only stands in for a key"),
-            Self::NoHeader => f.write_str("ignored: it holds a character that no HTTP header can carry"),
+            Self::Forgotten => f.write_str(&self.reason()),
+            Self::Overridden(_) => write!(f, "overridden: {}", self.reason()),
+            _ => write!(f, "ignored: {}", self.reason()),
         }
     }
 }
@@ -49,6 +70,8 @@ pub(super) fn reject_reason(value: &str) -> Option<KeyRejection> {
         Some(KeyRejection::Placeholder)
     } else if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
         Some(KeyRejection::NoHeader)
+    } else if value.starts_with(QUOTES) || value.ends_with(QUOTES) {
+        Some(KeyRejection::Quoted)
     } else {
         None
     }
@@ -74,6 +97,10 @@ mod tests {
             ("a\nb", Some(KeyRejection::NoHeader)),
             ("a\u{7f}", Some(KeyRejection::NoHeader)),
             ("schlüssel", Some(KeyRejection::NoHeader)),
+            ("\"sk-abc\"", Some(KeyRejection::Quoted)),
+            ("'sk-abc'", Some(KeyRejection::Quoted)),
+            ("sk-abc\"", Some(KeyRejection::Quoted)),
+            ("sk-a'bc", None),
         ] {
             assert_eq!(reject_reason(value), expected, "{value:?}");
         }

@@ -30,6 +30,8 @@ pub enum Code {
     PeerLookupUnavailable,
     /// A `BITROUTER_…_API_KEY` names no known provider.
     UnknownKeyVariable,
+    /// A value that stands where a key should can be none.
+    KeyValueIgnored,
     /// A former daemon held pushed keys that are gone.
     PushedKeysLost,
     /// Env files cannot be watched; they are read at `reload` only.
@@ -51,6 +53,7 @@ impl Code {
             Self::RuntimeDirUnusable => "runtime_dir_unusable",
             Self::PeerLookupUnavailable => "peer_lookup_unavailable",
             Self::UnknownKeyVariable => "unknown_key_variable",
+            Self::KeyValueIgnored => "key_value_ignored",
             Self::PushedKeysLost => "pushed_keys_lost",
             Self::WatchUnavailable => "watch_unavailable",
             Self::ControlSocketTaken => "control_socket_taken",
@@ -70,10 +73,23 @@ impl Code {
     /// The causes that make this one not worth saying.
     fn causes(self) -> &'static [Code] {
         match self {
-            Self::NoProviderKey => &[Self::ReloadRefused, Self::PushedKeysLost, Self::UnknownKeyVariable],
+            Self::NoProviderKey => {
+                &[Self::ReloadRefused, Self::PushedKeysLost, Self::UnknownKeyVariable, Self::KeyValueIgnored]
+            }
             _ => &[],
         }
     }
+}
+
+/// One of several warnings that share a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What tells it from the others, and stays when only its text changes.
+    pub subject: String,
+    /// For people.
+    pub message: String,
+    /// How much it matters.
+    pub severity: Severity,
 }
 
 /// The warnings of one daemon. Cloning shares them.
@@ -82,9 +98,12 @@ pub struct Health {
     inner: Arc<Inner>,
 }
 
+/// A warning's code, and its subject where several share the code.
+type Key = (Code, String);
+
 #[derive(Debug)]
 struct Inner {
-    now: Mutex<BTreeMap<Code, Warning>>,
+    now: Mutex<BTreeMap<Key, Warning>>,
     metrics: Arc<Metrics>,
     events: Events,
 }
@@ -97,37 +116,13 @@ impl Health {
 
     /// Raises `code`, or changes its text; says so once.
     pub fn raise(&self, code: Code, message: impl Into<String>, command: Option<&str>) {
-        let message = message.into();
-        let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = now.get(&code);
-        if before.is_some_and(|warning| warning.message == message && warning.command.as_deref() == command) {
-            return;
-        }
-        let warning = Warning {
-            code: code.as_str().to_owned(),
-            severity: code.severity(),
-            since: before.map_or_else(clock::now_rfc3339, |warning| warning.since.clone()),
-            command: command.map(str::to_owned),
-            message,
-        };
-        if warning.severity == Severity::Info {
-            tracing::info!(code = code.as_str(), "{}", warning.message);
-        } else {
-            tracing::warn!(code = code.as_str(), "{}", warning.message);
-        }
-        let before = visible(&now);
-        now.insert(code, warning);
-        self.publish(&before, &now);
+        let notice = Notice { subject: String::new(), message: message.into(), severity: code.severity() };
+        self.set_each(code, vec![notice], command);
     }
 
     /// Clears `code`; says so if it was raised.
     pub fn clear(&self, code: Code) {
-        let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = visible(&now);
-        if let Some(warning) = now.remove(&code) {
-            tracing::info!(code = code.as_str(), "no longer: {}", warning.message);
-            self.publish(&before, &now);
-        }
+        self.set_each(code, Vec::new(), None);
     }
 
     /// Raises `code` with `message`, or clears it where there is none.
@@ -138,36 +133,78 @@ impl Health {
         }
     }
 
+    /// Makes `notices` all that is said under `code`: a warning each.
+    pub fn set_each(&self, code: Code, notices: Vec<Notice>, command: Option<&str>) {
+        let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = visible(&now);
+        let mut changed = false;
+        now.retain(|(of, subject), warning| {
+            let stays = *of != code || notices.iter().any(|notice| notice.subject == *subject);
+            if !stays {
+                changed = true;
+                tracing::info!(code = code.as_str(), was = warning.message.as_str(), "warning cleared");
+            }
+            stays
+        });
+        for Notice { subject, message, severity } in notices {
+            let key = (code, subject);
+            let known = now.get(&key);
+            if known.is_some_and(|warning| warning.message == message && warning.command.as_deref() == command) {
+                continue;
+            }
+            changed = true;
+            if severity == Severity::Info {
+                tracing::info!(code = code.as_str(), "{message}");
+            } else {
+                tracing::warn!(code = code.as_str(), "{message}");
+            }
+            let warning = Warning {
+                code: code.as_str().to_owned(),
+                severity,
+                since: known.map_or_else(clock::now_rfc3339, |warning| warning.since.clone()),
+                command: command.map(str::to_owned),
+                message,
+            };
+            now.insert(key, warning);
+        }
+        if changed {
+            self.publish(&before, &visible(&now));
+        }
+    }
+
     /// What is worth saying now, worst first.
     pub fn list(&self) -> Vec<Warning> {
-        visible(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner))
+        let list = visible(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner));
+        list.into_iter().map(|(_, warning)| warning).collect()
     }
 
     /// Tells what came into sight and what went out of it: whoever watches has seen the list that `status` showed.
-    fn publish(&self, before: &[Warning], now: &BTreeMap<Code, Warning>) {
-        let after = visible(now);
+    fn publish(&self, before: &[(Key, Warning)], after: &[(Key, Warning)]) {
         let tell = |kind, warning: &Warning| {
             self.inner.events.send(kind, &warning.message, &[("code", warning.code.as_str())]);
         };
-        for gone in before.iter().filter(|old| !after.iter().any(|new| new.code == old.code)) {
+        for (_, gone) in before.iter().filter(|(old, _)| !after.iter().any(|(new, _)| new == old)) {
             tell("warning_cleared", gone);
         }
-        for new in
-            after.iter().filter(|new| !before.iter().any(|old| (&old.code, &old.message) == (&new.code, &new.message)))
-        {
-            tell("warning_raised", new);
+        let same = |(old, before): &(Key, Warning), (new, after): &(Key, Warning)| {
+            old == new && before.message == after.message
+        };
+        for new in after.iter().filter(|new| !before.iter().any(|old| same(old, new))) {
+            tell("warning_raised", &new.1);
         }
-        self.inner.metrics.warnings(after.into_iter().map(|w| (w.code, w.severity.as_str())));
+        self.inner.metrics.warnings(after.iter().map(|(_, w)| (w.code.clone(), w.severity.as_str())));
     }
 }
 
-fn visible(now: &BTreeMap<Code, Warning>) -> Vec<Warning> {
-    let mut list: Vec<Warning> = now
+fn visible(now: &BTreeMap<Key, Warning>) -> Vec<(Key, Warning)> {
+    let is_raised =
+        |cause: &Code| now.iter().any(|((code, _), warning)| code == cause && warning.severity > Severity::Info);
+    let mut list: Vec<(Key, Warning)> = now
         .iter()
-        .filter(|(code, _)| !code.causes().iter().any(|cause| now.contains_key(cause)))
-        .map(|(_, warning)| warning.clone())
+        .filter(|((code, _), _)| !code.causes().iter().any(is_raised))
+        .map(|(key, warning)| (key.clone(), warning.clone()))
         .collect();
-    list.sort_by_key(|warning| std::cmp::Reverse(warning.severity));
+    list.sort_by_key(|(_, warning)| std::cmp::Reverse(warning.severity));
     list
 }
 
@@ -223,6 +260,27 @@ mod tests {
         health.raise(Code::ReloadRefused, "two", None);
         let now = health.list().remove(0);
         assert_eq!((now.since, now.message), (since, "two".to_owned()));
+    }
+
+    #[test]
+    fn warnings_that_share_a_code_come_and_go_one_by_one() {
+        let events = Events::default();
+        let health = Health::new(Arc::default(), events.clone());
+        let mut feed = events.watch();
+        let notice = |subject: &str, severity| Notice { subject: subject.into(), message: subject.into(), severity };
+        let set = |notices: Vec<Notice>| health.set_each(Code::KeyValueIgnored, notices, None);
+        let (info, warning) = (Severity::Info, Severity::Warning);
+        health.raise(Code::NoProviderKey, "none", None);
+        set(vec![notice("a", info)]);
+        assert_eq!(health.list().len(), 2, "a stand-in is not why there is no key");
+        set(vec![notice("a", info), notice("b", warning)]);
+        let messages: Vec<_> = health.list().into_iter().map(|w| w.message).collect();
+        assert_eq!(messages, ["b", "a"], "a value that is no key is why there is none");
+        set(vec![notice("b", warning)]);
+        let told: Vec<_> = std::iter::from_fn(|| feed.try_recv().ok()).map(|e| (e.kind, e.message.clone())).collect();
+        let told: Vec<_> =
+            told.iter().map(|(kind, message)| format!("{} {message}", kind.trim_start_matches("warning_"))).collect();
+        assert_eq!(told, ["raised none", "raised a", "cleared none", "raised b", "cleared a"]);
     }
 
     #[test]

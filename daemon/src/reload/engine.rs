@@ -10,7 +10,7 @@ use bitrouter_gateway::Snapshot;
 use bitrouter_proto::{
     clock,
     codes::Reason,
-    status::{KeyChange, Reloads},
+    status::{PushOutcome, ReloadOutcome, Reloads, Severity},
 };
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -19,12 +19,13 @@ use super::{
     InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Sources, Targets, Trigger, apply,
     loaded::{env_file_paths, env_files},
     lost_keys::PushedNames,
+    outcome,
 };
 use crate::{
     config::Config,
     control_peer::ControlPeer,
     environment::{EnvFileWatch, KeyRing, Layers, Parent, ParentNow, Pushed, Session, WatchState},
-    health::Code,
+    health::{Code, Notice},
     listener::ListenerSettings,
 };
 
@@ -135,9 +136,9 @@ impl Running {
         match order {
             Order::Reload { trigger: Trigger::EnvFile, .. } => self.env_files_changed(),
             Order::Reload { trigger, shell, answer } => {
-                self.observers.notifier.reloading();
+                let announced = self.observers.announce();
                 let result = self.reload(trigger, shell);
-                self.observers.notifier.reloaded();
+                drop(announced);
                 if let Some(answer) = answer {
                     // Who asked may be gone; the reload holds all the same.
                     let _ = answer.send(result);
@@ -152,9 +153,9 @@ impl Running {
     }
 
     /// Everything again, whole or not at all.
-    fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<Vec<KeyChange>, Refused> {
+    fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<ReloadOutcome, Refused> {
         let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger, None));
-        ReloadObservers::log(trigger, &result);
+        ReloadObservers::log(trigger, result.as_ref());
         if let Err(refused) = &result {
             self.refused(refused);
         }
@@ -211,11 +212,11 @@ impl Running {
         candidate: Reading,
         trigger: Trigger,
         standing: Option<&Refused>,
-    ) -> Result<Vec<KeyChange>, Refused> {
+    ) -> Result<ReloadOutcome, Refused> {
         let Reading { pushed, parent, loaded, forgotten } = candidate;
         let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
         let snapshot = apply::snapshot(&loaded, &keys)?;
-        let changes = changes(&self.engine.keys, &keys);
+        let outcome = outcome::between((&self.engine.loaded, &self.engine.keys), (&loaded, &keys));
         self.targets.gateway.swap(snapshot);
         self.targets.listener.store(Arc::new(apply::listener_settings(&loaded.config)));
         let level = loaded.config.log.level;
@@ -238,8 +239,8 @@ impl Running {
             self.observers.metrics.reloads(reloads.count);
         }
         self.follow();
-        self.observers.reloaded(trigger, &changes, &forgotten);
-        Ok(changes)
+        self.observers.reloaded(trigger, &outcome, &forgotten);
+        Ok(outcome)
     }
 
     /// An env file changed on disk: only that layer is read again, or everything where the last reload was refused, since
@@ -257,17 +258,17 @@ impl Running {
         };
         match result {
             Ok(None) => {}
-            Ok(Some(changes)) => ReloadObservers::log(Trigger::EnvFile, &Ok(changes)),
+            Ok(Some(outcome)) => ReloadObservers::log(Trigger::EnvFile, Ok(&outcome)),
             Err(refused) => {
                 self.refused(&refused);
-                ReloadObservers::log(Trigger::EnvFile, &Err(refused));
+                ReloadObservers::log(Trigger::EnvFile, Err(&refused));
             }
         }
     }
 
     /// What changed; `None` where the files say what they said: an editor that only touches one is no reload. A value that
     /// supplies no key now counts too: it may do so later, when a stronger one is withdrawn.
-    fn with_changed_env_files(&mut self, standing: Option<&Refused>) -> Result<Option<Vec<KeyChange>>, Refused> {
+    fn with_changed_env_files(&mut self, standing: Option<&Refused>) -> Result<Option<ReloadOutcome>, Refused> {
         let Engine { sources, loaded: before, pushed, parent, .. } = &self.engine;
         let env_files = env_files(sources, &before.config, &before.env_files)?;
         if env_files.len() == before.env_files.len()
@@ -288,22 +289,21 @@ impl Running {
     }
 
     /// A delta by name: no file is read.
-    fn push(
-        &mut self,
-        peer: ControlPeer,
-        variables: Vec<(String, Option<SecretString>)>,
-    ) -> Result<Vec<KeyChange>, Refused> {
+    fn push(&mut self, peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>) -> Result<PushOutcome, Refused> {
+        let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
         let mut pushed = self.engine.pushed.clone();
         pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;
         let keys = Arc::new(ring(&self.engine.loaded, &pushed, &self.engine.sources, self.engine.parent.as_ref()));
         let snapshot = apply::snapshot(&self.engine.loaded, &keys)?;
-        let changes = changes(&self.engine.keys, &keys);
+        let changed = outcome::key_changes(&self.engine.keys, &keys);
         self.targets.gateway.swap(snapshot);
         self.engine.pushed = pushed;
         self.engine.keys = keys;
         self.publish();
-        self.observers.pushed(peer, &changes);
-        Ok(changes)
+        self.observers.pushed(peer, &changed);
+        let mut ignored = outcome::ignored(&self.engine.keys);
+        ignored.retain(|value| names.contains(&value.name));
+        Ok(PushOutcome { changed, ignored })
     }
 
     /// Publishes what is in force, and what is wrong with it.
@@ -338,23 +338,20 @@ impl Running {
         let health = &self.observers.health;
         let engine = &self.engine;
         let unknown_variables: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
-        health.set(
-            Code::UnknownKeyVariable,
-            (!unknown_variables.is_empty()).then(|| unknown_variables.join("; ")),
-            None,
-        );
+        let message = (!unknown_variables.is_empty()).then(|| unknown_variables.join("; "));
+        health.set(Code::UnknownKeyVariable, message, None);
+        let ignored = engine.keys.rejected().iter().map(|value| Notice {
+            subject: format!("{} {}", value.name, value.origin),
+            message: value.to_string(),
+            severity: if value.stand_in { Severity::Info } else { Severity::Warning },
+        });
+        health.set_each(Code::KeyValueIgnored, ignored.collect(), None);
         let nothing = !engine.loaded.catalog.providers().any(|provider| {
             provider.enabled() && (provider.is_demo() || provider.configured() && !provider.needs_key())
         }) && engine.keys.secrets().next().is_none();
-        let text = "no provider key was found; export one and run `bitrouter reload` in that shell";
+        let text = "no provider has a key; export one and run `bitrouter reload` in that shell";
         health.set(Code::NoProviderKey, nothing.then(|| text.to_owned()), Some("bitrouter reload"));
-        let lost: Vec<&str> = self.names.lost().iter().map(String::as_str).collect();
-        let text = format!(
-            "keys that shells had pushed ended with the daemon before this one ({}); run `bitrouter reload` where they are \
-             set, or `bitrouter reload --forget NAME` for one that is not wanted any more",
-            lost.join(", ")
-        );
-        health.set(Code::PushedKeysLost, (!lost.is_empty()).then_some(text), Some("bitrouter reload"));
+        health.set(Code::PushedKeysLost, self.names.warning(), Some("bitrouter reload"));
     }
 
     /// Shows a refusal until a reload is whole again. A wrong argument is its sender's alone.
@@ -377,16 +374,4 @@ fn session(peer: ControlPeer) -> Session {
 
 fn bad_push(error: &dyn std::fmt::Display) -> Refused {
     Refused { reason: Reason::InvalidArgument, message: error.to_string(), command: None }
-}
-
-fn changes(old: &KeyRing, new: &KeyRing) -> Vec<KeyChange> {
-    KeyRing::diff(old, new)
-        .into_iter()
-        .map(|change| KeyChange {
-            name: change.name,
-            provider: change.provider,
-            change: change.change.as_str().to_owned(),
-            now_from: change.now_from.map(|source| source.as_str().to_owned()),
-        })
-        .collect()
 }

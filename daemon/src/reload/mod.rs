@@ -1,7 +1,7 @@
 //! One owner of config, registry and keys: everything is read, built and swapped as a whole, or refused as a whole.
 //!
 //! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] is the one thread that owns
-//! the layers and swaps, [`observers`] says so to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
+//! the layers and swaps, [`outcome`] tells two readings apart, [`observers`] says so to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
 //! Requests never wait for any of this: they take the snapshot that is in force when they begin.
 
 mod apply;
@@ -9,6 +9,7 @@ mod engine;
 mod loaded;
 mod lost_keys;
 mod observers;
+mod outcome;
 mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bitrouter_proto::{
     codes::Reason,
-    status::{KeyChange, Reloads},
+    status::{PushOutcome, ReloadOutcome, Reloads},
 };
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
@@ -64,15 +65,15 @@ pub enum Trigger {
     EnvFile,
 }
 
-type Answer = oneshot::Sender<Result<Vec<KeyChange>, Refused>>;
+type Answer<T> = oneshot::Sender<Result<T, Refused>>;
 
 /// What the engine is asked.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Read everything again; first take what a shell sent.
-    Reload { trigger: Trigger, shell: Option<Shell>, answer: Option<Answer> },
+    Reload { trigger: Trigger, shell: Option<Shell>, answer: Option<Answer<ReloadOutcome>> },
     /// Take a delta by name.
-    Push { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer },
+    Push { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer<PushOutcome> },
     /// End the thread.
     End,
 }
@@ -114,7 +115,7 @@ impl Reloader {
         peer: ControlPeer,
         variables: Vec<(String, Option<SecretString>)>,
         forget: Vec<String>,
-    ) -> Result<Vec<KeyChange>, Refused> {
+    ) -> Result<ReloadOutcome, Refused> {
         let shell = Some(Shell { variables, forget });
         self.ask(|answer| Order::Reload { trigger: Trigger::Command(peer), shell, answer: Some(answer) }).await
     }
@@ -124,7 +125,7 @@ impl Reloader {
         &self,
         peer: ControlPeer,
         variables: Vec<(String, Option<SecretString>)>,
-    ) -> Result<Vec<KeyChange>, Refused> {
+    ) -> Result<PushOutcome, Refused> {
         self.ask(|answer| Order::Push { peer, variables, answer }).await
     }
 
@@ -139,7 +140,7 @@ impl Reloader {
         let _ = self.orders.send(Order::End).await;
     }
 
-    async fn ask(&self, order: impl FnOnce(Answer) -> Order) -> Result<Vec<KeyChange>, Refused> {
+    async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, Refused> {
         let ended = || Refused { reason: Reason::Draining, message: "the daemon is ending".to_owned(), command: None };
         let failed = || Refused {
             reason: Reason::Internal,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitrouter_proto::status::KeyChange;
+use bitrouter_proto::status::{KeyChange, ReloadOutcome};
 
 use super::{Refused, Trigger};
 use crate::{
@@ -25,11 +25,27 @@ pub struct ReloadObservers {
     pub notifier: Notifier,
 }
 
+/// Tells the service manager that a reload began, and when it is dropped that it is over: however it ended, a panic
+/// included, the manager must not be left waiting.
+pub(super) struct Announced(Notifier);
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.0.reloaded();
+    }
+}
+
 impl ReloadObservers {
+    /// A reload begins; it ends with what is returned.
+    pub(super) fn announce(&self) -> Announced {
+        self.notifier.reloading();
+        Announced(self.notifier.clone())
+    }
+
     /// A reading is in force.
-    pub(super) fn reloaded(&self, trigger: Trigger, changes: &[KeyChange], forgotten: &[String]) {
+    pub(super) fn reloaded(&self, trigger: Trigger, outcome: &ReloadOutcome, forgotten: &[String]) {
         self.events.send("reload", "everything was read again", &[("trigger", trigger.name())]);
-        for change in changes {
+        for change in &outcome.changed {
             self.key_changed(change);
         }
         for name in forgotten {
@@ -64,12 +80,19 @@ impl ReloadObservers {
     }
 
     /// The line of a reload.
-    pub(super) fn log(trigger: Trigger, result: &Result<Vec<KeyChange>, Refused>) {
+    pub(super) fn log(trigger: Trigger, result: Result<&ReloadOutcome, &Refused>) {
         let (pid, uid) = trigger.sender();
         let trigger = trigger.name();
         match result {
-            Ok(changes) => {
-                tracing::info!(trigger, sender_pid = pid, sender_uid = uid, changed = changes.len(), "reload");
+            Ok(outcome) => {
+                tracing::info!(
+                    trigger,
+                    sender_pid = pid,
+                    sender_uid = uid,
+                    changed = outcome.changed.len(),
+                    ignored = outcome.ignored.len(),
+                    "reload"
+                );
             }
             Err(refused) => {
                 tracing::warn!(
@@ -99,5 +122,42 @@ impl Trigger {
             Self::Signal { pid, uid } => (pid.map(i64::from), uid),
             Self::EnvFile => (None, None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixDatagram},
+    };
+
+    use bitrouter_proto::env::Environment;
+
+    use super::*;
+
+    #[test]
+    fn r1_19_a_reload_that_panics_does_not_leave_the_service_manager_at_reloading() {
+        let name = format!("bitrouter-reload-{}", std::process::id());
+        let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let observers = ReloadObservers {
+            health: Health::new(Arc::clone(&metrics), Events::default()),
+            events: Events::default(),
+            metrics,
+            notifier: Notifier::new(&Environment::from_iter([("NOTIFY_SOCKET", format!("@{name}"))]), false),
+        };
+        let reload = std::panic::AssertUnwindSafe(|| {
+            let _announced = observers.announce();
+            panic!("unforeseen");
+        });
+        assert!(std::panic::catch_unwind(reload).is_err());
+        let told = || {
+            let mut buffer = [0; 256];
+            let length = manager.recv(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        assert!(told().starts_with("RELOADING=1"));
+        assert_eq!(told(), "READY=1\n");
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     clock,
     env::Environment,
     paths::{Places, SYSTEM_SOCKET},
-    status::{KeyChange, Status},
+    status::{PushOutcome, ReloadOutcome, Status},
     wire::{
         self, daemon_service_client::DaemonServiceClient, environment_service_client::EnvironmentServiceClient,
         log_service_client::LogServiceClient,
@@ -172,19 +172,17 @@ impl Client {
         &self,
         variables: Vec<(String, Option<SecretString>)>,
         forget: Vec<String>,
-    ) -> Result<Vec<KeyChange>, ClientError> {
+    ) -> Result<ReloadOutcome, ClientError> {
         self.same_protocol()?;
         let request = wire::ReloadRequest { variables: exposed(variables), forget };
-        let answer = bounded(daemon(&self.channel).reload(request)).await?;
-        Ok(answer.changed.into_iter().map(Into::into).collect())
+        Ok(bounded(daemon(&self.channel).reload(request)).await?.into())
     }
 
     /// Sends a delta by name, as the shell hook does.
-    pub async fn push(&self, variables: Vec<(String, Option<SecretString>)>) -> Result<Vec<KeyChange>, ClientError> {
+    pub async fn push(&self, variables: Vec<(String, Option<SecretString>)>) -> Result<PushOutcome, ClientError> {
         self.same_protocol()?;
         let request = wire::PushRequest { variables: exposed(variables) };
-        let answer = bounded(environment(&self.channel).push(request)).await?;
-        Ok(answer.changed.into_iter().map(Into::into).collect())
+        Ok(bounded(environment(&self.channel).push(request)).await?.into())
     }
 
     /// Changes the log level; answers the one before.

@@ -54,12 +54,12 @@ impl DaemonService for Service {
     async fn reload(&self, request: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
         let peer = peer_of(&request)?;
         let message = request.into_inner();
-        let changed = self
+        let outcome = self
             .reloader
             .reload(peer, variables(message.variables), message.forget)
             .await
             .map_err(|refused| error::status(refused.reason, refused.message, refused.command.as_deref()))?;
-        Ok(Response::new(ReloadResponse { changed: changed.into_iter().map(Into::into).collect() }))
+        Ok(Response::new(outcome.into()))
     }
 
     async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {

@@ -35,11 +35,11 @@ impl EnvironmentService for Service {
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
         let peer = peer_of(&request)?;
-        let changed = self
+        let outcome = self
             .reloader
             .push(peer, variables(request.into_inner().variables))
             .await
             .map_err(|refused| error::status(refused.reason, refused.message, refused.command.as_deref()))?;
-        Ok(Response::new(PushResponse { changed: changed.into_iter().map(Into::into).collect() }))
+        Ok(Response::new(outcome.into()))
     }
 }
