@@ -7,6 +7,7 @@ mod env_files;
 mod files;
 mod hook;
 mod load;
+mod outcome;
 mod parent;
 mod precedence;
 mod push;
