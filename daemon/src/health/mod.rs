@@ -15,6 +15,8 @@ use bitrouter_proto::{
     status::{Severity, Warning},
 };
 
+use tokio::sync::watch;
+
 use crate::{health::events::Events, telemetry::metrics::Metrics};
 
 /// The closed set of warning codes.
@@ -36,6 +38,8 @@ pub enum Code {
     PushedKeysLost,
     /// Env files cannot be watched; they are read at `reload` only.
     WatchUnavailable,
+    /// The log cannot be written: the disk is full, or its place is not ours.
+    LogUnwritable,
     /// The control socket's path is held by somebody else.
     ControlSocketTaken,
     /// `daemon.json` cannot be written.
@@ -56,6 +60,7 @@ impl Code {
             Self::KeyValueIgnored => "key_value_ignored",
             Self::PushedKeysLost => "pushed_keys_lost",
             Self::WatchUnavailable => "watch_unavailable",
+            Self::LogUnwritable => "log_unwritable",
             Self::ControlSocketTaken => "control_socket_taken",
             Self::StateUnwritable => "state_unwritable",
             Self::RunningAsRoot => "running_as_root",
@@ -169,6 +174,17 @@ impl Health {
         }
         if changed {
             self.publish(&before, &visible(&now));
+        }
+    }
+
+    /// Shows under `code` what `problem` says, as long as there is somebody to say it.
+    pub async fn follow(self, code: Code, mut problem: watch::Receiver<Option<String>>) {
+        loop {
+            let message = problem.borrow_and_update().clone();
+            self.set(code, message, None);
+            if problem.changed().await.is_err() {
+                return;
+            }
         }
     }
 

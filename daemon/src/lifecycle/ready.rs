@@ -27,7 +27,7 @@ use crate::{
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, PeerLookup, RefusalSink, ServerOptions},
-    reload::{self, ReloadObservers, Engine, Reloader, Targets, Trigger},
+    reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
     telemetry::{Logging, metrics::Metrics, requests::Requests},
@@ -48,6 +48,7 @@ pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: 
     let Parsed { lock, places, engine, logging, fd_budget, environment, serve_args, .. } = parsed;
     let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
     let told = Told::new(&environment, options);
+    told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
     let gateway = gateway(&engine, &environment, &told)?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
     let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;

@@ -289,7 +289,11 @@ impl Running {
     }
 
     /// A delta by name: no file is read.
-    fn push(&mut self, peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>) -> Result<PushOutcome, Refused> {
+    fn push(
+        &mut self,
+        peer: ControlPeer,
+        variables: Vec<(String, Option<SecretString>)>,
+    ) -> Result<PushOutcome, Refused> {
         let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
         let mut pushed = self.engine.pushed.clone();
         pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;

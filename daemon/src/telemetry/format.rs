@@ -9,6 +9,10 @@ use std::{
 use bitrouter_proto::clock;
 use tracing::field::{Field, Visit};
 
+/// Bytes that the value of one field takes at most. A line has a dozen fields, so that none comes near the bounds of ring
+/// and sink, whatever a caller, a provider or a file puts into one.
+const FIELD: usize = 4 * 1024;
+
 /// A field that is `null` in JSON rather than left out, so that readers of request lines can rely on it.
 pub(crate) struct OrNull<T>(pub(crate) Option<T>);
 
@@ -102,30 +106,55 @@ impl JsonFields<'_> {
     }
 }
 
-/// Writes text as the inside of a JSON string.
-struct Escaped<'a>(&'a mut String);
+/// Writes text as the inside of a JSON string: at most [`FIELD`] bytes, and `…` where something was cut off.
+struct Escaped<'a> {
+    out: &'a mut String,
+    /// The length of `out` at which the field is full.
+    end: usize,
+}
+
+impl<'a> Escaped<'a> {
+    fn new(out: &'a mut String) -> Self {
+        let end = out.len() + FIELD;
+        Self { out, end }
+    }
+
+    /// Writes text that needs no escape; an error where the field is full, which ends the formatting of its value.
+    fn plain(&mut self, text: &str) -> fmt::Result {
+        let room = self.end.saturating_sub(self.out.len());
+        let fits = text.floor_char_boundary(room);
+        self.out.push_str(&text[..fits]);
+        if fits == text.len() {
+            return Ok(());
+        }
+        self.out.push('…');
+        Err(fmt::Error)
+    }
+}
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         // A terminal obeys the control characters above ASCII too (U+009B alone begins a sequence): 0xc2 begins them.
         while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)) {
-            self.0.push_str(&text[..at]);
+            self.plain(&text[..at])?;
+            if self.out.len() >= self.end {
+                return self.plain(&text[at..]);
+            }
             let mut rest = text[at..].chars();
             match rest.next() {
-                Some('\n') => self.0.push_str("\\n"),
-                Some('\r') => self.0.push_str("\\r"),
-                Some('\t') => self.0.push_str("\\t"),
-                Some('\u{8}') => self.0.push_str("\\b"),
-                Some('\u{c}') => self.0.push_str("\\f"),
-                Some(printed @ ('"' | '\\')) => self.0.extend(['\\', printed]),
-                Some(control) if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
-                Some(printed) => self.0.push(printed),
+                Some('\n') => self.out.push_str("\\n"),
+                Some('\r') => self.out.push_str("\\r"),
+                Some('\t') => self.out.push_str("\\t"),
+                Some('\u{8}') => self.out.push_str("\\b"),
+                Some('\u{c}') => self.out.push_str("\\f"),
+                Some(printed @ ('"' | '\\')) => self.out.extend(['\\', printed]),
+                Some(control) if control.is_control() => write!(self.out, "\\u{:04x}", u32::from(control))?,
+                Some(printed) => self.out.push(printed),
                 None => {}
             }
             text = rest.as_str();
         }
-        self.0.push_str(text);
-        Ok(())
+        self.plain(text)
     }
 }
 
@@ -153,7 +182,7 @@ impl Visit for JsonFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
         self.out.push('"');
-        let _ = Escaped(self.out).write_str(value);
+        let _ = Escaped::new(self.out).write_str(value);
         self.out.push('"');
     }
 
@@ -161,7 +190,7 @@ impl Visit for JsonFields<'_> {
         self.name(field);
         let quote = self.out.len();
         self.out.push('"');
-        let _ = write!(Escaped(self.out), "{value:?}");
+        let _ = write!(Escaped::new(self.out), "{value:?}");
         let text = &self.out[quote + 1..];
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if field.name() != "message" && (text == "null" || is_number) {
@@ -185,7 +214,12 @@ impl HumanFields {
             let _ = write!(self.rest, " {}=", field.name());
             &mut self.rest
         };
+        let end = out.len() + FIELD;
         for c in value.chars() {
+            if out.len() >= end {
+                out.push('…');
+                return;
+            }
             if c.is_control() {
                 let _ = write!(out, "{}", c.escape_default());
             } else {
@@ -195,15 +229,29 @@ impl HumanFields {
     }
 }
 
+/// Takes a little more text than a field may have, and ends the formatting there.
+struct AtMost(String);
+
+impl fmt::Write for AtMost {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (FIELD + 1).saturating_sub(self.0.len());
+        let fits = text.ceil_char_boundary(room);
+        self.0.push_str(&text[..fits]);
+        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
 impl Visit for HumanFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        if text != "null" {
-            self.put(field, &text);
+        let mut text = AtMost(String::new());
+        // An error says that there was more, which is cut off.
+        let _ = write!(text, "{value:?}");
+        if text.0 != "null" {
+            self.put(field, &text.0);
         }
     }
 }
@@ -278,6 +326,34 @@ mod tests {
     }
 
     #[test]
+    fn r1_01_a_field_of_any_length_is_cut_and_the_line_stays_whole() {
+        struct Endless;
+        impl fmt::Debug for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("again ")?;
+                }
+            }
+        }
+        for long in ["x".repeat(2 << 20), "ä".repeat(1 << 20), "\u{1b}".repeat(1 << 20), "\"".repeat(1 << 20)] {
+            for form in [Form::Json, Form::Human] {
+                let text = captured(form, || {
+                    tracing::info!(long = long.as_str(), debug = ?long, endless = ?Endless, after = 7_u64, "{long}");
+                });
+                assert!(text.len() < 5 * FIELD && text.contains('…'), "{}", text.len());
+                if form == Form::Json {
+                    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    assert_eq!(value["after"], 7);
+                    assert!(value["long"].as_str().unwrap().ends_with('…'));
+                }
+            }
+        }
+        let fits = "y".repeat(FIELD);
+        let text = captured(Form::Json, || tracing::info!(fits = fits.as_str(), "whole"));
+        assert!(text.contains(&fits) && !text.contains('…'));
+    }
+
+    #[test]
     fn the_time_is_that_of_the_clock() {
         let (mut text, before) = (String::new(), clock::now_rfc3339());
         timestamp(&mut text);
@@ -288,7 +364,7 @@ mod tests {
         #[test]
         fn escapes_read_back_and_hold_no_control_character(text in "(\\PC|[\u{0}-\u{22}\\\\\u{7e}-\u{a1}]){0,20}") {
             let mut out = String::from('"');
-            Escaped(&mut out).write_str(&text).unwrap();
+            Escaped::new(&mut out).write_str(&text).unwrap();
             out.push('"');
             proptest::prop_assert!(!out.chars().any(char::is_control));
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);

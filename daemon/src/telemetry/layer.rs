@@ -3,6 +3,7 @@
 use std::{cell::RefCell, fmt, io::IsTerminal as _, path::PathBuf};
 
 use bitrouter_proto::files::{self, PlaceError};
+use tokio::sync::watch;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, Registry,
@@ -45,7 +46,7 @@ pub struct Logging {
     ring: LogRing,
     level: std::sync::Mutex<Level>,
     handle: reload::Handle<LevelFilter, Registry>,
-    _guard: SinkGuard,
+    guard: SinkGuard,
 }
 
 impl fmt::Debug for Logging {
@@ -77,12 +78,17 @@ impl Logging {
         let lines = Lines { form, ring: ring.clone(), sink };
         // A second subscriber in one process (unit tests) is refused; the first one stays.
         let _ = tracing_subscriber::registry().with(threshold).with(lines).try_init();
-        Ok(Self { ring, level: std::sync::Mutex::new(level), handle, _guard: guard })
+        Ok(Self { ring, level: std::sync::Mutex::new(level), handle, guard })
     }
 
     /// The newest lines.
     pub fn ring(&self) -> &LogRing {
         &self.ring
+    }
+
+    /// Why lines cannot be written at the moment; `None` while they can.
+    pub fn problem(&self) -> watch::Receiver<Option<String>> {
+        self.guard.problem()
     }
 
     /// The level in force.
@@ -106,6 +112,9 @@ struct Lines {
     sink: Sink,
 }
 
+/// Memory that a thread's buffer keeps after a long line.
+const KEPT: usize = 8 * 1024;
+
 thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
 }
@@ -123,6 +132,10 @@ impl<S: Subscriber> Layer<S> for Lines {
             self.ring.push(line);
             line.push('\n');
             self.sink.append(line);
+            if line.capacity() > KEPT {
+                line.clear();
+                line.shrink_to(KEPT);
+            }
         });
     }
 }

@@ -12,5 +12,8 @@ pub mod requests;
 mod ring;
 mod sink;
 
+/// What stands at the end of a line that was cut.
+const CUT: &str = "…";
+
 pub use layer::{Logging, SinkKind};
 pub use ring::{LogRing, Reader as LogReader};

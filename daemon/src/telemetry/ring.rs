@@ -11,10 +11,14 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::CUT;
+
 /// Lines that the ring keeps at most.
 const LINES: usize = 2_000;
 /// Bytes that the ring keeps at most.
 const BYTES: usize = 1024 * 1024;
+/// Bytes that the ring keeps of one line: no line pushes out all others.
+const LONGEST: usize = BYTES / 16;
 /// Lines that a reader takes at a time, so that it does not ask for the lock at each.
 const TAKEN: usize = 32;
 /// Bytes of them, unless a single line has more.
@@ -44,12 +48,15 @@ struct Kept {
 impl Kept {
     fn push(&mut self, line: &str) {
         self.next += 1;
-        while self.lengths.len() >= LINES || self.text.len() + line.len() > BYTES {
-            let Some(oldest) = self.lengths.pop_front() else { return };
+        let kept = &line[..line.floor_char_boundary(LONGEST)];
+        let mark = if kept.len() < line.len() { CUT } else { "" };
+        let length = kept.len() + mark.len();
+        while self.lengths.len() >= LINES || self.text.len() + length > BYTES {
+            let Some(oldest) = self.lengths.pop_front() else { break };
             self.text.drain(..oldest);
         }
-        self.text.extend(line.as_bytes());
-        self.lengths.push_back(line.len());
+        self.text.extend(kept.bytes().chain(mark.bytes()));
+        self.lengths.push_back(length);
     }
 
     /// The number of the oldest line that is kept.
@@ -174,8 +181,10 @@ mod tests {
         }
         let kept = past(&ring, None);
         assert_eq!((kept.len(), &*kept[0]), (LINES, "10"));
-        ring.push(&"x".repeat(BYTES - 1));
-        assert!(past(&ring, None).len() <= 2);
+        for _ in 0..20 {
+            ring.push(&"x".repeat(LONGEST));
+        }
+        assert_eq!(past(&ring, None).len(), BYTES / LONGEST);
     }
 
     #[tokio::test]
@@ -250,9 +259,14 @@ mod tests {
             }
         }
         assert!(past(&ring, Some(0)).is_empty());
-        ring.push(&"x".repeat(BYTES + 1));
+        let before = past(&ring, None).len();
+        ring.push(&"ä".repeat(BYTES));
         ring.push("");
         ring.push("y");
-        assert_eq!(past(&ring, None), ["", "y"]);
+        let kept = past(&ring, None);
+        assert!(kept.len() > before / 2, "a line too long for the ring is cut, and the others stay");
+        let [.., cut, empty, last] = kept.as_slice() else { panic!("three lines") };
+        assert!(cut.len() == LONGEST + CUT.len() && cut.ends_with(CUT) && cut.starts_with("ää"), "{}", cut.len());
+        assert_eq!((empty.as_str(), last.as_str()), ("", "y"));
     }
 }

@@ -5,20 +5,30 @@
 //! timeout while there is nothing to write. It knows nothing of events or forms.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 /// Bytes that may wait for a slow terminal or disk.
 const ROOM: usize = 1024 * 1024;
+/// Bytes of one line that are written.
+const LONGEST: usize = ROOM / 16;
 /// Memory that a burst may leave behind.
 const KEPT: usize = 64 * 1024;
 /// How long lines are gathered after a write.
 const REST: Duration = Duration::from_millis(10);
+/// The first pause after lines could not be written; it doubles up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long the end of the process waits for a terminal or disk that takes nothing.
 const LAST: Duration = Duration::from_secs(1);
+
+/// The end of a line that was cut.
+const CUT_LINE: &str = "…\n";
 
 /// Takes lines. Cloning shares the buffer.
 #[derive(Clone, Debug)]
@@ -35,6 +45,8 @@ struct Shared {
     more: Condvar,
     /// Told by the thread: everything is written.
     over: Condvar,
+    /// Why lines cannot be written; `None` while they can.
+    problem: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,16 +72,26 @@ impl Sink {
         if waiting.ended {
             return;
         }
-        if waiting.lines.len() + line.len() > ROOM {
+        let kept = &line[..line.floor_char_boundary(LONGEST)];
+        let rest = if kept.len() < line.len() { CUT_LINE } else { "" };
+        if waiting.lines.len() + kept.len() + rest.len() > ROOM {
             waiting.dropped += 1;
             return;
         }
-        waiting.lines.extend_from_slice(line.as_bytes());
+        waiting.lines.extend_from_slice(kept.as_bytes());
+        waiting.lines.extend_from_slice(rest.as_bytes());
         let wake = std::mem::take(&mut waiting.asleep);
         drop(waiting);
         if wake {
             self.0.more.notify_one();
         }
+    }
+}
+
+impl SinkGuard {
+    /// Why lines cannot be written; `None` while they can.
+    pub(super) fn problem(&self) -> watch::Receiver<Option<String>> {
+        self.0.problem.subscribe()
     }
 }
 
@@ -94,44 +116,82 @@ pub(super) fn open(writer: impl Write + Send + 'static) -> (Sink, SinkGuard) {
 }
 
 fn write_out(shared: &Shared, mut writer: impl Write) {
-    let mut taken = Vec::new();
+    // What is being written, and how much of it is.
+    let (mut taken, mut written) = (Vec::new(), 0);
+    let mut pause = PAUSE;
     let mut waiting = shared.lock();
     loop {
-        while waiting.lines.is_empty() && !waiting.closing {
-            waiting.asleep = true;
-            waiting = shared.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-            waiting.asleep = false;
+        if taken.is_empty() {
+            while waiting.lines.is_empty() && !waiting.closing {
+                waiting.asleep = true;
+                waiting = shared.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                waiting.asleep = false;
+            }
+            if waiting.lines.is_empty() {
+                return end(shared, waiting);
+            }
+            std::mem::swap(&mut waiting.lines, &mut taken);
         }
-        if waiting.lines.is_empty() {
-            waiting.ended = true;
-            drop(waiting);
-            shared.over.notify_all();
-            return;
-        }
-        std::mem::swap(&mut waiting.lines, &mut taken);
-        let dropped = std::mem::take(&mut waiting.dropped);
         drop(waiting);
-        // Lines that cannot be written are lost; the ring still has them.
-        let _ = writer.write_all(&taken).and_then(|()| writer.flush());
-        taken.clear();
-        taken.shrink_to(KEPT);
-        if dropped > 0 {
-            tracing::warn!(lines = dropped, "log lines were lost, because the log was not written fast enough");
-        }
+        let rest = match write_from(&mut writer, &taken, &mut written) {
+            Ok(()) => {
+                taken.clear();
+                taken.shrink_to(KEPT);
+                written = 0;
+                pause = PAUSE;
+                shared.problem.send_if_modified(|problem| problem.take().is_some());
+                let dropped = std::mem::take(&mut shared.lock().dropped);
+                if dropped > 0 {
+                    tracing::warn!(lines = dropped, "log lines were lost, because the log was not written fast enough");
+                }
+                REST
+            }
+            Err(error) => {
+                let text = format!("the log cannot be written: {error}; the newest lines are in `bitrouter logs`");
+                shared.problem.send_if_modified(|problem| {
+                    let news = problem.as_ref() != Some(&text);
+                    *problem = Some(text);
+                    news
+                });
+                // What is left is tried again: a disk can be full for a while.
+                let longer = LONGEST_PAUSE.min(pause * 2);
+                std::mem::replace(&mut pause, longer)
+            }
+        };
         waiting = shared.lock();
+        if waiting.closing && !taken.is_empty() {
+            return end(shared, waiting);
+        }
         if !waiting.closing {
-            let rested = shared.more.wait_timeout_while(waiting, REST, |waiting| !waiting.closing);
+            let rested = shared.more.wait_timeout_while(waiting, rest, |waiting| !waiting.closing);
             waiting = rested.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
+/// Nothing more is taken.
+fn end(shared: &Shared, mut waiting: MutexGuard<'_, Waiting>) {
+    waiting.ended = true;
+    drop(waiting);
+    shared.over.notify_all();
+}
+
+/// Writes what of `lines` is not yet `written`, and keeps count.
+fn write_from(writer: &mut impl Write, lines: &[u8], written: &mut usize) -> io::Result<()> {
+    while *written < lines.len() {
+        match writer.write(&lines[*written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => *written += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    writer.flush()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::mpsc::{Receiver, SyncSender, sync_channel},
-    };
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use bitrouter_proto::clock;
 
@@ -205,6 +265,58 @@ mod tests {
         let before = clock::mono();
         drop(guard);
         assert!(clock::mono() - before < LAST * 5);
+    }
+
+    #[test]
+    fn r1_01_a_line_too_long_for_the_buffer_is_cut_and_not_dropped() {
+        let kept = Kept::default();
+        let (sink, guard) = open(kept.clone());
+        sink.append(&format!("{}\n", "ä".repeat(ROOM)));
+        sink.append("after\n");
+        drop(guard);
+        let written = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = written.lines().collect();
+        assert_eq!((lines.len(), lines[1]), (2, "after"));
+        assert!(lines[0].ends_with('…') && lines[0].len() <= LONGEST + 3, "{}", lines[0].len());
+    }
+
+    /// A disk that is full as long as the flag is up, and takes three bytes at a time.
+    struct Full(Arc<std::sync::atomic::AtomicBool>, Kept);
+
+    impl Write for Full {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1.write(&buf[..buf.len().min(3)])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn r1_15_a_full_disk_is_told_and_loses_nothing_that_fits_the_buffer() {
+        let full = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let kept = Kept::default();
+        let (sink, guard) = open(Full(Arc::clone(&full), kept.clone()));
+        let problem = guard.problem();
+        let until = |what: &str, told: bool| {
+            let deadline = clock::mono() + Duration::from_secs(20);
+            while problem.borrow().is_some() != told {
+                assert!(clock::mono() < deadline, "{what}");
+                thread::yield_now();
+            }
+        };
+        sink.append("first line\n");
+        until("the problem is not told", true);
+        assert!(problem.borrow().as_ref().unwrap().starts_with("the log cannot be written: "));
+        sink.append("second line\n");
+        full.store(false, std::sync::atomic::Ordering::SeqCst);
+        until("the end of the problem is not told", false);
+        drop(guard);
+        assert_eq!(String::from_utf8(kept.0.lock().unwrap().clone()).unwrap(), "first line\nsecond line\n");
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod follow;
 mod health;
 mod logs;
 mod metrics;
+mod sink;
