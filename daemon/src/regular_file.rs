@@ -5,9 +5,10 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use bitrouter_proto::shell;
 use rustix::{
     fs::{FileType, Mode, OFlags},
     io::Errno,
@@ -38,6 +39,41 @@ impl From<OpenError> for io::Error {
             other => Self::other(other.to_string()),
         }
     }
+}
+
+/// Somebody else could have decided what stands in a file, and so where keys go.
+#[derive(Debug, thiserror::Error)]
+pub enum UntrustedFile {
+    /// Its permissions let others write.
+    #[error(
+        "`{}` can be written by others (mode {mode:04o}), who could send your keys anywhere; run `chmod go-w {}`",
+        path.display(), quoted(path)
+    )]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user, who is not root.
+    #[error(
+        "`{}` belongs to uid {owner}, who could send your keys anywhere; run `chown {me} {}` as root, or `chmod go-w` a \
+         copy of your own",
+        path.display(), quoted(path)
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Us.
+        me: u32,
+    },
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    shell::quoted(&path.to_string_lossy())
 }
 
 /// An open regular file.
@@ -72,7 +108,31 @@ pub(crate) fn open(path: &Path) -> Result<RegularFile, OpenError> {
     })
 }
 
+/// True where the bytes are text in UTF-16, as some editors save it: marked as such, or with every other byte a NUL.
+pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) || matches!(bytes, [a, b, ..] if (*a == 0) != (*b == 0))
+}
+
 impl RegularFile {
+    /// That nobody but us and root may have written it. The directories above are not looked at: whoever may write there
+    /// can put a file in its place, but none that belongs to us.
+    pub(crate) fn trusted(&self, path: &Path) -> Result<(), UntrustedFile> {
+        self.owned(path)?;
+        if self.mode & 0o022 != 0 {
+            return Err(UntrustedFile::Writable { path: path.to_owned(), mode: self.mode });
+        }
+        Ok(())
+    }
+
+    /// That it belongs to us or to root.
+    pub(crate) fn owned(&self, path: &Path) -> Result<(), UntrustedFile> {
+        let me = rustix::process::geteuid().as_raw();
+        if self.owner == me || self.owner == 0 {
+            return Ok(());
+        }
+        Err(UntrustedFile::Foreign { path: path.to_owned(), owner: self.owner, me })
+    }
+
     /// The whole content, where it has at most `limit` bytes.
     pub(crate) fn read(self, limit: u64) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         // Room for all of it at once: a buffer that grows leaves copies of secrets behind.
@@ -90,6 +150,29 @@ impl RegularFile {
 #[expect(clippy::disallowed_methods, reason = "tests write what users write")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn r1_04_a_file_that_others_may_have_written_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("config.toml");
+        std::fs::write(&path, "").unwrap();
+        for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, false), (0o622, false), (0o646, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let judged = open(&path).unwrap().trusted(&path);
+            assert_eq!(judged.is_ok(), trusted, "{mode:o}");
+            if let Err(error) = judged {
+                assert!(error.to_string().ends_with(&format!("run `chmod go-w {}`", path.display())), "{error}");
+            }
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        let mut file = open(&path).unwrap();
+        for (owner, trusted) in [(me, true), (0, true), (me + 1, false)] {
+            file.owner = owner;
+            assert_eq!(file.trusted(&path).is_ok(), trusted, "uid {owner}");
+        }
+    }
 
     #[test]
     fn only_regular_files_are_opened_and_nothing_blocks() {

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::regular_file::UntrustedFile;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -25,6 +27,9 @@ pub enum ConfigError {
     /// The file was named and is not there.
     #[error("`{0}` does not exist; create it, or leave `--config` out")]
     Missing(PathBuf),
+    /// Others could have written it.
+    #[error(transparent)]
+    Untrusted(#[from] UntrustedFile),
     /// The file cannot be read.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
@@ -40,7 +45,7 @@ impl ConfigError {
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Lines { problems, .. } => problems,
-            Self::Missing(_) | Self::Unreadable { .. } => &[],
+            Self::Missing(_) | Self::Untrusted(_) | Self::Unreadable { .. } => &[],
         }
     }
 }

@@ -10,14 +10,18 @@ mod document;
 mod error;
 mod listen;
 mod load;
+mod own_address;
 mod parse;
 mod quantity;
 mod settings;
 
+pub(crate) use own_address::reason as own_address_reason;
+
 pub use self::{
     error::{ConfigError, Problem},
     listen::{Listen, ListenError},
-    parse::ConfigLocation,
+    own_address::own_address,
+    parse::{ConfigLocation, KnownProviders},
     quantity::{QuantityError, parse_duration, parse_size},
     settings::{Config, Keyless, Level, Log, LogFormat, ProviderSettings, Routing, Server, Timeouts},
 };

@@ -1,6 +1,9 @@
 //! From the text of a settings file to [`Config`]: every key that there is, and what may stand in it.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Component, Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
@@ -8,6 +11,7 @@ use super::{
     Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings, addresses,
     document::{self, Document, Section, ValueError, dotted},
     listen::Listen,
+    own_address::{self, own_address},
     quantity::{parse_duration, parse_size},
 };
 use crate::nearest::{nearest, shown};
@@ -19,6 +23,17 @@ pub struct ConfigLocation<'a> {
     pub path: &'a Path,
     /// The home directory, where there is one.
     pub home: Option<&'a Path>,
+    /// Where the daemon listens; `None` where the file itself decides.
+    pub own: Option<&'a [SocketAddr]>,
+}
+
+/// What the registry describes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KnownProviders<'a> {
+    /// The ids.
+    pub ids: &'a [&'a str],
+    /// Every model that some manifest lists.
+    pub models: &'a [&'a str],
 }
 
 const TOP: Section = Section {
@@ -61,13 +76,14 @@ const ROUTING: Section = Section { name: "routing", keys: &[("prefer", r#"["anth
 const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING];
 
 impl Config {
-    /// Reads `text`, the settings file at `place`. `known_providers` are the ids of the registry.
-    pub fn parse(text: &str, place: &ConfigLocation<'_>, known_providers: &[&str]) -> Result<Self, ConfigError> {
+    /// Reads `text`, the settings file at `place`. `known` is what the registry describes.
+    pub fn parse(text: &str, place: &ConfigLocation<'_>, known: &KnownProviders<'_>) -> Result<Self, ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut document = Document::new(text);
         let mut config = Self::default();
         if let Some(root) = document.root() {
-            let mut reading = Reading { document: &mut document, place, known_providers };
+            let mut reading =
+                Reading { document: &mut document, place, known, own: place.own.unwrap_or_default().to_vec() };
             reading.all(&root, &mut config);
         }
         let problems = document.into_problems();
@@ -78,7 +94,9 @@ impl Config {
 struct Reading<'r, 't> {
     document: &'r mut Document<'t>,
     place: &'r ConfigLocation<'r>,
-    known_providers: &'r [&'r str],
+    known: &'r KnownProviders<'r>,
+    /// Where the daemon listens.
+    own: Vec<SocketAddr>,
 }
 
 impl<'t> Reading<'_, 't> {
@@ -90,6 +108,9 @@ impl<'t> Reading<'_, 't> {
         set(&mut config.env_files, files);
         if let Some(table) = self.section(root, &SERVER) {
             self.server(table, config);
+        }
+        if self.place.own.is_none() {
+            self.own = config.server.listen.addresses();
         }
         if let Some(table) = self.section(root, &LOG) {
             self.log(table, config);
@@ -163,7 +184,7 @@ impl<'t> Reading<'_, 't> {
     }
 
     fn routing(&mut self, table: &DeTable<'t>, config: &mut Config) {
-        let (known, place) = (self.known_providers, self.place);
+        let (known, place) = (self.known.ids, self.place);
         let prefer = self.document.read(table, ROUTING.name, &ROUTING, "prefer", |value| {
             document::list(value, |id| {
                 if known.contains(&id) {
@@ -179,8 +200,8 @@ impl<'t> Reading<'_, 't> {
     fn providers(&mut self, table: &DeTable<'t>, config: &mut Config) {
         for key in table.keys() {
             let id = key.get_ref().as_ref();
-            if !self.known_providers.contains(&id) {
-                let reason = unknown_provider(id, self.known_providers, self.place);
+            if !self.known.ids.contains(&id) {
+                let reason = unknown_provider(id, self.known.ids, self.place);
                 self.document.problem(&key.span(), format!("`{}` {reason}", dotted("providers", id)));
                 continue;
             }
@@ -198,8 +219,13 @@ impl<'t> Reading<'_, 't> {
                 format!("keys do not stand in this file: set `{}`, or write it in an env file", own_variable(id))
             })
         });
+        let own = &self.own;
         let base_url = self.document.read(table, prefix, &PROVIDER, "base_url", |value| {
-            addresses::base_url(document::text(value)?).map_err(ValueError::new)
+            let url = addresses::base_url(document::text(value)?).map_err(ValueError::new)?;
+            match own_address(&url, own) {
+                Some(own) => Err(ValueError::new(own_address::reason(own))),
+                None => Ok(url),
+            }
         });
         let env = self.document.read(table, prefix, &PROVIDER, "env", |value| {
             document::list(value, |name| variable(name).map_err(ValueError::new))
@@ -210,6 +236,7 @@ impl<'t> Reading<'_, 't> {
 
     fn aliases(&mut self, table: &DeTable<'t>, config: &mut Config) {
         const ALIAS: Section = Section { name: "aliases", keys: &[] };
+        let (known, place) = (self.known, self.place);
         for (key, value) in table {
             let alias = key.get_ref().as_ref();
             if alias.is_empty() || alias.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -223,7 +250,15 @@ impl<'t> Reading<'_, 't> {
                 "" => Err(ValueError::new("must name a model")),
                 model if model == alias => Err(ValueError::new("must not stand for itself")),
                 model if model.chars().any(char::is_control) => Err(ValueError::new("must name a model on one line")),
-                model => Ok(model.to_owned()),
+                model => match model.split_once(':') {
+                    // What no provider's id stands before may still be an alias, or a model with a `:` in its name.
+                    Some((id, _))
+                        if !known.ids.contains(&id) && !known.models.contains(&model) && !table.contains_key(model) =>
+                    {
+                        Err(ValueError::new(unknown_provider(id, known.ids, place)))
+                    }
+                    _ => Ok(model.to_owned()),
+                },
             });
             match read {
                 Ok(model) => {

@@ -9,8 +9,9 @@ use super::*;
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: Some(Path::new("/home/u")) };
-    Config::parse(text, &place, KNOWN)
+    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: Some(Path::new("/home/u")), own: None };
+    let known = KnownProviders { ids: KNOWN, models: &["qwen2.5:7b"] };
+    Config::parse(text, &place, &known)
 }
 
 fn refusal(text: &str) -> String {
@@ -206,10 +207,15 @@ fn what_may_be_a_secret_is_never_quoted() {
 
 #[test]
 fn a_home_is_needed_only_where_it_is_named() {
-    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: None };
-    let error = Config::parse("env_files = [\"~/x\"]", &place, KNOWN).unwrap_err().to_string();
+    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: None, own: None };
+    let error = Config::parse("env_files = [\"~/x\"]", &place, &KnownProviders { ids: KNOWN, models: &[] })
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("`HOME` is not set"), "{error}");
-    assert_eq!(Config::parse("env_files = [\"~x\"]", &place, KNOWN).unwrap().env_files, [Path::new("/c/~x")]);
+    assert_eq!(
+        Config::parse("env_files = [\"~x\"]", &place, &KnownProviders { ids: KNOWN, models: &[] }).unwrap().env_files,
+        [Path::new("/c/~x")]
+    );
 }
 
 proptest! {
@@ -229,4 +235,45 @@ proptest! {
             prop_assert_eq!(error.to_string().lines().count(), 1);
         }
     }
+}
+
+#[test]
+fn r5_07_an_alias_to_a_provider_that_nobody_knows_is_refused_with_the_nearest_name() {
+    let text = refusal("[aliases]\nfast = \"opnai:gpt-4o\"\n");
+    assert!(
+        text.starts_with(
+            "/c/config.toml:2: `aliases.fast` names a provider that no manifest describes (`opnai`); did you mean \
+             `openai`?"
+        ),
+        "{text}"
+    );
+    for good in ["openai:anything", "qwen2.5:7b", "other:name", "gpt-4o", "meta/llama", "openai/x:free"] {
+        let text = format!("[aliases]\nfast = \"{good}\"\n\"other:name\" = \"groq:m\"\n");
+        assert_eq!(parse(&text).map(|config| config.aliases["fast"].clone()).unwrap(), good);
+    }
+}
+
+#[test]
+fn r1_02_a_base_url_that_is_our_own_listener_is_refused_with_its_line() {
+    for (listen, url) in [
+        ("127.0.0.1:4356", "http://127.0.0.1:4356/v1"),
+        ("127.0.0.1:4356", "http://[::1]:4356/v1"),
+        ("[::1]:81", "http://localhost:81/v1"),
+        ("127.0.0.1:80", "http://localhost/v1"),
+    ] {
+        let text = refusal(&format!("[providers.openai]\nbase_url = \"{url}\"\n[server]\nlisten = \"{listen}\"\n"));
+        let expected =
+            "/c/config.toml:2: `providers.openai.base_url` leads back to bitrouter itself, which listens at ";
+        assert!(text.starts_with(expected), "{text}");
+    }
+    parse("[providers.openai]\nbase_url = \"http://localhost:4357/v1\"\n").unwrap();
+    parse("[providers.openai]\nbase_url = \"http://localhost:4356/v1\"\n[server]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    // What is bound counts, whatever the file says.
+    let own = ["127.0.0.1:5000".parse().unwrap()];
+    let place = ConfigLocation { path: Path::new("/c/config.toml"), home: None, own: Some(&own) };
+    let known = KnownProviders { ids: KNOWN, models: &[] };
+    let read = |port: u16| {
+        Config::parse(&format!("[providers.openai]\nbase_url = \"http://localhost:{port}/v1\"\n"), &place, &known)
+    };
+    assert!(read(5000).is_err() && read(4356).is_ok());
 }

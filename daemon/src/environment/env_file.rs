@@ -14,7 +14,7 @@ use super::{
     constant_time::same,
     env_syntax::{LineReason, parse},
 };
-use crate::regular_file::{self, OpenError};
+use crate::regular_file::{self, OpenError, UntrustedFile};
 
 /// Larger files hold no keys.
 const LIMIT: u64 = 1 << 20;
@@ -69,6 +69,18 @@ pub enum EnvFileError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a descriptor of the shell that started us, which is gone or can be read only once.
+    #[error(
+        "env file `{}` is a pipe of the shell, as `<(…)` gives, and a reload reads it again; name a file that stays",
+        path.display()
+    )]
+    Pipe {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another user decides what stands in it.
+    #[error(transparent)]
+    Untrusted(#[from] UntrustedFile),
     /// Something that is no file is there.
     #[error("env file `{}` is not a regular file", path.display())]
     NotRegular {
@@ -101,6 +113,7 @@ impl EnvFile {
         let refuse = |error: OpenError| {
             let path = path.to_owned();
             match error {
+                OpenError::Missing | OpenError::NotRegular if is_descriptor(&path) => EnvFileError::Pipe { path },
                 OpenError::Missing => EnvFileError::Missing { path },
                 OpenError::NotRegular => EnvFileError::NotRegular { path },
                 OpenError::TooLarge(_) => EnvFileError::TooLarge { path },
@@ -114,6 +127,7 @@ impl EnvFile {
             }
             Err(error) => return Err(refuse(error)),
         };
+        file.owned(path)?;
         if let Some(error) = exposure(path, file.mode, file.owner) {
             return Err(error);
         }
@@ -188,6 +202,12 @@ impl EnvFile {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect();
         Self { path: PathBuf::from(path), present: true, values }
     }
+}
+
+/// True where the path names a descriptor of some process rather than a file.
+fn is_descriptor(path: &Path) -> bool {
+    let mut parts = path.components().rev().skip(1).map(|part| part.as_os_str());
+    path.starts_with("/dev/fd") || path.starts_with("/proc") && parts.next().is_some_and(|parent| parent == "fd")
 }
 
 /// False where the file was written to a moment ago. One whose time lies ahead was given that time by hand.
@@ -316,6 +336,15 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&format!("{}:2: a quote is not closed", path.display())), "{text}");
         assert!(!text.contains("canary") && !format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn r1_20_a_pipe_of_the_shell_is_called_what_it_is() {
+        for path in ["/dev/fd/63", "/proc/self/fd/963"] {
+            let error = EnvFile::load(Path::new(path), true).unwrap_err().to_string();
+            assert!(error.contains("is a pipe of the shell") && error.ends_with("name a file that stays"), "{error}");
+        }
+        assert!(!is_descriptor(Path::new("/home/u/fd/env")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use secrecy::{SecretString, zeroize::Zeroizing};
 
 use super::names::is_variable_name;
+use crate::regular_file::is_utf16;
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum LineReason {
     /// There is a NUL byte.
     #[error("a NUL byte")]
     Nul,
+    /// Every character has two bytes.
+    #[error("the file is UTF-16; save it as UTF-8")]
+    Utf16,
     /// The bytes are no text.
     #[error("not UTF-8; save the file as UTF-8")]
     NotUtf8,
@@ -47,6 +51,9 @@ pub struct LineError {
 
 /// Reads the whole content of an env file. Empty values are kept: they hide the same name in an earlier line.
 pub fn parse(bytes: &[u8]) -> Result<BTreeMap<String, SecretString>, LineError> {
+    if is_utf16(bytes) {
+        return Err(LineError { line: 1, reason: LineReason::Utf16 });
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut values = BTreeMap::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {

@@ -75,6 +75,11 @@ impl Code {
         }
     }
 
+    /// True where whoever raises it writes a log line that says more.
+    fn has_its_own_line(self) -> bool {
+        matches!(self, Self::ReloadRefused)
+    }
+
     /// The causes that make this one not worth saying.
     fn causes(self) -> &'static [Code] {
         match self {
@@ -158,10 +163,10 @@ impl Health {
                 continue;
             }
             changed = true;
-            if severity == Severity::Info {
-                tracing::info!(code = code.as_str(), "{message}");
-            } else {
-                tracing::warn!(code = code.as_str(), "{message}");
+            match severity {
+                _ if code.has_its_own_line() => {}
+                Severity::Info => tracing::info!(code = code.as_str(), "{message}"),
+                _ => tracing::warn!(code = code.as_str(), "{message}"),
             }
             let warning = Warning {
                 code: code.as_str().to_owned(),

@@ -43,6 +43,7 @@ pub(super) fn bind_all(mut parsed: Parsed) -> Result<AllBound, ServeError> {
         .map(TcpListener::local_addr)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ServeError::failure(format!("cannot tell where we listen: {error}")))?;
+    parsed.engine.bound(&addresses).map_err(|refused| ServeError::caller(refused.message))?;
     let control = match parsed.passed.control.take() {
         Some(fd) => passed_control(fd)?,
         None => {

@@ -84,6 +84,12 @@ fn sources(options: &ServeOptions, places: &Places, passes_http: bool, level_is_
         env_files: options.env_files.clone(),
         demo: options.demo,
         listen_is_fixed: options.listen.is_some() || passes_http,
+        listens: match options.listen.as_deref().map(str::parse::<Listen>) {
+            Some(Ok(listen)) => Some(listen.addresses()),
+            // What is no address is refused when it is to be bound, and what a service manager bound is looked at then.
+            Some(Err(_)) => Some(Vec::new()),
+            None => passes_http.then(Vec::new),
+        },
         format_is_fixed: options.log_format.is_some(),
         level_is_fixed,
         home: options.environment.path(env::HOME),

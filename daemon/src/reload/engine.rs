@@ -1,6 +1,7 @@
 //! The thread that owns the layers. It blocks on files; nothing else ever waits for it but who asked.
 
 use std::{
+    net::SocketAddr,
     os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::{
     InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Sources, Targets, Trigger, apply,
-    loaded::{env_file_paths, env_files},
+    loaded::{calls_nobody_back, env_file_paths, env_files},
     lost_keys::PushedNames,
     outcome,
 };
@@ -40,6 +41,8 @@ pub struct Engine {
     parent: Option<Parent>,
     loaded: Loaded,
     keys: Arc<KeyRing>,
+    /// Where we listen, once it is bound.
+    bound: Option<Vec<SocketAddr>>,
 }
 
 impl Engine {
@@ -48,10 +51,19 @@ impl Engine {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn first(sources: Sources, parent: Option<Parent>) -> Result<Self, Refused> {
-        let loaded = Loaded::read(&sources, &[])?;
+        let loaded = Loaded::read(&sources, &[], sources.listens.as_deref())?;
         let pushed = Pushed::default();
         let keys = Arc::new(ring(&loaded, &pushed, &sources, parent.as_ref()));
-        Ok(Self { sources, pushed, parent, loaded, keys })
+        Ok(Self { sources, pushed, parent, loaded, keys, bound: None })
+    }
+
+    /// Takes note of where we really listen: a port was free, or a service manager chose the address.
+    ///
+    /// # Errors
+    /// When a provider leads there.
+    pub fn bound(&mut self, addresses: &[SocketAddr]) -> Result<(), Refused> {
+        self.bound = Some(addresses.to_vec());
+        calls_nobody_back(&self.loaded.catalog, addresses)
     }
 
     /// The settings that were read.
@@ -164,7 +176,7 @@ impl Running {
 
     fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Reading, Refused> {
         let engine = &self.engine;
-        let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files)?;
+        let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files, engine.bound.as_deref())?;
         self.needs_no_restart(&loaded)?;
         let mut pushed = engine.pushed.clone();
         let mut forgotten = Vec::new();

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,7 +13,7 @@ use bitrouter_gateway::registry::{Catalog, Manifest, ProviderId, ProviderOverrid
 use bitrouter_proto::clock;
 
 use crate::{
-    config::{Config, ConfigLocation},
+    config::{Config, ConfigLocation, KnownProviders, own_address, own_address_reason},
     environment::{EnvFile, KeyNames, KeyRing, KnownNames, key_names},
     regular_file,
     reload::{Refused, Sources},
@@ -54,20 +55,32 @@ pub struct InForce {
 }
 
 impl Loaded {
-    /// Reads everything; changes nothing. `before` are the env files in force.
+    /// Reads everything; changes nothing. `before` are the env files in force; `listens` is where we listen, as far as
+    /// something stronger than the settings decides.
     ///
     /// # Errors
     /// The first thing that is wrong, with its file and line.
-    pub fn read(sources: &Sources, before: &[EnvFile]) -> Result<Self, Refused> {
+    pub fn read(sources: &Sources, before: &[EnvFile], listens: Option<&[SocketAddr]>) -> Result<Self, Refused> {
         let refused = |error: &dyn std::fmt::Display| Refused::invalid(error.to_string());
-        let shipped = shipped().map_err(|error| refused(&error))?;
+        let mut shipped = shipped().map_err(|error| refused(&error))?;
         let own = own_manifests(&sources.places.registry_dir())?;
-        let ids: Vec<&str> = shipped.iter().chain(&own).map(|manifest| manifest.id.as_str()).collect();
         let path = sources.config_file();
-        let place = ConfigLocation { path: &path, home: sources.home.as_deref() };
-        let config = Config::load(&place, sources.config.is_some(), &ids).map_err(|error| refused(&error))?;
+        let config = {
+            let manifests = || shipped.iter().chain(&own);
+            let ids: Vec<&str> = manifests().map(|manifest| manifest.id.as_str()).collect();
+            let models: Vec<&str> = manifests().flat_map(|m| m.models.iter().map(|model| model.id.as_str())).collect();
+            let place = ConfigLocation { path: &path, home: sources.home.as_deref(), own: listens };
+            let known = KnownProviders { ids: &ids, models: &models };
+            Config::load(&place, sources.config.is_some(), &known).map_err(|error| refused(&error))?
+        };
+        let listens = listens.map_or_else(|| config.server.listen.addresses(), <[_]>::to_vec);
+        // Where we took the usual port of a shipped local server, that server is not there.
+        shipped.retain(|manifest| {
+            config.providers.contains_key(manifest.id.as_str()) || own_address(&manifest.endpoint, &listens).is_none()
+        });
         let catalog =
             Catalog::build(shipped, own, overrides(&config)?, sources.demo).map_err(|error| refused(&error))?;
+        calls_nobody_back(&catalog, &listens)?;
         let key_names = key_names(&catalog);
         let env_files = env_files(sources, &config, before)?;
         Ok(Self {
@@ -79,6 +92,21 @@ impl Loaded {
             config,
         })
     }
+}
+
+/// Refuses a provider that is ourselves: one call would become a hundred, until descriptors run out.
+pub(super) fn calls_nobody_back(catalog: &Catalog, listens: &[SocketAddr]) -> Result<(), Refused> {
+    for provider in catalog.providers().filter(|provider| !provider.is_demo()) {
+        let manifest = provider.manifest();
+        let other = manifest.endpoints.values().map(|endpoint| &endpoint.url);
+        if let Some(own) = other.chain([&manifest.endpoint]).find_map(|url| own_address(url, listens)) {
+            let (file, id, reason) = (manifest.origin.display(), provider.id(), own_address_reason(own));
+            return Err(Refused::invalid(format!(
+                "the address of provider `{id}` ({file}, or its `base_url`) {reason}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Every env file with whether it must exist, weakest first: the default one, the configured ones, the flags.
@@ -117,11 +145,14 @@ fn own_manifests(dir: &Path) -> Result<Vec<Manifest>, Refused> {
     paths
         .iter()
         .map(|path| {
-            let bytes = regular_file::open(path)
-                .and_then(|file| file.read(MANIFEST_LIMIT))
-                .map_err(|error| unreadable(path, &io::Error::from(error)))?;
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| Refused::invalid(format!("`{}` is not UTF-8; save it as UTF-8", path.display())))?;
+            let file = regular_file::open(path).map_err(|error| unreadable(path, &io::Error::from(error)))?;
+            file.trusted(path).map_err(|error| Refused::invalid(error.to_string()))?;
+            let bytes = file.read(MANIFEST_LIMIT).map_err(|error| unreadable(path, &io::Error::from(error)))?;
+            let no_text = || Refused::invalid(format!("`{}` is not UTF-8; save it as UTF-8", path.display()));
+            if regular_file::is_utf16(&bytes) {
+                return Err(no_text());
+            }
+            let text = std::str::from_utf8(&bytes).map_err(|_| no_text())?;
             Manifest::parse(text, path).map_err(|error| Refused::invalid(error.to_string()))
         })
         .collect()
@@ -142,4 +173,45 @@ fn overrides(config: &Config) -> Result<BTreeMap<ProviderId, ProviderOverride>, 
 /// An id that the configuration already found in the registry.
 pub(super) fn provider_id(id: &str) -> Result<ProviderId, Refused> {
     ProviderId::parse(id).map_err(|error| Refused::invalid(error.to_string()))
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what users write")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use bitrouter_proto::{env::Environment, paths::Places};
+
+    use super::*;
+
+    #[test]
+    fn r1_02_where_we_took_the_port_of_a_shipped_local_server_that_server_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        let process = Environment::from_iter([("HOME", root.path().to_str().unwrap())]);
+        let places = Places::of(&process).unwrap();
+        let sources = Sources {
+            places,
+            config: None,
+            env_files: Vec::new(),
+            demo: false,
+            listen_is_fixed: true,
+            listens: None,
+            format_is_fixed: false,
+            level_is_fixed: false,
+            process,
+            home: None,
+        };
+        let ollama = ProviderId::parse("ollama").unwrap();
+        let read = |port: u16| Loaded::read(&sources, &[], Some(&[SocketAddr::from(([127, 0, 0, 1], port))]));
+        assert!(read(4356).unwrap().catalog.get(&ollama).is_some());
+        assert!(read(11_434).unwrap().catalog.get(&ollama).is_none());
+        // Who speaks of it means it.
+        let config = sources.config_file();
+        std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+        std::fs::write(&config, "[providers.ollama]\nenabled = true\n").unwrap();
+        std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let error = read(11_434).unwrap_err().to_string();
+        assert!(error.contains("`ollama`") && error.contains("leads back to bitrouter itself"), "{error}");
+        assert!(read(4356).unwrap().catalog.get(&ollama).is_some());
+    }
 }

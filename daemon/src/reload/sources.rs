@@ -1,6 +1,6 @@
 //! Where everything is read from; fixed for the life of one daemon.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use bitrouter_proto::{env::Environment, paths::Places};
 
@@ -15,8 +15,10 @@ pub struct Sources {
     pub env_files: Vec<PathBuf>,
     /// `--demo`.
     pub demo: bool,
-    /// `--listen`: where given, the configured address does not matter.
+    /// `--listen` was given, or a service manager bound the sockets: the configured address does not matter.
     pub listen_is_fixed: bool,
+    /// Where we will listen, as far as that is known, and whatever the settings say; `None` where they decide.
+    pub listens: Option<Vec<SocketAddr>>,
     /// `--log-format`: where given, the configured format does not matter.
     pub format_is_fixed: bool,
     /// `BITROUTER_LOG`: where given, the configured level does not matter.

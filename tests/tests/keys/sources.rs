@@ -29,7 +29,7 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
     world.command(["reload"]).env("OPENAI_API_KEY", &pushed).run().expect_code(0);
     let (source, _, detail) = openai();
     assert_eq!(source, "pushed");
-    for part in ["session", "config/bitrouter/env", "own environment", "a pushed value comes first"] {
+    for part in ["from terminal ", "config/bitrouter/env", "own environment", "a pushed value comes first"] {
         assert!(detail.contains(part), "`{part}` is not in {detail}");
     }
 

@@ -5,6 +5,7 @@
 mod banner;
 mod drain;
 mod elsewhere;
+mod own_address;
 mod passed;
 mod places;
 mod reasons;
@@ -17,6 +18,7 @@ mod start_stop;
 mod stop;
 mod takeover;
 mod terminal;
+mod trusted_files;
 
 use std::time::Duration;
 
