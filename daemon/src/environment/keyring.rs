@@ -13,6 +13,9 @@ use super::{
 };
 use crate::nearest::nearest;
 
+/// Variables of nobody that are told: sessions may push any number of them.
+const UNKNOWN: usize = 64;
+
 /// Every provider's key. Holds values; its `Debug` prints none.
 #[derive(Debug, Default)]
 pub struct KeyRing {
@@ -114,10 +117,10 @@ impl KeyRing {
     pub fn build(providers: &[KeyNames], layers: &Layers<'_>) -> Self {
         let decide = |names: &KeyNames| (names.provider.clone(), ProviderKey::decide(names, layers));
         let mut held: BTreeMap<_, _> = providers.iter().map(decide).collect();
-        // Two providers may read one variable.
+        // One for each variable, its strongest: a thousand sessions may each push one.
         let mut rejected: Vec<_> = held.values_mut().flat_map(|key| std::mem::take(&mut key.rejected)).collect();
-        rejected.sort_by_cached_key(|value| (value.name.clone(), value.origin.to_string()));
-        rejected.dedup();
+        rejected.sort_by(|a, b| a.name.cmp(&b.name));
+        rejected.dedup_by(|later, first| later.name == first.name);
         Self { providers: held, rejected, unknown: unknown(providers, layers) }
     }
 
@@ -141,7 +144,7 @@ impl KeyRing {
         self.providers.values().filter_map(|held| held.usable.first()).map(|(_, value)| value)
     }
 
-    /// Values that stand where a key should and can be none, each once, by variable.
+    /// Values that stand where a key should and can be none: the strongest of each variable, by name.
     pub fn rejected(&self) -> &[RejectedValue] {
         &self.rejected
     }
@@ -221,7 +224,7 @@ fn unknown(providers: &[KeyNames], layers: &Layers<'_>) -> Vec<UnknownVariable> 
         let nearest = id_in(name).and_then(|id| nearest(&id, ids).map(str::to_owned));
         Some(UnknownVariable { name: name.to_owned(), origin, nearest })
     });
-    found.collect()
+    found.take(UNKNOWN).collect()
 }
 
 #[cfg(test)]

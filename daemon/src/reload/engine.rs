@@ -11,7 +11,7 @@ use bitrouter_gateway::Snapshot;
 use bitrouter_proto::{
     clock,
     codes::Reason,
-    status::{PushOutcome, ReloadOutcome, Reloads, Severity},
+    status::{PushOutcome, ReloadOutcome, Reloads},
 };
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -20,13 +20,13 @@ use super::{
     InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Sources, Targets, Trigger, apply,
     loaded::{calls_nobody_back, env_file_paths, env_files},
     lost_keys::PushedNames,
-    outcome,
+    outcome, warnings,
 };
 use crate::{
     config::Config,
     control_peer::ControlPeer,
     environment::{EnvFileWatch, KeyRing, Layers, Parent, ParentNow, Pushed, Session, WatchState},
-    health::{Code, Notice},
+    health::Code,
     listener::ListenerSettings,
 };
 
@@ -334,7 +334,7 @@ impl Running {
             pushed_variables: u32::try_from(pushed_names.len()).unwrap_or(u32::MAX),
         }));
         self.names.keep(&pushed_names, |name| engine.keys.supplies(name) || engine.pushed.is_forgotten(name));
-        self.warn();
+        warnings::about_keys(&self.observers.health, &engine.loaded, &engine.keys, &self.names);
     }
 
     /// Watches the env files that the settings name now.
@@ -348,26 +348,6 @@ impl Running {
             }
         };
         self.observers.health.set(Code::WatchUnavailable, problem, Some("bitrouter reload"));
-    }
-
-    fn warn(&self) {
-        let health = &self.observers.health;
-        let engine = &self.engine;
-        let unknown_variables: Vec<String> = engine.keys.unknown_variables().iter().map(ToString::to_string).collect();
-        let message = (!unknown_variables.is_empty()).then(|| unknown_variables.join("; "));
-        health.set(Code::UnknownKeyVariable, message, None);
-        let ignored = engine.keys.rejected().iter().map(|value| Notice {
-            subject: format!("{} {}", value.name, value.origin),
-            message: value.to_string(),
-            severity: if value.stand_in { Severity::Info } else { Severity::Warning },
-        });
-        health.set_each(Code::KeyValueIgnored, ignored.collect(), None);
-        let nothing = !engine.loaded.catalog.providers().any(|provider| {
-            provider.enabled() && (provider.is_demo() || provider.configured() && !provider.needs_key())
-        }) && engine.keys.secrets().next().is_none();
-        let text = "no provider has a key; export one and run `bitrouter reload` in that shell";
-        health.set(Code::NoProviderKey, nothing.then(|| text.to_owned()), Some("bitrouter reload"));
-        health.set(Code::PushedKeysLost, self.names.warning(), Some("bitrouter reload"));
     }
 
     /// Shows a refusal until a reload is whole again. A wrong argument is its sender's alone.

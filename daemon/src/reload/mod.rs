@@ -11,6 +11,7 @@ mod lost_keys;
 mod observers;
 mod outcome;
 mod sources;
+mod warnings;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod beneath;
+mod bounds;
 mod env_files;
 mod files;
 mod hook;
