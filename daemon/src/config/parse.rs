@@ -253,7 +253,10 @@ impl<'t> Reading<'_, 't> {
                 model => match model.split_once(':') {
                     // What no provider's id stands before may still be an alias, or a model with a `:` in its name.
                     Some((id, _))
-                        if !known.ids.contains(&id) && !known.models.contains(&model) && !table.contains_key(model) =>
+                        if !id.contains('/')
+                            && !known.ids.contains(&id)
+                            && !known.models.contains(&model)
+                            && !table.contains_key(model) =>
                     {
                         Err(ValueError::new(unknown_provider(id, known.ids, place)))
                     }
