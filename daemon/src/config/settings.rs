@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use bitrouter_gateway::Limits;
+
 use super::Listen;
 
 macro_rules! words {
@@ -107,7 +109,7 @@ impl Default for Server {
             keyless: Keyless::default(),
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
-            max_body: 64 << 20,
+            max_body: Limits::default().max_body,
         }
     }
 }
@@ -136,12 +138,9 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            first_byte: Duration::from_mins(10),
-            between_chunks: Duration::from_mins(2),
-            total: Duration::from_mins(30),
-        }
+        // The gateway's own: there is one list of them.
+        let Limits { max_body: _, connect, first_byte, between_chunks, total } = Limits::default();
+        Self { connect, first_byte, between_chunks, total }
     }
 }
 

@@ -1,11 +1,7 @@
 //! The sources side by side: for one name, everything that could supply its value, strongest first, and what keeps a
 //! value from counting.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
 use bitrouter_proto::env::Environment;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -145,11 +141,6 @@ impl<'a> Layers<'a> {
         let parent = self.parent.into_iter().flat_map(Parent::names);
         let all = self.pushed.each_name().chain(files).chain(parent).chain(self.process.names());
         all.filter(|name| known.admits(name)).collect()
-    }
-
-    /// The env files that are there.
-    pub fn present_files(&self) -> impl Iterator<Item = &'a Path> {
-        self.env_files.iter().filter(|file| file.is_present()).map(EnvFile::path)
     }
 }
 
