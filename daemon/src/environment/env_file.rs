@@ -206,7 +206,7 @@ impl EnvFile {
 
 /// True where the path names a descriptor of some process rather than a file.
 fn is_descriptor(path: &Path) -> bool {
-    let mut parts = path.components().rev().skip(1).map(|part| part.as_os_str());
+    let mut parts = path.components().rev().skip(1).map(std::path::Component::as_os_str);
     path.starts_with("/dev/fd") || path.starts_with("/proc") && parts.next().is_some_and(|parent| parent == "fd")
 }
 

@@ -18,8 +18,8 @@ pub(super) fn about_keys(health: &Health, loaded: &Loaded, keys: &KeyRing, names
         0 => String::new(),
         more => format!("; and {more} more"),
     };
-    let named = unknown_variables.get(..NAMED).unwrap_or(&unknown_variables).join("; ") + &more;
-    let message = (!named.is_empty()).then_some(named);
+    let told = unknown_variables.get(..NAMED).unwrap_or(&unknown_variables).join("; ") + &more;
+    let message = (!told.is_empty()).then_some(told);
     health.set(Code::UnknownKeyVariable, message, None);
     let ignored = keys.rejected().iter().map(|value| Notice {
         subject: format!("{} {}", value.name, value.origin),
