@@ -1,6 +1,6 @@
 # The commands of this repository; continuous integration calls only these. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint structure audit bench soak dist build
+.PHONY: help run install test test-ordinary lint structure audit bench soak dist build
 MAKEFLAGS += --no-print-directory
 
 # A rustup that was installed a minute ago is not on PATH yet.
@@ -15,6 +15,8 @@ DENY = $$(tests/lint/tool.sh cargo-deny 0.20.2)
 MACHETE = $$(tests/lint/tool.sh cargo-machete 0.9.2)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 VENV := .venv
+# Where `make install` puts the binary: PREFIX/bin.
+PREFIX ?= $(HOME)/.local
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -26,6 +28,11 @@ build:
 run: build ## build, then serve in the foreground with the offline provider `demo`  (ARGS=… adds flags)
 	@exec $(BUILT)/release/bitrouter serve --demo $(ARGS)
 
+install: build ## build, then put the binary on PATH: ~/.local/bin  (PREFIX=/usr/local: there)
+	install -D -m 0755 $(BUILT)/release/bitrouter "$(DESTDIR)$(PREFIX)/bin/bitrouter"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; \
+		*) printf '%s is not in PATH; add this line to the profile of your shell:\n  export PATH="%s:$$PATH"\n' '$(PREFIX)/bin' '$(PREFIX)/bin' ;; esac
+
 test: ## install what the tests need, lint, then every test  (ARGS=… goes to nextest)
 	@tests/lint/needs.sh tests
 	@tests/lint/needs.sh build
@@ -33,8 +40,12 @@ test: ## install what the tests need, lint, then every test  (ARGS=… goes to n
 	@$(MAKE) lint
 	python3 -m unittest discover --quiet -s tests/lint
 	@$(MAKE) build
-	nextest=$(NEXTEST) && $$nextest nextest run $(CARGO_FLAGS) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	nextest=$(NEXTEST) && tests/lint/tidy.sh $$nextest nextest run $(CARGO_FLAGS) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
 	cargo test $(CARGO_FLAGS) --workspace --doc --quiet
+	@if [ "$$(id -u)" = 0 ] && [ -z "$(ARGS)" ]; then $(MAKE) test-ordinary; fi
+
+test-ordinary: ## as root: the tests of listener, control API and secrets again, as an ordinary user  (`make test` does it)
+	nextest=$(NEXTEST) && tests/lint/tidy.sh tests/lint/ordinary.sh $$nextest $(CARGO_FLAGS)
 
 $(VENV)/installed: tests/requirements.txt
 	python3 -m venv --clear $(VENV)

@@ -20,6 +20,7 @@ fish             fish                    the shell hook
 chromium         chromium                the browser rules of the listener
 strace           strace                  injected faults of the disk
 systemd          systemd-socket-activate passed sockets
+valgrind         valgrind                counted instructions of a request
 util-linux       setpriv                 callers of another uid, namespaces
 iproute2         ip                      a machine without IPv6
 LIST

@@ -37,6 +37,8 @@ impl Browser {
             .arg("--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE 0.0.0.0, EXCLUDE [::1]")
             .arg(format!("--user-data-dir={}", profile.join("profile").display()))
             .arg(url)
+            // Not in `/tmp`, where what it leaves would stay.
+            .env("TMPDIR", world.directory("browser/tmp"))
             .env_remove("HTTPS_PROXY")
             .env_remove("https_proxy")
             .stdin(std::process::Stdio::null())

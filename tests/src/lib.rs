@@ -29,7 +29,8 @@
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
 //! * [`InferenceFixture`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
-//! * [`procfs`] reads what the kernel says of a process; [`sdk`] runs the Python scripts of `tests/sdk`.
+//! * [`procfs`] reads what the kernel says of a process, [`kernel_tables`] what it says of sockets; [`traced`] records
+//!   what a daemon did with them; [`sdk`] runs the Python scripts of `tests/sdk`.
 #![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
 
 pub mod as_uid;
@@ -43,6 +44,8 @@ pub mod fake_daemon;
 pub mod hostile;
 pub mod http;
 pub mod inference_fixture;
+pub mod kernel_tables;
+mod leftovers;
 pub mod logs;
 pub mod network_trap;
 pub mod notify_socket;
@@ -56,6 +59,7 @@ pub mod sdk;
 pub mod serve;
 pub mod shared_files;
 pub mod terminal;
+pub mod traced;
 pub mod user;
 pub mod wait;
 pub mod world;

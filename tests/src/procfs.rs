@@ -14,19 +14,28 @@ pub fn threads(pid: u32) -> Option<u64> {
     field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "Threads:")?.trim().parse().ok()
 }
 
-/// Number of open descriptors. Needs root, or a process of the own user that may be inspected.
+/// Number of open descriptors. Only root may list those of a process that lets nobody look into it; since Linux 6.2 the
+/// kernel tells their number to everybody, as the size of the directory. `None` where neither is so.
 pub fn descriptors(pid: u32) -> Option<usize> {
-    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+    let dir = format!("/proc/{pid}/fd");
+    if let Ok(listed) = fs::read_dir(&dir) {
+        return Some(listed.count());
+    }
+    let size = fs::metadata(&dir).ok()?.len();
+    usize::try_from(size).ok().filter(|size| *size > 0)
 }
 
-/// What its descriptors point at.
-pub fn links(pid: u32) -> Vec<String> {
-    let dir = fs::read_dir(format!("/proc/{pid}/fd"));
-    dir.into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
-        .collect()
+/// What its descriptors point at. `None` where that may not be seen: a process that lets nobody look into it shows it
+/// to root alone.
+pub fn links(pid: u32) -> Option<Vec<String>> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    Some(links.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned())).collect())
+}
+
+/// A variable of its environment. `None` also where that may not be read.
+pub fn variable(pid: u32, name: &str) -> Option<Vec<u8>> {
+    let all = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    all.split(|byte| *byte == 0).find_map(|one| Some(one.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec()))
 }
 
 /// CPU time used so far, user and system together.

@@ -10,6 +10,8 @@ use std::{
 
 use bitrouter_proto::env::Environment;
 
+use crate::user::User;
+
 /// The binary under test, at a path that every user can execute.
 pub fn binary() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -27,9 +29,19 @@ fn target_dir() -> PathBuf {
     if deps.ends_with("deps") { deps.parent().expect("a profile directory").to_owned() } else { deps.to_owned() }
 }
 
-/// The root of the repository.
+/// The root of the repository. Where the tests run is not always where they were built: another user needs a copy that
+/// he can reach, and the test runner says where it is.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    let crate_dir = Environment::of_process().path("CARGO_MANIFEST_DIR");
+    let crate_dir = crate_dir.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    crate_dir.parent().expect("the workspace").to_owned()
+}
+
+/// Where worlds and public copies are made: the place that `tests/lint/tidy.sh` made for this run and will look
+/// through, else `/tmp`. Never `TMPDIR`: a control socket's path must stay below 107 bytes, and other users must be
+/// able to enter.
+pub fn temporary() -> PathBuf {
+    Environment::of_process().path("BITROUTER_TESTS_TMP").unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 /// Whether every user can enter each directory above `path`, which must contain no link.
@@ -40,12 +52,13 @@ pub fn is_public(path: &Path) -> bool {
 /// `path` itself where every user can reach it, else a copy of it that everybody can.
 pub fn public(path: &Path) -> PathBuf {
     let path = fs::canonicalize(path).unwrap_or_else(|e| panic!("`{}`: {e}", path.display()));
-    if is_public(&path) {
+    // An ordinary user runs everything as himself.
+    if is_public(&path) || !User::root().is_me() {
         return path;
     }
     let meta = fs::metadata(&path).expect("metadata");
     let stamp = format!("{:x}-{:x}-{:x}", meta.ino(), meta.mtime(), meta.mtime_nsec());
-    let place = PathBuf::from(format!("/tmp/bitrouter-tests-{}-{stamp}", rustix::process::getuid().as_raw()));
+    let place = temporary().join(format!("bitrouter-tests-{}-{stamp}", rustix::process::getuid().as_raw()));
     let name = path.file_name().expect("a name");
     if !place.exists() {
         let draft = place.with_extension(std::process::id().to_string());

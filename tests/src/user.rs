@@ -128,7 +128,7 @@ impl User {
     }
 
     /// Whether this process runs as that user.
-    fn is_me(self) -> bool {
+    pub(crate) fn is_me(self) -> bool {
         rustix::process::geteuid().as_raw() == self.uid
     }
 

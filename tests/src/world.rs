@@ -11,15 +11,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
     canary,
     command::{Output, Run},
     daemon::Daemon,
+    leftovers,
     network_trap::NetworkTrap,
-    process, procfs,
+    procfs,
     serve::Serve,
     shared_files,
     user::{Claim, User},
@@ -54,9 +54,9 @@ impl World {
     /// A new world with empty directories.
     pub fn new() -> Self {
         let (user, claim) = User::claim();
-        // `/tmp` and not `TMPDIR`: the control socket's path must stay below 107 bytes.
         let private = std::fs::Permissions::from_mode(0o700);
-        let root = tempfile::Builder::new().prefix("br").permissions(private).tempdir_in("/tmp").expect("a world");
+        let place = shared_files::temporary();
+        let root = tempfile::Builder::new().prefix("br").permissions(private).tempdir_in(place).expect("a world");
         user.own_path(root.path());
         let world = Self {
             inner: Arc::new(Inner {
@@ -264,6 +264,11 @@ impl World {
         lock(&self.inner.transcripts).push((what.into(), bytes));
     }
 
+    /// The running processes of this world: as root all of its uid, otherwise those that can be told to be its own.
+    pub fn processes(&self) -> Vec<u32> {
+        self.inner.processes()
+    }
+
     /// Searches for secrets now: in what was kept, in files, in argument lists.
     pub fn leaks(&self) -> Vec<String> {
         self.inner.leaks()
@@ -279,10 +284,7 @@ impl Inner {
         if self.user.is_exclusive() {
             return procfs::of_user(self.user.uid());
         }
-        let file = std::fs::read(self.root.path().join("state/bitrouter/daemon.json")).ok();
-        let value: Option<serde_json::Value> = file.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let pid = value.and_then(|value| value["pid"].as_u64()).and_then(|pid| u32::try_from(pid).ok());
-        pid.filter(|pid| procfs::cmdline(*pid).is_some_and(|line| line.contains("bitrouter"))).into_iter().collect()
+        leftovers::processes_of(self.root.path(), self.user.uid())
     }
 
     fn leaks(&self) -> Vec<String> {
@@ -305,12 +307,12 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let leaks = self.leaks();
-        for pid in self.processes() {
-            process::kill(pid, Signal::KILL);
-        }
+        leftovers::end(&self.processes());
+        let removed = leftovers::remove(self.root.path());
         if std::thread::panicking() {
             return;
         }
+        removed.unwrap_or_else(|e| panic!("`{}` stays behind: {e}", self.root.path().display()));
         assert!(leaks.is_empty(), "a secret leaked:\n{}", leaks.join("\n"));
         let hits = self.network_trap.take();
         assert!(hits.is_empty(), "something tried to leave the machine:\n{}", hits.join("\n"));

@@ -15,7 +15,7 @@ fn set_mode(path: &Path, mode: u32) {
 fn p15_a_runtime_directory_of_somebody_else_does_not_stand_in_the_way() {
     let (theirs, world) = (World::new(), World::new());
     if !world.user().is_exclusive() {
-        return;
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let daemon = theirs.demo();
     let run = theirs.path("run");
@@ -57,7 +57,7 @@ fn as_root<'a>(world: &World, args: &[&str], more: impl IntoIterator<Item = (&'a
 fn p05_root_reaches_another_users_daemon_only_with_the_flag() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return;
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let daemon = world.demo();
     let (socket, run) = (world.socket(), world.path("run"));
@@ -83,7 +83,7 @@ fn p05_root_reaches_another_users_daemon_only_with_the_flag() {
 fn p15_a_system_wide_socket_that_this_user_may_not_use_is_no_daemon_of_his() {
     let world = World::new();
     if !world.user().is_exclusive() {
-        return;
+        return shared_files::lacks("a second uid: the tests do not run as root");
     }
     let script = r"
 import os, socket, subprocess, sys

@@ -85,7 +85,8 @@ fn p15_a_process_that_only_holds_the_lock_is_no_running_daemon() {
     world.directory("state/bitrouter");
     let lock = world.write("state/bitrouter/daemon.lock", "1\n");
     let lock = lock.to_string_lossy().into_owned();
-    let holder = world.program("/usr/bin/flock".as_ref(), ["--exclusive", &lock, "/bin/sleep", "600"]).spawn();
+    let holder =
+        world.program("/usr/bin/flock".as_ref(), ["--exclusive", "--no-fork", &lock, "/bin/sleep", "600"]).spawn();
     wait::holds("the lock to be held", || {
         let tried = world.program("/usr/bin/flock".as_ref(), ["--nonblock", "--exclusive", &lock, "/bin/true"]).run();
         tried.code != 0

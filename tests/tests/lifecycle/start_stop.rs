@@ -39,7 +39,8 @@ fn a_started_daemon_holds_nothing_of_its_starter() {
     if let Ok(cwd) = cwd {
         assert_eq!(cwd, std::path::Path::new("/"));
     }
-    for link in procfs::links(daemon.pid()) {
+    // Shown to root alone; what the shell's end of the pipe proves above holds for everybody.
+    for link in procfs::links(daemon.pid()).unwrap_or_default() {
         assert!(!link.starts_with("/dev/pts") && !link.starts_with("/dev/tty"), "{link}");
     }
 }
@@ -164,9 +165,7 @@ fn many_starts_at_once_make_one_daemon() {
         run.expect_code(0);
     }
     let daemon = world.detached();
-    if world.user().is_exclusive() {
-        wait::holds("one process", || procfs::of_user(world.user().uid()) == [daemon.pid()]);
-    }
+    wait::holds("one process", || world.processes() == [daemon.pid()]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn running_as_root_works_and_is_said_once() {
         return shared_files::lacks("root");
     }
     // Directories of root's own: another user's are refused.
-    let home = tempfile::Builder::new().prefix("br").tempdir_in("/tmp").expect("a home");
+    let home = tempfile::Builder::new().prefix("br").tempdir_in(shared_files::temporary()).expect("a home");
     for name in ["config", "data", "state", "run"] {
         std::fs::DirBuilder::new().mode(0o700).create(home.path().join(name)).expect("a directory");
     }

@@ -231,7 +231,7 @@ fn everything(format: &str) {
     clean(secrets, "stderr", &daemon.stderr().text());
     clean(secrets, "stdout", &daemon.stdout().text());
     // Argument lists and children of everything that runs in this world.
-    for pid in procfs::of_user(world.user().uid()) {
+    for pid in world.processes() {
         clean(secrets, "an argument list", &procfs::cmdline(pid).unwrap_or_default());
     }
     assert_eq!(procfs::children(daemon.pid()), Vec::<u32>::new(), "the daemon has children");
