@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bitrouter_proto::{clock, tasks::Tasks};
 
 use crate::{
-    http::{CallerBody, RequestContext, ResponseBody, answer},
+    http::{CallerBody, RequestContext, ResponseFuture, answer},
     interrupt::Interrupt,
     ports::UsageSink,
     registry::{Kind, Provider, ProviderId},
@@ -81,12 +81,8 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub async fn answer(
-        self: Arc<Self>,
-        request: http::Request<CallerBody>,
-        context: RequestContext,
-    ) -> http::Response<ResponseBody> {
-        answer(self, request, context).await
+    pub fn answer(self: Arc<Self>, request: http::Request<CallerBody>, context: RequestContext) -> ResponseFuture {
+        answer(self, request, context)
     }
 
     /// The forced end: every running stream ends with its dialect's error event, every other request with an error, when

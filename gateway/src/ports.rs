@@ -9,7 +9,7 @@ use crate::{http::RequestId, protocol::usage::TokenUsage, registry::ProviderId};
 /// Which credential goes to a provider now. One value belongs to one snapshot and never changes.
 pub trait KeySource: Send + Sync + 'static {
     /// The key for `provider`, or `None` where no source supplies one.
-    fn key(&self, provider: &ProviderId) -> Option<SecretString>;
+    fn key(&self, provider: &ProviderId) -> Option<&SecretString>;
 }
 
 /// Where a finished request is recorded.
@@ -54,7 +54,7 @@ pub struct RequestRecord {
 pub struct NoKeys;
 
 impl KeySource for NoKeys {
-    fn key(&self, _provider: &ProviderId) -> Option<SecretString> {
+    fn key(&self, _provider: &ProviderId) -> Option<&SecretString> {
         None
     }
 }

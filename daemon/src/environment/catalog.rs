@@ -32,8 +32,8 @@ pub fn shipped_variable_names() -> Vec<String> {
 }
 
 impl KeySource for KeyRing {
-    fn key(&self, provider: &ProviderId) -> Option<SecretString> {
-        self.secret(provider.as_str()).cloned()
+    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+        self.secret(provider.as_str())
     }
 }
 

@@ -70,7 +70,7 @@ pub trait RequestService: Send + Sync + 'static {
 
 impl RequestService for Gateway {
     fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture {
-        Box::pin(self.answer(request, context))
+        self.answer(request, context)
     }
 }
 

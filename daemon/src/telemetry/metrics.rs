@@ -1,6 +1,9 @@
 //! Prometheus metrics (OpenMetrics text), served at `/metrics`.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -39,14 +42,19 @@ struct WarningLabels {
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
+    recent: Mutex<VecDeque<(RequestLabels, Counter)>>,
     seconds: Histogram,
     first_byte: Histogram,
-    tokens: Family<ClassLabel, Counter>,
+    input_tokens: Counter,
+    output_tokens: Counter,
     in_flight: Gauge,
     refused: Family<ReasonLabel, Counter>,
     reloads: Gauge<u64, AtomicU64>,
     warnings: Family<WarningLabels, Gauge>,
 }
+
+/// How many counters of requests are kept at hand.
+const RECENT: usize = 8;
 
 /// From a local provider's milliseconds to a reasoning model's minutes.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -57,7 +65,9 @@ impl Default for Metrics {
         let requests = Family::default();
         let seconds = Histogram::new(BUCKETS);
         let first_byte = Histogram::new(BUCKETS);
-        let tokens = Family::default();
+        let tokens = Family::<ClassLabel, Counter>::default();
+        let class = |class| tokens.get_or_create(&ClassLabel { class }).clone();
+        let (input_tokens, output_tokens) = (class("input"), class("output"));
         let in_flight = Gauge::default();
         let refused = Family::default();
         let reloads = Gauge::default();
@@ -65,12 +75,24 @@ impl Default for Metrics {
         registry.register("bitrouter_requests", "Finished requests", requests.clone());
         registry.register("bitrouter_request_seconds", "From head to last byte", seconds.clone());
         registry.register("bitrouter_first_byte_seconds", "From head to first body byte", first_byte.clone());
-        registry.register("bitrouter_tokens", "Tokens as the providers counted them", tokens.clone());
+        registry.register("bitrouter_tokens", "Tokens as the providers counted them", tokens);
         registry.register("bitrouter_in_flight", "Requests that run now", in_flight.clone());
         registry.register("bitrouter_refused", "Requests that reached no provider", refused.clone());
         registry.register("bitrouter_reloads", "Reloads since start", reloads.clone());
         registry.register("bitrouter_warnings", "Warnings that hold now", warnings.clone());
-        Self { registry, requests, seconds, first_byte, tokens, in_flight, refused, reloads, warnings }
+        Self {
+            registry,
+            requests,
+            recent: Mutex::default(),
+            seconds,
+            first_byte,
+            input_tokens,
+            output_tokens,
+            in_flight,
+            refused,
+            reloads,
+            warnings,
+        }
     }
 }
 
@@ -92,17 +114,36 @@ impl Metrics {
     /// A request ended. `model` must come from the registry: callers may not make labels.
     pub fn finished(&self, provider: &str, model: &str, status: u16, seconds: f64, first_byte: Option<f64>) {
         self.in_flight.dec();
-        let labels = RequestLabels { provider: provider.to_owned(), model: model.to_owned(), status };
-        self.requests.get_or_create(&labels).inc();
+        self.count_request(provider, model, status);
         self.seconds.observe(seconds);
         if let Some(first_byte) = first_byte {
             self.first_byte.observe(first_byte);
         }
     }
 
-    /// Tokens of one class, as the provider counted them.
-    pub fn tokens(&self, class: &'static str, count: u64) {
-        self.tokens.get_or_create(&ClassLabel { class }).inc_by(count);
+    /// Labels are made, hashed and looked up only where none of the latest requests had the same.
+    fn count_request(&self, provider: &str, model: &str, status: u16) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let same =
+            |labels: &RequestLabels| labels.status == status && labels.model == model && labels.provider == provider;
+        if let Some((_, counter)) = recent.iter().find(|(labels, _)| same(labels)) {
+            counter.inc();
+            return;
+        }
+        let labels = RequestLabels { provider: provider.to_owned(), model: model.to_owned(), status };
+        let counter = self.requests.get_or_create(&labels).clone();
+        counter.inc();
+        recent.truncate(RECENT - 1);
+        recent.push_front((labels, counter));
+    }
+
+    /// Tokens as the provider counted them.
+    pub fn tokens(&self, input: Option<u64>, output: Option<u64>) {
+        for (counter, count) in [(&self.input_tokens, input), (&self.output_tokens, output)] {
+            if let Some(count) = count {
+                counter.inc_by(count);
+            }
+        }
     }
 
     /// A request was refused before any provider was asked.
@@ -138,7 +179,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.started();
         metrics.finished("demo", "echo", 200, 0.1, Some(0.05));
-        metrics.tokens("input", 3);
+        metrics.tokens(Some(3), None);
         metrics.refused("host_not_allowed");
         metrics.warnings([("a".to_owned(), "info")]);
         let text = metrics.text();
@@ -153,5 +194,20 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn counters_count_on_when_they_were_not_at_hand() {
+        let metrics = Metrics::default();
+        for _ in 0..2 {
+            for status in 200..200 + 2 * u16::try_from(RECENT).unwrap() {
+                for model in ["a", "b"] {
+                    metrics.finished("demo", model, status, 0.1, None);
+                    metrics.finished("demo", model, status, 0.1, None);
+                }
+            }
+        }
+        let text = metrics.text();
+        assert_eq!(text.matches("} 4\n").count(), 4 * RECENT, "{text}");
     }
 }

@@ -35,11 +35,7 @@ impl UsageSink for Requests {
             record.total.as_secs_f64(),
             first_byte.map(|d| d.as_secs_f64()),
         );
-        for (class, count) in [("input", record.usage.input), ("output", record.usage.output)] {
-            if let Some(count) = count {
-                self.metrics.tokens(class, count);
-            }
-        }
+        self.metrics.tokens(record.usage.input, record.usage.output);
         tracing::info!(
             request_id = record.request_id.as_str(),
             model = record.model.as_str(),

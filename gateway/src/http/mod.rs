@@ -33,5 +33,6 @@ pub use self::{
     percent::percent_decoded,
     render_error::render_error,
     response_body::{ResponseBody, ResponseBodyError, UpstreamReply},
+    routes::ResponseFuture,
 };
 pub(crate) use self::{own_response::json_response, prepare::Operation, routes::answer};

@@ -4,20 +4,16 @@ use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, request::Parts};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    caller_body::CallerBody,
-    context::RequestContext,
     model_refusal::{explain, key_missing},
     query::with_query,
-    request_body::{self, BodyWait, NotServed},
     request_headers::build_upstream_headers,
-    request_media::check_media,
 };
 use crate::{
-    Gateway, demo,
+    demo,
     error::InferenceError,
     meter::RequestRecorder,
     protocol::{
@@ -53,7 +49,6 @@ pub(super) struct Call {
     pub(super) provider: ProviderId,
     pub(super) origin: Arc<Origin>,
     pub(super) request: Option<Request<RequestBody>>,
-    pub(super) key: Option<SecretString>,
 }
 
 /// What becomes of a request once its route is known.
@@ -62,58 +57,51 @@ pub(super) enum Prepared {
     Call(Call),
 }
 
-/// Prepares a request, or says why it is not served.
-pub(super) async fn prepare(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    request: Request<CallerBody>,
-    operation: Operation,
-    context: &RequestContext,
-    recorder: &mut RequestRecorder,
-) -> Result<Prepared, NotServed> {
-    let (mut parts, incoming) = request.into_parts();
-    check_media(&parts.headers, &incoming)?;
-    let wait = BodyWait {
-        limits: &snapshot.limits,
-        started: context.started,
-        interrupt: &gateway.interrupt,
-        connection: &*context.connection,
-        tasks: &gateway.tasks,
-    };
-    let body = request_body::collect(&parts.headers, incoming, &wait).await?;
+/// What the body says of itself; a long one is read where no other request waits for it.
+pub(super) async fn read_head(body: &Bytes) -> Result<RequestHead<'_>, InferenceError> {
     let head = if body.len() > READ_ELSEWHERE {
         let body = body.clone();
         let read = tokio::task::spawn_blocking(move || request_head::read(&body).map(RequestHead::into_owned)).await;
         // It ends in no other way than a panic of its own, or with the runtime.
         read.map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
     } else {
-        request_head::read(&body)
+        request_head::read(body)
     };
-    let head = head.map_err(|error| bad_body(&error))?;
+    head.map_err(|error| bad_body(&error))
+}
+
+/// Makes of a caller's request the one that a provider gets, or says why it is not served.
+pub(super) fn prepare(
+    snapshot: &Snapshot,
+    mut parts: Parts,
+    body: &Bytes,
+    head: RequestHead<'_>,
+    operation: Operation,
+    recorder: &mut RequestRecorder,
+) -> Result<Prepared, InferenceError> {
     recorder.set_model(&head.model, head.stream);
     let route = snapshot.resolve(&head.model).map_err(|refusal| explain(&head.model, refusal, snapshot))?;
     let provider = route.provider;
     if provider.is_demo() {
-        let answer = demo::answer(operation, route.model, &body)?;
+        let answer = demo::answer(operation, route.model, body)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
         return Ok(Prepared::Demo(answer));
     }
     let target = operation.target(provider).ok_or_else(|| not_spoken(provider))?;
-    let key = snapshot.keys.key(provider.id());
-    let auth = match key.as_ref() {
+    let auth = match snapshot.keys.key(provider.id()) {
         Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
             key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
         })?),
         // The key may have gone since the route was chosen: the snapshot's source answers for itself.
         None if provider.needs_key() => {
-            return Err(key_missing(provider, &format!("no key for `{}`", provider.id())).into());
+            return Err(key_missing(provider, &format!("no key for `{}`", provider.id())));
         }
         None => None,
     };
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
     let pieces = match route.upstream_id() {
         same if same == head.model => [body.clone(), Bytes::new(), Bytes::new()],
-        other => splice(&body, head.span, other),
+        other => splice(body, head.span, other),
     };
     build_upstream_headers(&mut parts.headers, target, auth);
     parts.method = Method::POST;
@@ -122,7 +110,6 @@ pub(super) async fn prepare(
         provider: provider.id().clone(),
         origin: Arc::clone(&target.origin),
         request: Some(Request::from_parts(parts, RequestBody::from(pieces))),
-        key,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Takes a request's body whole, within its bounds.
+//! Takes a request's body whole: plain JSON, within its bounds.
 
 use std::{error::Error, time::Instant};
 
@@ -13,6 +13,7 @@ use super::{
     context::CallerConnection,
     deadline::{WaitOver, total, within},
     drain::drain,
+    request_media::check_media,
 };
 use crate::{error::InferenceError, interrupt::Interrupt, snapshot::Limits};
 
@@ -49,6 +50,7 @@ pub(super) async fn collect(
     mut body: CallerBody,
     wait: &BodyWait<'_>,
 ) -> Result<Bytes, NotServed> {
+    check_media(headers, &body)?;
     let most = wait.limits.max_body;
     let length = announced_length(headers);
     if length.is_some_and(|length| length > most) {

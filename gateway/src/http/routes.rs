@@ -1,6 +1,6 @@
 //! The surface table: which paths there are, with which methods, and what answers them.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -57,21 +57,21 @@ impl<'a> Endpoint<'a> {
     }
 }
 
+/// A response in the making: one allocation, whatever makes it.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
+
 /// Answers one request.
-pub(crate) async fn answer(
-    gateway: Arc<Gateway>,
-    request: Request<CallerBody>,
-    context: RequestContext,
-) -> Response<ResponseBody> {
+pub(crate) fn answer(gateway: Arc<Gateway>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture {
     if let Some(Endpoint::Inference(operation)) = Endpoint::at(request.uri().path())
         && request.method() == Method::POST
     {
-        return serve(gateway, request, operation, context).await;
+        return Box::pin(serve(gateway, request, operation, context));
     }
-    let dialect = context.dialect;
-    Box::pin(answer_other(&gateway, request)).await.unwrap_or_else(|error| {
-        gateway.usage.refused(error.code().as_str());
-        render_error(&error, dialect)
+    Box::pin(async move {
+        answer_other(&gateway, request).await.unwrap_or_else(|error| {
+            gateway.usage.refused(error.code().as_str());
+            render_error(&error, context.dialect)
+        })
     })
 }
 

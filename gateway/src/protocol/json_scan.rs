@@ -3,12 +3,29 @@
 //! One forward pass by place: a member of the same name deeper in the document, or in a text, is nothing special, and
 //! nothing is looked at twice. Memory is bounded by [`LONGEST_VALUE`], time is linear in what arrives.
 
-use memchr::memchr2;
+use super::json_members::quote_or_escape;
 
 /// A value longer than this is not kept.
 const LONGEST_VALUE: usize = 64 << 10;
 /// The longest spelling of a name that can be the wanted one; each character may be an escape of six bytes.
 const LONGEST_NAME: usize = 128;
+
+/// Bytes that open, close and quote.
+const STRUCTURE: u8 = 1;
+/// Bytes that part members.
+const MEMBERS: u8 = 2;
+/// What each byte means outside of a string.
+const MEANING: [u8; 256] = {
+    let mut meaning = [0; 256];
+    let mut at = 0;
+    while at < 6 {
+        meaning[b"\"{}[]\""[at] as usize] = STRUCTURE;
+        at += 1;
+    }
+    meaning[b':' as usize] = MEMBERS;
+    meaning[b',' as usize] = MEMBERS;
+    meaning
+};
 
 /// Where the scan stands among the members of the outermost object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,30 +76,36 @@ impl JsonScan {
         let mut at = 0;
         // Where what is to be kept of this piece begins.
         let mut from = 0;
-        while at < piece.len() {
+        if !self.begun {
+            self.begun = piece.iter().any(|byte| !byte.is_ascii_whitespace());
+        }
+        loop {
             if self.in_string {
                 let text = at;
                 at = self.string(piece, at);
-                if self.place == Place::Name {
+                if self.place == Place::Name && self.depth == 1 {
                     self.keep_name(&piece[text..at]);
                     if !self.in_string {
                         self.place = Place::Colon;
                     }
                 }
-                continue;
             }
-            let byte = piece[at];
+            let meaning = if self.depth == 1 { STRUCTURE | MEMBERS } else { STRUCTURE };
+            while piece.get(at).is_some_and(|byte| MEANING[usize::from(*byte)] & meaning == 0) {
+                at += 1;
+            }
+            let Some(byte) = piece.get(at) else { break };
             match byte {
                 b'"' => {
                     self.in_string = true;
-                    if self.place == Place::Name && self.depth == 1 {
+                    if self.place == Place::Name {
                         self.name.clear();
                     }
                 }
                 b'{' | b'[' => {
                     self.depth += 1;
                     if self.depth == 1 {
-                        self.place = if byte == b'{' { Place::Name } else { Place::Elsewhere };
+                        self.place = if *byte == b'{' { Place::Name } else { Place::Elsewhere };
                     }
                 }
                 b'}' | b']' => {
@@ -92,7 +115,7 @@ impl JsonScan {
                     }
                     self.depth = self.depth.saturating_sub(1);
                 }
-                b':' if self.depth == 1 && self.place == Place::Colon => {
+                b':' if self.place == Place::Colon => {
                     self.place = Place::Value;
                     if self.is_wanted() {
                         self.keeping = true;
@@ -100,13 +123,12 @@ impl JsonScan {
                         from = at + 1;
                     }
                 }
-                b',' if self.depth == 1 && self.place == Place::Value => {
+                b',' if self.place == Place::Value => {
                     self.end_value(&piece[from..at]);
                     self.place = Place::Name;
                 }
                 _ => {}
             }
-            self.begun |= !byte.is_ascii_whitespace();
             at += 1;
         }
         if self.keeping {
@@ -117,17 +139,22 @@ impl JsonScan {
     /// Goes on in a string from `at`; the place behind what was read of it, its quote included.
     fn string(&mut self, piece: &[u8], mut at: usize) -> usize {
         if std::mem::take(&mut self.escaped) {
-            return at + 1;
+            at += 1;
         }
-        match memchr2(b'"', b'\\', &piece[at..]) {
-            None => piece.len(),
-            Some(more) => {
-                at += more;
-                self.escaped = piece[at] == b'\\';
-                self.in_string = self.escaped;
-                at + 1
+        while let Some(more) = piece.get(at..).and_then(quote_or_escape) {
+            at += more + 1;
+            if piece[at - 1] == b'"' {
+                self.in_string = false;
+                return at;
             }
+            // The escaped character is no end, whatever it is; it may be the next piece's first.
+            if at == piece.len() {
+                self.escaped = true;
+                return at;
+            }
+            at += 1;
         }
+        piece.len()
     }
 
     fn keep_name(&mut self, text: &[u8]) {

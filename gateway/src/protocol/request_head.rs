@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt, ops::Range};
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json_members::visit_members;
+
 /// The most bytes that a model's name may have.
 pub const LONGEST_MODEL: usize = 512;
 
@@ -64,6 +66,9 @@ pub fn read(body: &[u8]) -> Result<RequestHead<'_>, BodyError> {
     if let Some(mark) = byte_order_mark(body) {
         return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
     }
+    if let Some(head) = read_quickly(body) {
+        return Ok(head);
+    }
     let text = std::str::from_utf8(body)
         .map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))?;
     let mut json = serde_json::Deserializer::from_str(text);
@@ -89,6 +94,22 @@ pub fn read(body: &[u8]) -> Result<RequestHead<'_>, BodyError> {
     }
     let start = raw.as_ptr() as usize - text.as_ptr() as usize;
     Ok(RequestHead { model, span: start..start + raw.len(), stream: found.stream })
+}
+
+/// What nearly every request is: plain JSON with one plain name. Everything else is read again, with words for what is
+/// wrong.
+fn read_quickly(body: &[u8]) -> Option<RequestHead<'_>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (mut model, mut twice, mut stream) = (None, false, false);
+    visit_members(body, |name, value| match name {
+        b"model" => twice |= model.replace(value).is_some(),
+        b"stream" => stream = body[value] == *b"true",
+        _ => {}
+    })?;
+    let span = model.filter(|_| !twice)?;
+    let name = text[span.clone()].strip_prefix('"')?.strip_suffix('"')?;
+    let plain = !name.is_empty() && name.len() <= LONGEST_MODEL && !name.as_bytes().contains(&b'\\');
+    plain.then_some(RequestHead { model: Cow::Borrowed(name), span, stream })
 }
 
 /// The mark that editors and shells of some systems put before a text.

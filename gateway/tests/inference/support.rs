@@ -34,11 +34,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The key that must show up nowhere but in the provider's request.
 pub(crate) const KEY: &str = "sk-canary-7f3a";
 
-struct Keys;
+struct Keys(SecretString);
 
 impl KeySource for Keys {
-    fn key(&self, provider: &ProviderId) -> Option<SecretString> {
-        (provider.as_str() == "acme").then(|| SecretString::from(KEY))
+    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+        (provider.as_str() == "acme").then_some(&self.0)
     }
 }
 
@@ -112,7 +112,7 @@ impl World {
             catalog: Arc::new(catalog),
             aliases: BTreeMap::from([("fast".to_owned(), "acme:unlisted".to_owned())]),
             prefer: vec![],
-            keys: Arc::new(Keys),
+            keys: Arc::new(Keys(SecretString::from(KEY))),
             limits,
         };
         let (sink, tasks) = (Arc::new(Sink::default()), Tasks::new());

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::protocol::{sse_event, usage::TokenUsage};
+use crate::protocol::{json_members::visit_members, sse_event, usage::TokenUsage};
 
 /// The member of a document.
 pub(in crate::protocol) const MEMBER: &str = "usage";
@@ -36,8 +36,14 @@ impl From<Counts> for TokenUsage {
 
 /// The counts in the value of [`MEMBER`].
 pub(in crate::protocol) fn in_value(value: &[u8]) -> Option<TokenUsage> {
-    let counts = serde_json::from_slice::<Option<Counts>>(value).ok()??;
-    Some(TokenUsage::from(counts)).filter(|usage| !usage.is_empty())
+    let mut usage = TokenUsage::default();
+    let count = |value: std::ops::Range<usize>, text: &[u8]| std::str::from_utf8(&text[value]).ok()?.parse().ok();
+    visit_members(value, |name, at| match name {
+        b"prompt_tokens" => usage.input = count(at, value),
+        b"completion_tokens" => usage.output = count(at, value),
+        _ => {}
+    })?;
+    (!usage.is_empty()).then_some(usage)
 }
 
 /// The last counts in whole events of a stream.
@@ -81,6 +87,7 @@ data: [DONE]
         assert_eq!(in_events(b"\"usage\""), None);
         assert_eq!(in_value(br#" {"prompt_tokens":1,"completion_tokens":2} "#), usage(1, 2));
         assert_eq!(in_value(b"null"), None);
+        assert_eq!(in_value(br#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! The members of one JSON object in one quick pass that checks all of it (RFC 8259).
+//!
+//! Quick because texts, which are most of every request, are searched and not read byte by byte. It gives up (`None`) on
+//! whatever is rare: a name that is spelt with escapes, a nest deeper than [`DEEPEST`], and anything that is no JSON.
+//! Callers then ask serde_json, which is slower, takes everything, and has words for what is wrong. What this pass takes
+//! serde_json takes too, and sees the same in it; a property test holds them together.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// The deepest nest that is followed here.
+const DEEPEST: u32 = 127;
+
+/// Shows `visit` the name of each member, without its quotes, and where its value stands in `bytes`.
+pub fn visit_members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&'a [u8], Range<usize>)) -> Option<()> {
+    let mut at = space(bytes, 0);
+    if bytes.get(at) != Some(&b'{') {
+        return None;
+    }
+    at = space(bytes, at + 1);
+    if bytes.get(at) == Some(&b'}') {
+        return (space(bytes, at + 1) == bytes.len()).then_some(());
+    }
+    loop {
+        if bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let end = string(bytes, at + 1)?;
+        let name = &bytes[at + 1..end - 1];
+        if name.contains(&b'\\') {
+            return None;
+        }
+        at = space(bytes, end);
+        if bytes.get(at) != Some(&b':') {
+            return None;
+        }
+        let begin = space(bytes, at + 1);
+        let end = value(bytes, begin)?;
+        visit(name, begin..end);
+        at = space(bytes, end);
+        match bytes.get(at)? {
+            b',' => at = space(bytes, at + 1),
+            b'}' => return (space(bytes, at + 1) == bytes.len()).then_some(()),
+            _ => return None,
+        }
+    }
+}
+
+/// Behind the white space that begins at `at`.
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// Behind the string whose text begins at `at`.
+fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = &bytes[at..];
+        let text = &rest[..quote_or_escape(rest)?];
+        // A minimum, unlike a search, is made of many bytes at once.
+        if text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < b' ' {
+            return None;
+        }
+        at += text.len() + 1;
+        if rest[text.len()] == b'"' {
+            return Some(at);
+        }
+        match bytes.get(at)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 1,
+            b'u' if bytes.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit) => at += 5,
+            _ => return None,
+        }
+    }
+}
+
+/// Where the next quote or backslash stands. Most names and many texts are so short that a search would cost more.
+pub(super) fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let near = bytes.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'));
+    near.or_else(|| Some(SHORT + memchr2(b'"', b'\\', bytes.get(SHORT..)?)?))
+}
+
+/// Behind the value that begins at `at`.
+fn value(bytes: &[u8], mut at: usize) -> Option<usize> {
+    // One bit a level: set for an object.
+    let (mut nest, mut depth) = (0_u128, 0_u32);
+    loop {
+        // Here a value is due.
+        match bytes.get(at)? {
+            b'"' => at = string(bytes, at + 1)?,
+            b'{' => {
+                at = space(bytes, at + 1);
+                if bytes.get(at)? == &b'}' {
+                    at += 1;
+                } else {
+                    (nest, depth) = (nest << 1 | 1, depth + 1);
+                    at = name_and_colon(bytes, at)?;
+                    if depth > DEEPEST {
+                        return None;
+                    }
+                    continue;
+                }
+            }
+            b'[' => {
+                at = space(bytes, at + 1);
+                if bytes.get(at)? == &b']' {
+                    at += 1;
+                } else {
+                    (nest, depth) = (nest << 1, depth + 1);
+                    if depth > DEEPEST {
+                        return None;
+                    }
+                    continue;
+                }
+            }
+            b't' => at = literal(bytes, at, b"true")?,
+            b'f' => at = literal(bytes, at, b"false")?,
+            b'n' => at = literal(bytes, at, b"null")?,
+            _ => at = number(bytes, at)?,
+        }
+        // Here a value has ended, and perhaps what it stands in.
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            at = space(bytes, at);
+            let in_object = nest & 1 == 1;
+            match bytes.get(at)? {
+                b',' => {
+                    at = space(bytes, at + 1);
+                    if in_object {
+                        at = name_and_colon(bytes, at)?;
+                    }
+                    break;
+                }
+                b'}' if in_object => {}
+                b']' if !in_object => {}
+                _ => return None,
+            }
+            (nest, depth) = (nest >> 1, depth - 1);
+            at += 1;
+        }
+    }
+}
+
+/// Behind a name, its colon, and the space before its value.
+fn name_and_colon(bytes: &[u8], at: usize) -> Option<usize> {
+    if bytes.get(at)? != &b'"' {
+        return None;
+    }
+    let at = space(bytes, string(bytes, at + 1)?);
+    (bytes.get(at)? == &b':').then(|| space(bytes, at + 1))
+}
+
+fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    bytes[at..].starts_with(word).then_some(at + word.len())
+}
+
+/// Behind the number that begins at `at` (RFC 8259 §6).
+fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let digits = |mut at: usize| -> Option<usize> {
+        let begin = at;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        (at > begin).then_some(at)
+    };
+    if bytes.get(at)? == &b'-' {
+        at += 1;
+    }
+    at = if bytes.get(at)? == &b'0' { at + 1 } else { digits(at)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let sign = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = digits(at + 1 + usize::from(sign))?;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn members(text: &str) -> Option<Vec<(&str, &str)>> {
+        let mut found = Vec::new();
+        let name = |name| std::str::from_utf8(name).unwrap();
+        visit_members(text.as_bytes(), |bytes, value| found.push((name(bytes), &text[value])))?;
+        Some(found)
+    }
+
+    #[test]
+    fn members_are_found_with_their_values() {
+        assert_eq!(members("{}"), Some(vec![]));
+        assert_eq!(
+            members(" { \"a\" : [1, {\"b\":-0.5e+3}, []] ,\"\":\"\\u00e9\\\"\" , \"c\":{}, \"d\": null } "),
+            Some(vec![("a", "[1, {\"b\":-0.5e+3}, []]"), ("", "\"\\u00e9\\\"\""), ("c", "{}"), ("d", "null")])
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_taken() {
+        for text in [
+            "",
+            "[]",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":1e}",
+            "{\"a\":+1}",
+            "{\"a\":tru}",
+            "{\"a\":\"\\q\"}",
+            "{\"a\":\"\\u12g4\"}",
+            "{\"a\":\"\u{1}\"}",
+            "{\"a\":\"x}",
+            "{\"a\":[1,]}",
+            "{\"a\":[1}}",
+            "{\"a\":{\"b\":1]}",
+            "{\"a\":1}x",
+            "{\"a\":1}{}",
+            "{a:1}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":{,}}",
+            "{\"a\":[,]}",
+            "{\"a\":-}",
+            "{\"\\u0061\":1}",
+        ] {
+            assert_eq!(members(text), None, "{text}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(129), "]".repeat(129));
+        assert_eq!(members(&deep), None);
+        let less = format!("{{\"a\":{}{}}}", "[".repeat(128), "]".repeat(128));
+        assert!(members(&less).is_some());
+    }
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<i16>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+            "\\PC{0,40}|[\u{0}-\u{30}\\\\]{0,20}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map("\\PC{0,6}", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn members_are_those_of_a_parser(members in prop::collection::btree_map("[a-z/]{0,20}", document(), 0..6), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&members) } else { serde_json::to_string(&members) }.unwrap();
+            let found = self::members(&text).expect("valid");
+            prop_assert_eq!(found.len(), members.len());
+            for (name, value) in found {
+                prop_assert_eq!(&serde_json::from_str::<Value>(value).unwrap(), &members[name]);
+            }
+        }
+
+        /// Nothing that the parser refuses is taken: any change of a byte, and any cut.
+        #[test]
+        fn nothing_is_taken_that_a_parser_refuses(
+            members in prop::collection::btree_map("[a-z]{0,4}", document(), 0..4),
+            at: prop::sample::Index,
+            byte in "[\\[\\]{}\",:0-9eE+.tfn\\\\ -]",
+            cut: bool,
+        ) {
+            let mut text = serde_json::to_string(&members).unwrap();
+            let at = at.index(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(at + 1) {
+                text.replace_range(at..=at, if cut { "" } else { &byte });
+            }
+            if self::members(&text).is_some() {
+                prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{}", text);
+            }
+        }
+
+        #[test]
+        fn bytes_from_outside_are_safe(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = visit_members(&bytes, |_, _| {});
+        }
+    }
+}
