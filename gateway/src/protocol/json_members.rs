@@ -58,29 +58,77 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
 /// Behind the string whose text begins at `at`.
 fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        let rest = &bytes[at..];
-        let text = &rest[..quote_or_escape(rest)?];
-        // A minimum, unlike a search, is made of many bytes at once.
-        if text.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < b' ' {
-            return None;
-        }
-        at += text.len() + 1;
-        if rest[text.len()] == b'"' {
-            return Some(at);
-        }
-        match bytes.get(at)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 1,
-            b'u' if bytes.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit) => at += 5,
+        at += special(bytes.get(at..)?)?;
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => match bytes.get(at + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
+                b'u' if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => at += 6,
+                _ => return None,
+            },
+            // A control character.
             _ => return None,
         }
     }
 }
 
-/// Where the next quote or backslash stands. Most names and many texts are so short that a search would cost more.
+/// Where the next quote, backslash or control character stands.
+fn special(bytes: &[u8]) -> Option<usize> {
+    if let Some(near) = near(bytes, |word| equal(word, b'"') | equal(word, b'\\') | control(word)) {
+        return Some(near);
+    }
+    let far = bytes.get(NEAR..)?;
+    let end = memchr2(b'"', b'\\', far)?;
+    // A minimum, unlike a search, is made of many bytes at once.
+    let least = far[..end].iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    let at = if least < b' ' { far.iter().position(|byte| *byte < b' ')? } else { end };
+    Some(NEAR + at)
+}
+
+/// Where the next quote or backslash stands.
 pub(super) fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
-    const SHORT: usize = 16;
-    let near = bytes.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'));
-    near.or_else(|| Some(SHORT + memchr2(b'"', b'\\', bytes.get(SHORT..)?)?))
+    near(bytes, |word| equal(word, b'"') | equal(word, b'\\'))
+        .or_else(|| Some(NEAR + memchr2(b'"', b'\\', bytes.get(NEAR..)?)?))
+}
+
+/// Most names and many texts are so short that to call a search would cost more than to look at two words.
+const NEAR: usize = 16;
+
+/// Where `find` finds something in the first [`NEAR`] bytes; it marks bytes of a word by their highest bit, the first
+/// of them surely.
+fn near(bytes: &[u8], find: impl Fn(u64) -> u64) -> Option<usize> {
+    let mut at = 0;
+    while at < NEAR {
+        let rest = bytes.get(at..)?;
+        let word = match rest.first_chunk::<8>() {
+            Some(chunk) => u64::from_le_bytes(*chunk),
+            None => {
+                let mut last = [b'x'; 8];
+                last.get_mut(..rest.len())?.copy_from_slice(rest);
+                u64::from_le_bytes(last)
+            }
+        };
+        let found = find(word);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    None
+}
+
+const EACH: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Marks the bytes that are `byte`.
+fn equal(word: u64, byte: u8) -> u64 {
+    let zero = word ^ (EACH * u64::from(byte));
+    zero.wrapping_sub(EACH) & !zero & HIGH
+}
+
+/// Marks the bytes below a space.
+fn control(word: u64) -> u64 {
+    word.wrapping_sub(EACH * u64::from(b' ')) & !word & HIGH
 }
 
 /// Behind the value that begins at `at`.
@@ -262,6 +310,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_that_matters_is_found(bytes in prop::collection::vec(prop_oneof![9 => b'a'..=b'z', 1 => any::<u8>()], 0..60)) {
+            let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+            prop_assert_eq!(quote_or_escape(&bytes), bytes.iter().position(is_end));
+            let first = bytes.iter().position(|byte| is_end(byte) || *byte < b' ');
+            // Without an end it is no string, whatever else is in it.
+            if bytes.iter().any(is_end) || first.is_some_and(|at| at < NEAR) {
+                prop_assert_eq!(special(&bytes), first);
+            } else {
+                prop_assert_eq!(special(&bytes), None);
+            }
+        }
+
         #[test]
         fn members_are_those_of_a_parser(members in prop::collection::btree_map("[a-z/]{0,20}", document(), 0..6), pretty: bool) {
             let text = if pretty { serde_json::to_string_pretty(&members) } else { serde_json::to_string(&members) }.unwrap();

@@ -91,11 +91,10 @@ impl JsonScan {
                 }
             }
             let meaning = if self.depth == 1 { STRUCTURE | MEMBERS } else { STRUCTURE };
-            while piece.get(at).is_some_and(|byte| MEANING[usize::from(*byte)] & meaning == 0) {
-                at += 1;
-            }
-            let Some(byte) = piece.get(at) else { break };
-            match byte {
+            let rest = piece.get(at..).unwrap_or_default();
+            let Some(skipped) = rest.iter().position(|byte| MEANING[usize::from(*byte)] & meaning != 0) else { break };
+            at += skipped;
+            match &piece[at] {
                 b'"' => {
                     self.in_string = true;
                     if self.place == Place::Name {
@@ -105,7 +104,7 @@ impl JsonScan {
                 b'{' | b'[' => {
                     self.depth += 1;
                     if self.depth == 1 {
-                        self.place = if *byte == b'{' { Place::Name } else { Place::Elsewhere };
+                        self.place = if piece[at] == b'{' { Place::Name } else { Place::Elsewhere };
                     }
                 }
                 b'}' | b']' => {
