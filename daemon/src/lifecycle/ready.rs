@@ -30,7 +30,7 @@ use crate::{
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
-    telemetry::{Logging, metrics::Metrics, requests::Requests},
+    telemetry::{Logging, RequestLog, metrics::Metrics, requests::Requests},
 };
 
 /// What every part of one daemon tells of itself, and who owns its tasks.
@@ -49,7 +49,7 @@ pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: 
     let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
     let told = Told::new(&environment, options);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
-    let gateway = gateway(&engine, &environment, &told)?;
+    let gateway = gateway(&engine, &environment, &told, logging.request_log())?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
     let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;
     let targets =
@@ -120,9 +120,14 @@ fn failure(what: &str, error: &dyn std::fmt::Display) -> ServeError {
     ServeError::failure(format!("{what}: {error}"))
 }
 
-fn gateway(engine: &Engine, environment: &Environment, told: &Told) -> Result<Arc<Gateway>, ServeError> {
+fn gateway(
+    engine: &Engine,
+    environment: &Environment,
+    told: &Told,
+    request_log: RequestLog,
+) -> Result<Arc<Gateway>, ServeError> {
     let options = GatewayOptions {
-        usage: Arc::new(Requests::new(Arc::clone(&told.metrics))),
+        usage: Arc::new(Requests::new(Arc::clone(&told.metrics), request_log)),
         proxy: ProxySettings {
             https: environment.either_case(env::HTTPS_PROXY).map(str::to_owned),
             no_proxy: environment.either_case(env::NO_PROXY).map(str::to_owned),

@@ -13,18 +13,6 @@ use tracing::field::{Field, Visit};
 /// and sink, whatever a caller, a provider or a file puts into one.
 const FIELD: usize = 4 * 1024;
 
-/// A field that is `null` in JSON rather than left out, so that readers of request lines can rely on it.
-pub(crate) struct OrNull<T>(pub(crate) Option<T>);
-
-impl<T: fmt::Display> fmt::Debug for OrNull<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(value) => write!(f, "{value}"),
-            None => f.write_str("null"),
-        }
-    }
-}
-
 /// The form of all lines of one daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -63,7 +51,7 @@ thread_local! {
 }
 
 /// Writes the time of day: the calendar is asked once per second.
-fn timestamp(out: &mut String) {
+pub(super) fn timestamp(out: &mut String) {
     let now = clock::wall();
     let Ok(since) = now.duration_since(UNIX_EPOCH) else {
         out.push_str(&clock::rfc3339(now));
@@ -78,7 +66,52 @@ fn timestamp(out: &mut String) {
         }
         out.push_str(text);
     });
-    let _ = write!(out, ".{:03}Z", since.subsec_millis());
+    let millis = since.subsec_millis();
+    out.push('.');
+    for digit in [millis / 100, millis / 10 % 10, millis % 10] {
+        out.push(char::from_digit(digit, 10).unwrap_or('0'));
+    }
+    out.push('Z');
+}
+
+/// Appends a number as it is written in a line.
+pub(super) fn push_number(out: &mut String, mut number: u64) {
+    // The longest has twenty digits.
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 || at == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or("0"));
+}
+
+/// Appends `value` as a JSON string, cut where it is too long for a field.
+pub(super) fn json_text(out: &mut String, value: &str) {
+    out.push('"');
+    // An error says that there was more, which is cut off.
+    let _ = Escaped::new(out).write_str(value);
+    out.push('"');
+}
+
+/// Appends `value` for people: control characters are spelt out, and what is too long for a field is cut.
+pub(super) fn human_text(out: &mut String, value: &str) {
+    let end = out.len() + FIELD;
+    for c in value.chars() {
+        if out.len() >= end {
+            out.push('…');
+            return;
+        }
+        if c.is_control() {
+            let _ = write!(out, "{}", c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
 }
 
 struct JsonFields<'a> {
@@ -181,9 +214,7 @@ impl Visit for JsonFields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
-        self.out.push('"');
-        let _ = Escaped::new(self.out).write_str(value);
-        self.out.push('"');
+        json_text(self.out, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -214,18 +245,7 @@ impl HumanFields {
             let _ = write!(self.rest, " {}=", field.name());
             &mut self.rest
         };
-        let end = out.len() + FIELD;
-        for c in value.chars() {
-            if out.len() >= end {
-                out.push('…');
-                return;
-            }
-            if c.is_control() {
-                let _ = write!(out, "{}", c.escape_default());
-            } else {
-                out.push(c);
-            }
-        }
+        human_text(out, value);
     }
 }
 
@@ -261,6 +281,18 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::{Layer, layer::Context, prelude::*};
+
+    /// A field that is `null` in JSON rather than left out, so that readers of request lines can rely on it.
+    struct OrNull<T>(Option<T>);
+
+    impl<T: fmt::Display> fmt::Debug for OrNull<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match &self.0 {
+                Some(value) => write!(f, "{value}"),
+                None => f.write_str("null"),
+            }
+        }
+    }
 
     struct Capture(Form, Arc<Mutex<Vec<String>>>);
 
@@ -361,6 +393,13 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn numbers_are_written_as_everywhere(number: u64) {
+            let mut out = String::new();
+            push_number(&mut out, number);
+            proptest::prop_assert_eq!(out, number.to_string());
+        }
+
         #[test]
         fn escapes_read_back_and_hold_no_control_character(text in "(\\PC|[\u{0}-\u{22}\\\\\u{7e}-\u{a1}]){0,20}") {
             let mut out = String::from('"');

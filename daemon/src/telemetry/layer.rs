@@ -1,7 +1,17 @@
 //! From tracing events to lines, and the level that can change while the daemon runs.
 
-use std::{cell::RefCell, fmt, io::IsTerminal as _, path::PathBuf};
+use std::{
+    cell::RefCell,
+    fmt,
+    io::IsTerminal as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
+use bitrouter_gateway::ports::RequestRecord;
 use bitrouter_proto::files::{self, PlaceError};
 use tokio::sync::watch;
 use tracing::{Subscriber, level_filters::LevelFilter};
@@ -18,6 +28,7 @@ use crate::{
         LogRing,
         file::RotatingFile,
         format::{self, Form},
+        request_line::request_line,
         sink::{self, Sink, SinkGuard},
     },
 };
@@ -43,7 +54,7 @@ pub enum SinkKind {
 
 /// The running log. Dropping it writes what is left.
 pub struct Logging {
-    ring: LogRing,
+    lines: Arc<Lines>,
     level: std::sync::Mutex<Level>,
     handle: reload::Handle<LevelFilter, Registry>,
     guard: SinkGuard,
@@ -75,15 +86,20 @@ impl Logging {
         };
         let ring = LogRing::default();
         let (threshold, handle) = reload::Layer::new(filter(level));
-        let lines = Lines { form, ring: ring.clone(), sink };
+        let lines = Arc::new(Lines { form, ring, sink, tells_requests: AtomicBool::new(tells_requests(level)) });
         // A second subscriber in one process (unit tests) is refused; the first one stays.
-        let _ = tracing_subscriber::registry().with(threshold).with(lines).try_init();
-        Ok(Self { ring, level: std::sync::Mutex::new(level), handle, guard })
+        let _ = tracing_subscriber::registry().with(threshold).with(Forward(Arc::clone(&lines))).try_init();
+        Ok(Self { lines, level: std::sync::Mutex::new(level), handle, guard })
     }
 
     /// The newest lines.
     pub fn ring(&self) -> &LogRing {
-        &self.ring
+        &self.lines.ring
+    }
+
+    /// Where the line of each request goes.
+    pub fn request_log(&self) -> RequestLog {
+        RequestLog(Arc::clone(&self.lines))
     }
 
     /// Why lines cannot be written at the moment; `None` while they can.
@@ -102,14 +118,40 @@ impl Logging {
         if self.handle.modify(|threshold| *threshold = filter(level)).is_err() {
             tracing::warn!("the log level cannot be changed: another subscriber is in force");
         }
+        self.lines.tells_requests.store(tells_requests(level), Relaxed);
         std::mem::replace(&mut *current, level)
     }
+}
+
+/// Where the line of each request goes. Cloning shares it.
+#[derive(Clone)]
+pub struct RequestLog(Arc<Lines>);
+
+impl fmt::Debug for RequestLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestLog")
+    }
+}
+
+impl RequestLog {
+    /// Tells of a finished request.
+    pub(super) fn tell(&self, record: &RequestRecord) {
+        if self.0.tells_requests.load(Relaxed) {
+            self.0.write(|form, line| request_line(form, record, line));
+        }
+    }
+}
+
+/// Requests are told of at level `info`.
+fn tells_requests(level: Level) -> bool {
+    tracing::Level::INFO <= filter(level)
 }
 
 struct Lines {
     form: Form,
     ring: LogRing,
     sink: Sink,
+    tells_requests: AtomicBool,
 }
 
 /// Memory that a thread's buffer keeps after a long line.
@@ -119,16 +161,12 @@ thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let meta = event.metadata();
-        // Our own crates at any level; libraries only when something is wrong, because their traces hold headers.
-        if !meta.target().starts_with("bitrouter") && *meta.level() > tracing::Level::WARN {
-            return;
-        }
+impl Lines {
+    /// Writes one line to ring and sink.
+    fn write(&self, make: impl FnOnce(Form, &mut String)) {
         LINE.with_borrow_mut(|line| {
             line.clear();
-            format::line(self.form, event, line);
+            make(self.form, line);
             self.ring.push(line);
             line.push('\n');
             self.sink.append(line);
@@ -137,5 +175,18 @@ impl<S: Subscriber> Layer<S> for Lines {
                 line.shrink_to(KEPT);
             }
         });
+    }
+}
+
+/// What tracing is given.
+struct Forward(Arc<Lines>);
+
+impl<S: Subscriber> Layer<S> for Forward {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let meta = event.metadata();
+        // Our own crates at any level; libraries only when something is wrong, because their traces hold headers.
+        if meta.target().starts_with("bitrouter") || *meta.level() <= tracing::Level::WARN {
+            self.0.write(|form, line| format::line(form, event, line));
+        }
     }
 }

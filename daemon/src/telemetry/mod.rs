@@ -2,12 +2,13 @@
 //!
 //! [`layer`] turns tracing events into lines, [`format`] is how a line looks, [`sink`] where it goes (stderr or the
 //! rotating [`file`]), [`ring`] keeps the newest for `bitrouter logs`. [`metrics`] counts; [`requests`] is where the
-//! gateway records what it did.
+//! gateway records what it did, [`request_line`] how each request is told of.
 
 mod file;
 mod format;
 mod layer;
 pub mod metrics;
+mod request_line;
 pub mod requests;
 mod ring;
 mod sink;
@@ -15,5 +16,5 @@ mod sink;
 /// What stands at the end of a line that was cut.
 const CUT: &str = "…";
 
-pub use layer::{Logging, SinkKind};
+pub use layer::{Logging, RequestLog, SinkKind};
 pub use ring::{LogRing, Reader as LogReader};

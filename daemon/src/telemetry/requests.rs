@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use bitrouter_gateway::ports::{RequestRecord, UsageSink};
 
-use crate::telemetry::{format::OrNull, metrics::Metrics};
+use crate::telemetry::{RequestLog, metrics::Metrics};
 
 /// The daemon's [`UsageSink`].
 #[derive(Debug)]
 pub struct Requests {
     metrics: Arc<Metrics>,
+    log: RequestLog,
 }
 
 impl Requests {
-    /// A sink that counts in `metrics`.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    /// A sink that counts in `metrics` and writes to `log`.
+    pub fn new(metrics: Arc<Metrics>, log: RequestLog) -> Self {
+        Self { metrics, log }
     }
 }
 
@@ -36,27 +37,10 @@ impl UsageSink for Requests {
             first_byte.map(|d| d.as_secs_f64()),
         );
         self.metrics.tokens(record.usage.input, record.usage.output);
-        tracing::info!(
-            request_id = record.request_id.as_str(),
-            model = record.model.as_str(),
-            provider = ?OrNull(record.provider.as_ref()),
-            status = record.status,
-            stream = record.stream,
-            input_tokens = ?OrNull(record.usage.input),
-            output_tokens = ?OrNull(record.usage.output),
-            total_ms = millis(record.total),
-            first_byte_ms = ?OrNull(first_byte.map(millis)),
-            error_code = ?OrNull(record.error_code),
-            cancelled = record.cancelled,
-            "request"
-        );
+        self.log.tell(record);
     }
 
     fn refused(&self, reason: &'static str) {
         self.metrics.refused(reason);
     }
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -55,7 +55,9 @@ impl Kept {
             let Some(oldest) = self.lengths.pop_front() else { break };
             self.text.drain(..oldest);
         }
-        self.text.extend(kept.bytes().chain(mark.bytes()));
+        // Slices are copied whole; a chain of bytes would go in one by one.
+        self.text.extend(kept.as_bytes());
+        self.text.extend(mark.as_bytes());
         self.lengths.push_back(length);
     }
 
