@@ -6,40 +6,40 @@ use crate::registry::Target;
 
 /// True for headers that speak of one connection only (RFC 9110 §7.6.1, and older ones).
 pub(super) fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    let same_length: &[&str] = match name.len() {
+        2 => &["te"],
+        7 => &["trailer", "upgrade"],
+        10 => &["connection", "keep-alive"],
+        16 => &["proxy-connection"],
+        17 => &["transfer-encoding"],
+        18 => &["proxy-authenticate"],
+        19 => &["proxy-authorization"],
+        _ => &[],
+    };
+    same_length.contains(&name)
 }
 
 /// True for headers of a request that must not reach a provider. `host` and `accept-encoding` are not among them: ours
 /// take their place.
 fn is_withheld(name: &str) -> bool {
-    let begins = |prefix: &str| name.len() > prefix.len() && name.as_bytes().starts_with(prefix.as_bytes());
-    is_hop_by_hop(name)
-        || matches!(
-            name,
-            // Who sends how much, in what coding: the new request says its own.
-            "content-encoding" | "content-length" | "expect"
-                // Credentials, whatever the dialect or the service.
-                | "authorization" | "cookie" | "x-api-key" | "x-goog-api-key" | "api-key" | "x-auth-token"
-                | "ocp-apim-subscription-key" | "x-amz-security-token"
-                // Where a page stands, and what lies between it and us.
-                | "origin" | "referer" | "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip"
-                | "cf-connecting-ip" | "x-original-host"
-                // Would hide what was counted.
-                | "x-goog-fieldmask"
-        )
-        || begins("sec-")
-        || begins("x-forwarded-")
+    // By length, since most names share it with few of these or with none.
+    let same_length: &[&str] = match name.len() {
+        3 => &["via"],
+        6 => &["cookie", "expect", "origin"],
+        7 => &["api-key", "referer"],
+        9 => &["forwarded", "x-api-key", "x-real-ip"],
+        11 => &["x-client-ip"],
+        12 => &["x-auth-token"],
+        13 => &["authorization"],
+        14 => &["content-length", "true-client-ip", "x-goog-api-key"],
+        15 => &["x-original-host"],
+        // The last hides what was counted.
+        16 => &["cf-connecting-ip", "content-encoding", "x-goog-fieldmask"],
+        20 => &["x-amz-security-token"],
+        25 => &["ocp-apim-subscription-key"],
+        _ => &[],
+    };
+    same_length.contains(&name) || name.starts_with("sec-") || name.starts_with("x-forwarded-") || is_hop_by_hop(name)
 }
 
 /// Removes what `doomed` names, and what `Connection` names.

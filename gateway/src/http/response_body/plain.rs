@@ -15,9 +15,14 @@ impl PlainBody {
         Self { scan, close_delimited }
     }
 
-    pub(super) fn push(&mut self, piece: &[u8]) {
+    /// Takes note of a piece; `is_all` where it is the whole reply.
+    pub(super) fn push(&mut self, piece: &[u8], is_all: bool) {
         if let Some(scan) = self.scan.as_mut() {
-            scan.push(piece);
+            if is_all {
+                scan.take_whole(piece);
+            } else {
+                scan.push(piece);
+            }
         }
     }
 

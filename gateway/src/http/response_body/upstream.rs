@@ -165,7 +165,7 @@ impl UpstreamReply {
     }
 
     /// A piece came: what of it may go on now.
-    fn take(&mut self, data: Bytes) -> Option<Bytes> {
+    fn take(&mut self, data: Bytes, is_first: bool) -> Option<Bytes> {
         self.deadlines.on_progress();
         match &mut self.mode {
             Mode::Events(events) => {
@@ -176,9 +176,10 @@ impl UpstreamReply {
                 Some(whole)
             }
             Mode::Plain(plain) => {
-                plain.push(&data);
+                let is_end = self.upstream.as_ref().is_some_and(Body::is_end_stream);
+                plain.push(&data, is_first && is_end);
                 // hyper does not poll a body with a `Content-Length` past its last byte, so it is finished here.
-                if self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+                if is_end {
                     self.end();
                 }
                 Some(data)
@@ -200,11 +201,11 @@ impl Body for UpstreamReply {
             if this.interrupt.is_set() {
                 return this.stop(Stop::Wait(WaitOver::Ending));
             }
-            let data = match this.first.take() {
-                Some(first) => first,
+            let (data, is_first) = match this.first.take() {
+                Some(first) => (first, true),
                 None => match Pin::new(upstream).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => data,
+                        Ok(data) => (data, false),
                         Err(_trailers) => continue,
                     },
                     Poll::Ready(Some(Err(error))) => {
@@ -222,7 +223,7 @@ impl Body for UpstreamReply {
                     }
                 },
             };
-            if let Some(data) = this.take(data) {
+            if let Some(data) = this.take(data, is_first) {
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
         }
