@@ -153,7 +153,7 @@ fn a_disabled_provider_serves_nothing() {
 
 #[test]
 fn p13_a_suggestion_is_never_the_name_that_was_refused() {
-    let aliases = "[aliases]\nquick = \"shared\"\nagain = \"quick\"\nlost = \"nobody:m\"\noff = \"epsilon:m\"\n";
+    let aliases = "[aliases]\nquick = \"shared\"\nagain = \"quick\"\nlost = \"nobody/m\"\noff = \"epsilon:m\"\n";
     let cast = cast(&format!("{aliases}[providers.openai]\nenabled = false\n").replace("epsilon", "openai"));
     for name in ["again", "lost", "off", "agian", "losst"] {
         let error = cast.daemon.http().chat(name, "x").send().refused(404, "model_not_found");
