@@ -200,7 +200,7 @@ fn serve_http(
     }
     let metrics = Arc::clone(&told.metrics);
     let options = ServerOptions {
-        service: Arc::clone(&gateway) as _,
+        service: Arc::clone(gateway) as _,
         settings,
         peers,
         refusals: Arc::new(Refusals(Arc::clone(&told.metrics))),

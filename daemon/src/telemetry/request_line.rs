@@ -1,7 +1,7 @@
 //! The line that each request leaves in the log, written at once: through tracing it would cost more than all that the
 //! daemon decides about the request.
 
-use bitrouter_gateway::ports::RequestRecord;
+use bitrouter_gateway::{ports::RequestRecord, registry::ProviderId};
 
 use super::format::{Form, human_text, json_text, push_number, timestamp};
 
@@ -30,7 +30,7 @@ pub(super) fn request_line(form: Form, record: &RequestRecord, out: &mut String)
     let mut members = Members { out, form };
     members.text("request_id", Some(record.request_id.as_str()));
     members.text("model", Some(&record.model));
-    members.text("provider", record.provider.as_ref().map(|provider| provider.as_str()));
+    members.text("provider", record.provider.as_ref().map(ProviderId::as_str));
     members.number("status", Some(u64::from(record.status)));
     members.flag("stream", record.stream);
     members.number("input_tokens", record.usage.input);
@@ -93,7 +93,7 @@ impl Members<'_> {
 mod tests {
     use std::time::Duration;
 
-    use bitrouter_gateway::{http::RequestId, protocol::usage::TokenUsage, registry::ProviderId};
+    use bitrouter_gateway::{http::RequestId, protocol::usage::TokenUsage};
 
     use super::*;
 
