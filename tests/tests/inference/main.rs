@@ -10,8 +10,10 @@ mod headers;
 mod limits;
 mod models;
 mod names;
+mod odd_inputs;
 mod pressure;
 mod refusals;
+
 mod sockets;
 mod timeouts;
 mod upstream_errors;
