@@ -10,10 +10,11 @@ usage: bitrouter-bench [--quick] [--check] [--json FILE] [--only PART]… [--bin
 
 Measures the built `bitrouter` beside a direct run, a bare TCP relay and a bare hyper proxy.
 
-  --quick        half a minute instead of two: fewer and shorter rounds
-  --check        exit 1 where a deadline is missed fivefold, a ratio twofold, or a bound on memory at all
+  --quick        a minute instead of three: fewer and shorter rounds
+  --check        exit 1 where a deadline is missed fivefold, a ratio twofold, one of instructions by a quarter, or a
+                 bound on memory at all
   --json FILE    write the results there too
-  --only PART    only this part (repeatable): paths, memory, cancel, control, process
+  --only PART    only this part (repeatable): paths, memory, cancel, control, process, instructions
   --binary FILE  measure this binary instead of the `bitrouter` beside this one
 ";
 
@@ -30,6 +31,8 @@ pub(crate) enum Part {
     Control,
     /// Whole processes: start, thin client.
     Process,
+    /// Counted instructions.
+    Instructions,
 }
 
 impl Part {
@@ -40,6 +43,7 @@ impl Part {
             "cancel" => Self::Cancel,
             "control" => Self::Control,
             "process" => Self::Process,
+            "instructions" => Self::Instructions,
             _ => return None,
         })
     }

@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Deadline,
     /// A ratio of two times of one run: fails at twice the bound.
     Ratio,
+    /// A ratio of counted instructions, in which only the threads' waking varies: fails a quarter above the bound.
+    Instructions,
     /// Memory does not depend on the machine: fails at the bound.
     Memory,
 }
@@ -32,6 +34,10 @@ impl Bound {
         Self { limit, kind: Kind::Ratio }
     }
 
+    pub(crate) const fn instructions(limit: f64) -> Self {
+        Self { limit, kind: Kind::Instructions }
+    }
+
     pub(crate) const fn memory(limit: f64) -> Self {
         Self { limit, kind: Kind::Memory }
     }
@@ -46,6 +52,7 @@ impl Bound {
         let slack = match self.kind {
             Kind::Deadline => 5.0,
             Kind::Ratio => 2.0,
+            Kind::Instructions => 1.25,
             Kind::Memory => 1.0,
         };
         value > self.limit * slack
@@ -75,6 +82,9 @@ pub(crate) enum Unit {
     /// A ratio.
     #[serde(rename = "x")]
     Times,
+    /// A number of things.
+    #[serde(rename = "")]
+    Count,
 }
 
 impl Unit {
@@ -87,6 +97,7 @@ impl Unit {
             Self::Millis => format!("{value:.2} ms"),
             Self::Megabytes => format!("{value:.1} MB"),
             Self::Times => format!("{value:.2}×"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 }
@@ -137,7 +148,13 @@ mod tests {
     #[test]
     fn each_kind_of_bound_has_its_slack() {
         let row = |bound, value| Row::new("x", Unit::Millis, value, Some(bound));
-        for (bound, slack) in [(Bound::deadline(10.0), 5.0), (Bound::ratio(10.0), 2.0), (Bound::memory(10.0), 1.0)] {
+        let bounds = [
+            (Bound::deadline(10.0), 5.0),
+            (Bound::ratio(10.0), 2.0),
+            (Bound::instructions(10.0), 1.25),
+            (Bound::memory(10.0), 1.0),
+        ];
+        for (bound, slack) in bounds {
             assert_eq!((row(bound, 10.0).verdict(), row(bound, 10.5).verdict()), ("ok", "over"));
             assert!(!row(bound, 10.0 * slack).fails() && row(bound, 10.0 * slack + 0.1).fails());
         }

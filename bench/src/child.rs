@@ -3,11 +3,11 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::error::BenchError;
+use crate::{error::BenchError, valgrind::Valgrind};
 
 /// A running role. Dropping it ends the process.
 #[derive(Debug)]
@@ -20,7 +20,19 @@ impl Role {
     /// Starts this binary again as `role` and waits until it listens.
     pub(crate) fn start(role: &str, to: Option<SocketAddr>) -> Result<Self, BenchError> {
         let mut command = Command::new(own_binary()?);
-        command.arg(role).args(to.map(|to| to.to_string())).env_clear();
+        command.arg(role).args(to.map(|to| to.to_string()));
+        Self::listening(command, role)
+    }
+
+    /// The same, with its instructions counted into `log`.
+    pub(crate) fn start_under(valgrind: &Valgrind, log: &Path, role: &str, to: SocketAddr) -> Result<Self, BenchError> {
+        let mut command = valgrind.command(&own_binary()?, log);
+        command.arg(role).arg(to.to_string());
+        Self::listening(command, role)
+    }
+
+    fn listening(mut command: Command, role: &str) -> Result<Self, BenchError> {
+        command.env_clear();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -41,6 +53,12 @@ impl Role {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Closes its input, which ends it, and waits for that.
+    pub(crate) fn end(mut self) -> Result<(), BenchError> {
+        drop(self.child.stdin.take());
+        self.child.wait().map(drop).map_err(BenchError::io("wait for the end of a role"))
     }
 
     pub(crate) fn pid(&self) -> u32 {

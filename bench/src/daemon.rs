@@ -14,10 +14,12 @@ use bitrouter_proto::{client, clock, env::Environment, files, paths::Places};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{error::BenchError, sse::KEY_PREFIX};
+use crate::{error::BenchError, sse::KEY_PREFIX, valgrind::Valgrind};
 
 /// How long a start or an end may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same for one that runs fifty times slower, on a machine that may be busy.
+const PATIENCE_UNDER_VALGRIND: Duration = Duration::from_secs(120);
 /// How long between two looks at something that is about to happen.
 const LOOK: Duration = Duration::from_micros(200);
 /// The variable that the env file of a run sets; it beats the one in the daemon's environment.
@@ -39,6 +41,25 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts `binary` with the provider `openai` at `provider`, and waits until both sockets answer.
     pub(crate) fn start(binary: &Path, provider: SocketAddr) -> Result<Self, BenchError> {
+        Self::start_as(Command::new(binary), binary, provider, PATIENCE)
+    }
+
+    /// The same, with its instructions counted into `log`.
+    pub(crate) fn start_under(
+        valgrind: &Valgrind,
+        log: &Path,
+        binary: &Path,
+        provider: SocketAddr,
+    ) -> Result<Self, BenchError> {
+        Self::start_as(valgrind.command(binary, log), binary, provider, PATIENCE_UNDER_VALGRIND)
+    }
+
+    fn start_as(
+        mut command: Command,
+        binary: &Path,
+        provider: SocketAddr,
+        patience: Duration,
+    ) -> Result<Self, BenchError> {
         let home = tempfile::tempdir().map_err(BenchError::io("make a temporary directory"))?;
         let below = |name: &str| home.path().join(name);
         let variables = vec![
@@ -56,7 +77,6 @@ impl Daemon {
         let config = files::private_dir(&places.config_dir)?;
         let text = format!("[providers.openai]\nbase_url = \"http://{provider}/v1\"\n");
         files::replace(&config, "config.toml", text.as_bytes(), &places.config_file())?;
-        let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().envs(variables.iter().cloned());
         command.env("OPENAI_API_KEY", format!("{KEY_PREFIX}0"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log(&below("log"))?);
@@ -72,12 +92,12 @@ impl Daemon {
             start: Duration::ZERO,
             _home: home,
         };
-        daemon.address = daemon.answers(started)?;
+        daemon.address = daemon.answers(started, patience)?;
         daemon.start = clock::mono().saturating_duration_since(started);
         Ok(daemon)
     }
 
-    fn answers(&mut self, started: Instant) -> Result<SocketAddr, BenchError> {
+    fn answers(&mut self, started: Instant, patience: Duration) -> Result<SocketAddr, BenchError> {
         let pid = self.pid();
         loop {
             if let Some(json) = client::read_daemon_json(&self.places).filter(|json| json.pid == pid) {
@@ -89,7 +109,7 @@ impl Daemon {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(BenchError::Unexpected(format!("the daemon ended at its start ({status})")));
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > patience {
                 return Err(BenchError::Late("the start of the daemon"));
             }
             std::thread::park_timeout(LOOK);
@@ -127,6 +147,19 @@ impl Daemon {
     pub(crate) fn write_key(&self, end: &str) -> Result<(), BenchError> {
         let text = format!("{KEY_VARIABLE}={KEY_PREFIX}{end}\n");
         Ok(files::replace(&self.config, "env", text.as_bytes(), &self.places.env_file())?)
+    }
+
+    /// Ends it as a service manager does, and waits for that.
+    pub(crate) fn end(mut self) -> Result<(), BenchError> {
+        self.signal(Signal::TERM);
+        let until = clock::mono() + PATIENCE_UNDER_VALGRIND;
+        while clock::mono() < until {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return Ok(());
+            }
+            std::thread::park_timeout(LOOK);
+        }
+        Err(BenchError::Late("the end of the daemon"))
     }
 
     /// Sends a signal.

@@ -79,6 +79,26 @@ impl Callers {
     }
 }
 
+impl Callers {
+    /// Lets each of them call `count` times.
+    pub(crate) async fn times(self, count: usize) -> Result<(), BenchError> {
+        let mut running = JoinSet::new();
+        for mut caller in self.callers {
+            running.spawn(async move {
+                let template = caller.request(self.script);
+                for _ in 0..count {
+                    caller.exchange(template.clone()).await?;
+                }
+                Ok::<_, BenchError>(())
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.map_err(|error| BenchError::Unexpected(error.to_string()))??;
+        }
+        Ok(())
+    }
+}
+
 type Times = (Vec<f64>, Vec<f64>);
 
 async fn call(mut caller: Caller, script: Script, until: Instant) -> Result<Times, BenchError> {

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod control;
+mod instructions;
 mod memory;
 mod paths;
 mod process;
@@ -62,6 +63,9 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     }
     if options.wants(Part::Control) {
         rows.extend(runtime.block_on(control::rows(&stage, options))?);
+    }
+    if options.wants(Part::Instructions) {
+        rows.extend(runtime.block_on(instructions::rows(&stage, options))?);
     }
     if options.wants(Part::Process) {
         rows.extend(process::rows(&stage, options)?);

@@ -22,6 +22,8 @@ pub(crate) const PROVIDER: &str = "__provider";
 pub(crate) const RELAY: &str = "__relay";
 /// hyper on both sides, and nothing else.
 pub(crate) const PROXY: &str = "__proxy";
+/// The same, but it takes the whole request, looks at its model, and sends it on then.
+pub(crate) const READING_PROXY: &str = "__reading-proxy";
 /// Only load, for a profiler: `__load ADDRESS SCRIPT CONNECTIONS SECONDS`.
 const LOAD: &str = "__load";
 
@@ -38,6 +40,10 @@ pub(crate) fn run(words: &[String]) -> Result<(), BenchError> {
         [PROXY, to] => {
             let to: SocketAddr = to.parse().map_err(|_| wrong())?;
             serve(move |listener, tasks| proxy::run(listener, to, tasks))
+        }
+        [READING_PROXY, to] => {
+            let to: SocketAddr = to.parse().map_err(|_| wrong())?;
+            serve(move |listener, tasks| proxy::run_reading(listener, to, tasks))
         }
         [LOAD, to, script, connections, seconds] => {
             let to: SocketAddr = to.parse().map_err(|_| wrong())?;

@@ -4,7 +4,8 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bitrouter_proto::tasks::Tasks;
@@ -14,9 +15,16 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    time::{Sleep, sleep},
+};
 
-use crate::sse::{self, EVENTS, FLOOD, KEY_PREFIX, Script};
+use crate::sse::{self, EVENTS, FLOOD, KEY_PREFIX, PACED, Script};
+
+/// Between two events of [`Script::Stream`]: longer than a process under valgrind needs for one.
+const PAUSE: Duration = Duration::from_millis(12);
 
 /// What the benchmark asks for in between.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +77,7 @@ async fn answer(provider: Arc<Provider>, request: Request<Incoming>) -> Result<R
         Script::Plain => Scripted::Whole(provider.completion.clone()),
         Script::Key => Scripted::Whole(key(&head.headers)),
         Script::Events => Scripted::Events { event: provider.event.clone(), left: EVENTS, is_next_due: true },
+        Script::Stream => Scripted::Paced { event: provider.event.clone(), left: PACED, pause: Box::pin(sleep(PAUSE)) },
         Script::Hold => Scripted::Hold { event: Some(provider.event.clone()), _visit: Visit::of(&provider) },
         Script::Silent => {
             let _visit = Visit::of(&provider);
@@ -127,6 +136,7 @@ impl Drop for Visit {
 enum Scripted {
     Whole(Bytes),
     Events { event: Bytes, left: usize, is_next_due: bool },
+    Paced { event: Bytes, left: usize, pause: Pin<Box<Sleep>> },
     Hold { event: Option<Bytes>, _visit: Visit },
     Flood { left: u64, provider: Arc<Provider> },
 }
@@ -157,6 +167,17 @@ impl Body for Scripted {
                         event.clone()
                     }
                 }
+            }
+            Self::Paced { event, left, pause } => {
+                ready!(pause.as_mut().poll(cx));
+                pause.set(sleep(PAUSE));
+                let data = match *left {
+                    0 => Bytes::new(),
+                    1 => sse::done(),
+                    _ => event.clone(),
+                };
+                *left = left.saturating_sub(1);
+                data
             }
             Self::Hold { event, .. } => match event.take() {
                 Some(event) => event,
