@@ -9,8 +9,10 @@ pub(crate) enum Script {
     Plain,
     /// [`EVENTS`] events, one write each.
     Events,
-    /// [`PACED`] events, each long after the one before, so that whoever is slow gets each alone too.
-    Stream,
+    /// [`FIFTY`] events, one write each.
+    Fifty,
+    /// The same, each long after the one before, so that whoever is slow gets each alone too.
+    Paced,
     /// One event, then nothing.
     Hold,
     /// No answer at all.
@@ -24,8 +26,8 @@ pub(crate) enum Script {
 /// Events of [`Script::Events`].
 pub(crate) const EVENTS: usize = 32;
 
-/// Events of [`Script::Stream`].
-pub(crate) const PACED: usize = 50;
+/// Events of [`Script::Fifty`] and [`Script::Paced`].
+pub(crate) const FIFTY: usize = 50;
 
 /// Bytes of [`Script::Flood`].
 pub(crate) const FLOOD: u64 = 256 << 20;
@@ -33,8 +35,16 @@ pub(crate) const FLOOD: u64 = 256 << 20;
 /// What the keys of a run begin with; the provider answers the rest.
 pub(crate) const KEY_PREFIX: &str = "sk-bench-";
 
-const ALL: [Script; 7] =
-    [Script::Plain, Script::Events, Script::Stream, Script::Hold, Script::Silent, Script::Flood, Script::Key];
+const ALL: [Script; 8] = [
+    Script::Plain,
+    Script::Events,
+    Script::Fifty,
+    Script::Paced,
+    Script::Hold,
+    Script::Silent,
+    Script::Flood,
+    Script::Key,
+];
 
 impl Script {
     /// The model, without the provider.
@@ -42,7 +52,8 @@ impl Script {
         match self {
             Self::Plain => "bench-plain",
             Self::Events => "bench-events",
-            Self::Stream => "bench-stream",
+            Self::Fifty => "bench-fifty",
+            Self::Paced => "bench-paced",
             Self::Hold => "bench-hold",
             Self::Silent => "bench-silent",
             Self::Flood => "bench-flood",

@@ -42,10 +42,13 @@ pub(crate) fn count(log: &Path) -> Result<u64, BenchError> {
     parse(&text).ok_or_else(|| BenchError::Unexpected(format!("valgrind counted nothing; it said:\n{text}")))
 }
 
-/// `==4711== I refs:        1,234,567`
+/// `==4711== I refs:        1,234,567`; older ones write `I   refs:`.
 fn parse(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.split_once("I refs:"))?.1;
-    line.trim().replace(',', "").parse().ok()
+    let count = text.lines().find_map(|line| {
+        let (what, count) = line.split_once("refs:")?;
+        (what.split_whitespace().last() == Some("I")).then_some(count)
+    })?;
+    count.trim().replace(',', "").parse().ok()
 }
 
 #[cfg(test)]
@@ -55,6 +58,7 @@ mod tests {
     #[test]
     fn the_count_is_read() {
         assert_eq!(parse("==1== Cachegrind\n==1== \n==1== I refs:        1,234,567\n"), Some(1_234_567));
+        assert_eq!(parse("==1== D refs: 9\n==1== I   refs:      9,623\n"), Some(9_623));
         assert_eq!(parse("==1== Cachegrind\n"), None);
     }
 }

@@ -1,8 +1,10 @@
 //! Instructions in user space for a request and for a stream, of the daemon with everything on and of a proxy that does
 //! the least which the daemon must do too: take the whole body, look at `model`, send it on.
 //!
-//! Each is started three times and asked for nothing more, for requests, for streams; what its start, its connections
-//! and its end cost is the same each time, and goes away in the difference.
+//! Each is started several times and asked for nothing more, for requests, for streams; what its start, its connections
+//! and its end cost is the same each time, and goes away in the difference. Under valgrind a process is slower than its
+//! provider and finds several events of a stream in one read, as the daemon does under load; of those that come long
+//! after each other it finds each alone.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -22,31 +24,22 @@ use crate::{
 
 /// Kept connections.
 const CONNECTIONS: usize = 4;
-/// Requests of each kind on each connection before anything counts.
-const WARM: usize = 12;
+
+/// What is asked for: its script, and how often on each connection before anything counts.
+const KINDS: [(Script, usize); 3] = [(Script::Plain, 12), (Script::Fifty, 2), (Script::Paced, 1)];
 
 /// How often a daemon is started that was too slow for itself.
 const STARTS: u32 = 10;
 
-/// What a run asks for on each connection, warm-up aside.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    requests: usize,
-    streams: usize,
-}
-
-/// Instructions for one request and for one stream.
-struct Cost {
-    request: f64,
-    stream: f64,
-}
+/// How often each of [`KINDS`] is asked for on each connection, warm-up aside.
+type Load = [usize; KINDS.len()];
 
 pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError> {
     let valgrind = Valgrind::find()?;
     let home = tempfile::tempdir().map_err(BenchError::io("make a temporary directory"))?;
     let log = home.path().join("count");
     let provider = stage.provider.address();
-    let load = Load { requests: options.pick(250, 100), streams: options.pick(10, 4) };
+    let load = options.pick([250, 20, 6], [100, 10, 3]);
 
     let proxy = cost(load, async |load| {
         let role = Role::start_under(&valgrind, &log, role::READING_PROXY, provider)?;
@@ -57,19 +50,18 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
     let proxy = proxy.await?;
     let daemon = cost(load, async |load| of_daemon(&valgrind, &log, &stage.binary, provider, load).await).await?;
 
-    let row = |name: &str, value, unit, bound| Row::new(name, unit, value, bound);
-    Ok(vec![
-        row("instructions per request, bare proxy that reads it", proxy.request, Unit::Count, None),
-        row("instructions per request", daemon.request, Unit::Count, None),
-        row("instructions per request, to the bare proxy", daemon.request / proxy.request, Unit::Times, REQUEST),
-        row("instructions per stream of 50 events, bare proxy", proxy.stream, Unit::Count, None),
-        row("instructions per stream of 50 events", daemon.stream, Unit::Count, None),
-        row("instructions per stream, to the bare proxy", daemon.stream / proxy.stream, Unit::Times, STREAM),
-    ])
+    let bounds = [Some(Bound::instructions(1.6)), Some(Bound::instructions(1.0)), None];
+    let names = ["request", "stream of 50 events", "stream, events apart"];
+    let mut rows = Vec::new();
+    for (kind, name) in names.into_iter().enumerate() {
+        let row =
+            |what: &str, unit, value, bound| Row::new(format!("instructions per {name}{what}"), unit, value, bound);
+        rows.push(row(", bare proxy", Unit::Count, proxy[kind], None));
+        rows.push(row("", Unit::Count, daemon[kind], None));
+        rows.push(row(", to the bare proxy", Unit::Times, daemon[kind] / proxy[kind], bounds[kind]));
+    }
+    Ok(rows)
 }
-
-const REQUEST: Option<Bound> = Some(Bound::instructions(1.6));
-const STREAM: Option<Bound> = Some(Bound::instructions(1.0));
 
 async fn of_daemon(
     valgrind: &Valgrind,
@@ -97,18 +89,24 @@ fn start(valgrind: &Valgrind, log: &Path, binary: &Path, provider: SocketAddr) -
 }
 
 /// The difference that each kind of load makes, divided by its number.
-async fn cost(load: Load, mut count: impl AsyncFnMut(Load) -> Result<u64, BenchError>) -> Result<Cost, BenchError> {
+async fn cost(
+    load: Load,
+    mut count: impl AsyncFnMut(Load) -> Result<u64, BenchError>,
+) -> Result<[f64; KINDS.len()], BenchError> {
     let base = count(Load::default()).await?;
-    let requests = count(Load { streams: 0, ..load }).await?;
-    let streams = count(Load { requests: 0, ..load }).await?;
-    let each = |all: u64, times: usize| number(all.saturating_sub(base)) / number((times * CONNECTIONS) as u64);
-    Ok(Cost { request: each(requests, load.requests), stream: each(streams, load.streams) })
+    let mut costs = [0.0; KINDS.len()];
+    for kind in 0..KINDS.len() {
+        let mut alone = Load::default();
+        alone[kind] = load[kind];
+        let more = count(alone).await?.saturating_sub(base);
+        costs[kind] = number(more) / number((load[kind] * CONNECTIONS) as u64);
+    }
+    Ok(costs)
 }
 
 async fn ask(to: SocketAddr, load: Load) -> Result<(), BenchError> {
-    for (script, times) in [(Script::Plain, load.requests), (Script::Stream, load.streams)] {
-        let callers = Callers::connect(to, script, CONNECTIONS).await?;
-        callers.times(if script == Script::Plain { WARM } else { 1 } + times).await?;
+    for ((script, warm), times) in KINDS.into_iter().zip(load) {
+        Callers::connect(to, script, CONNECTIONS).await?.times(warm + times).await?;
     }
     Ok(())
 }

@@ -21,9 +21,9 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::sse::{self, EVENTS, FLOOD, KEY_PREFIX, PACED, Script};
+use crate::sse::{self, EVENTS, FIFTY, FLOOD, KEY_PREFIX, Script};
 
-/// Between two events of [`Script::Stream`]: longer than a process under valgrind needs for one.
+/// Between two events of [`Script::Paced`]: longer than a process under valgrind needs for one.
 const PAUSE: Duration = Duration::from_millis(12);
 
 /// What the benchmark asks for in between.
@@ -77,7 +77,8 @@ async fn answer(provider: Arc<Provider>, request: Request<Incoming>) -> Result<R
         Script::Plain => Scripted::Whole(provider.completion.clone()),
         Script::Key => Scripted::Whole(key(&head.headers)),
         Script::Events => Scripted::Events { event: provider.event.clone(), left: EVENTS, is_next_due: true },
-        Script::Stream => Scripted::Paced { event: provider.event.clone(), left: PACED, pause: Box::pin(sleep(PAUSE)) },
+        Script::Fifty => Scripted::Events { event: provider.event.clone(), left: FIFTY, is_next_due: true },
+        Script::Paced => Scripted::Paced { event: provider.event.clone(), left: FIFTY, pause: Box::pin(sleep(PAUSE)) },
         Script::Hold => Scripted::Hold { event: Some(provider.event.clone()), _visit: Visit::of(&provider) },
         Script::Silent => {
             let _visit = Visit::of(&provider);

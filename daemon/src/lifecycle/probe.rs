@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use bitrouter_proto::client::{Client, Located};
+use bitrouter_proto::client::{Client, ClientError, Located};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -10,12 +10,21 @@ use tokio::{
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The pause before the control socket is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// True where the control socket answers `Status` and the listener answers `/health`.
 pub(super) async fn both_answer(socket: &Path, http: SocketAddr) -> Result<(), String> {
     let control = async {
         let located = Located { path: socket.to_owned(), owner: rustix::process::geteuid().as_raw() };
-        Client::open(&located, bitrouter_proto::PROTOCOL).await.map(|_| ()).map_err(|e| format!("control socket: {e}"))
+        loop {
+            match Client::open(&located, bitrouter_proto::PROTOCOL).await {
+                Ok(_) => return Ok(()),
+                // A client gives up well before our own limit; on a machine that is that busy it is asked again.
+                Err(ClientError::Unresponsive { .. }) => tokio::time::sleep(AGAIN).await,
+                Err(error) => return Err(format!("control socket: {error}")),
+            }
+        }
     };
     let both = async { tokio::try_join!(control, listener_answers(http)).map(|_| ()) };
     tokio::time::timeout(LIMIT, both).await.unwrap_or_else(|_| Err(late()))
