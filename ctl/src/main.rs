@@ -1,12 +1,15 @@
 //! `bitrouter`: one binary, the daemon and its thin client. This file captures the world and maps the end to a code.
 //!
-//! [`cli`] is the command line, one file per verb; [`launch`] finds, starts and waits for a daemon; [`render`] is the
-//! only place that prints; [`exit`] sorts failures. Only [`cli::serve`] knows the daemon; every other verb is a call
-//! of the control API.
+//! [`cli`] is the command line, one file per verb; [`launch`] finds, starts, waits for and ends a daemon; [`render`] is
+//! the only place that prints; [`exit`] sorts failures. [`context`] and [`flags`] are what verbs are given. Only
+//! [`local_daemon`] knows the daemon's own code; every other verb is a call of the control API.
 
 mod cli;
+mod context;
 mod exit;
+mod flags;
 mod launch;
+mod local_daemon;
 mod render;
 
 use std::process::ExitCode;

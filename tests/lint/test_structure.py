@@ -90,7 +90,7 @@ class OnlyIn(Sample):
     def test_a_command_that_names_the_daemon(self):
         self.fails(structure.only_in(self.tree({"ctl/src/cli/stop.rs": "use bitrouter_daemon::x;\n"})), "ctl/src/cli/stop.rs:1")
         Path(self.folder.name, "ctl/src/cli/stop.rs").unlink()
-        self.passes(structure.only_in(self.tree({"ctl/src/cli/serve.rs": "use bitrouter_daemon::x;\n"})))
+        self.passes(structure.only_in(self.tree({"ctl/src/local_daemon.rs": "use bitrouter_daemon::x;\n"})))
 
     def test_a_command_that_names_it_in_prose(self):
         self.passes(structure.only_in(self.tree({"ctl/src/cli/stop.rs": "// bitrouter_daemon does this\n"})))

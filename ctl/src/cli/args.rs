@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::flags::ServeFlags;
+
 /// The local agent for language-model access.
 ///
 /// Without a verb: as `serve`, or, where a daemon already runs, its `status`.
@@ -65,30 +67,6 @@ pub(super) enum Verb {
         /// The shell to print them for
         shell: clap_complete::Shell,
     },
-}
-
-/// The flags of `serve`, `start` and `restart`.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct ServeFlags {
-    /// Add the built-in provider `demo`: everything can be tried without a key and without a network
-    #[arg(long)]
-    pub(super) demo: bool,
-
-    /// Listen here instead of where `[server] listen` says (loopback only; port 0 takes a free one)
-    #[arg(long, value_name = "ADDR")]
-    pub(super) listen: Option<String>,
-
-    /// Read this configuration file
-    #[arg(long, value_name = "PATH")]
-    pub(super) config: Option<PathBuf>,
-
-    /// Read this env file too (repeatable; a later one wins)
-    #[arg(long = "env-file", value_name = "PATH")]
-    pub(super) env_files: Vec<PathBuf>,
-
-    /// How log lines look
-    #[arg(long, value_name = "FORMAT", value_parser = ["auto", "human", "json"])]
-    pub(super) log_format: Option<String>,
 }
 
 #[derive(Args, Debug)]

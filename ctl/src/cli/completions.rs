@@ -2,8 +2,10 @@
 
 use bitrouter_proto::codes::exit;
 
-use super::Context;
-use crate::exit::{Failure, Status};
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
 
 pub(super) fn run(context: &Context, shell: clap_complete::Shell) -> Result<Status, Failure> {
     let mut script = Vec::new();

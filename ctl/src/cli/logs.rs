@@ -5,8 +5,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::{Context, args::LogsArgs};
-use crate::exit::{Failure, Status};
+use super::args::LogsArgs;
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
 
 pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure> {
     if args.follow {

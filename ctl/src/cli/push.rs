@@ -3,8 +3,10 @@
 use bitrouter_proto::codes::exit;
 use secrecy::SecretString;
 
-use super::Context;
-use crate::exit::{Failure, Status};
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
 
 pub(super) fn run(context: &Context, names: &[String]) -> Result<Status, Failure> {
     let pushed = context.block_on(async {

@@ -7,8 +7,10 @@ use bitrouter_proto::{
 };
 use serde_json::json;
 
-use super::Context;
-use crate::exit::{Failure, Status};
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
 
 pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failure> {
     let outcome = context.block_on(async {

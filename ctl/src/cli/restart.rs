@@ -6,13 +6,14 @@ use bitrouter_proto::client::ClientError;
 use clap::Parser as _;
 
 use super::{
-    Context,
-    args::{Cli, ServeFlags, Verb},
-    serve, start,
+    args::{Cli, Verb},
+    start,
 };
 use crate::{
+    context::Context,
     exit::{Failure, Status},
-    launch,
+    flags::ServeFlags,
+    launch, local_daemon,
 };
 
 pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFlags) -> Result<Status, Failure> {
@@ -31,7 +32,7 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
         // What the new one could not do is found out while the old one still serves.
         launch::can_restart(context, status.socket.as_deref())?;
         let flags = merged(&status.serve_args, flags);
-        serve::check(context, &flags)?;
+        local_daemon::check(context, &flags)?;
         let ending = launch::order_stop(&client, timeout).await?;
         Ok(Some((status, ending, flags)))
     })?;

@@ -1,30 +1,16 @@
-//! `serve`, and the one door from the client to the daemon.
+//! `serve`, and `bitrouter` without a verb.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::io::{IsTerminal as _, Write as _};
 
-use bitrouter_daemon::{Detached, ServeError, ServeOptions, Started, config::LogFormat};
-use bitrouter_proto::{codes::exit, paths::Places};
+use bitrouter_proto::codes::exit;
 
-use super::{Context, args::ServeFlags, status};
+use super::status;
 use crate::{
+    context::Context,
     exit::{Failure, Status},
-    launch,
+    flags::ServeFlags,
+    launch, local_daemon,
 };
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        let code = match (error.running, error.exit) {
-            (Some(_), _) => "already_running",
-            (None, exit::CALLER) => "cannot_start",
-            (None, _) => "daemon_failed",
-        };
-        Self { code: code.to_owned(), message: error.message, hint: error.hint, exit: error.exit }
-    }
-}
 
 /// `bitrouter` without a verb.
 pub(super) fn bare(context: &Context) -> Result<Status, Failure> {
@@ -44,81 +30,12 @@ pub(super) fn foreground(context: &Context, flags: &ServeFlags) -> Result<Status
     if let Some(named) = &context.socket {
         return Err(launch::cannot_choose("serve", named));
     }
-    let options = options(context, flags, false)?;
     let greet = std::io::stdout().is_terminal() && !context.printer.json;
-    bitrouter_daemon::serve(&options, |banner| {
+    local_daemon::foreground(context, flags, |banner| {
         if greet {
             // A terminal that went away is no reason not to serve.
             let _ = std::io::stdout().write_all(banner.as_bytes());
         }
     })?;
     Ok(Status(exit::OK))
-}
-
-/// Detaches a daemon; answers in the process that asked. In the daemon itself this never returns to the verb: it
-/// answers the daemon's own end.
-pub(crate) fn detached(context: &Context, flags: &ServeFlags, patience: Duration) -> Result<Outcome, Failure> {
-    let options = options(context, flags, true)?;
-    Ok(match bitrouter_daemon::detach(&options, patience) {
-        Detached::Child(Ok(())) => Outcome::WasTheDaemon(Status(exit::OK)),
-        Detached::Child(Err(error)) => Outcome::WasTheDaemon(Status(error.exit)),
-        Detached::Parent(Started::Ready { .. }) => Outcome::Ready,
-        Detached::Parent(Started::Silent) => Outcome::Silent,
-        Detached::Parent(Started::Failed(error)) if error.running.is_some() => Outcome::LostTheRace,
-        Detached::Parent(Started::Failed(error)) => return Err(error.into()),
-    })
-}
-
-/// Reads what a daemon with these flags would read, and says what is wrong with it.
-pub(super) fn check(context: &Context, flags: &ServeFlags) -> Result<(), Failure> {
-    Ok(bitrouter_daemon::check(&options(context, flags, true)?)?)
-}
-
-/// How detaching ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The new daemon answers.
-    Ready,
-    /// Another daemon was faster.
-    LostTheRace,
-    /// Nothing was heard in time.
-    Silent,
-    /// This process was the daemon, and it ended.
-    WasTheDaemon(Status),
-}
-
-/// The process that says it holds the single-instance lock.
-pub(crate) fn lock_holder(places: &Places) -> Option<u32> {
-    bitrouter_daemon::lock_holder(places)
-}
-
-/// The variables of the shipped registry, for when no daemon can be asked.
-pub(super) fn shipped_variable_names() -> Vec<String> {
-    bitrouter_daemon::shipped_variable_names()
-}
-
-fn options(context: &Context, flags: &ServeFlags, detached: bool) -> Result<ServeOptions, Failure> {
-    let here = std::env::current_dir();
-    let absolute = |path: &Path| -> Result<PathBuf, Failure> {
-        if path.is_absolute() {
-            return Ok(path.to_owned());
-        }
-        match &here {
-            Ok(here) => Ok(here.join(path)),
-            Err(error) => Err(Failure::caller(
-                "no_directory",
-                format!("`{}` is relative, and the current directory cannot be told: {error}", path.display()),
-            )),
-        }
-    };
-    Ok(ServeOptions {
-        demo: flags.demo,
-        listen: flags.listen.clone(),
-        config: flags.config.as_deref().map(absolute).transpose()?,
-        env_files: flags.env_files.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
-        log_format: flags.log_format.as_deref().and_then(LogFormat::parse),
-        environment: context.environment.clone(),
-        parent: rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok()),
-        detached,
-    })
 }

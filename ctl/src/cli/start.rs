@@ -1,11 +1,13 @@
 //! `start`: one daemon, however many ask at once.
 
-use super::{Context, args::ServeFlags};
+use bitrouter_proto::codes::exit;
+
 use crate::{
+    context::Context,
     exit::{Failure, Status},
+    flags::ServeFlags,
     launch,
 };
-use bitrouter_proto::codes::exit;
 
 pub(super) fn run(context: &Context, flags: &ServeFlags, verb: &str) -> Result<Status, Failure> {
     match launch::ensure_running(context, flags, verb)? {

@@ -6,8 +6,8 @@ use bitrouter_proto::{
     status::{State, Status as DaemonStatus},
 };
 
-use super::Context;
 use crate::{
+    context::Context,
     exit::{Failure, Status},
     render::status_text,
 };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bitrouter_proto::{client::ClientError, codes::exit};
 use serde_json::json;
 
-use super::Context;
 use crate::{
+    context::Context,
     exit::{Failure, Status},
     launch,
 };

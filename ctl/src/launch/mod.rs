@@ -21,8 +21,10 @@ use rustix::{
 };
 
 use crate::{
-    cli::{Context, serve::Outcome},
+    context::Context,
     exit::{self as failure, Failure},
+    flags::ServeFlags,
+    local_daemon::{self, Outcome},
 };
 pub(crate) use place::{can_restart, cannot_choose};
 use step::{Seen, Step};
@@ -48,11 +50,7 @@ pub(crate) enum Launched {
 }
 
 /// Makes sure that a daemon runs and answers on both sockets; `verb` is what was typed.
-pub(crate) fn ensure_running(
-    context: &Context,
-    flags: &crate::cli::ServeFlags,
-    verb: &str,
-) -> Result<Launched, Failure> {
+pub(crate) fn ensure_running(context: &Context, flags: &ServeFlags, verb: &str) -> Result<Launched, Failure> {
     let deadline = clock::after(PATIENCE);
     let mut fresh = false;
     loop {
@@ -82,7 +80,7 @@ pub(crate) fn ensure_running(
             Step::Wait => pause(Duration::from_millis(20)),
             Step::Launch => {
                 place::can_start(context, verb)?;
-                match crate::cli::serve::detached(context, flags, left(deadline))? {
+                match local_daemon::detached(context, flags, left(deadline))? {
                     Outcome::WasTheDaemon(status) => return Ok(Launched::WasTheDaemon(status)),
                     Outcome::Ready => fresh = true,
                     Outcome::LostTheRace => pause(Duration::from_millis(20)),
@@ -179,7 +177,7 @@ fn is_young(context: &Context) -> bool {
     if context.named_socket().is_some() || !client::lock_is_held(&places) {
         return false;
     }
-    let Some(pid) = crate::cli::serve::lock_holder(&places) else { return true };
+    let Some(pid) = local_daemon::lock_holder(&places) else { return true };
     let born = std::fs::metadata(format!("/proc/{pid}")).and_then(|meta| meta.modified());
     born.is_ok_and(|born| clock::wall().duration_since(born).unwrap_or_default() < YOUNG)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bitrouter_proto::{client, paths::Places, shell};
 
-use crate::{cli::Context, exit::Failure};
+use crate::{context::Context, exit::Failure, local_daemon};
 
 /// Refuses to start a daemon while another socket is named than the one it would bind: whoever named it would never
 /// reach it.
@@ -20,7 +20,7 @@ pub(super) fn can_start(context: &Context, verb: &str) -> Result<(), Failure> {
         Some(running)
             if Path::new(&running.socket) != named
                 && client::lock_is_held(&places)
-                && crate::cli::serve::lock_holder(&places) == Some(running.pid) =>
+                && local_daemon::lock_holder(&places) == Some(running.pid) =>
         {
             let message = format!("a daemon already runs (pid {}), at `{}`", running.pid, running.socket);
             let hint = format!("bitrouter {verb} --socket {}", shell::quoted(&running.socket));

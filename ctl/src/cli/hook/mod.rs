@@ -5,15 +5,19 @@
 
 use bitrouter_proto::codes::exit;
 
-use super::{Context, args::HookShell, serve};
-use crate::exit::{Failure, Status};
+use super::args::HookShell;
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+    local_daemon,
+};
 
 pub(super) fn run(context: &Context, shell: HookShell) -> Result<Status, Failure> {
     let asked = context.block_on(async {
         let Ok(client) = context.connect().await else { return Ok(None) };
         Ok(client.variable_names().await.ok())
     })?;
-    let names = asked.unwrap_or_else(serve::shipped_variable_names);
+    let names = asked.unwrap_or_else(local_daemon::shipped_variable_names);
     let program = std::env::current_exe()?;
     context.printer.raw(&script(shell, &names, &program.display().to_string()))?;
     Ok(Status(exit::OK))

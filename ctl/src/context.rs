@@ -1,0 +1,36 @@
+//! What every verb is given: the captured environment, which socket was named, where to print.
+
+use std::path::PathBuf;
+
+use bitrouter_proto::{
+    client::{self, Client, ClientError},
+    env::Environment,
+};
+
+use crate::{exit::Failure, render::Printer};
+
+/// What every verb is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) environment: Environment,
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) printer: Printer,
+}
+
+impl Context {
+    /// Connects to the running daemon and asks for its status.
+    pub(crate) async fn connect(&self) -> Result<Client, ClientError> {
+        Client::connect(&self.environment, self.socket.as_deref()).await
+    }
+
+    /// The one socket to talk to, where `--socket` or `BITROUTER_SOCKET` names it.
+    pub(crate) fn named_socket(&self) -> Option<PathBuf> {
+        client::named(&self.environment, self.socket.as_deref())
+    }
+
+    /// Runs one asynchronous verb. The runtime has no threads, so that `start` may fork afterwards.
+    #[expect(clippy::unused_self, reason = "verbs reach the runtime through their context")]
+    pub(crate) fn block_on<T>(&self, verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?.block_on(verb)
+    }
+}
