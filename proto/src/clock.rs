@@ -32,6 +32,12 @@ pub fn now_rfc3339() -> String {
     rfc3339(wall())
 }
 
+/// How long ago a time as [`rfc3339`] writes it was, at `now`; nothing where it lies ahead, `None` where it is none.
+pub fn age(text: &str, now: SystemTime) -> Option<Duration> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(now.duration_since(at.into()).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +51,8 @@ mod tests {
     fn times_are_utc_rfc3339() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
         assert_eq!(rfc3339(at), "1970-01-01T00:00:01.500Z");
+        assert_eq!(age("1970-01-01T00:00:01.500Z", at + Duration::from_secs(3)), Some(Duration::from_secs(3)));
+        assert_eq!(age("1970-01-01T00:00:09.000Z", at), Some(Duration::ZERO));
+        assert_eq!(age("yesterday", at), None);
     }
 }

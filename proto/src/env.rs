@@ -55,13 +55,19 @@ registry! {
     PATH, Daemon, "Only to tell whether `bitrouter` can be typed as it is.";
     SSL_CERT_DIR, Daemon, "Directory of trusted certificates, instead of the system's.";
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's.";
-    TERM, Client, "`dumb`: no colour.";
+    TERM, Client, "`dumb`, or not set: no colour.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";
     XDG_CONFIG_HOME, Both, "Where `bitrouter/config.toml`, `bitrouter/env` and `bitrouter/registry/` live; default `~/.config`.";
     XDG_DATA_HOME, Both, "Where `bitrouter/` keeps data; default `~/.local/share`.";
     XDG_RUNTIME_DIR, Both, "Where `bitrouter/control.sock` lives; without it below the state directory.";
     XDG_STATE_HOME, Both, "Where `bitrouter/` keeps the lock, `daemon.json` and the log; default `~/.local/state`.";
+}
+
+/// True where `name` can be a variable's name in every shell: `[A-Za-z_][A-Za-z0-9_]*`, at most 256 bytes.
+pub fn is_variable_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.len() <= 256 && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.bytes().all(plain)
 }
 
 /// A captured environment. Values can be secrets: it has no `Debug` that prints them.
@@ -129,6 +135,17 @@ mod tests {
         let env = Environment::from_iter([("A", ""), ("B", "x")]);
         assert_eq!((env.text("A"), env.text("B"), env.path("A")), (None, Some("x"), None));
         assert_eq!(env.names().collect::<Vec<_>>(), ["B"]);
+    }
+
+    #[test]
+    fn a_variable_name_needs_no_quotes_in_any_shell() {
+        for good in ["A", "_", "a1_B", "OPENAI_API_KEY"] {
+            assert!(is_variable_name(good), "{good}");
+        }
+        let long = "A".repeat(257);
+        for bad in ["", "1A", "A B", "A;id", "$(id)", "A\n", "É", "A-B", "A=B", long.as_str()] {
+            assert!(!is_variable_name(bad), "{bad:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! * [`codes`] closes the sets that others build on: exit codes, control-API reasons, inference error codes.
 //! * [`env`] is the one registry of environment variables, [`paths`] the one place that knows where things live:
 //!   both are pure functions of a captured [`env::Environment`].
+//! * [`shell`] and [`terminal`] know what those two do with a word.
 //! * [`clock`], [`files`] and [`tasks`] are the only doors to the clocks, to files with modes, and to spawning.
 //! * `client` (feature) finds a daemon's socket, checks whose it is, and speaks to it.
 //!
@@ -24,6 +25,7 @@ pub mod shell;
 pub mod status;
 #[cfg(feature = "tasks")]
 pub mod tasks;
+pub mod terminal;
 pub mod wire;
 
 #[cfg(feature = "client")]

@@ -51,8 +51,14 @@ pub struct ProviderStatus {
     pub key_source: Option<String>,
     /// The variable that supplies the key.
     pub variable: Option<String>,
+    /// The last characters of the key. Empty until the everyday verbs show it.
+    #[serde(default)]
+    pub key_suffix: Option<String>,
     /// Which source supplies the key, and why another does not. Never a key.
     pub detail: String,
+    /// The same in a few words; where inactive, why. Not part of the JSON; empty from an older daemon.
+    #[serde(skip)]
+    pub source: String,
 }
 
 /// The account session. There is none until sign-in exists.
@@ -67,6 +73,9 @@ pub struct SessionStatus {
     /// RFC 3339, UTC.
     pub expires_at: Option<String>,
 }
+
+/// [`ProviderStatus::source`] of a provider that lacks nothing but its key.
+pub const NO_KEY: &str = "no key";
 
 impl Default for SessionStatus {
     fn default() -> Self {

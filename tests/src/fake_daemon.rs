@@ -1,5 +1,5 @@
-//! A daemon of another age: it listens where the real one would and announces another protocol. What it was asked is
-//! remembered.
+//! A daemon of another age, or one with ill intent: it listens where the real one would, announces another protocol, or
+//! answers what no daemon of ours would. What it was asked is remembered.
 
 use std::{
     convert::Infallible,
@@ -9,9 +9,9 @@ use std::{
 };
 
 use bitrouter_proto::{
-    PROTOCOL_HEADER, VERSION_HEADER,
+    PROTOCOL, PROTOCOL_HEADER, VERSION, VERSION_HEADER,
     tasks::Tasks,
-    wire::{StatusResponse, StopResponse},
+    wire::{ListNamesResponse, PushRequest, PushResponse, ReloadRequest, ReloadResponse, StatusResponse, StopResponse},
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -37,8 +37,19 @@ struct State {
     version: &'static str,
     protocol: u32,
     pid: u32,
+    answers: Option<Answers>,
     calls: Mutex<Vec<String>>,
+    sent: Mutex<Vec<String>>,
     ended: Notify,
+}
+
+/// What a daemon answers that knows our methods.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// Its status.
+    pub status: StatusResponse,
+    /// The variables that it asks for.
+    pub names: Vec<String>,
 }
 
 impl FakeDaemon {
@@ -46,9 +57,27 @@ impl FakeDaemon {
     /// as a client can tell, is an idle one that ends when `Stop` is called; nobody listens after that.
     #[track_caller]
     pub fn start(world: &World, version: &'static str, protocol: u32) -> Self {
+        Self::listen(world, version, protocol, None)
+    }
+
+    /// One of our release that answers as it likes.
+    #[track_caller]
+    pub fn answering(world: &World, answers: Answers) -> Self {
+        Self::listen(world, VERSION, PROTOCOL, Some(answers))
+    }
+
+    #[track_caller]
+    fn listen(world: &World, version: &'static str, protocol: u32, answers: Option<Answers>) -> Self {
         let body = world.program("/bin/sleep".as_ref(), ["600"]).spawn();
-        let state =
-            Arc::new(State { version, protocol, pid: body.pid(), calls: Mutex::default(), ended: Notify::new() });
+        let state = Arc::new(State {
+            version,
+            protocol,
+            pid: body.pid(),
+            answers,
+            calls: Mutex::default(),
+            sent: Mutex::default(),
+            ended: Notify::new(),
+        });
         world.directory("run/bitrouter");
         let socket = world.socket();
         let (path, shared, user) = (socket.clone(), Arc::clone(&state), world.user());
@@ -85,6 +114,11 @@ impl FakeDaemon {
     pub fn calls(&self) -> Vec<String> {
         self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The names of the variables that it was sent with a value.
+    pub fn sent(&self) -> Vec<String> {
+        self.state.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 async fn serve(listener: UnixListener, state: &Arc<State>) {
@@ -98,7 +132,11 @@ async fn serve(listener: UnixListener, state: &Arc<State>) {
         tasks.spawn("connection", async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let state = Arc::clone(&state);
-                async move { Ok::<_, Infallible>(answer(&state, request.uri().path())) }
+                async move {
+                    let path = request.uri().path().to_owned();
+                    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                    Ok::<_, Infallible>(answer(&state, &path, &body))
+                }
             });
             http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await.ok();
         });
@@ -107,10 +145,24 @@ async fn serve(listener: UnixListener, state: &Arc<State>) {
     tasks.wait().await;
 }
 
-fn answer(state: &State, path: &str) -> Response<BoxBody<Bytes, Infallible>> {
+fn answer(state: &State, path: &str, body: &[u8]) -> Response<BoxBody<Bytes, Infallible>> {
     let method = path.trim_start_matches("/bitrouter.control.v1.").to_owned();
-    let message = match method.as_str() {
-        "DaemonService/Status" => Some(
+    let message = body.get(5..).unwrap_or_default();
+    let variables = match method.as_str() {
+        "DaemonService/Reload" => ReloadRequest::decode(message).map(|request| request.variables).unwrap_or_default(),
+        "EnvironmentService/Push" => PushRequest::decode(message).map(|request| request.variables).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let sent = variables.into_iter().filter(|variable| variable.value.is_some()).map(|variable| variable.name);
+    state.sent.lock().unwrap_or_else(PoisonError::into_inner).extend(sent);
+    let message = match (method.as_str(), &state.answers) {
+        ("DaemonService/Status", Some(answers)) => Some(answers.status.encode_to_vec()),
+        ("EnvironmentService/ListNames", Some(answers)) => {
+            Some(ListNamesResponse { names: answers.names.clone() }.encode_to_vec())
+        }
+        ("DaemonService/Reload", Some(_)) => Some(ReloadResponse::default().encode_to_vec()),
+        ("EnvironmentService/Push", Some(_)) => Some(PushResponse::default().encode_to_vec()),
+        ("DaemonService/Status", None) => Some(
             StatusResponse {
                 state: "running".into(),
                 pid: state.pid,
@@ -121,7 +173,7 @@ fn answer(state: &State, path: &str) -> Response<BoxBody<Bytes, Infallible>> {
             }
             .encode_to_vec(),
         ),
-        "DaemonService/Stop" => {
+        ("DaemonService/Stop", _) => {
             process::kill(state.pid, Signal::KILL);
             state.ended.notify_one();
             Some(StopResponse { pid: state.pid }.encode_to_vec())

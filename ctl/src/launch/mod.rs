@@ -1,24 +1,19 @@
 //! Find, start, wait for, and end a daemon: what to do next is decided by a pure step function.
 
+mod ending;
 mod place;
 mod step;
 
-use std::{
-    os::fd::{AsFd as _, OwnedFd},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bitrouter_proto::{
-    client::{self, Ailment, Client, ClientError},
+    client::{self, ClientError, UnresponsiveCause},
     clock,
     codes::exit,
     paths::Places,
     status::{State, Status},
 };
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
-};
+use rustix::event::{Timespec, poll};
 
 use crate::{
     context::Context,
@@ -26,14 +21,12 @@ use crate::{
     flags::ServeFlags,
     local_daemon::{self, Outcome},
 };
+pub(crate) use ending::order_stop;
 pub(crate) use place::{can_restart, cannot_choose};
 use step::{Seen, Step};
 
 /// How long `start` waits for a daemon that is on its way.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The drain that `stop` waits for where no other is given; the daemon's own default.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// How a launch ended.
 #[derive(Debug)]
@@ -58,7 +51,9 @@ pub(crate) fn ensure_running(context: &Context, flags: &ServeFlags, verb: &str) 
         let seen = match &found {
             Ok(client) => Seen::Answers(client.status().state),
             Err(ClientError::NotRunning { .. }) => Seen::Nothing,
-            Err(ClientError::Unresponsive { ailment, .. }) if *ailment != Ailment::Stopped && is_young(context) => {
+            Err(ClientError::Unresponsive { cause, .. })
+                if *cause != UnresponsiveCause::Stopped && is_young(context) =>
+            {
                 Seen::OnItsWay
             }
             Err(_) => Seen::Trouble,
@@ -94,69 +89,6 @@ pub(crate) fn ensure_running(context: &Context, flags: &ServeFlags, verb: &str) 
                 }
             }
         }
-    }
-}
-
-/// A daemon that was told to end.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    pid: u32,
-    /// Held since before the order, so that a recycled pid cannot be mistaken for the daemon.
-    process: Option<OwnedFd>,
-    bound: Duration,
-}
-
-/// Orders the end. Wait for it only after the connection is closed: a daemon that drains says goodbye to its clients.
-pub(crate) async fn order_stop(client: &Client, timeout: Option<Duration>) -> Result<Ending, Failure> {
-    let pid = client.status().pid.unwrap_or_default();
-    let process =
-        i32::try_from(pid).ok().and_then(Pid::from_raw).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    client.stop(timeout).await?;
-    Ok(Ending { pid, process, bound: timeout.unwrap_or(DRAIN).saturating_add(Duration::from_secs(10)) })
-}
-
-impl Ending {
-    /// Waits until the process is gone; answers its pid.
-    pub(crate) fn wait(self) -> Result<u32, Failure> {
-        let pid = self.pid;
-        let gone = match &self.process {
-            Some(process) => gone_within(process, clock::after(self.bound)),
-            // Already gone between the answer and now, or a kernel without pidfd.
-            None => true,
-        };
-        if gone {
-            until_reaped(pid);
-            return Ok(pid);
-        }
-        Err(Failure {
-            exit: exit::UNREACHABLE,
-            ..Failure::caller("unresponsive", format!("the daemon (pid {pid}) was told to stop and is still there"))
-                .hint(format!("kill -9 {pid}"))
-        })
-    }
-}
-
-fn gone_within(process: &OwnedFd, deadline: Instant) -> bool {
-    loop {
-        let left = left(deadline);
-        let timeout =
-            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&process.as_fd(), PollFlags::IN)], Some(&timeout)) {
-            Ok(0) if left.is_zero() => return false,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return true,
-            Err(_) => return false,
-        }
-    }
-}
-
-/// A process that ended keeps its number until its parent took note of it, which is a matter of a moment unless the parent
-/// is busy, perhaps with waiting for us.
-fn until_reaped(pid: u32) {
-    let deadline = clock::after(Duration::from_millis(500));
-    let entry = std::path::PathBuf::from(format!("/proc/{pid}"));
-    while entry.exists() && !left(deadline).is_zero() {
-        pause(Duration::from_millis(2));
     }
 }
 

@@ -8,9 +8,9 @@ use tonic::Streaming;
 use crate::{
     PROTOCOL_HEADER, VERSION_HEADER,
     client::{
-        Ailment, ClientError, Located,
+        ClientError, Located, Refusal, UnresponsiveCause,
         channel::{Channel, OURS},
-        locate,
+        distrust, locate,
     },
     clock,
     env::Environment,
@@ -39,6 +39,10 @@ pub struct Client {
     channel: Channel,
     status: Status,
     answered: Answered,
+    /// True where the daemon is another user's.
+    is_foreign: bool,
+    /// Its process, where what it said of it can be believed.
+    pid: Option<u32>,
 }
 
 /// What the daemon announced with its answer.
@@ -64,7 +68,7 @@ impl Client {
             match Self::try_connect(env, explicit).await {
                 // A process that is being killed still accepts for a moment, and one that others crowd may have had to let
                 // us go: look again.
-                Err(ClientError::Broken(_) | ClientError::Unresponsive { ailment: Ailment::Cut, .. })
+                Err(ClientError::Broken(_) | ClientError::Unresponsive { cause: UnresponsiveCause::Cut, .. })
                     if clock::mono() < deadline =>
                 {
                     tokio::time::sleep(AGAIN).await;
@@ -96,6 +100,13 @@ impl Client {
                         known => known,
                     });
                 }
+                // A passed socket is listened on by the service manager, whose pid must not stand after `kill -9`.
+                Err(ClientError::Unresponsive { pid: Some(listener), .. }) if is_service_manager(listener) => {
+                    return Err(match absent(env, flag, Vec::new()) {
+                        ClientError::NotRunning { .. } => unresponsive(None),
+                        known => known,
+                    });
+                }
                 other => return other,
             }
         }
@@ -111,11 +122,9 @@ impl Client {
         let deadline = tokio::time::sleep(PATIENCE);
         let answer = async {
             let (channel, pid) = Channel::connect(located, protocol).await.map_err(|error| match error.kind() {
-                std::io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
-                    ClientError::Denied { path: located.path.clone(), source: error }
-                }
+                std::io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => locate::denied(&located.path),
                 std::io::ErrorKind::PermissionDenied => {
-                    ClientError::Unsafe { path: located.path.clone(), why: error.to_string() }
+                    ClientError::Unsafe { path: located.path.clone(), why: error.to_string(), cure: None }
                 }
                 _ => ClientError::NotRunning { tried: vec![located.path.clone()] },
             })?;
@@ -128,7 +137,7 @@ impl Client {
                 let (channel, pid, response) = answer?;
                 let response = response.map_err(|status| match ClientError::from_status(&status) {
                     ClientError::Broken(_) if status.code() == tonic::Code::Unavailable => {
-                        ClientError::Unresponsive { pid, ailment: Ailment::Cut }
+                        ClientError::Unresponsive { pid, cause: UnresponsiveCause::Cut }
                     }
                     error => error,
                 })?;
@@ -136,7 +145,10 @@ impl Client {
                     response.metadata().get(key).and_then(|v| v.to_str().ok()).unwrap_or("unknown").to_owned()
                 };
                 let answered = Answered { version: text(VERSION_HEADER), protocol: text(PROTOCOL_HEADER) };
-                Ok(Self { channel, status: response.into_inner().into(), answered })
+                let is_foreign = located.owner != rustix::process::geteuid().as_raw();
+                let status = distrust::status(response.into_inner().into(), is_foreign);
+                let pid = status.pid.and_then(|told| distrust::pid(told, pid, located.owner));
+                Ok(Self { channel, status, answered, is_foreign, pid })
             }
             () = deadline => Err(unresponsive(peer_pid(located))),
         }
@@ -145,6 +157,16 @@ impl Client {
     /// The status that the daemon answered when this connection was made.
     pub fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// True where the daemon is another user's: what it says is shown, and otherwise believed as little as possible.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// The daemon's process: what it says of itself, where the kernel does not contradict it.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
     }
 
     /// Refuses to go on with a daemon of another protocol. Status and stop work with any.
@@ -158,13 +180,17 @@ impl Client {
     /// Tells the daemon to end after running requests had `timeout` (its own default where `None`).
     pub async fn stop(&self, timeout: Option<Duration>) -> Result<u32, ClientError> {
         let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        Ok(bounded(daemon(&self.channel).stop(wire::StopRequest { timeout_ms })).await?.pid)
+        Ok(self.bounded(daemon(&self.channel).stop(wire::StopRequest { timeout_ms })).await?.pid)
     }
 
-    /// The variable names that the daemon's providers read.
-    pub async fn variable_names(&self) -> Result<Vec<String>, ClientError> {
+    /// The variable names that the daemon's providers read. Of a daemon of another user only those among `shipped`.
+    ///
+    /// # Errors
+    /// [`ClientError::Suspicious`] where one is no variable's name.
+    pub async fn variable_names(&self, shipped: impl FnOnce() -> Vec<String>) -> Result<Vec<String>, ClientError> {
         self.same_protocol()?;
-        Ok(bounded(environment(&self.channel).list_names(wire::ListNamesRequest {})).await?.names)
+        let told = self.bounded(environment(&self.channel).list_names(wire::ListNamesRequest {})).await?.names;
+        distrust::names(told, self.is_foreign.then(shipped).as_deref())
     }
 
     /// Sends this session's variables and makes the daemon read everything again: whole or not at all.
@@ -175,28 +201,45 @@ impl Client {
     ) -> Result<ReloadOutcome, ClientError> {
         self.same_protocol()?;
         let request = wire::ReloadRequest { variables: exposed(variables), forget };
-        Ok(bounded(daemon(&self.channel).reload(request)).await?.into())
+        Ok(distrust::reload(self.bounded(daemon(&self.channel).reload(request)).await?.into()))
     }
 
     /// Sends a delta by name, as the shell hook does.
     pub async fn push(&self, variables: Vec<(String, Option<SecretString>)>) -> Result<PushOutcome, ClientError> {
         self.same_protocol()?;
         let request = wire::PushRequest { variables: exposed(variables) };
-        Ok(bounded(environment(&self.channel).push(request)).await?.into())
+        Ok(distrust::push(self.bounded(environment(&self.channel).push(request)).await?.into()))
     }
 
     /// Changes the log level; answers the one before.
     pub async fn set_log_level(&self, level: &str) -> Result<String, ClientError> {
         self.same_protocol()?;
         let mut service = LogServiceClient::with_origin(self.channel.clone(), origin());
-        Ok(bounded(service.set_level(wire::SetLevelRequest { level: level.to_owned() })).await?.previous)
+        Ok(self.bounded(service.set_level(wire::SetLevelRequest { level: level.to_owned() })).await?.previous)
     }
 
     /// The newest `tail` log lines (all that the ring holds where `None`), and with `follow` those to come.
     pub async fn logs(&self, follow: bool, tail: Option<u32>) -> Result<Logs, ClientError> {
         self.same_protocol()?;
-        let stream = bounded(daemon(&self.channel).logs(wire::LogsRequest { follow, tail })).await?;
+        let stream = self.bounded(daemon(&self.channel).logs(wire::LogsRequest { follow, tail })).await?;
         Ok(Logs { stream })
+    }
+
+    async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, ClientError> {
+        match tokio::time::timeout(LONG, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(match ClientError::from_status(&status) {
+                // What another user's daemon would have us run is not handed on.
+                ClientError::Refused(refusal) if self.is_foreign => {
+                    ClientError::Refused(Refusal { command: None, ..refusal })
+                }
+                error => error,
+            }),
+            Err(_) => Err(ClientError::Broken(format!("no answer within {} s", LONG.as_secs()))),
+        }
     }
 }
 
@@ -207,7 +250,7 @@ impl Logs {
             ClientError::Broken(_) => ClientError::Broken("the daemon ended without a word".to_owned()),
             error => error,
         })?;
-        Ok(message.map(|message| (message.line, message.missed)))
+        Ok(message.map(|message| (distrust::log_line(message.line), message.missed)))
     }
 }
 
@@ -230,14 +273,6 @@ fn environment(channel: &Channel) -> EnvironmentServiceClient<Channel> {
     EnvironmentServiceClient::with_origin(channel.clone(), origin())
 }
 
-async fn bounded<T>(call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>) -> Result<T, ClientError> {
-    match tokio::time::timeout(LONG, call).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(ClientError::from_status(&status)),
-        Err(_) => Err(ClientError::Broken(format!("no answer within {} s", LONG.as_secs()))),
-    }
-}
-
 /// Nothing answers: is there no daemon, or one that holds the lock and is silent?
 fn absent(env: &Environment, flag: Option<&Path>, tried: Vec<std::path::PathBuf>) -> ClientError {
     if locate::named(env, flag).is_none()
@@ -247,8 +282,8 @@ fn absent(env: &Environment, flag: Option<&Path>, tried: Vec<std::path::PathBuf>
         let json = locate::read_daemon_json(&places);
         let gone = json.as_ref().is_some_and(|json| !Path::new(&json.socket).exists());
         return match unresponsive(json.map(|json| json.pid)) {
-            ClientError::Unresponsive { pid, ailment: Ailment::Unknown } if gone => {
-                ClientError::Unresponsive { pid, ailment: Ailment::SocketGone }
+            ClientError::Unresponsive { pid, cause: UnresponsiveCause::Unknown } if gone => {
+                ClientError::Unresponsive { pid, cause: UnresponsiveCause::SocketGone }
             }
             error => error,
         };
@@ -257,8 +292,8 @@ fn absent(env: &Environment, flag: Option<&Path>, tried: Vec<std::path::PathBuf>
 }
 
 fn unresponsive(pid: Option<u32>) -> ClientError {
-    let ailment = if pid.is_some_and(is_stopped) { Ailment::Stopped } else { Ailment::Unknown };
-    ClientError::Unresponsive { pid, ailment }
+    let cause = if pid.is_some_and(is_stopped) { UnresponsiveCause::Stopped } else { UnresponsiveCause::Unknown };
+    ClientError::Unresponsive { pid, cause }
 }
 
 /// The process that listens on the socket, as the kernel says. Never waits: a full backlog tells nothing.
@@ -269,6 +304,11 @@ fn peer_pid(located: &Located) -> Option<u32> {
     rustix::net::connect(&stream, &SocketAddrUnix::new(&located.path).ok()?).ok()?;
     let creds = rustix::net::sockopt::socket_peercred(&stream).ok()?;
     u32::try_from(creds.pid.as_raw_nonzero().get()).ok()
+}
+
+/// True where the process hands sockets to others rather than answer on them.
+fn is_service_manager(pid: u32) -> bool {
+    pid == 1 || std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == "systemd")
 }
 
 /// True where the kernel says the process is stopped (`T` or `t` in `/proc/<pid>/stat`, proc(5)).

@@ -8,6 +8,7 @@ use crate::{
     codes::{Reason, exit},
     files::PlaceError,
     paths::PathError,
+    terminal::{visible, visible_line},
 };
 
 /// A refusal by the daemon: a stable reason, a text, and the next command.
@@ -37,22 +38,24 @@ pub enum ClientError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+        /// The command that mends it, where one can.
+        cure: Option<String>,
     },
     /// The system does not let us reach the socket.
-    #[error("will not talk to `{path}`: {source}")]
+    #[error("no permission for `{path}`{}", owner_text(barrier))]
     Denied {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What does not let us through, the socket or a directory above it, and its owner's uid.
+        barrier: Option<(PathBuf, u32)>,
     },
     /// A daemon holds the lock or accepts, but does not answer in time.
-    #[error("the daemon{} does not answer{}", pid_text(*.pid), .ailment.text())]
+    #[error("the daemon{} does not answer{}", pid_text(*.pid), .cause.text())]
     Unresponsive {
         /// Its process, where known.
         pid: Option<u32>,
         /// What is known of why.
-        ailment: Ailment,
+        cause: UnresponsiveCause,
     },
     /// The daemon speaks another protocol.
     #[error(
@@ -69,6 +72,9 @@ pub enum ClientError {
     /// The daemon refused.
     #[error("{}", .0.message)]
     Refused(Refusal),
+    /// It asked for something that no daemon of ours asks for.
+    #[error("the daemon asks for `{}`, which is no name of a variable", crate::terminal::visible_line(.0))]
+    Suspicious(String),
     /// The connection broke.
     #[error("the connection to the daemon broke: {0}")]
     Broken(String),
@@ -78,6 +84,18 @@ pub enum ClientError {
     /// A place cannot be used.
     #[error(transparent)]
     Place(#[from] PlaceError),
+}
+
+/// Says whose it is.
+fn owner_text(barrier: &Option<(PathBuf, u32)>) -> String {
+    match barrier {
+        Some((path, uid)) => format!(": `{}` belongs to uid {uid}, and you are uid {}", path.display(), my_uid()),
+        None => String::new(),
+    }
+}
+
+fn my_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Names the socket where only one was to be tried.
@@ -90,7 +108,7 @@ fn socket_text(tried: &[PathBuf]) -> String {
 
 /// What is known of why a daemon does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ailment {
+pub enum UnresponsiveCause {
     /// Nothing.
     Unknown,
     /// The kernel says the process is stopped (SIGSTOP, a debugger).
@@ -101,7 +119,7 @@ pub enum Ailment {
     Cut,
 }
 
-impl Ailment {
+impl UnresponsiveCause {
     fn text(self) -> &'static str {
         match self {
             Self::Unknown => "",
@@ -121,9 +139,12 @@ impl ClientError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::NotRunning { .. } | Self::Unresponsive { .. } | Self::Broken(_) => exit::UNREACHABLE,
-            Self::Unsafe { .. } | Self::Denied { .. } | Self::Version { .. } | Self::Path(_) | Self::Place(_) => {
-                exit::CALLER
-            }
+            Self::Unsafe { .. }
+            | Self::Denied { .. }
+            | Self::Suspicious(_)
+            | Self::Version { .. }
+            | Self::Path(_)
+            | Self::Place(_) => exit::CALLER,
             Self::Refused(refusal) => refusal.reason.exit(),
         }
     }
@@ -133,6 +154,7 @@ impl ClientError {
         match self {
             Self::NotRunning { .. } => "not_running",
             Self::Unsafe { .. } | Self::Denied { .. } => "unsafe_socket",
+            Self::Suspicious(_) => "suspicious_daemon",
             Self::Unresponsive { .. } => "unresponsive",
             Self::Version { .. } => "version_mismatch",
             Self::Refused(refusal) => match refusal.reason {
@@ -156,14 +178,17 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotRunning { .. } => Some("bitrouter start".to_owned()),
-            Self::Unresponsive { pid: Some(pid), ailment: Ailment::Stopped } => Some(format!("kill -CONT {pid}")),
-            Self::Unresponsive { ailment: Ailment::SocketGone | Ailment::Cut, .. } => {
+            Self::Unresponsive { pid: Some(pid), cause: UnresponsiveCause::Stopped } => {
+                Some(format!("kill -CONT {pid}"))
+            }
+            Self::Unresponsive { cause: UnresponsiveCause::SocketGone | UnresponsiveCause::Cut, .. } => {
                 Some("bitrouter status".to_owned())
             }
-            Self::Unresponsive { pid: Some(pid), ailment: Ailment::Unknown } => {
+            Self::Unresponsive { pid: Some(pid), cause: UnresponsiveCause::Unknown } => {
                 Some(format!("kill -9 {pid}; bitrouter start"))
             }
             Self::Version { .. } => Some("bitrouter restart".to_owned()),
+            Self::Unsafe { cure, .. } => cure.clone(),
             Self::Refused(refusal) => refusal.command.clone(),
             _ => None,
         }
@@ -174,14 +199,15 @@ impl ClientError {
         let info = status.get_details_error_info();
         if let Some(reason) = info.as_ref().and_then(|info| Reason::parse(&info.reason)) {
             let command = info.and_then(|mut info| info.metadata.remove("command"));
-            return Self::Refused(Refusal { reason, message: status.message().to_owned(), command });
+            let command = command.map(|command| visible_line(&command).into_owned());
+            return Self::Refused(Refusal { reason, message: visible(status.message()).into_owned(), command });
         }
         // What a library says of a connection that ended is of no use to anybody.
         let what = match status.code() {
             tonic::Code::Unknown | tonic::Code::Unavailable | tonic::Code::Cancelled => {
                 "it ended before the answer".to_owned()
             }
-            code => format!("{code}: {}", status.message()),
+            code => format!("{code}: {}", visible_line(status.message())),
         };
         Self::Broken(what)
     }

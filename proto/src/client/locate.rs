@@ -12,6 +12,7 @@ use crate::{
     env::{self, Environment},
     files,
     paths::{NamedBy, Places, SYSTEM_SOCKET, check_socket_path},
+    shell,
     status::DaemonJson,
 };
 
@@ -97,7 +98,11 @@ pub fn search(env: &Environment, flag: Option<&Path>) -> Result<Search, ClientEr
 ///
 /// Root may name another user's daemon, but only with `--socket` (`by_flag`): a variable may have been set by that user.
 pub fn verify(path: &Path, by_flag: bool) -> Result<Option<Located>, ClientError> {
-    let refuse = |why: String| Err(ClientError::Unsafe { path: path.to_owned(), why });
+    let refuse = |why: String| Err(ClientError::Unsafe { path: path.to_owned(), why, cure: None });
+    let writable = |what: &Path, why: String| {
+        let cure = format!("chmod go-w {}", shell::quoted(&what.to_string_lossy()));
+        Err(ClientError::Unsafe { path: path.to_owned(), why, cure: Some(cure) })
+    };
     let dir = match path.parent() {
         Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
         Some(dir) => dir,
@@ -106,9 +111,7 @@ pub fn verify(path: &Path, by_flag: bool) -> Result<Option<Located>, ClientError
     let stat = match rustix::fs::lstat(path) {
         Ok(stat) => stat,
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(error @ (rustix::io::Errno::ACCESS | rustix::io::Errno::PERM)) => {
-            return Err(ClientError::Denied { path: path.to_owned(), source: error.into() });
-        }
+        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => return Err(denied(path)),
         Err(error) => return refuse(std::io::Error::from(error).to_string()),
     };
     let dir_stat = match rustix::fs::lstat(dir) {
@@ -134,12 +137,20 @@ pub fn verify(path: &Path, by_flag: bool) -> Result<Option<Located>, ClientError
         return refuse(format!("`{}` belongs to uid {}, not to you (uid {me})", dir.display(), dir_stat.st_uid));
     }
     if stat.st_mode & 0o022 != 0 {
-        return refuse(format!("others can write to it (mode {:04o})", stat.st_mode & 0o7777));
+        return writable(path, format!("others can write to it (mode {:04o})", stat.st_mode & 0o7777));
     }
     if dir_stat.st_mode & 0o022 != 0 {
-        return refuse(format!("others can write to `{}` (mode {:04o})", dir.display(), dir_stat.st_mode & 0o7777));
+        let why = format!("others can write to `{}` (mode {:04o})", dir.display(), dir_stat.st_mode & 0o7777);
+        return writable(dir, why);
     }
     Ok(Some(Located { path: path.to_owned(), owner: stat.st_uid }))
+}
+
+/// What does not let us reach `path`: the nearest thing on the way that can be looked at, which is the socket itself or
+/// the directory that is closed to us.
+pub(super) fn denied(path: &Path) -> ClientError {
+    let barrier = path.ancestors().find_map(|at| Some((at.to_owned(), rustix::fs::lstat(at).ok()?.st_uid)));
+    ClientError::Denied { path: path.to_owned(), barrier }
 }
 
 /// True where some process holds the single-instance lock. Asks with a shared lock that is dropped at once.

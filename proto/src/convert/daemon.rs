@@ -73,7 +73,9 @@ impl From<wire::ProviderStatus> for ProviderStatus {
             active: message.active,
             key_source: present(message.key_source),
             variable: present(message.variable),
+            key_suffix: None,
             detail: message.detail,
+            source: message.source,
         }
     }
 }
@@ -86,6 +88,7 @@ impl From<ProviderStatus> for wire::ProviderStatus {
             key_source: provider.key_source.unwrap_or_default(),
             variable: provider.variable.unwrap_or_default(),
             detail: provider.detail,
+            source: provider.source,
         }
     }
 }
@@ -132,7 +135,9 @@ mod tests {
             active: true,
             key_source: Some("pushed".to_owned()),
             variable: Some("OPENAI_API_KEY".to_owned()),
+            key_suffix: None,
             detail: "from this".to_owned(),
+            source: "this".to_owned(),
         });
         status.warnings.push(Warning {
             code: "c".to_owned(),

@@ -1,0 +1,147 @@
+//! What is believed of a daemon's answer. It chose every name, text and number in it, and may be another user's: root
+//! can name anybody's socket, and the system-wide daemon is root's.
+
+use crate::{
+    client::ClientError,
+    env::is_variable_name,
+    status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
+    terminal::{visible, visible_line},
+};
+
+/// More names than this are asked for by no daemon of ours.
+const MOST_NAMES: usize = 4096;
+
+/// The names that may be read in our environment and written into shell code. Of a daemon of another user only those
+/// that this build ships: it could ask for any other variable of ours.
+pub(super) fn names(told: Vec<String>, shipped: Option<&[String]>) -> Result<Vec<String>, ClientError> {
+    if let Some(bad) = told.iter().find(|name| !is_variable_name(name)) {
+        return Err(ClientError::Suspicious(bad.chars().take(64).collect()));
+    }
+    let mut names = told;
+    names.truncate(MOST_NAMES);
+    if let Some(shipped) = shipped {
+        names.retain(|name| shipped.contains(name));
+    }
+    Ok(names)
+}
+
+/// The pid, where it is the process that listens, or at least one of the socket's owner: passed sockets are listened on
+/// by the service manager.
+pub(super) fn pid(told: u32, listener: Option<u32>, owner: u32) -> Option<u32> {
+    let plausible = told > 1 && told != std::process::id() && uid_of(told) == Some(owner);
+    (Some(told) == listener || plausible).then_some(told)
+}
+
+/// Whose process it is. Its directory in `/proc` belongs to root where it cannot be dumped, so its `status` is asked.
+fn uid_of(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    uids.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A status that can be shown on a terminal. What another user's daemon would have us run is left out.
+pub(super) fn status(mut status: Status, is_foreign: bool) -> Status {
+    let line = |text: &mut String| *text = visible_line(text).into_owned();
+    let optional = |text: &mut Option<String>| text.iter_mut().for_each(line);
+    for text in [&mut status.version, &mut status.started_at, &mut status.socket, &mut status.config] {
+        optional(text);
+    }
+    status.listen.iter_mut().for_each(line);
+    for provider in &mut status.providers {
+        line(&mut provider.id);
+        line(&mut provider.detail);
+        line(&mut provider.source);
+        optional(&mut provider.key_source);
+        optional(&mut provider.variable);
+    }
+    optional(&mut status.reloads.last_at);
+    optional(&mut status.reloads.last_error);
+    for warning in &mut status.warnings {
+        for text in [&mut warning.code, &mut warning.message, &mut warning.since] {
+            line(text);
+        }
+        optional(&mut warning.command);
+        if is_foreign {
+            warning.command = None;
+        }
+    }
+    line(&mut status.log_level);
+    status
+}
+
+/// The outcome of a reload that can be shown on a terminal.
+pub(super) fn reload(outcome: ReloadOutcome) -> ReloadOutcome {
+    let provider = |ProviderChange { id, change }| ProviderChange { id: line(id), change: line(change) };
+    ReloadOutcome {
+        changed: outcome.changed.into_iter().map(change).collect(),
+        ignored: outcome.ignored.into_iter().map(ignored).collect(),
+        providers: outcome.providers.into_iter().map(provider).collect(),
+        settings: outcome.settings.into_iter().map(line).collect(),
+    }
+}
+
+/// The outcome of a push that can be shown on a terminal.
+pub(super) fn push(outcome: PushOutcome) -> PushOutcome {
+    PushOutcome {
+        changed: outcome.changed.into_iter().map(change).collect(),
+        ignored: outcome.ignored.into_iter().map(ignored).collect(),
+    }
+}
+
+fn change(change: KeyChange) -> KeyChange {
+    KeyChange {
+        name: line(change.name),
+        provider: line(change.provider),
+        change: line(change.change),
+        now_from: change.now_from.map(line),
+    }
+}
+
+fn ignored(value: IgnoredValue) -> IgnoredValue {
+    IgnoredValue { name: line(value.name), reason: line(value.reason), origin: line(value.origin) }
+}
+
+fn line(text: String) -> String {
+    match visible_line(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(shown) => shown,
+    }
+}
+
+/// A log line that can be shown on a terminal.
+pub(super) fn log_line(text: String) -> String {
+    match visible(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(shown) => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_are_names_and_of_another_users_daemon_only_the_shipped_ones() {
+        let told = strings(&["OPENAI_API_KEY", "MY_KEY"]);
+        assert_eq!(names(told.clone(), None).unwrap(), told);
+        assert_eq!(names(told, Some(&strings(&["OPENAI_API_KEY"]))).unwrap(), ["OPENAI_API_KEY"]);
+        for bad in ["A; touch /tmp/x", "$(id)", "A B", ""] {
+            assert!(names(strings(&["OPENAI_API_KEY", bad]), None).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_pid_is_believed_only_of_the_listener_or_its_owner() {
+        let me = rustix::process::geteuid().as_raw();
+        let parent = std::os::unix::process::parent_id();
+        assert_eq!(pid(7, Some(7), me), Some(7));
+        assert_eq!(pid(1, Some(7), me), None);
+        assert_eq!(pid(0, None, me), None);
+        assert_eq!(pid(std::process::id(), Some(7), me), None);
+        assert_eq!(pid(parent, Some(7), me.wrapping_add(1)), None);
+    }
+}

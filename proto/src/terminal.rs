@@ -1,0 +1,58 @@
+//! What a terminal obeys, and whether there is one.
+
+use std::borrow::Cow;
+
+/// `text` with every character that a terminal would obey written as its escape (`\u{1b}`); line ends stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n' || is_invisible(c);
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if obeyed(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// As [`visible`], on one line.
+pub fn visible_line(text: &str) -> Cow<'_, str> {
+    match visible(text) {
+        shown if shown.contains('\n') => Cow::Owned(shown.replace('\n', "\\n")),
+        shown => shown,
+    }
+}
+
+/// Characters that turn the direction of what stands around them (CVE-2021-42574).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// True where this process has a terminal that can hang up on it.
+pub fn is_controlled() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        for (text, shown) in [
+            ("plain, schön, 漢字", "plain, schön, 漢字"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("a\u{9b}2J", "a\\u{9b}2J"),
+            ("\u{7f}\r", "\\u{7f}\\u{d}"),
+            ("\u{202e}evil", "\\u{202e}evil"),
+            ("two\nlines", "two\nlines"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(visible_line("two\nlines"), "two\\nlines");
+    }
+}
