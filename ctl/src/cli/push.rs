@@ -1,4 +1,5 @@
-//! What the shell hook calls when a variable changed: silent, but for one line where the daemon cannot be told.
+//! What the shell hook calls when a variable changed. It speaks only where a key does not arrive: a line that names the
+//! program and the variables, once.
 
 use bitrouter_proto::codes::exit;
 use secrecy::SecretString;
@@ -6,22 +7,42 @@ use secrecy::SecretString;
 use crate::{
     context::Context,
     exit::{Failure, Status},
+    local_daemon,
 };
 
-pub(super) fn run(context: &Context, names: &[String]) -> Result<Status, Failure> {
+/// Sends `names`. The exit status tells the hook whether to try again later: [`exit::UNREACHABLE`].
+pub(super) fn run(context: &Context, names: &[String], again: bool) -> Result<Status, Failure> {
     let pushed = context.block_on(async {
         let client = context.connect().await?;
-        Ok(client.push(variables(context, names)).await?)
+        let mut names = names.to_vec();
+        // The names were asked of one daemon, and another user's may answer now.
+        if client.is_foreign() {
+            let shipped = local_daemon::shipped_variable_names();
+            names.retain(|name| shipped.contains(name));
+        }
+        Ok(client.push(variables(context, &names)).await?)
     });
-    // A hook that talks at every prompt is a hook that is taken out: one line, without advice.
-    pushed.map_err(|failure| Failure { hint: None, ..failure })?;
-    Ok(Status(exit::OK))
+    let listed = names.join(", ");
+    match pushed {
+        Ok(_) => Ok(Status(exit::OK)),
+        Err(failure) if failure.exit == exit::UNREACHABLE => {
+            if !again {
+                let message = failure.message;
+                context.printer.stderr(&format!("bitrouter: {message}; {listed} will be sent once one answers"));
+            }
+            Ok(Status(exit::UNREACHABLE))
+        }
+        Err(failure) => {
+            context.printer.stderr(&format!("bitrouter: {}; {listed} was not sent", failure.message));
+            Ok(Status(failure.exit))
+        }
+    }
 }
 
 /// What this process was given under these names. What is no text counts as unset, with a word.
 pub(super) fn variables(context: &Context, names: &[String]) -> Vec<(String, Option<SecretString>)> {
     for name in names.iter().filter(|name| context.environment.is_no_text(name)) {
-        context.printer.note(&format!("note: `{name}` is not UTF-8 and was left out"));
+        context.printer.stderr(&format!("note: `{name}` is not UTF-8 and was left out"));
     }
     names.iter().map(|name| (name.clone(), context.environment.secret(name))).collect()
 }

@@ -7,6 +7,7 @@ mod bounds;
 mod env_files;
 mod files;
 mod hook;
+mod hook_neighbours;
 mod load;
 mod outcome;
 mod parent;
