@@ -92,23 +92,33 @@ impl StatusReader {
             let answers = answers.get(provider.id()).copied().unwrap_or_default();
             let key = in_force.keys.status(provider.id().as_str());
             let local = provider.kind() == Kind::Local && !provider.is_demo();
-            let (active, detail) = if !provider.enabled() {
-                (false, format!("switched off by `[providers.{}] enabled`{}", provider.id(), key.others))
+            let (active, source, detail) = if !provider.enabled() {
+                (
+                    false,
+                    "switched off",
+                    format!("switched off by `[providers.{}] enabled`{}", provider.id(), key.others),
+                )
             } else if provider.is_demo() {
-                (true, "built in; answers offline".to_owned())
+                (true, "built in", "built in: answers offline".to_owned())
             } else if local && !answers {
-                (false, format!("local: not configured, and nothing answers at its address{}", key.others))
+                (
+                    false,
+                    "does not answer",
+                    format!("local: not configured, and nothing answers at its address{}", key.others),
+                )
             } else if local && key.variable.is_none() {
-                (true, format!("local: needs no key{}", key.others))
+                (true, "needs no key", format!("local: needs no key{}", key.others))
             } else {
-                (snapshot.usable(provider), key.detail.clone())
+                (snapshot.usable(provider), key.summary.as_str(), key.detail.clone())
             };
             providers.push(ProviderStatus {
                 id: provider.id().to_string(),
                 active,
                 key_source: key.source.map(|source| source.as_str().to_owned()),
                 variable: key.variable.clone(),
+                key_suffix: None,
                 detail,
+                source: source.to_owned(),
             });
         }
         Status {

@@ -217,7 +217,7 @@ fn status_says_where_the_key_comes_from_and_why_nothing_else_counts() {
     let detail = |world: &World, id: &str| world.ring().status(id).detail;
     assert_eq!(
         detail(&World::default(), "google"),
-        "no key: set `BITROUTER_GOOGLE_API_KEY` or `GOOGLE_API_KEY` or `GEMINI_API_KEY` and run `bitrouter reload`"
+        "no key: set `BITROUTER_GOOGLE_API_KEY` or `GOOGLE_API_KEY` or `GEMINI_API_KEY`"
     );
     let mut world = own(&[("OPENAI_API_KEY", "sk-1")]);
     assert_eq!(detail(&world, "openai"), "`OPENAI_API_KEY` from the daemon's own environment");

@@ -20,6 +20,7 @@ mod pushed;
 mod rejection;
 mod settle;
 mod status;
+mod summary;
 mod watch;
 mod watch_plan;
 

@@ -6,6 +6,7 @@ use super::{
     layers::{KeyCandidate, KeySourceKind},
     names::KeyNames,
     rejection::KeyRejection,
+    summary::summary,
 };
 
 /// More sources than this are counted, not named.
@@ -22,6 +23,8 @@ pub struct ProviderKeyStatus {
     pub variable: Option<String>,
     /// Where exactly it comes from, and why nothing else counts.
     pub detail: String,
+    /// The same in a few words; where no key is held, why.
+    pub summary: String,
     /// The second half of `detail`: what else is set and does not count, each after `; `.
     pub others: String,
 }
@@ -34,6 +37,7 @@ impl ProviderKeyStatus {
             source: None,
             variable: None,
             detail: "no such provider".to_owned(),
+            summary: "no such provider".to_owned(),
             others: String::new(),
         }
     }
@@ -59,7 +63,7 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
         None if !names.needs_key => "needs no key".to_owned(),
         None => {
             let variables: Vec<_> = names.variables.iter().map(|name| format!("`{name}`")).collect();
-            format!("no key: set {} and run `bitrouter reload`", variables.join(" or "))
+            format!("no key: set {}", variables.join(" or "))
         }
     };
     let others = found.iter().enumerate().flat_map(|(name, named)| {
@@ -88,6 +92,7 @@ pub(super) fn describe(names: &KeyNames, found: &[Named<'_>], winner: Option<(us
         source: chosen.map(|(_, candidate)| candidate.origin.kind()),
         variable: chosen.map(|(name, _)| name.to_owned()),
         detail: lead + &rest,
+        summary: summary(names, found, winner),
         others: rest,
     }
 }

@@ -96,7 +96,9 @@ mod tests {
             active: variable.is_some(),
             key_source: variable.map(|_| "environment".to_owned()),
             variable: variable.map(str::to_owned),
+            key_suffix: None,
             detail: String::new(),
+            source: String::new(),
         }];
         status
     }
