@@ -13,6 +13,8 @@ use crate::{exit::Failure, render::Printer};
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) environment: Environment,
+    /// The word that this program was called by.
+    pub(crate) program: PathBuf,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) printer: Printer,
 }

@@ -74,7 +74,19 @@ pub(crate) fn shipped_variable_names() -> Vec<String> {
     bitrouter_daemon::shipped_variable_names()
 }
 
+/// The flags as a daemon keeps them for its successor: with absolute paths.
+pub(crate) fn arguments(context: &Context, flags: &ServeFlags) -> Result<Vec<String>, Failure> {
+    Ok(options(context, flags, true)?.to_args())
+}
+
 fn options(context: &Context, flags: &ServeFlags, detached: bool) -> Result<ServeOptions, Failure> {
+    if let Some(path) = flags.env_files.iter().chain(&flags.config).find(|path| is_passing(path)) {
+        let message = format!(
+            "`{}` can be read once, and the daemon reads its files again at every reload; write it to a file of mode 600",
+            path.display()
+        );
+        return Err(Failure::caller("not_a_file", message).hint("bitrouter reload"));
+    }
     let here = std::env::current_dir();
     let absolute = |path: &Path| -> Result<PathBuf, Failure> {
         if path.is_absolute() {
@@ -98,4 +110,30 @@ fn options(context: &Context, flags: &ServeFlags, detached: bool) -> Result<Serv
         parent: rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok()),
         detached,
     })
+}
+
+/// True for what a shell makes of `<(…)`, and for standard input: pipes that are this process's alone.
+fn is_passing(path: &Path) -> bool {
+    let Some(text) = path.to_str() else { return false };
+    text == "-" || text == "/dev/stdin" || text.starts_with("/dev/fd/") || is_descriptor_of_a_process(text)
+}
+
+fn is_descriptor_of_a_process(path: &str) -> bool {
+    let below = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/'));
+    below.is_some_and(|(_, rest)| rest.starts_with("fd/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r1_20_what_can_be_read_once_is_no_file_to_read_again() {
+        for path in ["/dev/fd/63", "/proc/self/fd/11", "/proc/12/fd/3", "/dev/stdin", "-"] {
+            assert!(is_passing(Path::new(path)), "{path}");
+        }
+        for path in ["/home/u/env", "env", "/dev/shm/env", "./-"] {
+            assert!(!is_passing(Path::new(path)), "{path}");
+        }
+    }
 }

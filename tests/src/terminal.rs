@@ -74,6 +74,19 @@ impl Terminal {
         String::from_utf8_lossy(&self.screen.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
+    /// What was shown, once nothing more is: for a program that has ended, whose last words may still be on their way.
+    pub fn until_quiet(&self) -> String {
+        let mut before = None;
+        loop {
+            let now = self.text();
+            if before.as_ref() == Some(&now) {
+                return now;
+            }
+            before = Some(now);
+            wait::pass(Duration::from_millis(60));
+        }
+    }
+
     /// Waits until `needle` was shown.
     #[track_caller]
     pub fn until_contains(&self, needle: &str) {

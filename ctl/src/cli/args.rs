@@ -4,41 +4,66 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::flags::ServeFlags;
+use crate::{flags::ServeFlags, render::style::HELP};
 
 /// The local agent for language-model access.
 ///
 /// Without a verb: as `serve`, or, where a daemon already runs, its `status`.
 #[derive(Debug, Parser)]
-#[command(name = "bitrouter", version)]
+#[command(name = "bitrouter", version, styles = HELP)]
 pub(super) struct Cli {
     /// Print JSON on standard output, and errors as JSON on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(super) json: bool,
 
-    /// Talk to the daemon at this control socket
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Talk to the daemon at this control socket [default: the one of this user, else the system's]
+    #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(super) socket: Option<PathBuf>,
 
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
 }
 
+/// The heading of what every verb takes.
+const GLOBAL: &str = "Global options";
+
+/// Where each shell looks for completions.
+const COMPLETIONS: &str = "\
+Where to put it:
+  bash  bitrouter completions bash > ~/.local/share/bash-completion/completions/bitrouter
+  zsh   bitrouter completions zsh > \"${fpath[1]}/_bitrouter\"
+  fish  bitrouter completions fish > ~/.config/fish/completions/bitrouter.fish
+
+A new shell knows them.";
+
+/// How each shell takes the hook.
+const HOOK: &str = "\
+What to add to the shell's own file:
+  bash  ~/.bashrc                   eval \"$(bitrouter hook bash)\"
+  zsh   ~/.zshrc                    eval \"$(bitrouter hook zsh)\"
+  fish  ~/.config/fish/config.fish  bitrouter hook fish | source";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Run the daemon in the foreground
-    Serve(ServeFlags),
+    Serve {
+        #[command(flatten)]
+        flags: ServeFlags,
+        /// What `serve` refuses, and its help need not show: where the socket lies follows from the environment.
+        #[arg(long, hide = true, value_name = "PATH")]
+        socket: Option<PathBuf>,
+    },
     /// Run the daemon detached; returns when it answers
     Start(ServeFlags),
     /// End the daemon; returns when its process is gone
     Stop {
-        /// How long running requests may take (`1`, `1s`, `2m`)
+        /// How long running requests may take, like `1s` or `2m` [default: 30s]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<Duration>,
     },
     /// End the daemon and start it again with the same flags
     Restart {
-        /// How long running requests may take (`1`, `1s`, `2m`)
+        /// How long running requests may take, like `1s` or `2m` [default: 30s]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<Duration>,
         #[command(flatten)]
@@ -51,22 +76,39 @@ pub(super) enum Verb {
         forget: Vec<String>,
     },
     /// Show what runs, where keys come from, and what is wrong
-    Status,
+    Status {
+        /// Show every provider, with everything that is known of its key
+        #[arg(short, long)]
+        all: bool,
+    },
     /// Show the daemon's log, or change its level
     Logs(LogsArgs),
     /// Print the shell code that sends changed provider keys to the daemon
+    #[command(after_help = HOOK)]
     Hook {
         /// The shell to print it for
         shell: HookShell,
     },
-    /// Send the named variables of this process; the shell hook calls it
-    #[command(name = "__push", hide = true)]
-    Push { names: Vec<String> },
     /// Print shell completions
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell to print them for
         shell: clap_complete::Shell,
     },
+}
+
+/// What the shell hook calls. It stands beside the tree, so that no completion offers it.
+#[derive(Debug, Parser)]
+#[command(name = "bitrouter __push")]
+pub(super) struct PushCli {
+    /// As the hook was told
+    #[arg(long)]
+    pub(super) socket: Option<PathBuf>,
+    /// An earlier try found no daemon and said so: say nothing now
+    #[arg(long)]
+    pub(super) again: bool,
+    /// The variables that changed
+    pub(super) names: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -75,7 +117,7 @@ pub(super) struct LogsArgs {
     #[arg(short, long)]
     pub(super) follow: bool,
 
-    /// Only this many of the newest lines
+    /// Only this many of the newest lines [default: all that the daemon holds in memory]
     #[arg(short = 'n', long, value_name = "LINES")]
     pub(super) tail: Option<u32>,
 

@@ -1,6 +1,6 @@
 //! `logs`: the daemon's ring, followed on demand; and its level.
 
-use bitrouter_proto::codes::exit;
+use bitrouter_proto::{codes::exit, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -9,6 +9,7 @@ use super::args::LogsArgs;
 use crate::{
     context::Context,
     exit::{Failure, Status},
+    render::log_line,
 };
 
 pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure> {
@@ -19,7 +20,7 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
         let client = context.connect().await?;
         if let Some(level) = &args.level {
             let previous = client.set_log_level(level).await?;
-            context.printer.note(&format!("log level is now {level} (was {previous})"));
+            context.printer.stderr(&format!("log level is now {level} (was {previous})"));
             if !args.follow {
                 context.printer.json(&json!({ "level": level, "previous": previous }))?;
                 return Ok(Status(exit::OK));
@@ -42,9 +43,9 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
                 } => break,
             };
             if missed > 0 {
-                context.printer.note(&format!("({missed} lines were missed: this reader was slow)"));
+                context.printer.stderr(&format!("({missed} lines were missed: this reader was slow)"));
             }
-            context.printer.raw(&shown(context, line))?;
+            context.printer.stdout_important(&shown(context, line))?;
         }
         Ok(Status(exit::OK))
     })
@@ -63,26 +64,27 @@ fn reader_left() -> Result<oneshot::Receiver<()>, Failure> {
     Ok(left)
 }
 
-/// Under `--json` a line that is not an object itself becomes one.
+/// On a terminal a line is set for reading; elsewhere it is what the daemon wrote. Under `--json` a line that is not an
+/// object itself becomes one.
 fn shown(context: &Context, line: String) -> String {
-    if context.printer.json && !line.starts_with('{') { json!({ "line": line }).to_string() } else { line }
+    match context.printer {
+        printer if printer.json && !line.starts_with('{') => json!({ "line": line }).to_string(),
+        printer if !printer.json && printer.on_terminal => log_line(&line),
+        _ => line,
+    }
 }
 
 /// `kill -HUP $(pgrep bitrouter)` also hits us: stay while our terminal lives, leave with it.
 fn ignore_hangups() -> Result<(), Failure> {
-    let had_terminal = terminal_is_there();
+    let had_terminal = terminal::is_controlled();
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
-            if had_terminal && !terminal_is_there() {
+            if had_terminal && !terminal::is_controlled() {
                 // Gives the default action back: the process ends as by any hang-up.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         }
     })?;
     Ok(())
-}
-
-fn terminal_is_there() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
 }

@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod hook;
 mod logs;
+mod misuse;
 mod push;
 mod reload;
 mod restart;
@@ -12,7 +13,7 @@ mod start;
 mod status;
 mod stop;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use bitrouter_proto::{
     codes::exit,
@@ -25,71 +26,82 @@ use crate::{
     exit::{Failure, Status},
     render::Printer,
 };
-use args::{Cli, Verb};
+use args::{Cli, PushCli, Verb};
+
+/// The word that the shell hook calls us with.
+const PUSH: &str = "__push";
 
 /// Parses, runs, and maps the end to an exit status.
 pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
+    if args.get(1).is_some_and(|word| word == PUSH) {
+        return pushed(args, environment);
+    }
     let wants_json = environment.text(env::BITROUTER_JSON).is_some_and(|value| value != "0" && value != "false");
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(misuse::without_help_of_help(args)) {
         Ok(cli) => cli,
         Err(error) => {
             let json = wants_json || args.iter().any(|arg| arg == "--json");
-            return misunderstood(&error, Printer { json });
+            return misunderstood(&error, args, Printer::new(json, &environment));
         }
     };
-    let printer = Printer { json: cli.json || wants_json };
-    let context = Context { environment, socket: cli.socket, printer };
-    let checked = if needs_home(&context, cli.verb.as_ref()) { borrowed_home(&context.environment) } else { Ok(()) };
-    match checked.and_then(|()| dispatch(&context, cli.verb)) {
-        Ok(status) => status,
-        Err(failure) => printer.failure(&failure),
+    let printer = Printer::new(cli.json || wants_json, &environment);
+    let context = Context { program: program(args), environment, socket: cli.socket, printer };
+    end(&context, cli.verb.as_ref().is_none_or(|verb| needs_home(&context, verb)), || dispatch(&context, cli.verb))
+}
+
+/// The hook's call: it speaks to people at their prompt, whatever they want of other commands.
+fn pushed(args: &[OsString], environment: Environment) -> Status {
+    let printer = Printer::new(false, &environment);
+    match PushCli::try_parse_from(&args[1..]) {
+        Ok(cli) => {
+            let context = Context { program: program(args), environment, socket: cli.socket, printer };
+            end(&context, context.socket.is_none(), || push::run(&context, &cli.names, cli.again))
+        }
+        Err(error) => misunderstood(&error, args, printer),
     }
+}
+
+fn program(args: &[OsString]) -> PathBuf {
+    args.first().map(PathBuf::from).unwrap_or_default()
+}
+
+fn end(context: &Context, needs_home: bool, verb: impl FnOnce() -> Result<Status, Failure>) -> Status {
+    let checked = if needs_home { borrowed_home(&context.environment) } else { Ok(()) };
+    checked.and_then(|()| verb()).unwrap_or_else(|failure| context.printer.failure(&failure))
 }
 
 fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
     match verb {
         None => serve::bare(context),
-        Some(Verb::Serve(flags)) => serve::foreground(context, &flags),
-        Some(Verb::Start(flags)) => start::run(context, &flags, "start"),
+        Some(Verb::Serve { flags, .. }) => serve::foreground(context, &flags),
+        Some(Verb::Start(flags)) => start::run(context, &flags),
         Some(Verb::Stop { timeout }) => stop::run(context, timeout),
         Some(Verb::Restart { timeout, flags }) => restart::run(context, timeout, &flags),
         Some(Verb::Reload { forget }) => reload::run(context, &forget),
-        Some(Verb::Status) => status::run(context),
+        Some(Verb::Status { all }) => status::run(context, all),
         Some(Verb::Logs(args)) => logs::run(context, &args),
         Some(Verb::Hook { shell }) => hook::run(context, shell),
-        Some(Verb::Push { names }) => push::run(context, &names),
         Some(Verb::Completions { shell }) => completions::run(context, shell),
     }
 }
 
 /// Help and version go to standard output; everything else is the caller's mistake.
-fn misunderstood(error: &clap::Error, printer: Printer) -> Status {
-    let text = error.render().to_string();
+fn misunderstood(error: &clap::Error, args: &[OsString], printer: Printer) -> Status {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return match printer.raw(&text) {
+        return match printer.help(&error.render().ansi().to_string()) {
             Ok(()) => Status(exit::OK),
             Err(failure) => printer.failure(&failure),
         };
     }
-    let first = text.lines().next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-    let more: Vec<&str> = text.lines().skip(1).take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();
-    // Where to read on is said by our own hint.
-    let more = more.into_iter().filter(|line| !line.starts_with("For more information"));
-    let more: Vec<&str> = more.map(|line| line.strip_prefix("tip: ").unwrap_or(line)).collect();
-    let parts = [vec![message.as_str()], more].concat();
-    let message = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-    printer.failure(&Failure::caller("bad_argument", message).hint("bitrouter --help"))
+    printer.failure(&misuse::failure(error, args, &tree()))
 }
 
 /// Whether a verb looks below `HOME` or writes there: not where it only prints, or talks to the socket it was told.
-fn needs_home(context: &Context, verb: Option<&Verb>) -> bool {
+fn needs_home(context: &Context, verb: &Verb) -> bool {
     match verb {
-        Some(Verb::Completions { .. } | Verb::Hook { .. }) => false,
-        Some(Verb::Stop { .. } | Verb::Reload { .. } | Verb::Status | Verb::Logs(_) | Verb::Push { .. }) => {
-            context.socket.is_none()
-        }
-        None | Some(Verb::Serve(_) | Verb::Start(_) | Verb::Restart { .. }) => true,
+        Verb::Completions { .. } | Verb::Hook { .. } => false,
+        Verb::Stop { .. } | Verb::Reload { .. } | Verb::Status { .. } | Verb::Logs(_) => context.socket.is_none(),
+        Verb::Serve { .. } | Verb::Start(_) | Verb::Restart { .. } => true,
     }
 }
 

@@ -24,7 +24,12 @@ pub(super) fn run(context: &Context, names: &[String], again: bool) -> Result<St
     });
     let listed = names.join(", ");
     match pushed {
-        Ok(_) => Ok(Status(exit::OK)),
+        Ok(outcome) => {
+            for value in outcome.ignored {
+                context.printer.stderr(&format!("bitrouter: {} is ignored: {}", value.name, value.reason));
+            }
+            Ok(Status(exit::OK))
+        }
         Err(failure) if failure.exit == exit::UNREACHABLE => {
             if !again {
                 let message = failure.message;

@@ -10,17 +10,20 @@ use serde_json::json;
 use crate::{
     context::Context,
     exit::{Failure, Status},
+    local_daemon,
 };
 
 pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failure> {
     let outcome = context.block_on(async {
         let client = context.connect().await?;
-        let mut names = client.variable_names().await?;
-        // The daemon holds none of these, but says which provider was probably meant.
-        names.extend(strays(&context.environment, &names));
+        let mut names = client.variable_names(local_daemon::shipped_variable_names).await?;
+        // The daemon holds none of these, but says which provider was probably meant. Another user's is told nothing.
+        if !client.is_foreign() {
+            names.extend(strays(&context.environment, &names));
+        }
         let mut outcome = client.reload(super::push::variables(context, &names), forget.to_vec()).await?;
         // A setting or a manifest that was read just now may name variables that nobody had asked for.
-        let known = client.variable_names().await?;
+        let known = client.variable_names(local_daemon::shipped_variable_names).await?;
         let new: Vec<String> = known
             .into_iter()
             .filter(|name| !names.contains(name) && !forget.contains(name))
@@ -36,7 +39,7 @@ pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failur
         Ok(outcome)
     })?;
     context.printer.json(&json!({ "changed": outcome.changed, "ignored": outcome.ignored }))?;
-    context.printer.text(&sentence(&outcome))?;
+    context.printer.stdout(&sentence(&outcome))?;
     Ok(Status(exit::OK))
 }
 
@@ -64,8 +67,13 @@ fn sentence(outcome: &ReloadOutcome) -> String {
     let first = if outcome.changed.is_empty() { "reloaded; no key changed" } else { "reloaded" };
     let mut lines = vec![first.to_owned()];
     lines.extend(outcome.changed.iter().map(|change| {
-        let from =
-            change.now_from.as_deref().map_or_else(|| "no key now".to_owned(), |from| format!("now from {from}"));
+        let from = match change.now_from.as_deref() {
+            None => "no key now",
+            Some("pushed") => "now from a shell",
+            Some("env_file") => "now from an env file",
+            Some("environment") => "now from the daemon's own environment",
+            Some(other) => other,
+        };
         format!("  {:<9} {} ({}, {from})", change.change, change.name, change.provider)
     }));
     lines.extend(

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use bitrouter_proto::client::ClientError;
+use bitrouter_proto::{client::ClientError, shell};
 use clap::Parser as _;
 
 use super::{
@@ -24,6 +24,14 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
             Err(error) => return Err(error.into()),
         };
         let status = client.status().clone();
+        if client.is_foreign() {
+            // Its flags would be taken over, and they name files.
+            let socket =
+                context.named_socket().map(|path| format!(" --socket {}", shell::quoted(&path.to_string_lossy())));
+            let socket = socket.unwrap_or_default();
+            let message = "this daemon belongs to another user, and only that user can restart it".to_owned();
+            return Err(Failure::caller("foreign_daemon", message).hint(format!("bitrouter stop{socket}")));
+        }
         if status.service_managed {
             let user = if rustix::process::geteuid().is_root() { "" } else { "--user " };
             return Err(Failure::caller("service_managed", "a service manager runs this daemon")
@@ -36,22 +44,32 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
         let ending = launch::order_stop(&client, timeout).await?;
         Ok(Some((status, ending, flags)))
     })?;
-    let Some((status, ending, flags)) = kept else { return start::run(context, flags, "restart") };
-    ending.wait()?;
+    let Some((status, ending, flags)) = kept else {
+        return launched(context, flags, "bitrouter was not running; it was started");
+    };
+    ending.wait(context)?;
     if status.pushed_variables > 0 {
-        context.printer.note(&format!(
+        context.printer.stderr(&format!(
             "note: {} pushed keys ended with the old process; run `bitrouter reload` in the shells that hold them",
             status.pushed_variables
         ));
     }
-    start::run(context, &flags, "restart")
+    launched(context, &flags, "bitrouter runs")
+}
+
+fn launched(context: &Context, flags: &ServeFlags, lead: &str) -> Result<Status, Failure> {
+    match launch::ensure_running(context, flags, "restart")? {
+        launch::Launched::WasTheDaemon(status) => Ok(status),
+        // Somebody else may have been faster; what was asked for is there.
+        launch::Launched::Running { status, .. } => start::tell(context, &status, lead),
+    }
 }
 
 /// The running daemon's flags, with those given now in their place.
 fn merged(kept: &[String], given: &ServeFlags) -> ServeFlags {
     let words = ["bitrouter", "serve"].into_iter().map(str::to_owned).chain(kept.iter().cloned());
     let kept = match Cli::try_parse_from(words) {
-        Ok(Cli { verb: Some(Verb::Serve(flags)), .. }) => flags,
+        Ok(Cli { verb: Some(Verb::Serve { flags, .. }), .. }) => flags,
         // Flags of another release that this one does not know: start with what was asked now.
         _ => ServeFlags::default(),
     };

@@ -20,10 +20,11 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>) -> Result<Status
         };
         launch::order_stop(&client, timeout).await.map(Some)
     })?;
-    let stopped = stopped.map(launch::Ending::wait).transpose()?;
-    context.printer.json(&json!({ "state": "stopped", "pid": stopped }))?;
-    context.printer.text(&match stopped {
-        Some(pid) => format!("bitrouter stopped (pid {pid})"),
+    let stopped = stopped.map(|ending| ending.wait(context)).transpose()?;
+    context.printer.json(&json!({ "state": "stopped", "pid": stopped.flatten() }))?;
+    context.printer.stdout(&match stopped {
+        Some(Some(pid)) => format!("bitrouter stopped (pid {pid})"),
+        Some(None) => "bitrouter stopped".to_owned(),
         None => "bitrouter was not running".to_owned(),
     })?;
     Ok(Status(exit::OK))

@@ -1,7 +1,12 @@
 //! The only place that prints: text for people, JSON for programs, never both in one stream.
 
+mod log_line;
 mod printer;
+mod span;
 mod status;
+pub(crate) mod style;
+mod wrap;
 
-pub(crate) use printer::Printer;
-pub(crate) use status::status_text;
+pub(crate) use log_line::log_line;
+pub(crate) use printer::{Printer, failure_text};
+pub(crate) use status::{View, status_text};

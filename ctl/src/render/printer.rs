@@ -1,10 +1,18 @@
 //! Standard output and standard error of one command. A reader that closed its end ends the command quietly.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use bitrouter_proto::codes::exit;
+use bitrouter_proto::{
+    codes::exit,
+    env::{self, Environment},
+    terminal::visible,
+};
 use serde::Serialize;
 
+use super::{
+    style::{BAD, TYPED, styled},
+    wrap::wrap,
+};
 use crate::exit::{Failure, Status};
 
 /// Where a command prints.
@@ -12,22 +20,42 @@ use crate::exit::{Failure, Status};
 pub(crate) struct Printer {
     /// `--json`: standard output holds nothing but JSON.
     pub(crate) json: bool,
+    /// Standard output is a terminal.
+    pub(crate) on_terminal: bool,
+    stdout_styled: bool,
+    stderr_styled: bool,
 }
 
 impl Printer {
+    /// Styles are for terminals, and for those that want them.
+    pub(crate) fn new(json: bool, environment: &Environment) -> Self {
+        let wanted = environment.text(env::NO_COLOR).is_none()
+            && environment.text(env::TERM).is_some_and(|terminal| terminal != "dumb");
+        let on_terminal = io::stdout().is_terminal();
+        let stderr_styled = wanted && io::stderr().is_terminal();
+        Self { json, on_terminal, stdout_styled: wanted && on_terminal, stderr_styled }
+    }
+
     /// One line, or several, for people. Nothing under `--json`.
-    pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn stdout(self, text: &str) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }
-        self.raw(text)
+        write(&self.plain_unless(self.stdout_styled, text))
     }
 
-    /// A line for standard output as it is.
-    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
-    pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        written(writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()))
+    /// What standard output is asked for: shell code, help, log lines. Under `--json` too.
+    pub(crate) fn stdout_important(self, text: &str) -> Result<(), Failure> {
+        write(&self.plain_unless(self.stdout_styled, text))
+    }
+
+    /// Help, as wide as the terminal is.
+    pub(crate) fn help(self, text: &str) -> Result<(), Failure> {
+        let size = self.on_terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
+        match size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0) {
+            Some(columns) => self.stdout_important(&wrap(text, columns.min(100))),
+            None => self.stdout_important(text),
+        }
     }
 
     /// One JSON document, pretty. Nothing without `--json`.
@@ -37,14 +65,14 @@ impl Printer {
         }
         let text =
             serde_json::to_string_pretty(value).map_err(|error| Failure::caller("internal", error.to_string()))?;
-        self.raw(&text)
+        write(&text)
     }
 
     /// A remark on standard error. Nothing under `--json`.
-    pub(crate) fn note(self, text: &str) {
+    pub(crate) fn stderr(self, text: &str) {
         if !self.json {
             // Nobody may be reading remarks; that is no failure.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", self.plain_unless(self.stderr_styled, text));
         }
     }
 
@@ -53,22 +81,37 @@ impl Printer {
         if failure.code == CLOSED {
             return Status(exit::OK);
         }
-        let mut err = io::stderr().lock();
-        // Standard error may be closed too; the exit code still speaks.
-        let _ = if self.json {
-            writeln!(err, "{}", serde_json::json!({ "error": failure }))
+        if self.json {
+            // Standard error may be closed too; the exit code still speaks.
+            let _ = writeln!(io::stderr(), "{}", serde_json::json!({ "error": failure }));
         } else {
-            let hint = failure.hint.as_deref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
-            write!(err, "error: {}\n{hint}", failure.message)
-        };
+            self.stderr(&failure_text(failure));
+        }
         Status(failure.exit)
     }
+
+    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
+    fn plain_unless(self, styled: bool, text: &str) -> String {
+        if styled { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
+    }
+}
+
+/// The lines of a failure: what, and what helps. An empty message is none.
+pub(crate) fn failure_text(failure: &Failure) -> String {
+    let lines = [(BAD, "error:", Some(&failure.message)), (TYPED, "hint:", failure.hint.as_ref())];
+    let said = lines.into_iter().filter_map(|(style, label, text)| Some((style, label, text?)));
+    let said = said.filter(|(.., text)| !text.is_empty());
+    said.map(|(style, label, text)| format!("{} {}", styled(style, label), visible(text)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The code of a failure that is none: the reader of our output went away.
 const CLOSED: &str = "output_closed";
 
-fn written(result: io::Result<()>) -> Result<(), Failure> {
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let result = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::caller(CLOSED, "the reader of the output went away"),
         _ => Failure::from(error),

@@ -1,124 +1,286 @@
-//! The status for people.
+//! The status for people: what runs, a table of the providers in use, and what needs a look.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::SystemTime};
 
-use bitrouter_proto::status::{State, Status};
+use bitrouter_proto::{
+    clock,
+    status::{NO_KEY, ProviderStatus, Severity, State, Status, Warning},
+};
 
-/// A block in the manner of `systemctl status` (pure).
-pub(crate) fn status_text(status: &Status) -> String {
-    let mut out = String::new();
-    let mark = match status.state {
-        State::Running => '●',
-        State::Starting | State::Draining => '◐',
-        State::Stopped => '○',
-        State::Unresponsive => '✗',
-    };
-    let _ = write!(out, "{mark} bitrouter {}", status.state.as_str());
-    if let Some(pid) = status.pid {
-        let _ = write!(out, " (pid {pid})");
-    }
-    if let Some(uptime) = status.uptime_s {
-        let _ = write!(out, " for {}", span(uptime));
-    }
-    if let Some(version) = &status.version {
-        let _ = write!(out, ", version {version}");
-    }
-    out.push('\n');
+use super::{
+    span::{ago, span},
+    style::{BAD, DIM, GOOD, HEADING, TYPED, WARNING, styled},
+};
+
+/// So many providers of one kind are named before the rest is counted.
+const NAMED: usize = 4;
+
+/// How to show a status.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    /// Every provider in the table, with everything that is known of its key.
+    pub(crate) all: bool,
+    /// What is written `~`.
+    pub(crate) home: Option<&'a str>,
+    /// The time that ages are told from.
+    pub(crate) now: SystemTime,
+}
+
+/// The text (pure). Nothing in it is cut, however narrow the terminal is.
+pub(crate) fn status_text(status: &Status, view: View<'_>) -> String {
+    let mut out = headline(status);
     let mut row = |label: &str, text: &str| {
-        let _ = writeln!(out, "  {label:<10} {text}");
+        let _ = writeln!(out, "  {label:<9}  {text}");
     };
-    for (n, listen) in status.listen.iter().enumerate() {
-        row(if n == 0 { "listening" } else { "" }, &format!("http://{listen}/v1"));
+    if !status.listen.is_empty() {
+        let addresses: Vec<String> = status.listen.iter().map(|listen| format!("http://{listen}/v1")).collect();
+        row("listening", &addresses.join("  "));
     }
     if let Some(socket) = &status.socket {
         row("control", socket);
     }
     if let Some(config) = &status.config {
-        row("config", config);
+        row("config", &view.shortened(config));
     }
     if status.reloads.count > 0 {
-        let last = status.reloads.last_at.as_deref().unwrap_or_default();
-        row("reloads", &format!("{}, last at {last}", status.reloads.count));
+        let last = status.reloads.last_at.as_deref().and_then(|at| clock::age(at, view.now));
+        let last = last.map(|age| format!(", the last {}", ago(age))).unwrap_or_default();
+        row("reloads", &format!("{}{last}", status.reloads.count));
     }
-    if let Some(error) = &status.reloads.last_error {
-        row("refused", error);
+    let (active, inactive): (Vec<_>, Vec<_>) = status.providers.iter().partition(|provider| provider.active);
+    let rows: Vec<[String; 3]> = if view.all {
+        active.iter().chain(&inactive).flat_map(|provider| rows_in_full(provider, view)).collect()
+    } else {
+        active.iter().map(|provider| short_row(provider, view)).collect()
+    };
+    out.push_str(&table(["PROVIDER", "KEY", "SOURCE"], &rows));
+    let mut notes = if view.all { Vec::new() } else { folded(&inactive) };
+    notes.extend(warnings(&status.warnings));
+    // What was refused stands among the warnings, unless an older daemon leaves it out.
+    if let Some(error) = &status.reloads.last_error
+        && !status.warnings.iter().any(|warning| warning.message.contains(error.as_str()))
+    {
+        notes.push(format!("{} the last reload was refused: {error}", styled(BAD, "!")));
     }
-    let width = status.providers.iter().map(|provider| provider.id.len()).max().unwrap_or_default();
-    let (active, idle): (Vec<_>, Vec<_>) = status.providers.iter().partition(|provider| provider.active);
-    for (n, provider) in active.iter().enumerate() {
-        row(if n == 0 { "providers" } else { "" }, &format!("{:<width$}  {}", provider.id, provider.detail));
+    if !notes.is_empty() {
+        out.push('\n');
     }
-    for (n, provider) in idle.iter().enumerate() {
-        row(if n == 0 { "inactive" } else { "" }, &format!("{:<width$}  {}", provider.id, provider.detail));
-    }
-    for warning in &status.warnings {
-        row(warning.severity.as_str(), &warning.message);
-        if let Some(command) = &warning.command {
-            row("", &format!("run: {command}"));
-        }
+    for note in notes {
+        let _ = writeln!(out, "  {note}");
     }
     out
 }
 
-/// A span of seconds in its two largest units.
-fn span(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let mut left = seconds;
-    let mut parts = Vec::new();
-    for (size, unit) in units {
-        if left >= size || (size == 1 && parts.is_empty()) {
-            parts.push(format!("{}{unit}", left / size));
-            left %= size;
+impl View<'_> {
+    /// `path` with `~` for the home directory.
+    fn shortened(self, path: &str) -> String {
+        let below = self.home.filter(|home| *home != "/").and_then(|home| path.strip_prefix(home));
+        below.filter(|rest| rest.starts_with('/')).map_or_else(|| path.to_owned(), |rest| format!("~{rest}"))
+    }
+}
+
+fn headline(status: &Status) -> String {
+    let (style, mark) = match status.state {
+        State::Running => (GOOD, '●'),
+        State::Starting | State::Draining => (WARNING, '◐'),
+        State::Stopped => (DIM, '○'),
+        State::Unresponsive => (BAD, '✗'),
+    };
+    let mut out = format!("{} {}", styled(style, mark), styled(HEADING, "bitrouter"));
+    if let Some(version) = &status.version {
+        let _ = write!(out, " {version}");
+    }
+    let _ = write!(out, " {}", styled(style, status.state.as_str()));
+    if let Some(pid) = status.pid {
+        let _ = write!(out, " (pid {pid})");
+    }
+    if let Some(uptime) = status.uptime_s {
+        let _ = write!(out, ", up {}", span(std::time::Duration::from_secs(uptime)));
+    }
+    out.push('\n');
+    out
+}
+
+fn short_row(provider: &ProviderStatus, view: View<'_>) -> [String; 3] {
+    let key = provider.variable.clone().unwrap_or_else(|| "-".to_owned());
+    // A daemon of before has only the long form.
+    let source = if provider.source.is_empty() { &provider.detail } else { &provider.source };
+    [provider.id.clone(), key, view.shortened(source)]
+}
+
+/// A row for each thing that is known of the key.
+fn rows_in_full(provider: &ProviderStatus, view: View<'_>) -> Vec<[String; 3]> {
+    let [id, key, source] = short_row(provider, view);
+    let first = if provider.active { source } else { first_part(&provider.detail).to_owned() };
+    let rest = provider.detail.split("; ").skip(1).map(|part| [String::new(), String::new(), part.to_owned()]);
+    std::iter::once([id, key, first]).chain(rest).collect()
+}
+
+fn first_part(detail: &str) -> &str {
+    detail.split("; ").next().unwrap_or_default()
+}
+
+/// A table with a heading; nothing where it has no rows.
+fn table(heading: [&str; 3], rows: &[[String; 3]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heading[column].chars().count()]).max().unwrap_or_default()
+    };
+    let (first, second) = (width(0), width(1));
+    let head = format!("{:<first$}  {:<second$}  {}", heading[0], heading[1], heading[2]);
+    let mut out = format!("\n  {}\n", styled(HEADING, head));
+    for [id, key, source] in rows {
+        let _ = writeln!(out, "  {id:<first$}  {key:<second$}  {source}");
+    }
+    out
+}
+
+/// The providers that are not in use, in a line for each reason.
+fn folded(inactive: &[&ProviderStatus]) -> Vec<String> {
+    let named = |label: &str, ids: &[&str]| {
+        let more = match ids.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{label}: {}{more}", ids.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
+    };
+    let (no_key, other): (Vec<&ProviderStatus>, Vec<&ProviderStatus>) =
+        inactive.iter().partition(|provider| provider.source == NO_KEY);
+    let groups = [("no key", no_key), ("not in use", other)];
+    let mut lines: Vec<String> = groups
+        .into_iter()
+        .filter(|(_, providers)| !providers.is_empty())
+        .map(|(label, providers)| named(label, &providers.iter().map(|p| p.id.as_str()).collect::<Vec<_>>()))
+        .collect();
+    if let Some(last) = lines.last_mut() {
+        let _ = write!(last, " ({})", styled(TYPED, "bitrouter status --all"));
+    }
+    lines
+}
+
+/// A line for each warning, and one for its cure where the text does not name it.
+fn warnings(warnings: &[Warning]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for warning in warnings {
+        let style = match warning.severity {
+            Severity::Error => BAD,
+            Severity::Warning => WARNING,
+            Severity::Info => DIM,
+        };
+        lines.push(format!("{} {}", styled(style, '!'), warning.message));
+        if let Some(command) = warning.command.as_deref().filter(|command| !warning.message.contains(*command)) {
+            lines.push(format!("  run: {}", styled(TYPED, command)));
         }
     }
-    parts.truncate(2);
-    parts.join(" ")
+    lines
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
-    use bitrouter_proto::status::{ProviderStatus, Severity, Warning};
+
+    fn provider(id: &str, variable: Option<&str>, source: &str, detail: &str) -> ProviderStatus {
+        ProviderStatus {
+            id: id.to_owned(),
+            active: variable.is_some() || id == "demo",
+            key_source: None,
+            variable: variable.map(str::to_owned),
+            key_suffix: None,
+            detail: detail.to_owned(),
+            source: source.to_owned(),
+        }
+    }
+
+    fn running() -> Status {
+        let mut status = Status::silent(State::Running);
+        status.pid = Some(4242);
+        status.uptime_s = Some(7_980);
+        status.version = Some("0.1.0".to_owned());
+        status.listen = vec!["127.0.0.1:4356".to_owned(), "[::1]:4356".to_owned()];
+        status.socket = Some("/run/user/1000/bitrouter/control.sock".to_owned());
+        status.providers = vec![
+            provider(
+                "anthropic",
+                Some("ANTHROPIC_API_KEY"),
+                "pushed from terminal 1490, over the environment's",
+                "`ANTHROPIC_API_KEY` from terminal 1490; `ANTHROPIC_API_KEY` from the daemon's own environment is shadowed",
+            ),
+            provider("openai", Some("OPENAI_API_KEY"), "/home/u/.config/bitrouter/env", ""),
+            provider("demo", None, "built in", ""),
+        ];
+        let missing = ["deepseek", "fireworks", "google", "groq", "mistral", "xai"];
+        let detail = "no key: set `X_API_KEY`";
+        status.providers.extend(missing.map(|id| provider(id, None, NO_KEY, detail)));
+        status.providers.push(provider("ollama", None, "does not answer", "local: nothing answers at its address"));
+        status.warnings = vec![Warning {
+            code: "x".to_owned(),
+            severity: Severity::Warning,
+            message: "`OPENAI_API_KEY` from terminal 1490 is ignored: it holds a character that no header can carry"
+                .to_owned(),
+            since: String::new(),
+            command: None,
+        }];
+        status
+    }
+
+    fn shown(status: &Status, all: bool) -> String {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        let text = status_text(status, View { all, home: Some("/home/u"), now });
+        anstream::adapter::strip_str(&text).to_string()
+    }
 
     #[test]
-    fn spans_are_short() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3_600, "1h"), (90_061, "1d 1h")] {
-            assert_eq!(span(seconds), text);
+    fn r5_03_a_running_daemon_reads_as_a_table() {
+        let expected = "\
+● bitrouter 0.1.0 running (pid 4242), up 2 h 13 min
+  listening  http://127.0.0.1:4356/v1  http://[::1]:4356/v1
+  control    /run/user/1000/bitrouter/control.sock
+
+  PROVIDER   KEY                SOURCE
+  anthropic  ANTHROPIC_API_KEY  pushed from terminal 1490, over the environment's
+  openai     OPENAI_API_KEY     ~/.config/bitrouter/env
+  demo       -                  built in
+
+  no key: deepseek, fireworks, google, groq and 2 more
+  not in use: ollama (bitrouter status --all)
+  ! `OPENAI_API_KEY` from terminal 1490 is ignored: it holds a character that no header can carry
+";
+        assert_eq!(shown(&running(), false), expected);
+    }
+
+    #[test]
+    fn r5_03_everything_is_shown_on_demand() {
+        let text = shown(&running(), true);
+        for line in [
+            "  anthropic  ANTHROPIC_API_KEY  pushed from terminal 1490, over the environment's",
+            "                                `ANTHROPIC_API_KEY` from the daemon's own environment is shadowed",
+            "  xai        -                  no key: set `X_API_KEY`",
+            "  ollama     -                  local: nothing answers at its address",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
     }
 
     #[test]
-    fn a_running_daemon_reads_as_a_block() {
-        let mut status = Status::silent(State::Running);
-        status.pid = Some(42);
-        status.uptime_s = Some(75);
-        status.version = Some("0.1.0".to_owned());
-        status.listen = vec!["127.0.0.1:4356".to_owned()];
-        status.socket = Some("/run/user/1/bitrouter/control.sock".to_owned());
-        let provider = |id: &str, active, detail: &str| ProviderStatus {
-            id: id.to_owned(),
-            active,
-            key_source: None,
-            variable: None,
-            detail: detail.to_owned(),
-        };
-        status.providers = vec![provider("anthropic", false, "no key"), provider("openai", true, "OPENAI_API_KEY")];
-        status.warnings = vec![Warning {
-            code: "x".to_owned(),
-            severity: Severity::Warning,
-            message: "something".to_owned(),
-            since: String::new(),
-            command: Some("bitrouter reload".to_owned()),
-        }];
-        let expected = "\
-● bitrouter running (pid 42) for 1m 15s, version 0.1.0
-  listening  http://127.0.0.1:4356/v1
-  control    /run/user/1/bitrouter/control.sock
-  providers  openai     OPENAI_API_KEY
-  inactive   anthropic  no key
-  warning    something
-             run: bitrouter reload
-";
-        assert_eq!(status_text(&status), expected);
+    fn r5_07_a_refused_reload_is_told_once_and_ages_are_told_beside_each_other() {
+        let mut status = running();
+        status.reloads.count = 2;
+        status.reloads.last_at = Some("1970-01-01T00:11:40.000Z".to_owned());
+        status.reloads.last_error = Some("config.toml:3: what".to_owned());
+        let text = shown(&status, false);
+        assert!(text.contains("  reloads    2, the last 5 min ago\n"), "{text}");
+        assert_eq!(text.matches("config.toml:3: what").count(), 1, "{text}");
+        status.warnings[0].message = "the last reload was refused: config.toml:3: what".to_owned();
+        assert_eq!(shown(&status, false).matches("config.toml:3: what").count(), 1);
+    }
+
+    #[test]
+    fn no_daemon_is_one_line() {
+        assert_eq!(shown(&Status::silent(State::Stopped), false), "○ bitrouter stopped\n");
     }
 }

@@ -192,3 +192,20 @@ fn r5_06_the_hook_that_was_read_leaves_status_zero() {
     window.enter("eval \"$(\"$BITROUTER\" hook bash)\"; echo code-$?-");
     window.until_contains("code-0-");
 }
+
+#[test]
+fn r5_02_reload_and_hook_say_which_value_is_ignored_and_why() {
+    let scene = Scene::new();
+    let daemon = scene.world.serve().start();
+    let output = scene.world.command(["reload"]).env("OPENAI_API_KEY", "sk-äö").run().with_code(0);
+    let line = output.stdout.lines().find(|line| line.contains("ignored")).unwrap_or_default();
+    assert!(line.contains("OPENAI_API_KEY") && line.contains("character"), "{}", output.stdout);
+    let text = scene.world.cli(["status"]).with_code(0).stdout;
+    let line = text.lines().find(|line| line.trim_start().starts_with("! ")).unwrap_or_default();
+    assert!(line.contains("OPENAI_API_KEY") && line.contains("ignored"), "{text}");
+    let window = scene.open(BASH);
+    window.run(&load("bash"));
+    window.run("export GROQ_API_KEY=bitrouter-local");
+    window.until_contains("bitrouter: GROQ_API_KEY is ignored: ");
+    drop(daemon);
+}

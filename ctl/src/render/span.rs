@@ -1,0 +1,47 @@
+//! Spans of time as people say them.
+
+use std::time::Duration;
+
+/// The two largest units: `2 h 13 min`.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let at = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
+    let (size, unit) = units[at];
+    let first = format!("{} {unit}", seconds / size);
+    match units.get(at + 1) {
+        // From a minute on, seconds are noise.
+        Some((smaller, unit)) if size > 60 && seconds % size / smaller > 0 => {
+            format!("{first} {} {unit}", seconds % size / smaller)
+        }
+        _ => first,
+    }
+}
+
+/// How long ago: the largest unit.
+pub(super) fn ago(time: Duration) -> String {
+    let text = span(time);
+    let largest: Vec<&str> = text.split(' ').take(2).collect();
+    if time.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", largest.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        for (seconds, up, past) in [
+            (0, "0 s", "just now"),
+            (59, "59 s", "59 s ago"),
+            (75, "1 min", "1 min ago"),
+            (300, "5 min", "5 min ago"),
+            (3_600, "1 h", "1 h ago"),
+            (7_980, "2 h 13 min", "2 h ago"),
+            (90_061, "1 d 1 h", "1 d ago"),
+        ] {
+            let time = Duration::from_secs(seconds);
+            assert_eq!((span(time).as_str(), ago(time).as_str()), (up, past));
+        }
+    }
+}
