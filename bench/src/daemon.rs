@@ -19,7 +19,7 @@ use crate::{error::BenchError, sse::KEY_PREFIX, valgrind::Valgrind};
 /// How long a start or an end may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The same for one that runs fifty times slower, on a machine that may be busy.
-const PATIENCE_UNDER_VALGRIND: Duration = Duration::from_secs(120);
+const PATIENCE_UNDER_VALGRIND: Duration = Duration::from_mins(2);
 /// How long between two looks at something that is about to happen.
 const LOOK: Duration = Duration::from_micros(200);
 /// The variable that the env file of a run sets; it beats the one in the daemon's environment.

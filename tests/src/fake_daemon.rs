@@ -134,7 +134,12 @@ async fn serve(listener: UnixListener, state: &Arc<State>) {
                 let state = Arc::clone(&state);
                 async move {
                     let path = request.uri().path().to_owned();
-                    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                    let body = request
+                        .into_body()
+                        .collect()
+                        .await
+                        .map(http_body_util::Collected::to_bytes)
+                        .unwrap_or_default();
                     Ok::<_, Infallible>(answer(&state, &path, &body))
                 }
             });

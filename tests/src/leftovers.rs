@@ -1,11 +1,7 @@
 //! What a world could leave behind, found and removed: processes of a user who runs others too, and directories that
 //! nobody may write to any more.
 
-use std::{
-    fs, io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    path::Path,
-};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use rustix::process::Signal;
 
@@ -63,7 +59,7 @@ pub(crate) fn end(processes: &[u32]) {
 pub(crate) fn remove(root: &Path) -> io::Result<()> {
     walk(root, &mut |path, meta| {
         if meta.is_dir() && meta.mode() & 0o700 != 0o700 {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).ok();
+            rustix::fs::chmod(path, 0o700.into()).ok();
         }
     });
     match fs::remove_dir_all(root) {

@@ -1,6 +1,6 @@
 //! Who may write the files that decide where keys go: settings, manifests, env files.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path};
+use std::path::Path;
 
 use bitrouter_tests::{InferenceFixture, MODEL, World};
 
@@ -8,7 +8,7 @@ const MANIFEST: &str = "id = \"own\"\nkind = \"gateway\"\nendpoint = \"https://o
                         \"chat_completions\"\n";
 
 fn set_mode(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+    rustix::fs::chmod(path, mode.into()).expect("chmod");
 }
 
 #[test]
