@@ -55,7 +55,7 @@ fn pushed(args: &[OsString], environment: Environment) -> Status {
     match PushCli::try_parse_from(&args[1..]) {
         Ok(cli) => {
             let context = Context { program: program(args), environment, socket: cli.socket, printer };
-            end(&context, context.socket.is_none(), || push::run(&context, &cli.names, cli.again))
+            end(&context, context.socket.is_none(), || Ok(push::run(&context, &cli.names, cli.again)))
         }
         Err(error) => misunderstood(&error, args, printer),
     }

@@ -4,14 +4,10 @@
 use bitrouter_proto::codes::exit;
 use secrecy::SecretString;
 
-use crate::{
-    context::Context,
-    exit::{Failure, Status},
-    local_daemon,
-};
+use crate::{context::Context, exit::Status, local_daemon};
 
 /// Sends `names`. The exit status tells the hook whether to try again later: [`exit::UNREACHABLE`].
-pub(super) fn run(context: &Context, names: &[String], again: bool) -> Result<Status, Failure> {
+pub(super) fn run(context: &Context, names: &[String], again: bool) -> Status {
     let pushed = context.block_on(async {
         let client = context.connect().await?;
         let mut names = names.to_vec();
@@ -28,18 +24,18 @@ pub(super) fn run(context: &Context, names: &[String], again: bool) -> Result<St
             for value in outcome.ignored {
                 context.printer.stderr(&format!("bitrouter: {} is ignored: {}", value.name, value.reason));
             }
-            Ok(Status(exit::OK))
+            Status(exit::OK)
         }
         Err(failure) if failure.exit == exit::UNREACHABLE => {
             if !again {
                 let message = failure.message;
                 context.printer.stderr(&format!("bitrouter: {message}; {listed} will be sent once one answers"));
             }
-            Ok(Status(exit::UNREACHABLE))
+            Status(exit::UNREACHABLE)
         }
         Err(failure) => {
             context.printer.stderr(&format!("bitrouter: {}; {listed} was not sent", failure.message));
-            Ok(Status(failure.exit))
+            Status(failure.exit)
         }
     }
 }

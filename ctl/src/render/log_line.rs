@@ -1,6 +1,6 @@
 //! A log line for a terminal: when, how bad, what, and then the fields.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use bitrouter_proto::terminal::visible_line;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -63,7 +63,8 @@ fn from_json(fields: &Fields) -> String {
             },
             value => value.to_string(),
         };
-        rest.push_str(&format!(" {}{}", styled(DIM, format_args!("{}=", visible_line(name))), visible_line(&text)));
+        // Writing to a String cannot fail.
+        let _ = write!(rest, " {}{}", styled(DIM, format_args!("{}=", visible_line(name))), visible_line(&text));
     }
     composed(&visible_line(time), &visible_line(level), &format!("{}{rest}", visible_line(message)))
 }

@@ -42,7 +42,7 @@ pub enum ClientError {
         cure: Option<String>,
     },
     /// The system does not let us reach the socket.
-    #[error("no permission for `{path}`{}", owner_text(barrier))]
+    #[error("no permission for `{path}`{}", owner_text(barrier.as_ref()))]
     Denied {
         /// The socket.
         path: PathBuf,
@@ -87,7 +87,7 @@ pub enum ClientError {
 }
 
 /// Says whose it is.
-fn owner_text(barrier: &Option<(PathBuf, u32)>) -> String {
+fn owner_text(barrier: Option<&(PathBuf, u32)>) -> String {
     match barrier {
         Some((path, uid)) => format!(": `{}` belongs to uid {uid}, and you are uid {}", path.display(), my_uid()),
         None => String::new(),
