@@ -5,6 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use bitrouter_proto::key_variable;
 use toml::de::DeTable;
 
 use super::{
@@ -216,7 +217,7 @@ impl<'t> Reading<'_, 't> {
     fn provider(&mut self, table: &DeTable<'t>, id: &str, prefix: &str) -> ProviderSettings {
         self.document.only_known(table, prefix, &PROVIDER, ALL, |key| {
             ["api_key", "apikey", "key", "token", "secret"].contains(&key.to_ascii_lowercase().as_str()).then(|| {
-                format!("keys do not stand in this file: set `{}`, or write it in an env file", own_variable(id))
+                format!("keys do not stand in this file: set `{}`, or write it in an env file", key_variable::own(id))
             })
         });
         let own = &self.own;
@@ -228,7 +229,7 @@ impl<'t> Reading<'_, 't> {
             }
         });
         let env = self.document.read(table, prefix, &PROVIDER, "env", |value| {
-            document::list(value, |name| variable(name).map_err(ValueError::new))
+            document::list(value, |name| key_variable::check(name).map(|()| name.to_owned()).map_err(ValueError::new))
         });
         let enabled = self.document.read(table, prefix, &PROVIDER, "enabled", document::truth);
         ProviderSettings { base_url, env, enabled }
@@ -296,23 +297,6 @@ fn unknown_provider(id: &str, known: &[&str], place: &ConfigLocation<'_>) -> Str
         "names a provider that no manifest describes{quoted}; {near}a provider of your own gets its manifest in `{}`",
         manifest.display()
     )
-}
-
-fn own_variable(id: &str) -> String {
-    format!("BITROUTER_{}_API_KEY", id.to_ascii_uppercase().replace('-', "_"))
-}
-
-/// A variable name. The reason never quotes what stands there: people paste the key itself.
-fn variable(name: &str) -> Result<String, String> {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|b| b.is_ascii_uppercase() || b == b'_');
-    if name == "BITROUTER_API_KEY" {
-        Err("must not hold `BITROUTER_API_KEY`, which is for the account".to_owned())
-    } else if starts && bytes.all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
-        Ok(name.to_owned())
-    } else {
-        Err("must hold names of variables (upper-case letters, digits and `_`), never a key".to_owned())
-    }
 }
 
 fn resolve(file: &str, place: &ConfigLocation<'_>) -> Result<PathBuf, ValueError> {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bitrouter_proto::key_variable::{self, id_in};
 use secrecy::SecretString;
 
 use super::{
     constant_time::same,
     layers::{KeyOrigin, KeySourceKind, Layers},
-    names::{KeyNames, KnownNames, id_in},
+    names::{KeyNames, KnownNames},
     rejection::KeyRejection,
     status::{Named, ProviderKeyStatus, describe},
 };
@@ -107,7 +108,7 @@ impl std::fmt::Display for UnknownVariable {
 impl UnknownVariable {
     /// What is wrong with it, as a fragment.
     pub fn reason(&self) -> String {
-        let cure = self.nearest.as_ref().map(|id| format!("; did you mean `{id}` (`{}`)?", super::own_variable(id)));
+        let cure = self.nearest.as_ref().map(|id| format!("; did you mean `{id}` (`{}`)?", key_variable::own(id)));
         format!("belongs to no known provider{}", cure.unwrap_or_default())
     }
 }

@@ -30,7 +30,7 @@ pub use self::{
     env_syntax::{LineError, LineReason, parse as parse_env_file},
     keyring::{Change, KeyRing, KeyRingChange, RejectedValue, UnknownVariable},
     layers::{KeyOrigin, KeySourceKind, Layers},
-    names::{KeyNames, KnownNames, own_variable},
+    names::{KeyNames, KnownNames},
     parent::{Parent, ParentError, ParentNow},
     procfs::{Session, SessionError},
     pushed::{PushError, Pushed, Variable},

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The account's variable: inference through the account, never a provider's key.
-const ACCOUNT: &str = "BITROUTER_API_KEY";
+use bitrouter_proto::key_variable::{self, ACCOUNT, id_in};
 
 /// One provider and the variables that can hold its key, the strongest name first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub struct KeyNames {
 impl KeyNames {
     /// An enabled provider that needs a key; puts `BITROUTER_<ID>_API_KEY` before the passthrough names.
     pub fn new<S: Into<String>>(provider: &str, passthrough: impl IntoIterator<Item = S>) -> Self {
-        let mut variables = vec![own_variable(provider)];
+        let mut variables = vec![key_variable::own(provider)];
         for name in passthrough {
             let name = name.into();
             if !variables.contains(&name) {
@@ -30,18 +29,6 @@ impl KeyNames {
         }
         Self { provider: provider.to_owned(), variables, needs_key: true, enabled: true }
     }
-}
-
-/// `BITROUTER_<ID>_API_KEY`: the name that beats every passthrough name of the provider.
-pub fn own_variable(provider: &str) -> String {
-    format!("BITROUTER_{}_API_KEY", provider.to_ascii_uppercase().replace('-', "_"))
-}
-
-/// The id inside a variable that has the form of [`own_variable`], lower case with `-`.
-pub(super) fn id_in(name: &str) -> Option<String> {
-    let id = name.strip_prefix("BITROUTER_")?.strip_suffix("_API_KEY")?;
-    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    plain.then(|| id.to_ascii_lowercase().replace('_', "-"))
 }
 
 /// Every name that is worth holding: those that some provider reads, and those that look as if one should.
