@@ -12,10 +12,11 @@ use bitrouter_proto::{clock, tasks::Tasks};
 use crate::{
     http::{CallerBody, RequestContext, ResponseFuture, answer},
     interrupt::Interrupt,
+    live_models::LiveModels,
     ports::UsageSink,
     registry::{Kind, Provider, ProviderId},
     snapshot::Snapshot,
-    upstream::{Connector, Pool, Proxy, ProxySettings},
+    upstream::{Connector, Pool, Proxy, ProxySettings, hop::HopId},
 };
 
 /// How long a server on this machine has to accept a connection.
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub(crate) pool: Arc<Pool>,
     pub(crate) tasks: Tasks,
     pub(crate) interrupt: Arc<Interrupt>,
+    pub(crate) hop: HopId,
+    pub(crate) live_models: LiveModels,
     snapshot: ArcSwap<Snapshot>,
     probes: Mutex<HashMap<ProviderId, (Instant, bool)>>,
 }
@@ -58,6 +61,8 @@ impl Gateway {
             pool: Pool::new(connector, options.tasks.clone()),
             tasks: options.tasks,
             interrupt: Arc::default(),
+            hop: HopId::draw(),
+            live_models: LiveModels::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             probes: Mutex::default(),
         })
@@ -65,9 +70,15 @@ impl Gateway {
 
     /// Serves later requests with `snapshot`; running ones keep the one they began with.
     pub fn swap(&self, snapshot: Snapshot) {
+        self.live_models.retain(&snapshot);
         self.snapshot.store(Arc::new(snapshot));
         // Another address may stand behind the same id now.
         self.probes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Has the trusted certificates read again: whoever renews them reloads.
+    pub fn read_certificates_again(&self) {
+        self.pool.connector().read_certificates_again();
     }
 
     /// The snapshot that the next request is served with.
@@ -111,7 +122,7 @@ impl Gateway {
         {
             return active;
         }
-        let active = self.pool.connector().answers(provider.origin(), PROBE).await;
+        let active = self.pool.connector().is_reachable(provider.origin(), PROBE).await;
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
         probes.insert(provider.id().clone(), (clock::mono(), active));
         active

@@ -17,11 +17,13 @@
 //! Absent on purpose: accounts, files, listening sockets, retries after a byte was sent, and any parse of a whole
 //! request or reply. This crate must never learn where a key comes from or who the caller is.
 
+mod credential;
 mod demo;
 mod error;
 mod gateway;
 pub mod http;
 mod interrupt;
+mod live_models;
 mod meter;
 pub mod ports;
 pub mod protocol;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use crate::{
     ports::SharedKeys,
     registry::{Catalog, Provider, ProviderId},
-    route::{self, Names, Refusal, Route},
+    route::{self, Names, Route, RouteRefusal},
 };
 
 /// Bounds of a request.
@@ -58,7 +58,7 @@ impl fmt::Debug for Snapshot {
 
 impl Snapshot {
     /// Where a model name leads.
-    pub fn resolve<'a>(&'a self, name: &'a str) -> Result<Route<'a>, Refusal<'a>> {
+    pub fn resolve<'a>(&'a self, name: &'a str) -> Result<Route<'a>, RouteRefusal<'a>> {
         self.names(&|id| self.keys.key(id).is_some()).resolve(name)
     }
 

@@ -135,6 +135,8 @@ closed! {
         UpgradeRequired = "upgrade_required",
         /// The provider does not speak the caller's protocol.
         ProtocolNotSupported = "protocol_not_supported",
+        /// The call came back to the agent that had sent it: a `base_url` leads in a circle.
+        LoopDetected = "loop_detected",
         /// The provider answered an error that is not JSON.
         UpstreamError = "upstream_error",
         /// The provider cannot be reached.
@@ -164,6 +166,7 @@ impl InferenceCode {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::ProtocolNotSupported => StatusCode::NOT_IMPLEMENTED,
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::UpstreamError | Self::UpstreamUnavailable | Self::UpstreamInterrupted => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

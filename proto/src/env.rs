@@ -51,10 +51,10 @@ registry! {
     LISTEN_PID, Daemon, "The process the passed sockets are for, set by systemd.";
     NOTIFY_SOCKET, Daemon, "Where readiness, reloads and the watchdog are reported, set by systemd.";
     NO_COLOR, Client, "Set to anything: no colour.";
-    NO_PROXY, Daemon, "Hosts that are reached without the proxy, separated by commas; `no_proxy` comes first.";
+    NO_PROXY, Daemon, "What is reached without the proxy, separated by commas or blanks: `*`, `name` and all below it, `*.name`, an address, `10.0.0.0/8`, each with `:port`; `no_proxy` comes first.";
     PATH, Daemon, "Only to tell whether `bitrouter` can be typed as it is.";
     SSL_CERT_DIR, Daemon, "Directory of trusted certificates, instead of the system's.";
-    SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's.";
+    SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
     TERM, Client, "`dumb`, or not set: no colour.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";

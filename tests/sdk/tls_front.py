@@ -1,4 +1,7 @@
-"""TLS before a plain server: makes an authority (`ca.pem` in the directory given), prints its port, forwards bytes."""
+"""TLS before a plain server: makes an authority (`ca.pem` in the directory given), prints its port, forwards bytes.
+
+With `authority` as a third argument it shows the authority's own certificate.
+"""
 
 import socket
 import ssl
@@ -23,7 +26,8 @@ sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ser
 openssl("x509", "-req", "-in", "server.csr", *sign, "-out", "server.pem")
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(f"{directory}/server.pem", f"{directory}/server.key")
+name = "ca" if sys.argv[3:] == ["authority"] else "server"
+context.load_cert_chain(f"{directory}/{name}.pem", f"{directory}/{name}.key")
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 

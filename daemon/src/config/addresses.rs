@@ -2,35 +2,11 @@
 //!
 //! A reason never quotes what was written: a URL can carry a password.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use http::Uri;
+use bitrouter_gateway::registry::BaseAddress;
 
 /// Checks a provider's `base_url` and drops slashes at its end.
-pub(super) fn base_url(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|_| "must be an http or https URL".to_owned())?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err("must be an http or https URL with a host".to_owned());
-    };
-    if authority.as_str().contains('@') {
-        return Err("must not carry a user name or password; keys come from variables".to_owned());
-    }
-    if uri.query().is_some() || text.contains('#') {
-        return Err("must end with its path, without `?` or `#`".to_owned());
-    }
-    if authority.host().is_empty() || (authority.port().is_none() && authority.as_str().ends_with(':')) {
-        return Err("must be an http or https URL with a host".to_owned());
-    }
-    match scheme {
-        "https" => {}
-        "http" if is_loopback(authority.host()) => {}
-        "http" => {
-            return Err("must be https: over http a key would cross the network in clear (http goes only to \
-                        127.0.0.1, [::1] and localhost)"
-                .to_owned());
-        }
-        _ => return Err("must be an http or https URL".to_owned()),
-    }
+pub(super) fn base_url(text: &str) -> Result<String, &'static str> {
+    BaseAddress::parse(text)?;
     Ok(text.trim_end_matches('/').to_owned())
 }
 
@@ -53,13 +29,6 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
     let rest = host(rest).map_err(|_| bad())?;
     Ok(format!("{}://{rest}", scheme.to_ascii_lowercase()))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || inner.and_then(|inner| inner.parse::<Ipv6Addr>().ok()).is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -168,8 +168,9 @@ impl Running {
     fn reload(&mut self, trigger: Trigger, shell: Option<Shell>) -> Result<ReloadOutcome, Refused> {
         let result = self.read_again(trigger, shell).and_then(|candidate| self.swap(candidate, trigger, None));
         ReloadObservers::log(trigger, result.as_ref());
-        if let Err(refused) = &result {
-            self.refused(refused);
+        match &result {
+            Ok(_) => self.targets.gateway.read_certificates_again(),
+            Err(refused) => self.refused(refused),
         }
         result
     }

@@ -100,7 +100,7 @@ pub(super) fn calls_nobody_back(catalog: &Catalog, listens: &[SocketAddr]) -> Re
         let manifest = provider.manifest();
         let other = manifest.endpoints.values().map(|endpoint| &endpoint.url);
         if let Some(own) = other.chain([&manifest.endpoint]).find_map(|url| own_address(url, listens)) {
-            let (file, id, reason) = (manifest.origin.display(), provider.id(), own_address_reason(own));
+            let (file, id, reason) = (manifest.file.display(), provider.id(), own_address_reason(own));
             return Err(Refused::invalid(format!(
                 "the address of provider `{id}` ({file}, or its `base_url`) {reason}"
             )));

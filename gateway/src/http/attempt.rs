@@ -122,7 +122,7 @@ impl CallError {
             Self::Upstream(error @ UpstreamError::Exchange { .. }) => {
                 (InferenceCode::UpstreamInterrupted, format!("`{provider}` gave no reply: {error}"))
             }
-            Self::Upstream(error @ UpstreamError::ConnectTime { .. }) => {
+            Self::Upstream(error) if error.is_connect_timeout() => {
                 (InferenceCode::UpstreamTimeout, format!("`{provider}` cannot be reached: {error}"))
             }
             Self::Upstream(error) => {

@@ -2,7 +2,7 @@
 
 use bitrouter_proto::codes::InferenceCode;
 
-use crate::{error::InferenceError, registry::Provider, route::Refusal, snapshot::Snapshot};
+use crate::{error::InferenceError, registry::Provider, route::RouteRefusal, snapshot::Snapshot};
 
 /// Models that the signed-in account serves.
 const ACCOUNT: &str = "bitrouter:";
@@ -18,28 +18,30 @@ fn account_missing() -> InferenceError {
 }
 
 /// The refusal of `name` as an error that says what would help.
-pub(super) fn explain(name: &str, refusal: Refusal<'_>, snapshot: &Snapshot) -> InferenceError {
+pub(super) fn explain(name: &str, refusal: RouteRefusal<'_>, snapshot: &Snapshot) -> InferenceError {
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
-        Refusal::KeyMissing(provider) => key_missing(provider, &format!("no key for `{}`", provider.id())),
-        Refusal::Disabled(provider) => {
+        RouteRefusal::KeyMissing(provider) => key_missing(provider, &format!("no key for `{}`", provider.id())),
+        RouteRefusal::Disabled(provider) => {
             let id = provider.id();
             unknown(format!("the provider `{id}` is switched off by `[providers.{id}] enabled = false`"))
                 .with("provider", id.as_str())
                 .with("suggestions", snapshot.suggestions(name))
         }
-        Refusal::DemoOff => unknown("the demo models exist only in demo mode; run `bitrouter serve --demo`".to_owned())
-            .with("hint", "bitrouter serve --demo")
-            .with("suggestions", snapshot.suggestions(name)),
-        Refusal::NotListed(provider, _) if provider.is_demo() => {
+        RouteRefusal::DemoOff => {
+            unknown("the demo models exist only in demo mode; run `bitrouter serve --demo`".to_owned())
+                .with("hint", "bitrouter serve --demo")
+                .with("suggestions", snapshot.suggestions(name))
+        }
+        RouteRefusal::NotListed(provider, _) if provider.is_demo() => {
             not_found(name, snapshot, "GET /v1/models lists what there is")
         }
-        Refusal::NotListed(provider, model) => {
+        RouteRefusal::NotListed(provider, model) => {
             let id = provider.id();
             not_found(name, snapshot, &format!("`{id}` does not list it; `{id}:{model}` asks it all the same"))
         }
-        Refusal::Unknown if name.starts_with(ACCOUNT) => account_missing(),
-        Refusal::Unknown => not_found(name, snapshot, "GET /v1/models lists what there is"),
+        RouteRefusal::Unknown if name.starts_with(ACCOUNT) => account_missing(),
+        RouteRefusal::Unknown => not_found(name, snapshot, "GET /v1/models lists what there is"),
     }
 }
 
@@ -64,4 +66,20 @@ pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
         .with_param("model")
         .with("provider", provider.id().as_str())
         .with("variables", variables)
+}
+
+/// The call has been here before: an address that the user named leads back to this agent.
+pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
+    let user_set = |provider: &&Provider| provider.chat().is_some_and(|target| target.user_set);
+    let named: Vec<String> =
+        snapshot.catalog.providers().filter(user_set).map(|p| format!("`[providers.{}] base_url`", p.id())).collect();
+    let where_to_look = match named.as_slice() {
+        [] => "the `base_url` of an agent on its way".to_owned(),
+        named => named.join(" or "),
+    };
+    let message = format!(
+        "this call went in a circle and came back to the agent that had sent it; {where_to_look} leads back here: name the \
+         provider's own address"
+    );
+    InferenceError::new(InferenceCode::LoopDetected, message).with("setting", "base_url")
 }

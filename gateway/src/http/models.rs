@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Gateway,
     error::InferenceError,
+    live_models,
     protocol::request_head::LONGEST_MODEL,
     registry::{Model, Price, Provider},
 };
@@ -24,25 +25,30 @@ use crate::{
 /// The registry does not say when a model appeared; a date that moved would look like a new model.
 const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
 
-/// Every model of every provider that can be reached now.
+/// Every model of every provider that can be reached now. Who lists none in the manifest is asked for them.
 pub(super) async fn list(gateway: &Arc<Gateway>) -> Response<ResponseBody> {
     let snapshot = gateway.snapshot();
-    let reachable = |p: &&Provider| !p.models().is_empty() && p.chat().is_some() && snapshot.usable(p);
-    let usable: Vec<&Provider> = snapshot.catalog.providers().filter(reachable).collect();
-    let active = join_all(usable.iter().map(|provider| gateway.local_active(provider))).await;
-    let data: Vec<Value> = usable
-        .into_iter()
-        .zip(active)
-        .filter(|(_, active)| *active)
-        .flat_map(|(provider, _)| provider.models().iter().map(|model| entry(provider, &model.id, Some(model))))
-        .collect();
+    let reachable = |p: &&Provider| p.chat().is_some() && snapshot.usable(p);
+    let usable = snapshot.catalog.providers().filter(reachable);
+    let entries = usable.map(async |provider| {
+        if !gateway.local_active(provider).await {
+            return Vec::new();
+        }
+        if provider.models().is_empty() {
+            let names = live_models::names(gateway, &snapshot, provider).await;
+            return names.iter().map(|name| entry(provider, name, None)).collect();
+        }
+        provider.models().iter().map(|model| entry(provider, &model.id, Some(model))).collect()
+    });
+    let data: Vec<Value> = join_all(entries).await.into_iter().flatten().collect();
     let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
     let (first, last) = (id(data.first()), id(data.last()));
     let document = json!({ "object": "list", "data": data, "has_more": false, "first_id": first, "last_id": last });
     json_response(document.to_string().into_bytes())
 }
 
-/// One model, by any name that a call would take.
+/// One model, by any name that a call would take: a provider that is named explicitly is asked for what it does not list
+/// too, but for the demo, which knows all it has.
 pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response<ResponseBody>, InferenceError> {
     let snapshot = gateway.snapshot();
     let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
@@ -52,7 +58,7 @@ pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Respon
     }
     let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
     let provider = route.provider;
-    if route.listed.is_none() && !provider.models().is_empty() {
+    if route.listed.is_none() && provider.is_demo() {
         return Err(not_found(&name, &snapshot, &format!("`{}` does not list it", provider.id())));
     }
     if !gateway.local_active(provider).await {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, request::Parts};
-use secrecy::{ExposeSecret as _, SecretString};
+use bytes::Bytes;
+use http::{Method, Request, request::Parts};
 
 use super::{
     model_refusal::{explain, key_missing},
@@ -13,6 +12,7 @@ use super::{
     request_headers::build_upstream_headers,
 };
 use crate::{
+    credential::credential,
     demo,
     error::InferenceError,
     meter::RequestRecorder,
@@ -20,9 +20,9 @@ use crate::{
         request_head::{self, BodyError, RequestHead},
         splice::splice,
     },
-    registry::{Origin, Protocol, Provider, ProviderId, Target},
+    registry::{Protocol, Provider, ProviderId, Target},
     snapshot::Snapshot,
-    upstream::RequestBody,
+    upstream::{RequestBody, UpstreamOrigin, hop::HopId},
 };
 
 /// Reading a body of this size takes so long that other requests of the same worker would feel it.
@@ -47,7 +47,7 @@ impl Operation {
 /// A request that is ready for its provider.
 pub(super) struct Call {
     pub(super) provider: ProviderId,
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Arc<UpstreamOrigin>,
     pub(super) request: Option<Request<RequestBody>>,
 }
 
@@ -78,6 +78,7 @@ pub(super) fn prepare(
     body: &Bytes,
     head: RequestHead<'_>,
     operation: Operation,
+    hop: &HopId,
     recorder: &mut RequestRecorder,
 ) -> Result<Prepared, InferenceError> {
     recorder.set_model(&head.model, head.stream);
@@ -105,6 +106,7 @@ pub(super) fn prepare(
         other => splice(body, head.span, other),
     };
     build_upstream_headers(&mut parts.headers, target, auth);
+    hop.append(&mut parts.headers, target.user_set);
     parts.method = Method::POST;
     parts.uri = with_query(&target.uri, parts.uri.query());
     Ok(Prepared::Call(Call {
@@ -128,26 +130,4 @@ fn not_spoken(provider: &Provider) -> InferenceError {
         Protocol::ChatCompletions
     );
     InferenceError::new(InferenceCode::ProtocolNotSupported, message).with("provider", id.as_str())
-}
-
-fn credential(prefix: &str, key: &SecretString) -> Option<HeaderValue> {
-    let key = key.expose_secret();
-    let mut text = BytesMut::with_capacity(prefix.len() + key.len());
-    text.extend_from_slice(prefix.as_bytes());
-    text.extend_from_slice(key.as_bytes());
-    let mut value = HeaderValue::from_maybe_shared(text.freeze()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_no_header_can_carry_is_no_credential() {
-        let value = credential("Bearer ", &SecretString::from("k")).unwrap();
-        assert!(value == "Bearer k" && value.is_sensitive());
-        assert!(credential("", &SecretString::from("a\nb")).is_none());
-    }
 }

@@ -1,6 +1,6 @@
 //! The surface table: which paths there are, with which methods, and what answers them.
 
-use std::{pin::Pin, sync::Arc};
+use std::{future::ready, pin::Pin, sync::Arc};
 
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use super::{
     caller_body::CallerBody,
     context::RequestContext,
+    model_refusal::loop_detected,
     models,
     own_response::{json_response, set_own_response},
     prepare::Operation,
@@ -62,6 +63,11 @@ pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + 
 
 /// Answers one request.
 pub(crate) fn answer(gateway: Arc<Gateway>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture {
+    if gateway.hop.is_loop(request.headers()) {
+        gateway.usage.refused(InferenceCode::LoopDetected.as_str());
+        let refusal = render_error(&loop_detected(&gateway.snapshot()), context.dialect);
+        return Box::pin(ready(refusal));
+    }
     if let Some(Endpoint::Inference(operation)) = Endpoint::at(request.uri().path())
         && request.method() == Method::POST
     {

@@ -41,7 +41,7 @@ pub(super) async fn serve(
         Err(NotServed::CallerLeft) => return Response::new(ResponseBody::default()),
     };
     let prepared = match read_head(&body).await {
-        Ok(head) => prepare(&snapshot, parts, &body, head, operation, &mut recorder),
+        Ok(head) => prepare(&snapshot, parts, &body, head, operation, &gateway.hop, &mut recorder),
         Err(error) => Err(error),
     };
     let mut call = match prepared {

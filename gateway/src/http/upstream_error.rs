@@ -106,7 +106,8 @@ pub(super) fn pass_on(
         None => error.bytes.clone(),
     });
     if let Some(body) = body.as_ref()
-        && decoded.as_ref().is_some_and(|error| error.is_whole)
+        // An object or a list that is complete is so however the connection ended: who answers early often resets it.
+        && (decoded.as_ref().is_some_and(|error| error.is_whole) || matches!(body.trim_ascii_start(), [b'{' | b'[', ..]))
         && is_json(&parts.headers, body)
     {
         if Media::of(&parts.headers) != Media::Json {

@@ -40,13 +40,13 @@ impl Catalog {
         }
         for manifest in user {
             if RESERVED.contains(&manifest.id.as_str()) {
-                return Err(RegistryError::Reserved { id: manifest.id, file: manifest.origin });
+                return Err(RegistryError::Reserved { id: manifest.id, file: manifest.file });
             }
             if let Some((first, true)) = manifests.get(&manifest.id) {
                 return Err(RegistryError::TwoManifests {
                     id: manifest.id,
-                    first: first.origin.clone(),
-                    second: manifest.origin,
+                    first: first.file.clone(),
+                    second: manifest.file,
                 });
             }
             manifests.insert(manifest.id.clone(), (manifest, true));
@@ -157,7 +157,7 @@ mod tests {
         let catalog = Catalog::build(shipped().unwrap(), vec![], overrides, false).unwrap();
         let google = catalog.find("google").unwrap();
         assert_eq!(google.chat().unwrap().uri.path(), "/x/v1/chat/completions");
-        assert_eq!(&*google.chat().unwrap().origin.key, "http://127.0.0.1:9");
+        assert_eq!(google.chat().unwrap().origin.url, "http://127.0.0.1:9");
         assert_eq!(google.key_variables(), ["BITROUTER_GOOGLE_API_KEY", "MY_KEY"]);
         assert!(!google.enabled());
     }
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(error, "`[providers.opnai]` names no provider; did you mean `openai`");
         let base_url = Some("http://example.com/v1".to_owned());
         let error = build(vec![], over("openai", ProviderOverride { base_url, ..Default::default() }));
-        assert!(error.starts_with("[providers.openai] base_url: uses http"), "{error}");
+        assert!(error.starts_with("[providers.openai] base_url: must be https"), "{error}");
         let error = build(vec![manifest("demo", "")], BTreeMap::new());
         assert_eq!(error, "demo.toml: the id `demo` is reserved; choose another one");
         let error = build(vec![manifest("a", ""), manifest("a", "")], BTreeMap::new());

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use bitrouter_proto::key_variable;
+
 use super::RegistryError;
 
 /// A provider's id: one or more of `a-z`, `0-9` and `-`. Cloning is cheap.
@@ -28,7 +30,7 @@ impl ProviderId {
 
     /// The variable that always supplies this provider's key: `BITROUTER_<ID>_API_KEY`.
     pub fn variable(&self) -> String {
-        format!("BITROUTER_{}_API_KEY", self.0.to_ascii_uppercase().replace('-', "_"))
+        key_variable::own(&self.0)
     }
 }
 

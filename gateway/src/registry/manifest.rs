@@ -6,16 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bitrouter_proto::key_variable;
 use serde::Deserialize;
 
 use super::{
-    Pricing, ProviderId, RegistryError,
-    provider::{auth_header, extra_headers, scheme_before, split},
+    Auth, BaseAddress, Pricing, ProviderId, RegistryError,
+    auth::{extra_headers, key_header, scheme_before},
     shape,
 };
-
-/// The variable of the account: no provider's key may come from it.
-const ACCOUNT_VARIABLE: &str = "BITROUTER_API_KEY";
 
 /// What sort of provider it is; the order is the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -61,23 +59,6 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// How a provider wants its key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Auth {
-    /// The header; `Authorization` where absent.
-    #[serde(default)]
-    pub header: Option<String>,
-    /// The word before the key; `Bearer` where the header is `Authorization`, else none. Empty: none.
-    #[serde(default)]
-    pub scheme: Option<String>,
-    /// Variables that supply the key besides `BITROUTER_<ID>_API_KEY`, best first.
-    #[serde(default)]
-    pub env: Vec<String>,
-    /// Headers that the provider wants with every request.
-    #[serde(default)]
-    pub extra_headers: BTreeMap<String, String>,
 }
 
 /// Where one protocol is served, where that differs from the main endpoint.
@@ -149,16 +130,16 @@ pub struct Manifest {
     /// The models it lists; none means that it takes any name.
     pub models: Vec<Model>,
     /// The file it came from.
-    pub origin: PathBuf,
+    pub file: PathBuf,
 }
 
 #[derive(Deserialize)]
 struct Raw {
     id: String,
     name: Option<String>,
-    kind: Kind,
+    kind: Option<Kind>,
     endpoint: String,
-    protocol: OneOrMore,
+    protocol: Option<OneOrMore>,
     #[serde(default)]
     auth: Auth,
     #[serde(default)]
@@ -205,22 +186,22 @@ impl<'de> Deserialize<'de> for OneOrMore {
 }
 
 impl Manifest {
-    /// Reads a manifest. `origin` is the file that errors name.
-    pub fn parse(text: &str, origin: &Path) -> Result<Self, RegistryError> {
-        shape::check(text, origin)?;
-        let raw: Raw = toml::from_str(text).map_err(|error| shape::syntax(&error, text, origin))?;
+    /// Reads a manifest. `file` is the one that errors name.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, RegistryError> {
+        shape::check(text, file)?;
+        let raw: Raw = toml::from_str(text).map_err(|error| shape::syntax(&error, text, file))?;
         let manifest = Self {
             id: ProviderId::parse(&raw.id)
-                .map_err(|error| at(text, origin, &format!("\"{}\"", raw.id), error.to_string()))?,
+                .map_err(|error| at(text, file, &format!("\"{}\"", raw.id), error.to_string()))?,
             name: raw.name.unwrap_or_else(|| raw.id.clone()),
-            kind: raw.kind,
+            kind: raw.kind.unwrap_or(Kind::Gateway),
             endpoint: raw.endpoint,
-            protocols: raw.protocol.0,
+            protocols: raw.protocol.map_or_else(|| vec![Protocol::ChatCompletions], |protocols| protocols.0),
             auth: raw.auth,
             endpoints: raw.endpoints,
             payment_modes: raw.payment.modes,
             models: raw.models,
-            origin: origin.to_owned(),
+            file: file.to_owned(),
         };
         manifest.check(text)?;
         Ok(manifest)
@@ -231,50 +212,38 @@ impl Manifest {
         for model in &self.models {
             let quoted = format!("\"{}\"", model.id);
             if model.id.is_empty() {
-                return Err(at(text, &self.origin, "id = \"\"", "a model needs an id".to_owned()));
+                return Err(at(text, &self.file, "id = \"\"", "a model needs an id".to_owned()));
             }
             if !seen.insert(&model.id) {
-                return Err(at(text, &self.origin, &quoted, format!("the model `{}` is listed twice", model.id)));
+                return Err(at(text, &self.file, &quoted, format!("the model `{}` is listed twice", model.id)));
             }
             let tiers = model.pricing.as_ref().map(|pricing| pricing.context_tiers.as_slice()).unwrap_or_default();
             if !tiers.windows(2).all(|pair| pair[0].above_input_tokens < pair[1].above_input_tokens) {
-                return Err(at(text, &self.origin, &quoted, format!("the tiers of `{}` must rise", model.id)));
+                return Err(at(text, &self.file, &quoted, format!("the tiers of `{}` must rise", model.id)));
             }
         }
         for name in &self.auth.env {
-            if let Err(reason) = variable(name) {
-                return Err(at(text, &self.origin, &format!("\"{name}\""), format!("`auth.env` {reason}")));
+            if let Err(reason) = key_variable::check(name) {
+                return Err(at(text, &self.file, &format!("\"{name}\""), format!("`auth.env` {reason}")));
             }
         }
         let bad = |path: &[&str], reason: &str| {
             let line = shape::line_of_key(text, path);
             let reason = format!("`{}` {reason}", path.join("."));
-            RegistryError::Manifest { file: self.origin.clone(), line, reason }
+            RegistryError::Manifest { file: self.file.clone(), line, reason }
         };
-        split(&self.endpoint).map_err(|reason| bad(&["endpoint"], reason))?;
+        BaseAddress::parse(&self.endpoint).map_err(|reason| bad(&["endpoint"], reason))?;
         let auth = &self.auth;
-        let header = auth_header(auth.header.as_deref()).map_err(|reason| bad(&["auth", "header"], reason))?;
+        let header = key_header(auth.header.as_deref()).map_err(|reason| bad(&["auth", "header"], reason))?;
         scheme_before(auth.scheme.as_deref(), &header).map_err(|reason| bad(&["auth", "scheme"], reason))?;
         extra_headers(auth).map_err(|reason| bad(&["auth", "extra_headers"], reason))?;
         for (protocol, endpoint) in &self.endpoints {
             let place = |key| ["endpoints", protocol.as_str(), key];
-            split(&endpoint.url).map_err(|reason| bad(&place("url"), reason))?;
-            let header = auth_header(endpoint.header.as_deref()).map_err(|reason| bad(&place("header"), reason))?;
+            BaseAddress::parse(&endpoint.url).map_err(|reason| bad(&place("url"), reason))?;
+            let header = key_header(endpoint.header.as_deref()).map_err(|reason| bad(&place("header"), reason))?;
             scheme_before(endpoint.scheme.as_deref(), &header).map_err(|reason| bad(&place("scheme"), reason))?;
         }
         Ok(())
-    }
-}
-
-/// Checks that `name` can stand for a provider key in the environment.
-pub(super) fn variable(name: &str) -> Result<(), &'static str> {
-    let starts = name.starts_with(|first: char| first.is_ascii_uppercase() || first == '_');
-    if name == ACCOUNT_VARIABLE {
-        Err("must not hold `BITROUTER_API_KEY`, which is for the account")
-    } else if starts && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        Ok(())
-    } else {
-        Err("must hold names of variables (upper-case letters, digits and `_`), never a key")
     }
 }
 

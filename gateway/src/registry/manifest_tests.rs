@@ -30,6 +30,32 @@ fn reads_what_the_contract_lists() {
 }
 
 #[test]
+fn r1_20_only_the_id_and_the_address_have_no_default() {
+    let manifest = parse("id = \"x\"\nendpoint = \"https://x.example/v1\"\n[[models]]\nid = \"m\"").unwrap();
+    assert_eq!((manifest.name.as_str(), manifest.kind), ("x", Kind::Gateway));
+    assert_eq!((manifest.protocols, manifest.auth), (vec![Protocol::ChatCompletions], Auth::default()));
+    assert_eq!(manifest.models[0].upstream_id(), "m");
+    for text in ["id = \"x\"", "endpoint = \"https://x.example/v1\""] {
+        assert!(parse(text).unwrap_err().to_string().contains("missing field"), "{text}");
+    }
+}
+
+#[test]
+fn r1_16_headers_that_frame_a_message_are_refused_by_name() {
+    for name in ["host", "Content-Length", "transfer-encoding", "Connection", "TE", "upgrade", "expect"] {
+        let wanted = format!("`{}`", name.to_ascii_lowercase());
+        for (from, to, line) in [
+            ("env =", format!("header = \"{name}\"\nenv ="), 7),
+            ("env =", format!("extra_headers = {{ \"{name}\" = \"1\" }}\nenv ="), 7),
+            ("[[models]]", format!("header = \"{name}\"\n[[models]]"), 10),
+        ] {
+            let text = parse(&GOOD.replace(from, &to)).unwrap_err().to_string();
+            assert!(text.starts_with(&format!("dir/x.toml:{line}: ")) && text.contains(&wanted), "{text}");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_key_names_file_line_and_the_nearest() {
     let error = parse(&GOOD.replace("no_cache", "nocache")).unwrap_err();
     assert_eq!(
@@ -118,7 +144,7 @@ fn p03_a_value_is_never_quoted() {
         (
             "\"https://x.example/v1\"",
             "\"https://u:p@h\"",
-            "dir/x.toml:4: `endpoint` must not hold a name or password; the key comes from a variable",
+            "dir/x.toml:4: `endpoint` must not carry a user name or password; keys come from variables",
         ),
     ] {
         assert_eq!(parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string(), expected);

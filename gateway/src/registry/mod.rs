@@ -4,6 +4,8 @@
 //! `[providers.*]` sections of the configuration were laid over the shipped ones. Both are immutable values, built
 //! without touching files or the network. This module never sees a key.
 
+mod address;
+mod auth;
 mod catalog;
 mod error;
 mod id;
@@ -12,13 +14,18 @@ mod price;
 mod provider;
 mod shape;
 mod shipped;
+mod target;
 
+pub(crate) use self::address::bracketed;
 pub use self::{
+    address::{BaseAddress, is_loopback_host},
+    auth::Auth,
     catalog::{Catalog, ProviderOverride},
     error::RegistryError,
     id::ProviderId,
-    manifest::{Auth, Endpoint, Kind, Manifest, Model, Protocol},
+    manifest::{Endpoint, Kind, Manifest, Model, Protocol},
     price::{InputPrices, OutputPrices, Price, Pricing, Tier},
-    provider::{Origin, Provider, Target},
+    provider::Provider,
     shipped::shipped,
+    target::Target,
 };

@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn every_shipped_manifest_is_valid_and_named_after_its_file() {
         for manifest in shipped().unwrap() {
-            assert_eq!(manifest.origin, Path::new(&format!("registry/{}.toml", manifest.id)));
+            assert_eq!(manifest.file, Path::new(&format!("registry/{}.toml", manifest.id)));
         }
     }
 

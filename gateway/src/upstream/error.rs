@@ -22,6 +22,14 @@ pub(crate) enum UpstreamError {
         /// Why not.
         reason: String,
     },
+    /// The name was not resolved within `[timeouts] connect`.
+    #[error(
+        "cannot find the address of `{host}`: no DNS server answered within `[timeouts] connect`; see /etc/resolv.conf"
+    )]
+    DnsTime {
+        /// The name.
+        host: String,
+    },
     /// No connection.
     #[error("cannot connect to `{host}:{port}`: {source}")]
     Connect {
@@ -86,6 +94,11 @@ impl UpstreamError {
     /// True where the request never left: sending it again cannot do anything twice.
     pub(crate) fn retryable(&self) -> bool {
         !matches!(self, Self::Exchange { .. } | Self::NoRoots | Self::ProxyAddress)
+    }
+
+    /// True where a limit passed before there was a connection.
+    pub(crate) fn is_connect_timeout(&self) -> bool {
+        matches!(self, Self::DnsTime { .. } | Self::ConnectTime { .. })
     }
 
     /// What HTTP knows of a failed exchange, as a fixed text: hyper's own could quote the other side.

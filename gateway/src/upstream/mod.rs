@@ -7,7 +7,10 @@
 mod connect;
 mod dns;
 mod error;
-mod link;
+pub(crate) mod hop;
+mod http1_connection;
+mod no_proxy;
+mod origin;
 mod pool;
 mod proxy;
 mod stream;
@@ -17,7 +20,8 @@ pub use self::proxy::ProxySettings;
 pub(crate) use self::{
     connect::Connector,
     error::{Side, UpstreamError},
-    link::{RequestBody, UpstreamBody},
+    http1_connection::{RequestBody, UpstreamBody},
+    origin::UpstreamOrigin,
     pool::Pool,
     proxy::Proxy,
 };

@@ -1,43 +1,42 @@
-//! Idle connections by origin: the one used last is used first, so that the others can end of old age.
+//! Sends requests: on an idle connection of the origin, or on a new one. Idle connections stand in their origins; what is
+//! shared is the list of origins that have any, for the sweep.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bitrouter_proto::{clock, tasks::Tasks};
+use bitrouter_proto::tasks::Tasks;
 use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use tokio::task::AbortHandle;
 
-use super::{Connector, RequestBody, UpstreamBody, UpstreamError, link::Link};
-use crate::registry::Origin;
+use super::{Connector, RequestBody, UpstreamBody, UpstreamError, UpstreamOrigin, http1_connection::Http1Connection};
 
-/// The most idle connections that are kept to one origin.
-const MOST_IDLE: usize = 256;
-/// How long an idle connection is kept.
-const LONGEST_IDLE: Duration = Duration::from_mins(1);
 /// How often idle connections are looked at, while there are any.
 const SWEEP: Duration = Duration::from_secs(15);
+
+/// A request body longer than this may still be on its way, or lie unread, when an error comes back.
+const LONG_REQUEST: u64 = 64 << 10;
 
 /// Connections to providers.
 pub(crate) struct Pool {
     connector: Connector,
-    idle: Mutex<Idle>,
+    watched: Mutex<Watched>,
     tasks: Tasks,
-    this: Weak<Pool>,
 }
 
 #[derive(Default)]
-struct Idle {
-    by_origin: HashMap<Arc<str>, Vec<(Instant, Box<Link>)>>,
-    /// Runs only while something is idle.
+struct Watched {
+    origins: Vec<Weak<UpstreamOrigin>>,
+    /// Runs only while some origin has an idle connection.
     sweeper: Option<AbortHandle>,
 }
 
 impl Pool {
     pub(crate) fn new(connector: Connector, tasks: Tasks) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self { connector, idle: Mutex::default(), tasks, this: Weak::clone(this) })
+        Arc::new(Self { connector, watched: Mutex::default(), tasks })
     }
 
     /// Where connections are made.
@@ -49,16 +48,17 @@ impl Pool {
     ///
     /// A request that an idle connection hands back unsent is sent once more, on a new connection.
     pub(crate) async fn send(
-        &self,
-        origin: &Arc<Origin>,
+        self: &Arc<Self>,
+        origin: &Arc<UpstreamOrigin>,
         request: &mut Option<Request<RequestBody>>,
         limit: Duration,
         connected: impl Fn(),
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        if let Some(mut link) = self.take(origin) {
+        let long = request.as_ref().and_then(|request| request.body().size_hint().exact()) > Some(LONG_REQUEST);
+        if let Some(mut connection) = origin.take() {
             connected();
-            match link.exchange(request).await {
-                Ok(reply) => return Ok(self.reply(origin, link, reply)),
+            match connection.exchange(request).await {
+                Ok(reply) => return Ok(self.reply(origin, connection, reply, long)),
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => *request = Some(unsent),
                     None => return Err(UpstreamError::exchange(&origin.host, failed.error())),
@@ -66,93 +66,77 @@ impl Pool {
             }
         }
         // Boxed, so that the many requests that need no new connection do not carry its state around.
-        let mut link = Box::pin(self.connector.connect(origin, limit)).await?;
+        let mut connection = Box::pin(self.connector.connect(origin, limit)).await?;
         connected();
-        match link.exchange(request).await {
-            Ok(reply) => Ok(self.reply(origin, link, reply)),
+        match connection.exchange(request).await {
+            Ok(reply) => Ok(self.reply(origin, connection, reply, long)),
             Err(failed) => Err(UpstreamError::exchange(&origin.host, failed.error())),
         }
     }
 
     fn reply(
-        &self,
-        origin: &Arc<Origin>,
-        link: Box<Link>,
-        reply: Response<hyper::body::Incoming>,
+        self: &Arc<Self>,
+        origin: &Arc<UpstreamOrigin>,
+        connection: Box<Http1Connection>,
+        reply: Response<Incoming>,
+        long: bool,
     ) -> Response<UpstreamBody> {
-        reply.map(|incoming| UpstreamBody::new(incoming, link, Arc::clone(origin), Weak::clone(&self.this)))
+        // Who refuses a long request from its head closes a moment later, as often as not without saying so.
+        let last = long && reply.status().as_u16() >= 400;
+        reply.map(|incoming| UpstreamBody::new(incoming, connection, Arc::clone(origin), Arc::clone(self), last))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, origin: &Origin) -> Option<Box<Link>> {
-        loop {
-            // The lock is not held while the connection is looked at.
-            let (_, mut link) = self.lock().by_origin.get_mut(&origin.key)?.pop()?;
-            if link.is_idle() {
-                return Some(link);
-            }
+    /// Keeps an idle connection for the next request to `origin`.
+    pub(super) fn put(self: &Arc<Self>, origin: &Arc<UpstreamOrigin>, connection: Box<Http1Connection>) {
+        if origin.put(connection) {
+            self.watch(origin);
         }
     }
 
-    pub(super) fn put(&self, origin: &Origin, link: Box<Link>) {
-        let now = clock::mono();
-        let mut idle = self.lock();
-        let dropped = match idle.by_origin.get_mut(&origin.key) {
-            Some(list) if list.len() < MOST_IDLE => {
-                list.push((now, link));
-                None
-            }
-            Some(_) => Some(link),
-            None => {
-                idle.by_origin.insert(Arc::clone(&origin.key), vec![(now, link)]);
-                None
-            }
-        };
-        if idle.sweeper.is_none() {
-            let pool = Weak::clone(&self.this);
-            idle.sweeper = Some(self.tasks.spawn("idle connections", async move {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(self: &Arc<Self>, origin: &Arc<UpstreamOrigin>) {
+        let mut watched = self.watched();
+        watched.origins.push(Arc::downgrade(origin));
+        if watched.sweeper.is_none() {
+            let pool = Arc::downgrade(self);
+            watched.sweeper = Some(self.tasks.spawn("idle connections", async move {
                 loop {
                     tokio::time::sleep(SWEEP).await;
                     match pool.upgrade() {
-                        Some(pool) if pool.sweep() => {}
+                        Some(pool) if pool.sweep().await => {}
                         _ => return,
                     }
                 }
             }));
         }
-        drop(idle);
-        drop(dropped);
     }
 
-    /// Drops what is old or was closed by the other side; false where nothing is left to look at.
-    fn sweep(&self) -> bool {
-        let now = clock::mono();
-        let mut dead = Vec::new();
-        let mut idle = self.lock();
-        for list in idle.by_origin.values_mut() {
-            let fresh = |(since, link): &mut (Instant, Box<Link>)| {
-                now.saturating_duration_since(*since) < LONGEST_IDLE && link.is_idle()
-            };
-            dead.extend(list.extract_if(.., |entry| !fresh(entry)));
+    /// Sweeps every origin; false where nothing is left to look at.
+    async fn sweep(&self) -> bool {
+        let origins: Vec<_> = self.watched().origins.iter().filter_map(Weak::upgrade).collect();
+        for origin in &origins {
+            origin.sweep().await;
         }
-        idle.by_origin.retain(|_, list| !list.is_empty());
-        let more = !idle.by_origin.is_empty();
+        let mut watched = self.watched();
+        watched.origins.retain(|origin| origin.upgrade().is_some_and(|origin| !origin.retire_if_empty()));
+        let more = !watched.origins.is_empty();
         if !more {
-            idle.sweeper = None;
+            watched.sweeper = None;
         }
-        drop(idle);
-        drop(dead);
         more
     }
 
     /// Drops every idle connection and ends the sweeper.
     pub(crate) fn clear(&self) {
-        let idle = std::mem::take(&mut *self.lock());
-        if let Some(sweeper) = idle.sweeper.as_ref() {
+        let watched = std::mem::take(&mut *self.watched());
+        if let Some(sweeper) = watched.sweeper.as_ref() {
             sweeper.abort();
+        }
+        for origin in watched.origins.iter().filter_map(Weak::upgrade) {
+            origin.clear();
         }
     }
 }

@@ -4,8 +4,8 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::UpstreamError;
-use crate::registry::Origin;
+use super::{UpstreamError, UpstreamOrigin, no_proxy::NoProxy};
+use crate::registry::bracketed;
 
 /// `HTTPS_PROXY` and `NO_PROXY` as they are set. The address can hold a password: there is no `Debug`.
 #[derive(Clone, Default)]
@@ -21,39 +21,37 @@ pub(crate) enum Proxy {
     /// None is set.
     Direct,
     /// One is set.
-    Through(Matcher),
+    Through(Intercept, NoProxy),
     /// What is set is no address; calls that would need it fail, and never go around it.
-    Unusable(Matcher),
+    Unusable(NoProxy),
 }
 
 impl Proxy {
     pub(crate) fn new(settings: &ProxySettings) -> Self {
         let Some(https) = settings.https.as_deref().filter(|text| !text.is_empty()) else { return Self::Direct };
-        let no_proxy = settings.no_proxy.clone().unwrap_or_default();
-        let build = |https: &str| Matcher::builder().https(https.to_owned()).no(no_proxy.clone()).build();
-        let matcher = build(https);
+        let no_proxy = NoProxy::parse(settings.no_proxy.as_deref().unwrap_or_default());
         let anywhere = Matcher::builder().https(https.to_owned()).build();
-        let probe = Uri::from_static("https://provider.invalid/");
-        let usable = anywhere.intercept(&probe).is_some_and(|found| {
-            matches!(found.uri().scheme_str(), Some("http" | "https")) && found.uri().host().is_some()
-        });
-        // The stand-in is never connected to; it tells which calls would have gone through the proxy.
-        if usable { Self::Through(matcher) } else { Self::Unusable(build("http://proxy.invalid")) }
+        let found = anywhere
+            .intercept(&Uri::from_static("https://provider.invalid/"))
+            .filter(|found| matches!(found.uri().scheme_str(), Some("http" | "https")) && found.uri().host().is_some());
+        match found {
+            Some(intercept) => Self::Through(intercept, no_proxy),
+            None => Self::Unusable(no_proxy),
+        }
     }
 
     /// The proxy that a call to `origin` goes through.
-    pub(super) fn intercept(&self, origin: &Origin) -> Result<Option<Intercept>, UpstreamError> {
+    pub(super) fn intercept(&self, origin: &UpstreamOrigin) -> Result<Option<&Intercept>, UpstreamError> {
         if !origin.tls || origin.is_loopback() {
             return Ok(None);
         }
-        let uri = || origin.key.parse::<Uri>().ok();
+        let (Self::Through(_, direct) | Self::Unusable(direct)) = self else { return Ok(None) };
+        if direct.covers(&origin.host, origin.port) {
+            return Ok(None);
+        }
         match self {
-            Self::Direct => Ok(None),
-            Self::Through(matcher) => Ok(uri().and_then(|uri| matcher.intercept(&uri))),
-            Self::Unusable(matcher) => match uri().and_then(|uri| matcher.intercept(&uri)) {
-                Some(_) => Err(UpstreamError::ProxyAddress),
-                None => Ok(None),
-            },
+            Self::Through(intercept, _) => Ok(Some(intercept)),
+            _ => Err(UpstreamError::ProxyAddress),
         }
     }
 }
@@ -62,7 +60,7 @@ impl Proxy {
 const LONGEST_HEAD: usize = 8 << 10;
 
 /// Asks the proxy at the other end of `stream` for a tunnel to `origin`.
-pub(super) async fn tunnel<S>(stream: &mut S, through: &Intercept, origin: &Origin) -> Result<(), UpstreamError>
+pub(super) async fn tunnel<S>(stream: &mut S, through: &Intercept, origin: &UpstreamOrigin) -> Result<(), UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -71,7 +69,7 @@ where
         host: origin.host.clone(),
         reason,
     };
-    let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
+    let host = bracketed(&origin.host);
     let port = origin.port;
     let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
     if let Some(auth) = through.basic_auth() {
@@ -108,10 +106,10 @@ where
 mod tests {
     use super::*;
 
-    fn origin(url: &str) -> Origin {
+    fn origin(url: &str) -> UpstreamOrigin {
         let uri: Uri = url.parse().unwrap();
         let host = uri.host().unwrap().trim_matches(['[', ']']).to_owned();
-        Origin { key: url.into(), tls: uri.scheme_str() == Some("https"), host, port: uri.port_u16().unwrap_or(443) }
+        UpstreamOrigin::new(uri.scheme_str() == Some("https"), &host, uri.port_u16().unwrap_or(443))
     }
 
     fn proxy(https: &str, no_proxy: &str) -> Proxy {
@@ -152,8 +150,7 @@ mod tests {
             ("SSH-2.0\r\n\r\n", Some("does not speak HTTP")),
             ("HTTP/1.1 200", Some("closed the connection")),
         ] {
-            let Proxy::Through(matcher) = proxy("http://me:secret@p:8080", "") else { panic!("usable") };
-            let through = matcher.intercept(&Uri::from_static("https://api.example")).unwrap();
+            let Proxy::Through(through, _) = proxy("http://me:secret@p:8080", "") else { panic!("usable") };
             let (mut ours, mut theirs) = tokio::io::duplex(4096);
             theirs.write_all(answer.as_bytes()).await.unwrap();
             theirs.write_all(if expected.is_none() { b"tunnel" } else { b"" }).await.unwrap();

@@ -3,12 +3,18 @@
 
 mod bytes;
 mod cancel;
+mod certificates;
 mod credentials;
 mod demo;
+mod early_answer;
 mod faults;
 mod headers;
 mod limits;
+mod live_models;
+mod loops;
+mod manifests;
 mod models;
+mod name_servers;
 mod names;
 mod odd_inputs;
 mod pressure;

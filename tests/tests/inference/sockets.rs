@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bitrouter_tests::{MODEL, Provider, World, shared_files, wait};
+use bitrouter_tests::{MODEL, Provider, World, provider::Absent, shared_files, wait};
 
 /// Which sides have TCP_NODELAY: accepted connections, made ones. `strace` sees numbers only, because the daemon lets
 /// nobody read its memory; a number belongs to the call that returned it last.
@@ -57,4 +57,28 @@ fn the_lower_case_proxy_alone_is_honoured() {
     daemon.http().chat(MODEL, "x").send().refused(502, "upstream_unavailable");
     let hits = world.network_trap().take();
     assert!(hits.iter().any(|hit| hit.starts_with("CONNECT nonexistent.invalid:443 ")), "{hits:?}");
+}
+
+#[test]
+fn r1_17_what_no_proxy_names_is_reached_directly() {
+    // An address of this machine that does not look like one: without the list it would go through the proxy.
+    let absent = Absent::somewhere();
+    let port = absent.base_url().trim_end_matches("/v1").rsplit_once(':').expect("a port").1.to_owned();
+    let url = format!("https://0.0.0.0:{port}/v1");
+    for (name, list, direct) in [
+        ("NO_PROXY", "*".to_owned(), true),
+        ("NO_PROXY", "a.example b.example 0.0.0.0".to_owned(), true),
+        ("NO_PROXY", format!("0.0.0.0:{port}"), true),
+        ("no_proxy", "10.0.0.0/8, 0.0.0.0/8".to_owned(), true),
+        ("NO_PROXY", "0.0.0.0:1".to_owned(), false),
+        ("NO_PROXY", "*.example 10.0.0.0/8".to_owned(), false),
+    ] {
+        let world = World::new();
+        world.config(&format!("[providers.openai]\nbase_url = \"{url}\"\n"));
+        let serve = world.serve().without("NO_PROXY").without("no_proxy").env("OPENAI_API_KEY", "x");
+        let daemon = serve.env(name, &list).start();
+        daemon.http().chat(MODEL, "x").send().refused(502, "upstream_unavailable");
+        let hits = world.network_trap().take();
+        assert_eq!(hits.is_empty(), direct, "{name}={list}: {hits:?}");
+    }
 }

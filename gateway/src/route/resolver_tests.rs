@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use proptest::prelude::*;
 
 use super::*;
-use crate::registry::{Manifest, ProviderOverride};
+use crate::{
+    registry::{Manifest, ProviderOverride},
+    route::suggestions,
+};
 
 struct World {
     catalog: Catalog,
@@ -59,11 +62,11 @@ impl World {
         let names = Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key: &has_key };
         match names.resolve(name) {
             Ok(route) => format!("{}|{}|{}", route.provider.id(), route.model, route.upstream_id()),
-            Err(Refusal::KeyMissing(provider)) => format!("key {}", provider.id()),
-            Err(Refusal::Disabled(provider)) => format!("disabled {}", provider.id()),
-            Err(Refusal::DemoOff) => "demo".to_owned(),
-            Err(Refusal::NotListed(provider, _)) => format!("unlisted {}", provider.id()),
-            Err(Refusal::Unknown) => "unknown".to_owned(),
+            Err(RouteRefusal::KeyMissing(provider)) => format!("key {}", provider.id()),
+            Err(RouteRefusal::Disabled(provider)) => format!("disabled {}", provider.id()),
+            Err(RouteRefusal::DemoOff) => "demo".to_owned(),
+            Err(RouteRefusal::NotListed(provider, _)) => format!("unlisted {}", provider.id()),
+            Err(RouteRefusal::Unknown) => "unknown".to_owned(),
         }
     }
 }
@@ -145,6 +148,20 @@ fn suggestions_are_near_and_working_ones_come_first() {
     assert!(!suggestions("agian", &names).contains(&"again".to_owned()));
     assert_eq!(suggestions("fats", &names), ["fast"]);
     assert!(!suggestions("acme/big", &names).contains(&"acme/big".to_owned()));
+}
+
+#[test]
+fn r1_01_a_name_of_any_length_costs_no_more_than_a_look_at_it() {
+    let world = World::new(false);
+    let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
+    let names = Names { catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key };
+    for name in ["a".repeat(64 << 20), "acme/".repeat(1 << 20), "ä:".repeat(1 << 20)] {
+        let start = bitrouter_proto::clock::mono();
+        assert!(suggestions(&name, &names).is_empty());
+        assert!(start.elapsed() < std::time::Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+    let longest = format!("acme/{}", "g".repeat(507));
+    assert!(suggestions(&longest, &names).len() <= 3);
 }
 
 proptest! {

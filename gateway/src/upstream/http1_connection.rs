@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::{Future as _, poll_fn},
     pin::{Pin, pin},
-    sync::Weak,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
@@ -17,8 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::{Pool, stream::Stream};
-use crate::registry::Origin;
+use super::{Pool, UpstreamOrigin, stream::Stream};
 
 /// The most header lines of a reply: some gateways add dozens of their own to those of the provider behind them.
 const MOST_HEADERS: usize = 256;
@@ -61,13 +60,13 @@ impl Body for RequestBody {
 }
 
 /// A connection and the handle that sends requests on it.
-pub(super) struct Link {
+pub(super) struct Http1Connection {
     sender: http1::SendRequest<RequestBody>,
     /// `None` once the connection has ended.
     driver: Option<http1::Connection<TokioIo<Stream>, RequestBody>>,
 }
 
-impl Link {
+impl Http1Connection {
     pub(super) async fn new(io: TokioIo<Stream>) -> Result<Box<Self>, hyper::Error> {
         let (sender, driver) =
             http1::Builder::new().max_buf_size(READ_AHEAD).max_headers(MOST_HEADERS).handshake(io).await?;
@@ -121,14 +120,22 @@ impl Link {
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     /// `None` once the body has ended: the connection is in the pool or gone.
-    link: Option<Box<Link>>,
-    origin: std::sync::Arc<Origin>,
-    pool: Weak<Pool>,
+    connection: Option<Box<Http1Connection>>,
+    /// True where the connection serves no other request.
+    last: bool,
+    origin: Arc<UpstreamOrigin>,
+    pool: Arc<Pool>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, link: Box<Link>, origin: std::sync::Arc<Origin>, pool: Weak<Pool>) -> Self {
-        let mut body = Self { incoming, link: Some(link), origin, pool };
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: Box<Http1Connection>,
+        origin: Arc<UpstreamOrigin>,
+        pool: Arc<Pool>,
+        last: bool,
+    ) -> Self {
+        let mut body = Self { incoming, connection: Some(connection), last, origin, pool };
         if body.incoming.is_end_stream() {
             body.release();
         }
@@ -137,10 +144,11 @@ impl UpstreamBody {
 
     fn release(&mut self) {
         // Most often the drive that brought the end of the body has done all there was to do.
-        if let (Some(mut link), Some(pool)) = (self.link.take(), self.pool.upgrade())
-            && (link.is_ready() || link.is_idle())
+        if let Some(mut connection) = self.connection.take()
+            && !self.last
+            && (connection.is_ready() || connection.is_idle())
         {
-            pool.put(&self.origin, link);
+            self.pool.put(&self.origin, connection);
         }
     }
 }
@@ -154,15 +162,15 @@ impl Body for UpstreamBody {
         // Asking first tells the connection that there is room, so that it reads and no sooner.
         let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
         if polled.is_pending()
-            && let Some(link) = this.link.as_mut()
+            && let Some(connection) = this.connection.as_mut()
         {
-            link.drive(cx);
+            connection.drive(cx);
             polled = Pin::new(&mut this.incoming).poll_frame(cx);
         }
         let frame = ready!(polled);
         match &frame {
             Some(Ok(_)) if !this.incoming.is_end_stream() => {}
-            Some(Err(_)) => this.link = None,
+            Some(Err(_)) => this.connection = None,
             _ => this.release(),
         }
         Poll::Ready(frame)

@@ -1,0 +1,262 @@
+//! The models of providers whose manifests list none: servers on this machine, users' own. They are asked for their list
+//! when somebody asks us for ours, at most once a minute, by a task of its own; whoever asks waits for a first list only
+//! a moment. While a provider is away its last good list stays.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bitrouter_proto::{VERSION, clock};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, header};
+use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Gateway,
+    credential::credential,
+    registry::{Provider, ProviderId, Target},
+    snapshot::Snapshot,
+    upstream::{RequestBody, UpstreamBody},
+};
+
+/// How long a provider has to answer.
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long a list is kept before it is asked for again.
+const KEPT: Duration = Duration::from_mins(1);
+/// How long nothing is asked again after a failure.
+const RETRY: Duration = Duration::from_secs(5);
+/// How long, from the question on, whoever has no list yet waits for the first one.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest list that is read.
+const LONGEST: usize = 4 << 20;
+/// The most names of one list.
+const MOST_NAMES: usize = 10_000;
+/// The longest name that a call could use.
+const LONGEST_NAME: usize = 512;
+
+/// The lists, by provider.
+#[derive(Default)]
+pub(crate) struct LiveModels {
+    lists: Mutex<HashMap<ProviderId, List>>,
+}
+
+/// What is known of one provider's models.
+struct List {
+    /// Where it was asked: behind another address stands another list.
+    address: String,
+    /// The last good list.
+    names: Option<Arc<[String]>>,
+    asked_at: Instant,
+    /// Until then nothing is asked.
+    fresh_until: Instant,
+    /// Cancelled when the question that runs now is answered.
+    running: Option<CancellationToken>,
+}
+
+impl LiveModels {
+    fn lists(&self) -> MutexGuard<'_, HashMap<ProviderId, List>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets providers that are gone.
+    pub(crate) fn retain(&self, snapshot: &Snapshot) {
+        self.lists().retain(|id, _| snapshot.catalog.get(id).is_some());
+    }
+
+    /// The list that is held for `id`, if its last question went to `address`.
+    fn held(&self, id: &ProviderId, address: &str) -> Option<Arc<[String]>> {
+        self.lists().get(id).filter(|list| list.address == address)?.names.clone()
+    }
+
+    fn answered(&self, id: &ProviderId, address: &str, names: Option<Vec<String>>) {
+        let mut lists = self.lists();
+        let Some(list) = lists.get_mut(id).filter(|list| list.address == address) else { return };
+        list.fresh_until = clock::mono() + if names.is_some() { KEPT } else { RETRY };
+        if let Some(names) = names {
+            list.names = Some(names.into());
+        }
+        if let Some(running) = list.running.take() {
+            running.cancel();
+        }
+    }
+}
+
+/// The names that `provider` gives its models, as far as they are known by now.
+pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, provider: &Provider) -> Arc<[String]> {
+    let none = || Arc::from([]);
+    let Some(target) = provider.model_list() else { return none() };
+    let address = format!("{}{}", target.origin.url, target.uri);
+    let now = clock::mono();
+    let (running, wait_until) = {
+        let mut lists = gateway.live_models.lists();
+        let list = lists
+            .entry(provider.id().clone())
+            .and_modify(|list| {
+                if list.address != address {
+                    *list = List::new(address.clone(), now);
+                }
+            })
+            .or_insert_with(|| List::new(address.clone(), now));
+        if list.running.is_none() && now >= list.fresh_until {
+            list.asked_at = now;
+            list.running = Some(CancellationToken::new());
+            let (gateway, snapshot) = (Arc::clone(gateway), Arc::clone(snapshot));
+            let (id, address) = (provider.id().clone(), address.clone());
+            gateway.tasks.clone().spawn("model list", async move {
+                let names = match tokio::time::timeout(LIMIT, ask(&gateway, &snapshot, &id)).await {
+                    Ok(Ok(names)) => Some(names),
+                    Ok(Err(reason)) => {
+                        tracing::debug!(provider = %id, reason, "the provider's models are not known");
+                        None
+                    }
+                    Err(_) => {
+                        tracing::debug!(provider = %id, "the provider did not list its models in time");
+                        None
+                    }
+                };
+                gateway.live_models.answered(&id, &address, names);
+            });
+        }
+        if let Some(names) = list.names.as_ref() {
+            return Arc::clone(names);
+        }
+        let Some(running) = list.running.clone() else { return none() };
+        (running, list.asked_at + FIRST_WAIT)
+    };
+    // Late is no failure: the next request shows what came.
+    let _ = tokio::time::timeout_at(wait_until.into(), running.cancelled()).await;
+    gateway.live_models.held(provider.id(), &address).unwrap_or_else(none)
+}
+
+impl List {
+    fn new(address: String, now: Instant) -> Self {
+        Self { address, names: None, asked_at: now, fresh_until: now, running: None }
+    }
+}
+
+/// Asks the provider.
+async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Result<Vec<String>, String> {
+    let provider = snapshot.catalog.get(id).ok_or("it is gone")?;
+    let target = provider.model_list().ok_or("it has no list")?;
+    let mut request = Some(request(gateway, snapshot, provider, target)?);
+    let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
+    let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
+    if !parts.status.is_success() {
+        return Err(format!("it answered {}", parts.status.as_u16()));
+    }
+    parse(&collect(body).await?)
+}
+
+fn request(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    provider: &Provider,
+    target: &Target,
+) -> Result<Request<RequestBody>, String> {
+    let mut request = Request::new(RequestBody::from([const { Bytes::new() }; 3]));
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = target.uri.clone();
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, target.host.clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
+        .insert(header::USER_AGENT, HeaderValue::from_str(&format!("bitrouter/{VERSION}")).map_err(|e| e.to_string())?);
+    for (name, value) in &target.extra_headers {
+        headers.insert(name, value.clone());
+    }
+    gateway.hop.append(headers, target.user_set);
+    if let Some(key) = snapshot.keys.key(provider.id()) {
+        let value = credential(&target.auth_prefix, key).ok_or("its key cannot stand in an HTTP header")?;
+        headers.insert(target.auth_header.clone(), value);
+    }
+    Ok(request)
+}
+
+async fn collect(mut body: UpstreamBody) -> Result<Bytes, String> {
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| "its list broke off")?;
+        if let Ok(data) = frame.into_data() {
+            if all.len() + data.len() > LONGEST {
+                return Err(format!("its list is longer than {} MiB", LONGEST >> 20));
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(all.freeze())
+}
+
+/// A model as the lists of the field describe it: OpenAI's `id`, elsewhere only a `name`.
+#[derive(Deserialize)]
+struct Entry {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+/// OpenAI's list, and the one of servers that have an own shape. A server without models may write `null`.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Vec<Entry>>,
+    #[serde(default, deserialize_with = "present")]
+    models: Option<Vec<Entry>>,
+}
+
+/// A member that is there: `null` is an empty list, absence is none.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Entry>>, D::Error> {
+    Option::<Vec<Entry>>::deserialize(deserializer).map(|entries| Some(entries.unwrap_or_default()))
+}
+
+/// The names in a list of models, each once, in their order.
+fn parse(body: &[u8]) -> Result<Vec<String>, String> {
+    let no_json = |_| "its list is no JSON of the kind that is known";
+    let entries = if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice::<Vec<Entry>>(body).map_err(no_json)?
+    } else {
+        let document: Document = serde_json::from_slice(body).map_err(no_json)?;
+        document.data.or(document.models).ok_or("its list has no `data`")?
+    };
+    let mut seen = std::collections::HashSet::new();
+    let usable = |name: &String| {
+        !name.is_empty()
+            && name.len() <= LONGEST_NAME
+            && !name.chars().any(char::is_control)
+            && seen.insert(name.clone())
+    };
+    Ok(entries.into_iter().filter_map(|entry| entry.id.or(entry.name)).filter(usable).take(MOST_NAMES).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_of_the_field_are_read_and_nothing_else() {
+        for (body, expected) in [
+            (r#"{"object":"list","data":[{"id":"a","object":"model"},{"id":"b/c:d"}]}"#, Some(&["a", "b/c:d"][..])),
+            (r#"{"object":"list","data":null}"#, Some(&[])),
+            (r#"{"data":[]}"#, Some(&[])),
+            (r#"{"models":[{"name":"llama3:8b"}]}"#, Some(&["llama3:8b"])),
+            (r#" [{"id":"x"},{"id":"x"},{"id":""},{"name":"y"},{}]"#, Some(&["x", "y"])),
+            (r#"{"data":[{"id":"a\u0007"},{"id":"ok"}]}"#, Some(&["ok"])),
+            (r#"{"error":"no"}"#, None),
+            (r#"{"data":{}}"#, None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            let names = parse(body.as_bytes()).ok();
+            assert_eq!(
+                names.as_deref(),
+                expected.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref(),
+                "{body}"
+            );
+        }
+        let long = format!(r#"{{"data":[{{"id":"{}"}},{{"id":"ok"}}]}}"#, "x".repeat(513));
+        assert_eq!(parse(long.as_bytes()).unwrap(), ["ok"]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The rules of a base address, the one place of them: what `endpoint`, `url` and `base_url` may say.
+//!
+//! Pure. A reason never quotes what was written: an address can carry a password.
+
+use std::net::IpAddr;
+
+use http::{HeaderValue, Uri};
+
+/// Paths that are added to a base address: whoever wrote one of them meant what stands before it.
+const ADDED: [&str; 2] = ["/chat/completions", "/embeddings"];
+
+/// A base address, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseAddress {
+    /// True for https.
+    pub tls: bool,
+    /// The host in lower case: a name or an address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path without a slash at its end.
+    pub path: String,
+    /// The `Host` header.
+    pub host_header: HeaderValue,
+}
+
+impl BaseAddress {
+    /// Takes `url` apart.
+    ///
+    /// # Errors
+    /// What is wrong with it, as what follows its name.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
+        let no_url = "must be an http or https URL with a host, such as https://host/v1";
+        let uri: Uri = url.parse().map_err(|_| no_url)?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(no_url),
+        };
+        let authority = uri.authority().ok_or(no_url)?;
+        if authority.as_str().contains('@') {
+            return Err("must not carry a user name or password; keys come from variables");
+        }
+        if uri.query().is_some() || url.contains('#') {
+            return Err("must end with its path, without `?` or `#`");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        if host.is_empty() || authority.as_str().ends_with(':') {
+            return Err(no_url);
+        }
+        if !tls && !is_loopback_host(&host) {
+            return Err(
+                "must be https: over http a key would cross the network in clear (http goes only to 127.0.0.1, \
+                        [::1] and localhost)",
+            );
+        }
+        let path = uri.path().trim_end_matches('/');
+        if ADDED.iter().any(|added| path.ends_with(added)) {
+            return Err(
+                "must end before `/chat/completions` or `/embeddings`, which are added to it; write https://host/v1",
+            );
+        }
+        let default_port = if tls { 443 } else { 80 };
+        let port = authority.port_u16().unwrap_or(default_port);
+        let bracketed = bracketed(&host);
+        let spelled = if port == default_port { bracketed } else { format!("{bracketed}:{port}") };
+        let host_header = HeaderValue::from_str(&spelled).map_err(|_| "has no usable host")?;
+        Ok(Self { tls, path: path.to_owned(), host, port, host_header })
+    }
+}
+
+/// The host as it stands in an address: an IPv6 one in brackets.
+pub(crate) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// True where the host is this machine by its spelling.
+pub fn is_loopback_host(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_address_is_taken_apart_once_and_for_all() {
+        let address = BaseAddress::parse("https://[2001:DB8::1]:8443/api/v1/").unwrap();
+        assert_eq!((address.host.as_str(), address.port, address.tls), ("2001:db8::1", 8443, true));
+        assert_eq!((address.path.as_str(), address.host_header.to_str().unwrap()), ("/api/v1", "[2001:db8::1]:8443"));
+        assert_eq!(BaseAddress::parse("https://H:443").unwrap().host_header, "h");
+    }
+
+    #[test]
+    fn plain_http_goes_only_to_this_machine() {
+        for good in ["http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:3/v1", "http://127.9.9.9"] {
+            assert!(BaseAddress::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://example.com/v1",
+            "http://10.0.0.1/v1",
+            "http://localhost.example.com",
+            "http://user@localhost/v1",
+            "ftp://localhost",
+            "https://",
+            "example.com/v1",
+            "https://h/v1?x=1",
+            "https://h/v1#x",
+            "https://h/v1/chat/completions",
+            "https://h/v1/embeddings/",
+        ] {
+            assert!(BaseAddress::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `x-bitrouter-hop`: through which agents a call went, so that one that comes back to where it was is noticed.
+//!
+//! An agent writes its own id behind those that are there when it calls an address that a user named. A call that brings
+//! the id of the agent that reads it, or more ids than any sensible chain has, goes in a circle.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher as _, Hasher as _},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header: a list of ids with commas.
+pub(crate) static HOP: HeaderName = HeaderName::from_static("x-bitrouter-hop");
+
+/// The most ids that a call may bring.
+const MOST_HOPS: usize = 8;
+
+/// The id of one running agent.
+#[derive(Clone, Debug)]
+pub(crate) struct HopId(HeaderValue);
+
+impl HopId {
+    /// An id that no other agent has.
+    pub(crate) fn draw() -> Self {
+        // The standard library seeds each of these from the system's source of randomness.
+        let word = || RandomState::new().build_hasher().finish();
+        let id = format!("{:016x}{:016x}", word(), word());
+        // Hexadecimal digits are a header value.
+        Self(HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or_else(|_| HeaderValue::from_static("agent")))
+    }
+
+    /// True where a call with these headers has been here before, or has been everywhere.
+    pub(crate) fn is_loop(&self, headers: &HeaderMap) -> bool {
+        let mut hops = 0;
+        headers.get_all(&HOP).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|hop| {
+            let hop = hop.trim_ascii();
+            hops += usize::from(!hop.is_empty());
+            hops > MOST_HOPS || hop == self.0.as_bytes()
+        })
+    }
+
+    /// Makes the header of a call to a provider: the ids that came with it and ours, or none at all where the address is
+    /// nobody's setting.
+    pub(crate) fn append(&self, headers: &mut HeaderMap, user_set: bool) {
+        if !user_set {
+            headers.remove(&HOP);
+            return;
+        }
+        if !headers.contains_key(&HOP) {
+            headers.insert(&HOP, self.0.clone());
+            return;
+        }
+        let mut list = Vec::new();
+        for value in headers.get_all(&HOP) {
+            for hop in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                if !hop.is_empty() {
+                    list.extend_from_slice(hop);
+                    list.extend_from_slice(b", ");
+                }
+            }
+        }
+        list.extend_from_slice(self.0.as_bytes());
+        // Pieces of header values and our own hexadecimal digits make a header value.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
+            headers.insert(&HOP, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&HOP, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn our_own_id_or_too_many_are_a_loop() {
+        let ours = HopId::draw();
+        let id = ours.0.to_str().unwrap();
+        assert!(id.len() == 32 && id != HopId::draw().0 && ours.0 != "agent");
+        assert!(!ours.is_loop(&HeaderMap::new()));
+        assert!(!ours.is_loop(&map(&["a, b", "c"])));
+        assert!(!ours.is_loop(&map(&["1,2,3,4,5,6,7,8", " ,, "])));
+        assert!(ours.is_loop(&map(&["1,2,3,4,5,6,7,8", "9"])));
+        assert!(ours.is_loop(&map(&[&format!("a,{id} , b")])));
+        assert!(ours.is_loop(&map(&["a", id])));
+    }
+
+    #[test]
+    fn ours_goes_behind_the_others_and_never_to_a_shipped_address() {
+        let ours = HopId::draw();
+        let mut headers = map(&["a,b", "c,"]);
+        ours.append(&mut headers, true);
+        assert_eq!(headers[&HOP], format!("a, b, c, {}", ours.0.to_str().unwrap()).as_str());
+        assert_eq!(headers.get_all(&HOP).iter().count(), 1);
+        assert!(ours.is_loop(&headers) && !HopId::draw().is_loop(&headers));
+        let mut alone = HeaderMap::new();
+        ours.append(&mut alone, true);
+        assert_eq!(alone[&HOP], ours.0);
+        ours.append(&mut headers, false);
+        assert!(headers.get(&HOP).is_none());
+    }
+}
