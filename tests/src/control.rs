@@ -122,6 +122,11 @@ impl Control {
         Ok(Told { message, metadata: parts.headers })
     }
 
+    /// The head of the answer; `None` where the connection ends without one.
+    pub fn head(&mut self, method: &str, message: &[u8]) -> Option<HeaderMap> {
+        Some(self.try_send(method, message).ok()?.headers().clone())
+    }
+
     /// Opens a stream of answers.
     #[track_caller]
     pub fn open(&mut self, method: &str, question: &impl Message) -> Answers<'_> {
@@ -132,6 +137,11 @@ impl Control {
 
     #[track_caller]
     fn send(&mut self, method: &str, message: &[u8]) -> Response<Incoming> {
+        self.try_send(method, message).unwrap_or_else(|error| panic!("`{method}` was not answered: {error}"))
+    }
+
+    #[track_caller]
+    fn try_send(&mut self, method: &str, message: &[u8]) -> hyper::Result<Response<Incoming>> {
         let mut framed = BytesMut::with_capacity(message.len() + 5);
         framed.put_u8(0);
         framed.put_u32(u32::try_from(message.len()).expect("a message that a frame can carry"));
@@ -146,7 +156,7 @@ impl Control {
         }
         let request = request.body(Full::new(framed.freeze())).expect("a request");
         let sent = self.sender.send_request(request);
-        self.bounded(method, PATIENCE, sent).unwrap_or_else(|error| panic!("`{method}` was not answered: {error}"))
+        self.bounded(method, PATIENCE, sent)
     }
 
     #[track_caller]

@@ -103,8 +103,11 @@ pub fn spawn(
     watch: EnvFileWatch,
 ) -> std::io::Result<Reloader> {
     let (orders, inbox) = mpsc::channel(QUEUE);
-    let published =
-        Arc::new(Published { in_force: ArcSwap::from_pointee(InForce::default()), reloads: Mutex::default() });
+    let published = Arc::new(Published {
+        in_force: ArcSwap::from_pointee(InForce::default()),
+        reloads: Mutex::default(),
+        held_back: Mutex::default(),
+    });
     let names = PushedNames::open(state_dir, &engine.sources.places);
     let mut running = Running { engine, targets, observers, published: Arc::clone(&published), names, watch };
     running.publish();
@@ -132,7 +135,7 @@ struct Reading {
 
 impl Running {
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
-        while let Some(order) = inbox.blocking_recv() {
+        while let Some(order) = self.next(&mut inbox) {
             // One order that panics must not be the last that is obeyed. What it had not swapped is as it was.
             let obeyed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.obey(order)));
             match obeyed {
@@ -141,6 +144,16 @@ impl Running {
                 Err(_) => tracing::error!("a reload failed in an unforeseen way; what was in force stays in force"),
             }
         }
+    }
+
+    /// The next order: what found no room in the queue comes when the queue is empty, since all that was in it is older.
+    fn next(&self, inbox: &mut mpsc::Receiver<Order>) -> Option<Order> {
+        if inbox.is_empty()
+            && let Some(trigger) = self.published.take_held_back()
+        {
+            return Some(Order::Reload { trigger, shell: None, answer: None });
+        }
+        inbox.blocking_recv()
     }
 
     /// Does what is asked; false where that is the end.
@@ -158,6 +171,10 @@ impl Running {
             }
             Order::Push { peer, variables, answer } => {
                 let _ = answer.send(self.push(peer, variables));
+            }
+            Order::Compare { peer, variables, answer } => {
+                let compared = self.with_delta(peer, variables);
+                let _ = answer.send(compared.map(|(_, keys)| outcome::key_changes(&self.engine.keys, &keys)));
             }
             Order::End => return false,
         }
@@ -301,16 +318,26 @@ impl Running {
         self.swap(candidate, Trigger::EnvFile, standing).map(Some)
     }
 
-    /// A delta by name: no file is read.
+    /// The layers with a delta by name, and the keys that they give: no file is read.
+    fn with_delta(
+        &self,
+        peer: ControlPeer,
+        variables: Vec<(String, Option<SecretString>)>,
+    ) -> Result<(Pushed, Arc<KeyRing>), Refused> {
+        let mut pushed = self.engine.pushed.clone();
+        pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;
+        let keys = Arc::new(ring(&self.engine.loaded, &pushed, &self.engine.sources, self.engine.parent.as_ref()));
+        Ok((pushed, keys))
+    }
+
+    /// Puts a shell's delta in force.
     fn push(
         &mut self,
         peer: ControlPeer,
         variables: Vec<(String, Option<SecretString>)>,
     ) -> Result<PushOutcome, Refused> {
         let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
-        let mut pushed = self.engine.pushed.clone();
-        pushed.delta(session(peer), variables, &self.engine.loaded.known).map_err(|error| bad_push(&error))?;
-        let keys = Arc::new(ring(&self.engine.loaded, &pushed, &self.engine.sources, self.engine.parent.as_ref()));
+        let (pushed, keys) = self.with_delta(peer, variables)?;
         let snapshot = apply::snapshot(&self.engine.loaded, &keys)?;
         let changed = outcome::key_changes(&self.engine.keys, &keys);
         self.targets.gateway.swap(snapshot);

@@ -18,10 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bitrouter_proto::{
     codes::Reason,
-    status::{PushOutcome, ReloadOutcome, Reloads},
+    status::{KeyChange, PushOutcome, ReloadOutcome, Reloads},
 };
 use secrecy::SecretString;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::control_peer::ControlPeer;
 
@@ -75,6 +78,8 @@ pub(crate) enum Order {
     Reload { trigger: Trigger, shell: Option<Shell>, answer: Option<Answer<ReloadOutcome>> },
     /// Take a delta by name.
     Push { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer<PushOutcome> },
+    /// Say what such a push would change, and change nothing.
+    Compare { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer<Vec<KeyChange>> },
     /// End the thread.
     End,
 }
@@ -97,6 +102,23 @@ pub struct Reloader {
 pub(crate) struct Published {
     in_force: ArcSwap<InForce>,
     reloads: Mutex<Reloads>,
+    /// What found no room in the queue.
+    held_back: Mutex<Option<Trigger>>,
+}
+
+impl Published {
+    /// Keeps `trigger` for later. A signal reads more than a changed file does.
+    fn hold_back(&self, trigger: Trigger) {
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if held_back.is_none() || trigger != Trigger::EnvFile {
+            *held_back = Some(trigger);
+        }
+    }
+
+    /// What was kept, once.
+    fn take_held_back(&self) -> Option<Trigger> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Reloader {
@@ -130,15 +152,33 @@ impl Reloader {
         self.ask(|answer| Order::Push { peer, variables, answer }).await
     }
 
-    /// A signal or a changed file. What comes of it is in the log and in the status.
-    pub async fn trigger(&self, trigger: Trigger) {
-        // The engine ends only with the daemon.
-        let _ = self.orders.send(Order::Reload { trigger, shell: None, answer: None }).await;
+    /// What [`Reloader::push`] would change.
+    pub async fn compare(
+        &self,
+        peer: ControlPeer,
+        variables: Vec<(String, Option<SecretString>)>,
+    ) -> Result<Vec<KeyChange>, Refused> {
+        self.ask(|answer| Order::Compare { peer, variables, answer }).await
     }
 
-    /// Ends the engine after what it was asked before.
-    pub async fn end(&self) {
-        let _ = self.orders.send(Order::End).await;
+    /// A signal or a changed file. What comes of it is in the log and in the status. Never waits: where a file hangs and the
+    /// queue is full, the strongest of those that find no room is obeyed once there is.
+    pub fn trigger(&self, trigger: Trigger) {
+        let order = |trigger| Order::Reload { trigger, shell: None, answer: None };
+        // A closed queue: the engine ends only with the daemon.
+        if let Err(TrySendError::Full(_)) = self.orders.try_send(order(trigger)) {
+            self.published.hold_back(trigger);
+            if let Ok(room) = self.orders.try_reserve()
+                && let Some(trigger) = self.published.take_held_back()
+            {
+                room.send(order(trigger));
+            }
+        }
+    }
+
+    /// Ends the engine after what it was asked before. Never waits: one that hangs on a file ends with the process.
+    pub fn end(&self) {
+        let _ = self.orders.try_send(Order::End);
     }
 
     async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, Refused> {
@@ -151,5 +191,32 @@ impl Reloader {
         let (answer, answered) = oneshot::channel();
         self.orders.send(order(answer)).await.map_err(|_| ended())?;
         answered.await.unwrap_or_else(|_| Err(if self.orders.is_closed() { ended() } else { failed() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r1_13_a_full_queue_holds_nobody_up_and_loses_no_signal() {
+        let (orders, mut inbox) = mpsc::channel(1);
+        let published = Arc::new(Published {
+            in_force: ArcSwap::from_pointee(InForce::default()),
+            reloads: Mutex::default(),
+            held_back: Mutex::default(),
+        });
+        let reloader = Reloader { orders, published };
+        let signal = Trigger::Signal { pid: Some(7), uid: None };
+        for trigger in [Trigger::EnvFile, signal, Trigger::EnvFile] {
+            reloader.trigger(trigger);
+        }
+        reloader.end();
+        assert_eq!(reloader.published.take_held_back(), Some(signal));
+        assert!(matches!(inbox.try_recv(), Ok(Order::Reload { trigger: Trigger::EnvFile, .. })));
+        assert!(inbox.try_recv().is_err(), "the queue had room for one");
+        reloader.trigger(signal);
+        assert_eq!(reloader.published.take_held_back(), None);
+        assert!(matches!(inbox.try_recv(), Ok(Order::Reload { trigger, .. }) if trigger == signal));
     }
 }

@@ -211,6 +211,13 @@ impl Client {
         Ok(distrust::push(self.bounded(environment(&self.channel).push(request)).await?.into()))
     }
 
+    /// The names among `variables` whose value would supply another key than the one in force. Changes nothing.
+    pub async fn differing(&self, variables: Vec<(String, Option<SecretString>)>) -> Result<Vec<String>, ClientError> {
+        self.same_protocol()?;
+        let request = wire::CompareRequest { variables: exposed(variables) };
+        Ok(self.bounded(environment(&self.channel).compare(request)).await?.differing)
+    }
+
     /// Changes the log level; answers the one before.
     pub async fn set_log_level(&self, level: &str) -> Result<String, ClientError> {
         self.same_protocol()?;

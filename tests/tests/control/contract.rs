@@ -197,7 +197,7 @@ fn p15_every_kind_of_break_is_noticed_and_no_addition_is() {
 #[test]
 fn p15_a_message_to_the_client_stream_would_be_noticed() {
     let old = compiled();
-    for name in ["Status", "Reload", "Stop", "WatchEvents", "Logs", "ListNames", "Push", "SetLevel"] {
+    for name in ["Status", "Reload", "Stop", "WatchEvents", "Logs", "ListNames", "Push", "Compare", "SetLevel"] {
         let mut new = old.clone();
         method(&mut new, name).client_streaming = Some(true);
         assert_eq!(breaks(&old, &new).len(), 1, "{name}");

@@ -2,6 +2,8 @@
 //! number never breaks.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod access;
+mod compare;
 mod contract;
 mod errors;
 mod events;

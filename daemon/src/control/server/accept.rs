@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{ControlListener, connection, eviction::Connections, versioned::VersionedService};
-use crate::{control_peer::ControlPeer, rate_limited_warning::RateLimitedWarning};
+use crate::{control::access::PeerClass, control_peer::ControlPeer, rate_limited_warning::RateLimitedWarning};
 
 /// How long the accept loop waits for a connection that it ended.
 const CLOSING: Duration = Duration::from_millis(20);
@@ -57,7 +57,7 @@ impl AcceptLoop {
     }
 
     async fn admit_connection(&mut self, stream: Stream) {
-        let Some(peer) = self.admitted_peer(&stream) else { return };
+        let Some((peer, class)) = self.admitted_peer(&stream) else { return };
         let (id, used, victim) = self.connections.add(peer.pid, self.cap);
         if let Some(victim) = victim {
             self.crowded.warn(|unsaid| {
@@ -75,19 +75,19 @@ impl AcceptLoop {
         let remove = RemoveOnDrop { connections: Arc::clone(&self.connections), id };
         let abort = self.tasks.spawn("control connection", async move {
             let _remove = remove;
-            connection::serve(stream, peer, used, service, closing).await;
+            connection::serve(stream, service.for_peer(peer, class, used), closing).await;
         });
         self.connections.started(id, abort);
     }
 
     /// The owner and root may use this socket; a peer that the kernel hides or cannot name may not.
-    fn admitted_peer(&mut self, stream: &Stream) -> Option<ControlPeer> {
+    fn admitted_peer(&mut self, stream: &Stream) -> Option<(ControlPeer, PeerClass)> {
         let creds = stream.peer_creds().ok()?;
         let uid = creds.euid()?;
         let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        let me = rustix::process::geteuid().as_raw();
-        if (uid == me || uid == 0) && uid != self.overflow_uid {
-            return Some(ControlPeer { uid, pid });
+        let class = PeerClass::of(uid, rustix::process::geteuid().as_raw(), self.overflow_uid);
+        if class > PeerClass::Other {
+            return Some((ControlPeer { uid, pid }, class));
         }
         if self.other_users.len() >= OTHER_USERS && !self.other_users.contains_key(&uid) {
             self.other_users.clear();

@@ -14,8 +14,7 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::{eviction::ConnectionUse, versioned::VersionedService};
-use crate::control_peer::ControlPeer;
+use super::versioned::PeerService;
 
 /// The client preface and the SETTINGS frame header after it, bytes (RFC 9113 §3.4).
 const PREFACE: usize = 24 + 9;
@@ -31,20 +30,15 @@ const SEND_BUFFER: usize = 16 * 1024;
 ///
 /// No keep-alive pings: a peer that dies closes its socket, and one that is suspended (a `logs -f` in the background) may
 /// come back. What must go when there are too many is the business of the list of connections.
-pub(super) async fn serve(
-    stream: Stream,
-    peer: ControlPeer,
-    used: ConnectionUse,
-    service: VersionedService,
-    closing: CancellationToken,
-) {
+pub(super) async fn serve(stream: Stream, service: PeerService, closing: CancellationToken) {
+    let peer = service.peer();
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONCURRENT_CALLS)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(16 * 1024)
         .max_pending_accept_reset_streams(32)
-        .serve_connection(TokioIo::new(PrefaceTimeout::new(stream)), service.for_peer(peer, used));
+        .serve_connection(TokioIo::new(PrefaceTimeout::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

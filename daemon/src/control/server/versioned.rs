@@ -1,4 +1,5 @@
-//! Around every call: version metadata both ways, the protocol check, and errors that always carry their reason.
+//! Around every call: version metadata both ways, the protocol check, who may call it, and errors that always carry their
+//! reason.
 
 use std::{
     convert::Infallible,
@@ -18,7 +19,13 @@ use super::{
     body_budget::InboundBodyBudget,
     eviction::{ConnectionUse, ResponseGuard},
 };
-use crate::{control::error, control_peer::ControlPeer};
+use crate::{
+    control::{
+        access::{self, PeerClass},
+        error,
+    },
+    control_peer::ControlPeer,
+};
 
 /// The services of one daemon. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -33,6 +40,7 @@ pub(super) struct PeerService {
     routes: axum::Router,
     bodies: InboundBodyBudget,
     peer: ControlPeer,
+    class: PeerClass,
     used: ConnectionUse,
 }
 
@@ -42,8 +50,15 @@ impl VersionedService {
     }
 
     /// `used` is told of answers while they are on their way.
-    pub(super) fn for_peer(self, peer: ControlPeer, used: ConnectionUse) -> PeerService {
-        PeerService { routes: self.routes, bodies: self.bodies, peer, used }
+    pub(super) fn for_peer(self, peer: ControlPeer, class: PeerClass, used: ConnectionUse) -> PeerService {
+        PeerService { routes: self.routes, bodies: self.bodies, peer, class, used }
+    }
+}
+
+impl PeerService {
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> ControlPeer {
+        self.peer
     }
 }
 
@@ -54,7 +69,8 @@ impl hyper::service::Service<Request<Incoming>> for PeerService {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let used = self.used.clone();
-        if let Some(refusal) = other_protocol(request.uri().path(), request.headers()) {
+        let path = request.uri().path();
+        if let Some(refusal) = other_protocol(path, request.headers()).or_else(|| not_for(self.class, path)) {
             let response = with_version(refusal.into_http::<axum::body::Body>());
             return Box::pin(std::future::ready(Ok(response)));
         }
@@ -101,8 +117,7 @@ fn other_protocol(path: &str, headers: &HeaderMap) -> Option<Status> {
     let announced = headers.get(PROTOCOL_HEADER)?;
     if announced.as_bytes() == PROTOCOL.to_string().as_bytes()
         || !path.starts_with("/bitrouter.control.v1.")
-        || path.ends_with("DaemonService/Status")
-        || path.ends_with("DaemonService/Stop")
+        || access::method(path).is_some_and(|method| method.any_protocol)
     {
         return None;
     }
@@ -113,6 +128,15 @@ fn other_protocol(path: &str, headers: &HeaderMap) -> Option<Status> {
         text(Some(announced)),
     );
     Some(error::status(Reason::VersionMismatch, message, Some("bitrouter restart")))
+}
+
+/// Refuses what the table does not name, and what it does not give to this class of peer.
+fn not_for(class: PeerClass, path: &str) -> Option<Status> {
+    match access::method(path) {
+        None => Some(error::status(Reason::Unimplemented, "no such method", None)),
+        Some(method) if method.admits(class) => None,
+        Some(_) => Some(error::status(Reason::PeerNotAllowed, "this user may not call this method", None)),
+    }
 }
 
 fn with_version<B>(mut response: Response<B>) -> Response<B> {
@@ -170,6 +194,17 @@ mod tests {
             let path = format!("/bitrouter.control.v1.DaemonService/{method}");
             assert!(other_protocol(&path, &announced("99")).is_none());
         }
+    }
+
+    #[test]
+    fn who_may_only_look_changes_nothing_and_what_is_not_named_is_not_there() {
+        let reason = |class, path| not_for(class, path).map(|status| status.get_details_error_info().unwrap().reason);
+        let status = "/bitrouter.control.v1.DaemonService/Status";
+        let stop = "/bitrouter.control.v1.DaemonService/Stop";
+        assert_eq!(reason(PeerClass::Reader, status), None);
+        assert_eq!(reason(PeerClass::Reader, stop).as_deref(), Some("PEER_NOT_ALLOWED"));
+        assert_eq!(reason(PeerClass::Admin, stop), None);
+        assert_eq!(reason(PeerClass::Admin, "/nonsense").as_deref(), Some("UNIMPLEMENTED"));
     }
 
     #[test]

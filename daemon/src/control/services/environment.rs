@@ -1,7 +1,9 @@
 //! `EnvironmentService`.
 
+use std::collections::BTreeSet;
+
 use bitrouter_proto::wire::{
-    ListNamesRequest, ListNamesResponse, PushRequest, PushResponse, Variable,
+    CompareRequest, CompareResponse, ListNamesRequest, ListNamesResponse, PushRequest, PushResponse, Variable,
     environment_service_server::EnvironmentService,
 };
 use secrecy::SecretString;
@@ -41,5 +43,15 @@ impl EnvironmentService for Service {
             .await
             .map_err(|refused| error::status(refused.reason, refused.message, refused.command.as_deref()))?;
         Ok(Response::new(outcome.into()))
+    }
+    async fn compare(&self, request: Request<CompareRequest>) -> Result<Response<CompareResponse>, Status> {
+        let peer = peer_of(&request)?;
+        let changed = self
+            .reloader
+            .compare(peer, variables(request.into_inner().variables))
+            .await
+            .map_err(|refused| error::status(refused.reason, refused.message, refused.command.as_deref()))?;
+        let differing: BTreeSet<String> = changed.into_iter().map(|change| change.name).collect();
+        Ok(Response::new(CompareResponse { differing: differing.into_iter().collect() }))
     }
 }

@@ -1,0 +1,127 @@
+//! Who may call what: one table for every method of every service.
+
+/// What a peer is, from the uid that the kernel names. Each class may what the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PeerClass {
+    /// Nobody in particular: another user, or one that the kernel hides.
+    Other,
+    /// May look, and change nothing. No peer of a daemon that serves one user is only this.
+    Reader,
+    /// The daemon's own user, and root.
+    Admin,
+}
+
+impl PeerClass {
+    /// The class of `uid` for a daemon that runs as `own`. `overflow` is what the kernel shows for users it cannot name.
+    pub(super) fn of(uid: u32, own: u32, overflow: u32) -> Self {
+        if (uid == own || uid == 0) && uid != overflow { Self::Admin } else { Self::Other }
+    }
+}
+
+/// One method.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method {
+    /// Its path.
+    path: &'static str,
+    /// The least class that may call it.
+    least: PeerClass,
+    /// It answers under any protocol number, so that clients of every age can see and end this daemon.
+    pub(super) any_protocol: bool,
+}
+
+impl Method {
+    const fn new(path: &'static str, least: PeerClass) -> Self {
+        Self { path, least, any_protocol: false }
+    }
+
+    const fn of_any_protocol(path: &'static str, least: PeerClass) -> Self {
+        Self { path, least, any_protocol: true }
+    }
+
+    /// True where a peer of `class` may call it.
+    pub(super) fn admits(self, class: PeerClass) -> bool {
+        class >= self.least
+    }
+}
+
+use PeerClass::{Admin, Reader};
+
+/// Every method. What does not stand here does not exist for anybody.
+const METHODS: &[Method] = &[
+    Method::of_any_protocol("/bitrouter.control.v1.DaemonService/Status", Reader),
+    Method::of_any_protocol("/bitrouter.control.v1.DaemonService/Stop", Admin),
+    Method::new("/bitrouter.control.v1.DaemonService/Reload", Admin),
+    Method::new("/bitrouter.control.v1.DaemonService/WatchEvents", Reader),
+    Method::new("/bitrouter.control.v1.DaemonService/Logs", Admin),
+    Method::new("/bitrouter.control.v1.EnvironmentService/ListNames", Admin),
+    Method::new("/bitrouter.control.v1.EnvironmentService/Push", Admin),
+    Method::new("/bitrouter.control.v1.EnvironmentService/Compare", Admin),
+    Method::new("/bitrouter.control.v1.LogService/SetLevel", Admin),
+    Method::of_any_protocol("/grpc.health.v1.Health/Check", Reader),
+    Method::of_any_protocol("/grpc.health.v1.Health/Watch", Reader),
+    Method::of_any_protocol("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Reader),
+    Method::of_any_protocol("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Reader),
+];
+
+/// The method at `path`.
+pub(super) fn method(path: &str) -> Option<Method> {
+    METHODS.iter().find(|method| method.path == path).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    /// The methods that are served, as their descriptors name them.
+    fn served() -> BTreeSet<String> {
+        let sets = [
+            bitrouter_proto::wire::DESCRIPTORS,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let mut paths = BTreeSet::new();
+        for file in sets.into_iter().flat_map(|bytes| FileDescriptorSet::decode(bytes).unwrap().file) {
+            for service in &file.service {
+                for method in &service.method {
+                    paths.insert(format!("/{}.{}/{}", file.package(), service.name(), method.name()));
+                }
+            }
+        }
+        paths
+    }
+
+    #[test]
+    fn every_method_that_is_served_stands_in_the_table_and_nothing_else() {
+        let table: BTreeSet<String> = METHODS.iter().map(|method| method.path.to_owned()).collect();
+        assert_eq!(table.len(), METHODS.len(), "a path stands twice");
+        assert_eq!(table, served());
+    }
+
+    #[test]
+    fn each_class_may_call_what_it_should() {
+        let look = ["/Status", "/WatchEvents", "/Check", "/Watch", "/ServerReflectionInfo"];
+        for known in METHODS {
+            let looks = look.iter().any(|end| known.path.ends_with(end));
+            assert!(known.admits(Admin), "{}", known.path);
+            assert_eq!(known.admits(Reader), looks, "{}", known.path);
+            assert!(!known.admits(PeerClass::Other), "{}", known.path);
+        }
+        assert!(method("/bitrouter.control.v1.DaemonService/Nonsense").is_none());
+    }
+
+    #[test]
+    fn the_owner_and_root_are_told_from_others() {
+        let (own, overflow) = (1000, 65534);
+        for (uid, class) in [(1000, Admin), (0, Admin), (1001, PeerClass::Other), (65534, PeerClass::Other)] {
+            assert_eq!(PeerClass::of(uid, own, overflow), class, "{uid}");
+        }
+        assert_eq!(PeerClass::of(65534, 65534, 65534), PeerClass::Other);
+        assert_eq!(PeerClass::of(1000, 0, 65534), PeerClass::Other);
+    }
+}
