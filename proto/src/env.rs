@@ -45,7 +45,7 @@ registry! {
     BITROUTER_SOCKET, Client, "Path of the control socket to talk to; `--socket` beats it.";
     HOME, Both, "The home directory; the XDG directories default to places below it.";
     HTTPS_PROXY, Daemon, "Proxy for calls to providers over https (`http://[user:password@]host:port`); `https_proxy` comes first.";
-    INVOCATION_ID, Daemon, "Set by systemd for a service: `restart` then stands back.";
+    INVOCATION_ID, Daemon, "Set by systemd for a service; one before release 248 says no more.";
     LISTEN_FDNAMES, Daemon, "Names of the passed sockets, set by systemd.";
     LISTEN_FDS, Daemon, "Number of passed sockets, set by systemd.";
     LISTEN_PID, Daemon, "The process the passed sockets are for, set by systemd.";
@@ -55,6 +55,7 @@ registry! {
     PATH, Daemon, "Only to tell whether `bitrouter` can be typed as it is.";
     SSL_CERT_DIR, Daemon, "Directory of trusted certificates, instead of the system's.";
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
+    SYSTEMD_EXEC_PID, Daemon, "The process that systemd executed for a unit: where it is the daemon's, `restart` stands back.";
     TERM, Client, "`dumb`, or not set: no colour.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";

@@ -45,7 +45,13 @@ impl Terminal {
         let (keyboard, window) = pair();
         world.user().own(&window);
         let mut command = world.bare_command("/usr/bin/setsid");
-        command.arg("--ctty").arg(program).args(args).env("TERM", "dumb").envs(environment.iter().copied());
+        // A window's program is hung up on when it closes, also where these tests were started with `nohup`.
+        command
+            .args(["--ctty", "/usr/bin/env", "--default-signal=HUP"])
+            .arg(program)
+            .args(args)
+            .env("TERM", "dumb")
+            .envs(environment.iter().copied());
         let end = || window.try_clone().expect("dup");
         command.stdin(end()).stdout(end()).stderr(end());
         let child = command.spawn().expect("a program in a terminal");

@@ -36,6 +36,7 @@ pub fn detach(options: &ServeOptions, patience: Duration) -> Detached {
             return Detached::Parent(Started::Failed(ServeError::failure(format!("cannot make a pipe: {error}"))));
         }
     };
+    let launch = options.launch();
     match Daemonize::new().working_directory("/").umask(0o077).execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
@@ -48,7 +49,7 @@ pub fn detach(options: &ServeOptions, patience: Duration) -> Detached {
         Outcome::Child(Ok(_)) => {
             drop(reader);
             close_inherited(&writer);
-            Detached::Child(serve_detached(options, ReadyPipe::new(writer)))
+            Detached::Child(serve_detached(options, launch, ReadyPipe::new(writer)))
         }
     }
 }

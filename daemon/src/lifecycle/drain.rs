@@ -56,7 +56,7 @@ pub(super) async fn drain(
         Drained::Cut
     };
     agent.gateway.close_idle();
-    agent.reloader.end().await;
+    agent.reloader.end();
     control.close().await;
     drained
 }

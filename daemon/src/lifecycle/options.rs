@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bitrouter_proto::env::Environment;
 
-use crate::config::LogFormat;
+use crate::{config::LogFormat, service_manager};
 
 /// The flags of `serve`, with absolute paths, and the captured environment.
 #[derive(Clone, Debug)]
@@ -27,7 +27,23 @@ pub struct ServeOptions {
     pub detached: bool,
 }
 
+/// How this process came to be the daemon.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Launch {
+    /// It detached itself.
+    pub(super) detached: bool,
+    /// A service manager executed what was asked to serve, or to start a daemon (`Type=forking`).
+    pub(super) is_service: bool,
+}
+
 impl ServeOptions {
+    /// How this process is on its way to be the daemon. Asked before it forks: the manager knows the process that it
+    /// executed, and not its children.
+    pub(super) fn launch(&self) -> Launch {
+        let is_service = service_manager::is_service(&self.environment, std::process::id(), self.parent);
+        Launch { detached: self.detached, is_service }
+    }
+
     /// The flags again, for `restart`.
     pub fn to_args(&self) -> Vec<String> {
         let mut args = Vec::new();

@@ -13,8 +13,9 @@ use bitrouter_proto::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    ServeError, ServeOptions,
+    ServeError,
     bind_all::AllBound,
+    options::Launch,
     parse::Parsed,
     probe,
     running::{Place, Served},
@@ -43,11 +44,11 @@ struct Told {
 }
 
 /// Serves everything; returns when both sockets answer.
-pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: Signals) -> Result<Served, ServeError> {
+pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals) -> Result<Served, ServeError> {
     let AllBound { parsed, control: socket, http, addresses } = bound;
     let Parsed { lock, places, engine, logging, fd_budget, environment, serve_args, .. } = parsed;
     let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
-    let told = Told::new(&environment, options);
+    let told = Told::new(&environment, launch.detached);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
     let gateway = gateway(&engine, &environment, &told, logging.request_log())?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
@@ -59,8 +60,7 @@ pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: 
         listen: addresses.iter().map(ToString::to_string).collect(),
         socket: socket.path.clone(),
         serve_args,
-        service_managed: told.notifier.speaks()
-            || (environment.text(env::INVOCATION_ID).is_some() && !options.detached && options.parent == Some(1)),
+        service_managed: told.notifier.speaks() || launch.is_service,
     };
     let (agent, stop) = agent(identity, &gateway, reloader, &told, logging);
     told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
@@ -104,13 +104,13 @@ pub(super) async fn get_ready(bound: AllBound, options: &ServeOptions, signals: 
 }
 
 impl Told {
-    fn new(environment: &Environment, options: &ServeOptions) -> Self {
+    fn new(environment: &Environment, detached: bool) -> Self {
         let (metrics, events) = (Arc::new(Metrics::default()), Events::default());
         Self {
             health: Health::new(Arc::clone(&metrics), events.clone()),
             metrics,
             events,
-            notifier: Notifier::new(environment, options.detached),
+            notifier: Notifier::new(environment, detached),
             tasks: Tasks::new(),
         }
     }
@@ -151,7 +151,7 @@ fn spawn_reloader(engine: Engine, targets: Targets, told: &Told, state_dir: Owne
     let triggered = reloader.clone();
     told.tasks.spawn("env files", async move {
         while env_changed.recv().await.is_some() {
-            triggered.trigger(Trigger::EnvFile).await;
+            triggered.trigger(Trigger::EnvFile);
         }
     });
     Ok(reloader)

@@ -42,6 +42,9 @@ use crate::{
 /// How often the control socket's place is looked at: a vanished one is there again within 15 s, and an idle daemon sleeps.
 const LOOK: Duration = Duration::from_secs(12);
 
+/// How long the files that tell of us may take to be removed.
+const REMOVING: Duration = Duration::from_secs(1);
+
 /// Where the control socket is now.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -110,13 +113,7 @@ impl Served {
             }
         };
         let drained = drain::drain(&self.agent, &self.http, &self.control, &self.notifier, bound, shorter).await;
-        {
-            let place = self.socket.borrow();
-            if let Some(identity) = place.identity {
-                socket::remove(&place.path, identity);
-            }
-        }
-        state_file::remove(&self.lock.dir, &self.places);
+        remove_files(self.socket.borrow().clone(), self.lock, self.places).await;
         tracing::info!(whole = drained == Drained::Whole, "ended");
         if drained == Drained::Cut && interrupted.get() {
             let message = "interrupted again: running requests were cut";
@@ -141,12 +138,12 @@ impl Served {
                     if signal.kind == Kind::End {
                         return drain::DEFAULT;
                     }
-                    if terminal.is_lost() {
+                    if terminal.is_lost(signal) {
                         tracing::info!("the terminal is gone");
                         return drain::DEFAULT;
                     }
                     let trigger = Trigger::Signal { pid: signal.sender_pid, uid: signal.sender_uid };
-                    self.agent.reloader.trigger(trigger).await;
+                    self.agent.reloader.trigger(trigger);
                 }
                 _ = look.tick() => self.look_after_socket(),
                 () = self.look.notified() => self.look_after_socket(),
@@ -232,5 +229,19 @@ impl Served {
             let watchdog = ServiceWatchdog { notifier: self.notifier.clone(), check };
             self.tasks.spawn("watchdog", watchdog.feed(period));
         }
+    }
+}
+
+/// Removes what tells where we listen, within a bound: a home directory that hangs must not keep a daemon alive. What is left
+/// behind is replaced at the next start. The lock ends with this.
+async fn remove_files(place: Place, lock: InstanceLock, places: Places) {
+    let removed = tokio::task::spawn_blocking(move || {
+        if let Some(identity) = place.identity {
+            socket::remove(&place.path, identity);
+        }
+        state_file::remove(&lock.dir, &places);
+    });
+    if tokio::time::timeout(REMOVING, removed).await.is_err() {
+        tracing::warn!("the state directory does not answer; the control socket and daemon.json stay");
     }
 }

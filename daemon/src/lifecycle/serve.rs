@@ -3,26 +3,28 @@
 use std::time::Duration;
 
 use super::{
-    ServeError, ServeOptions, bind_all::bind_all, parse::parse, ready::get_ready, ready_pipe::ReadyPipe, signals,
-    signals::Terminal,
+    ServeError, ServeOptions, bind_all::bind_all, options::Launch, parse::parse, ready::get_ready,
+    ready_pipe::ReadyPipe, signals, signals::Terminal,
 };
 use crate::uid::own_hidden_uid;
 
-/// Runs the daemon in the foreground until it is told to end. `greet` gets the text for a terminal.
+/// Runs the daemon in the foreground until it is told to end. `greet` gets the text for a terminal, and says whether it was
+/// shown there.
 ///
 /// # Errors
 /// Why it could not start, or [`exit::INTERRUPTED`] where a second Ctrl-C cut the drain short.
-pub fn serve(options: &ServeOptions, greet: impl FnOnce(&str)) -> Result<(), ServeError> {
-    run(options, greet)
+pub fn serve(options: &ServeOptions, greet: impl FnOnce(&str) -> bool) -> Result<(), ServeError> {
+    run(options, options.launch(), greet)
 }
 
 /// Runs the daemon in the detached child and reports over `pipe`.
-pub(super) fn serve_detached(options: &ServeOptions, pipe: ReadyPipe) -> Result<(), ServeError> {
+pub(super) fn serve_detached(options: &ServeOptions, launch: Launch, pipe: ReadyPipe) -> Result<(), ServeError> {
     let mut pipe = Some(pipe);
-    let result = run(options, |_| {
+    let result = run(options, launch, |_| {
         if let Some(pipe) = pipe.take() {
             pipe.ready();
         }
+        false
     });
     if let (Err(error), Some(pipe)) = (&result, pipe.take()) {
         pipe.failed(error);
@@ -30,8 +32,8 @@ pub(super) fn serve_detached(options: &ServeOptions, pipe: ReadyPipe) -> Result<
     result
 }
 
-/// `ready` is called with the text for a terminal when both sockets answer.
-fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
+/// `ready` is called with the text for a terminal when both sockets answer; true where it was shown.
+fn run(options: &ServeOptions, launch: Launch, ready: impl FnOnce(&str) -> bool) -> Result<(), ServeError> {
     let terminal = Terminal::at_start();
     // First of all: a signal during the start is obeyed once we are ready, instead of killing us half-way.
     let signals =
@@ -51,9 +53,14 @@ fn run(options: &ServeOptions, ready: impl FnOnce(&str)) -> Result<(), ServeErro
         .map_err(|error| ServeError::failure(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(async {
         let bound = bind_all(parsed)?;
-        let served = get_ready(bound, options, signals).await?;
-        ready(&served.banner().await);
-        served.run_and_drain(terminal).await
+        let served = get_ready(bound, launch, signals).await?;
+        let greeted = ready(&served.banner().await);
+        // What was logged on the way is in the greeting and in `bitrouter logs`; around it, it would only be in the way.
+        served.agent.log.release(!greeted);
+        let log = served.agent.log.clone();
+        let ended = served.run_and_drain(terminal).await;
+        log.close();
+        ended
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
     result

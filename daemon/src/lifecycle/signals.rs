@@ -80,24 +80,66 @@ fn name_of(signal: c_int) -> &'static str {
     }
 }
 
-/// Tells a hang-up of our own terminal from a request to reload: the terminal that was there at start is gone.
+/// Tells the hang-up that ends us (our terminal is gone) from a request to reload.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terminal {
-    had_one: bool,
+    /// There was one, and nobody asked us to outlive it.
+    ends_us: bool,
+    /// Who passes its hang-up on, besides the kernel: the shell that started us, and the leader of its session.
+    relatives: [Option<i32>; 2],
 }
 
 impl Terminal {
-    /// Looks for the controlling terminal now.
+    /// Looks for the controlling terminal now. Call it before [`listen`], which changes what SIGHUP does.
     pub(super) fn at_start() -> Self {
-        Self { had_one: is_there() }
+        let number = |pid: rustix::process::Pid| pid.as_raw_nonzero().get();
+        Self {
+            // `nohup`, `trap '' HUP`: SIGHUP was ignored when we were executed.
+            ends_us: is_there()
+                && !std::fs::read_to_string("/proc/self/status").is_ok_and(|text| ignores_hangup(&text)),
+            relatives: [rustix::process::getppid().map(number), rustix::process::getsid(None).ok().map(number)],
+        }
     }
 
-    /// True where we had a terminal and it is gone.
-    pub(super) fn is_lost(self) -> bool {
-        self.had_one && !is_there()
+    /// True where `hangup` tells of the loss of our terminal. One that was lost without a word (`disown`) does not make a
+    /// later request to reload the end.
+    pub(super) fn is_lost(self, hangup: Signal) -> bool {
+        self.ends_us && self.may_pass_on(hangup.sender_pid) && !is_there()
+    }
+
+    /// The kernel has no number, nor has a process outside of our namespace.
+    fn may_pass_on(self, sender: Option<i32>) -> bool {
+        sender.is_none_or(|pid| pid == 0 || self.relatives.contains(&Some(pid)))
     }
 }
 
 fn is_there() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Reads `SigIgn:` of proc_pid_status(5), a mask in which SIGHUP is the lowest bit (pure).
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_hangup_is_read_from_the_mask() {
+        assert!(ignores_hangup("Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001006\nSigCgt:\t0000000000000001\n"));
+        assert!(!ignores_hangup("") && !ignores_hangup("SigIgn:\tx\n"));
+    }
+
+    #[test]
+    fn only_the_kernel_and_the_shell_tell_of_a_lost_terminal() {
+        let terminal = Terminal { ends_us: true, relatives: [Some(10), Some(7)] };
+        for (sender, expected) in [(None, true), (Some(0), true), (Some(10), true), (Some(7), true), (Some(99), false)]
+        {
+            assert_eq!(terminal.may_pass_on(sender), expected, "{sender:?}");
+        }
+    }
 }

@@ -18,6 +18,10 @@ use std::{
 use bitrouter_proto::env::{self, Environment};
 use sd_notify::NotifyState;
 
+/// How long a manager may take to make room for a line: one that hangs must not hold up what it is told of, the end least of
+/// all.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// The line to the service manager.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier {
@@ -90,7 +94,9 @@ fn send(socket: &OsStr, states: &[NotifyState<'_>]) -> io::Result<()> {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(socket)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+    let sender = UnixDatagram::unbound()?;
+    sender.set_write_timeout(Some(PATIENCE))?;
+    sender.send_to_addr(text.as_bytes(), &address).map(drop)
 }
 
 /// A line is an assignment to the manager: what a message quotes must not become one.
@@ -115,6 +121,17 @@ mod tests {
         let mut buffer = [0; 256];
         let length = listener.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"STATUS=running WATCHDOG=trigger\n");
+    }
+
+    #[test]
+    fn r1_13_a_manager_that_takes_nothing_holds_nobody_up() {
+        let name = format!("bitrouter-deaf-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let _deaf = UnixDatagram::bind_addr(&address).unwrap();
+        let to = format!("@{name}");
+        // Until its queue is full; without a bound the next one never returns.
+        let refused = (0..100_000).find_map(|_| send(to.as_ref(), &[NotifyState::Stopping]).err());
+        assert_eq!(refused.unwrap().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod banner;
 mod drain;
 mod elsewhere;
+mod hung;
 mod own_address;
 mod passed;
 mod places;

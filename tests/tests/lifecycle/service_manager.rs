@@ -188,3 +188,39 @@ fn p15_nobody_listening_is_no_reason_to_fail() {
     world.cli(["reload"]).expect_code(0);
     daemon.stop();
 }
+
+/// Runs `line` in a shell that becomes what it executes, as a service manager does: `$$` is the process of the unit.
+fn executed(world: &World, line: &str) -> bitrouter_tests::process::Process {
+    let binary = bitrouter_tests::shared_files::binary().to_string_lossy().into_owned();
+    world.program("/bin/sh".as_ref(), ["-c", line]).env("BITROUTER", binary).spawn()
+}
+
+#[test]
+fn r1_05_a_unit_of_a_user_s_manager_is_restarted_by_its_manager_only() {
+    let flags = "--demo --listen 127.0.0.1:0";
+    for line in [
+        format!("INVOCATION_ID=x SYSTEMD_EXEC_PID=$$ exec \"$BITROUTER\" serve {flags}"),
+        // `Type=forking`: what was executed is the parent of what serves.
+        format!("INVOCATION_ID=x SYSTEMD_EXEC_PID=$$ exec \"$BITROUTER\" start {flags}"),
+    ] {
+        let world = World::new();
+        let _unit = executed(&world, &line);
+        let daemon = world.detached();
+        let refused = world.cli(["restart"]).with_code(1);
+        assert!(refused.stderr.contains("systemctl") && refused.stderr.contains("restart"), "{}", refused.stderr);
+        let status = world.cli(["status", "--json"]).with_code(0).json();
+        assert_eq!(status["pid"], daemon.pid(), "{line}");
+        world.cli(["stop"]).expect_code(0);
+    }
+}
+
+#[test]
+fn r1_05_a_terminal_that_is_a_service_makes_none_of_what_is_typed_in_it() {
+    let world = World::new();
+    let daemon = world.serve().arg("--demo").env("INVOCATION_ID", "x").env("SYSTEMD_EXEC_PID", "1").start();
+    let before = daemon.pid();
+    world.cli(["restart"]).expect_code(0);
+    let after = world.detached();
+    assert_ne!(after.pid(), before);
+    world.cli(["stop"]).expect_code(0);
+}

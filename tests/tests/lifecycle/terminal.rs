@@ -72,3 +72,35 @@ fn p15_a_started_daemon_does_not_care_for_the_terminal_it_was_started_from() {
     daemon.signal(Signal::HUP);
     wait::holds("the reload", || daemon.status()["reloads"]["count"] != 0);
 }
+
+#[test]
+fn r1_06_who_was_told_to_outlive_its_terminal_does_and_still_reloads() {
+    for told in ["exec /usr/bin/nohup \"$BITROUTER\" serve", "trap '' HUP; exec \"$BITROUTER\" serve"] {
+        let (world, _parking) = scene();
+        let binary = shared_files::binary().to_string_lossy().into_owned();
+        let mut window = Terminal::open(&world, "/bin/sh".as_ref(), &["-c", told], &[("BITROUTER", &binary)]);
+        let daemon = world.detached();
+        window.close();
+        // The kernel hangs up on the session's leader, which is the daemon: it reads everything again, and stays.
+        wait::holds("the reload", || daemon.status()["reloads"]["count"] == 1);
+        daemon.signal(Signal::HUP);
+        wait::holds("another reload", || daemon.status()["reloads"]["count"] == 2);
+        daemon.signal(Signal::TERM);
+        assert_eq!(window.wait(Duration::from_secs(20)).code(), Some(0), "{told}");
+    }
+}
+
+#[test]
+fn r1_06_a_terminal_that_was_lost_without_a_word_makes_no_later_reload_the_end() {
+    let (world, _parking) = scene();
+    let binary = shared_files::binary().to_string_lossy().into_owned();
+    let arguments = ["--norc", "--noprofile", "-i"];
+    let mut window = Terminal::open(&world, "/bin/bash".as_ref(), &arguments, &[("BITROUTER", &binary), ("PS1", "$ ")]);
+    window.run("\"$BITROUTER\" serve & disown");
+    let daemon = world.detached();
+    window.close();
+    window.wait(Duration::from_secs(20));
+    daemon.signal(Signal::HUP);
+    wait::holds("the reload", || daemon.status()["reloads"]["count"] == 1);
+    world.cli(["stop"]).expect_code(0);
+}
