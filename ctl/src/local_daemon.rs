@@ -27,7 +27,11 @@ impl From<ServeError> for Failure {
 }
 
 /// Becomes the daemon, in the foreground. `greet` is given what to show once both sockets answer.
-pub(crate) fn foreground(context: &Context, flags: &ServeFlags, greet: impl FnOnce(&str)) -> Result<(), Failure> {
+pub(crate) fn foreground(
+    context: &Context,
+    flags: &ServeFlags,
+    greet: impl FnOnce(&str) -> bool,
+) -> Result<(), Failure> {
     let options = options(context, flags, false)?;
     Ok(bitrouter_daemon::serve(&options, greet)?)
 }

@@ -24,6 +24,16 @@ impl LogControl {
         previous
     }
 
+    /// Writes from now on; `show` what was held back until now, or leave it to the ring.
+    pub fn release(&self, show: bool) {
+        self.0.release(show);
+    }
+
+    /// Writes what is left, at the end of the process.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// The level in force.
     pub fn level(&self) -> Level {
         self.0.level()

@@ -36,6 +36,7 @@ pub(super) fn foreground(context: &Context, flags: &ServeFlags) -> Result<Status
             // A terminal that went away is no reason not to serve.
             let _ = std::io::stdout().write_all(banner.as_bytes());
         }
+        greet
     })?;
     Ok(Status(exit::OK))
 }

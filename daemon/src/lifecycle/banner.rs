@@ -6,6 +6,10 @@ use bitrouter_proto::{shell, status::Status};
 
 use crate::health::Code;
 
+/// Makes the `openai` package importable by `python3` in this shell, be it bash, zsh or fish: a system's own Python may refuse
+/// to install anything (`externally-managed-environment`).
+const VENV: &str = "python3 -m venv ~/.venv && ~/.venv/bin/pip install openai && export PATH=\"$HOME/.venv/bin:$PATH\"";
+
 /// What the banner needs to know besides the status.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BannerInput<'a> {
@@ -62,7 +66,8 @@ pub(super) fn text(status: &Status, input: BannerInput<'_>) -> String {
         let url = shell::quoted(&format!("{base}/chat/completions"));
         let _ = write!(
             out,
-            "\n  Try it (the second line needs `python3 -m pip install openai`):\n\n\
+            "\n  Try it. Where Python has no `openai` yet, this comes first; no system package is touched:\n  \
+             `{VENV}`\n\n\
              curl -s {url} -H 'Content-Type: application/json' \
              -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}'\n\n\
              python3 -c \"from openai import OpenAI; print(OpenAI(base_url='{base}', api_key='bitrouter-local')\
@@ -115,7 +120,7 @@ mod tests {
             "key from OPENAI_API_KEY",
             "/run/user/1000/bitrouter/control.sock",
             "curl -s http://127.0.0.1:4356/v1/chat/completions",
-            "pip install openai",
+            VENV,
             "\n'/opt/my tools/bitrouter' status\n",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");

@@ -1,7 +1,7 @@
 //! The first step: settings, registry and keys are read, the lock is taken, memory made private, the log opened. Nothing
 //! is bound yet.
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use bitrouter_proto::{
     env::{self, Environment},
@@ -62,6 +62,10 @@ pub(super) fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
     };
     let sink = if options.detached { SinkKind::File(places.log_file()) } else { SinkKind::Stderr };
     let logging = Arc::new(Logging::start(level.unwrap_or(settings.level), json, &sink)?);
+    // Whoever sees the lines may be about to be greeted.
+    if !options.detached && std::io::stderr().is_terminal() {
+        logging.hold();
+    }
     let fd_budget = hardening::fd_budget(hardening::raise_descriptors());
     Ok(Parsed {
         lock,

@@ -92,6 +92,21 @@ impl Logging {
         Ok(Self { lines, level: std::sync::Mutex::new(level), handle, guard })
     }
 
+    /// Writes nothing until [`Logging::release`] or the end; the ring gets every line all the same.
+    pub fn hold(&self) {
+        self.lines.sink.hold();
+    }
+
+    /// Writes from now on; what was held back only where it is to be shown.
+    pub fn release(&self, show: bool) {
+        self.lines.sink.release(show);
+    }
+
+    /// Writes what is left. For the end of the process: a thread that hangs may still hold the log.
+    pub fn close(&self) {
+        self.guard.close();
+    }
+
     /// The newest lines.
     pub fn ring(&self) -> &LogRing {
         &self.lines.ring

@@ -55,6 +55,8 @@ struct Waiting {
     dropped: u64,
     /// The thread has nothing to do and must be woken.
     asleep: bool,
+    /// Nothing is written yet.
+    held: bool,
     closing: bool,
     ended: bool,
 }
@@ -93,14 +95,40 @@ impl SinkGuard {
     pub(super) fn problem(&self) -> watch::Receiver<Option<String>> {
         self.0.problem.subscribe()
     }
-}
 
-impl Drop for SinkGuard {
-    fn drop(&mut self) {
+    /// Writes what is left, and nothing after it.
+    pub(super) fn close(&self) {
         let mut waiting = self.0.lock();
         waiting.closing = true;
         self.0.more.notify_one();
         drop(self.0.over.wait_timeout_while(waiting, LAST, |waiting| !waiting.ended));
+    }
+}
+
+impl Sink {
+    /// Gathers lines and writes none, until [`Sink::release`] or the end.
+    pub(super) fn hold(&self) {
+        self.0.lock().held = true;
+    }
+
+    /// Writes again; `show` says whether what was gathered is written too.
+    pub(super) fn release(&self, show: bool) {
+        let mut waiting = self.0.lock();
+        if !std::mem::take(&mut waiting.held) {
+            return;
+        }
+        if !show {
+            waiting.lines.clear();
+            waiting.dropped = 0;
+        }
+        drop(waiting);
+        self.0.more.notify_one();
+    }
+}
+
+impl Drop for SinkGuard {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -122,7 +150,7 @@ fn write_out(shared: &Shared, mut writer: impl Write) {
     let mut waiting = shared.lock();
     loop {
         if taken.is_empty() {
-            while waiting.lines.is_empty() && !waiting.closing {
+            while (waiting.lines.is_empty() || waiting.held) && !waiting.closing {
                 waiting.asleep = true;
                 waiting = shared.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
                 waiting.asleep = false;
@@ -265,6 +293,22 @@ mod tests {
         let before = clock::mono();
         drop(guard);
         assert!(clock::mono() - before < LAST * 5);
+    }
+
+    #[test]
+    fn held_lines_are_shown_or_not_as_it_is_said_and_always_at_an_early_end() {
+        for (show, expected) in [(Some(true), "before\nafter\n"), (Some(false), "after\n"), (None, "before\nafter\n")] {
+            let kept = Kept::default();
+            let (sink, guard) = open(kept.clone());
+            sink.hold();
+            sink.append("before\n");
+            if let Some(show) = show {
+                sink.release(show);
+            }
+            sink.append("after\n");
+            drop(guard);
+            assert_eq!(String::from_utf8(kept.0.lock().unwrap().clone()).unwrap(), expected, "{show:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a terminal is greeted with, and that its lines work when they are pasted.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use bitrouter_tests::{Output, World, sdk, shared_files, terminal::Terminal};
 
@@ -109,4 +109,50 @@ fn the_picture_in_the_readme_is_what_is_shown() {
         picture = picture.replace("              http://[::1]:4356/v1\n", "");
     }
     assert_eq!(picture, text);
+}
+
+#[test]
+fn r5_09_no_log_line_frames_the_greeting() {
+    let world = World::new();
+    let args = ["serve", "--demo", "--listen", "127.0.0.1:0"];
+    let window = Terminal::open(&world, shared_files::binary(), &args, &[]);
+    window.until_contains(LAST);
+    world.cli(["status"]).expect_code(0);
+    let shown = window.text().replace("\r\n", "\n");
+    assert!(shown.starts_with(&format!("bitrouter {}\n", env!("CARGO_PKG_VERSION"))), "{shown}");
+    assert!(shown.trim_end().ends_with(LAST), "{shown}");
+    // They are where one looks for them, and what comes later is shown.
+    let logs = world.cli(["logs"]).with_code(0);
+    assert!(logs.stdout.contains("ready"), "{}", logs.text());
+    world.cli(["reload"]).expect_code(0);
+    window.until_contains("reload");
+}
+
+#[test]
+fn r5_09_without_a_greeting_every_line_is_written() {
+    let world = World::new();
+    let args = ["serve", "--json", "--demo", "--listen", "127.0.0.1:0"];
+    let window = Terminal::open(&world, shared_files::binary(), &args, &[]);
+    window.until_contains("ready");
+}
+
+#[test]
+fn r5_09_the_line_that_installs_the_package_touches_no_system_package_in_any_shell() {
+    let shown = greeting(shared_files::binary(), &["--demo"], &[]);
+    let line = shown.text.split('`').find(|code| code.contains("pip install openai")).expect("the line");
+    assert!(line.starts_with("python3 -m venv "), "{line}");
+    // Everything but the download; one environment serves every shell.
+    let mut line = line.replace("pip install openai", "pip --version");
+    for shell in ["/bin/sh", "/bin/bash", "/usr/bin/zsh", "/usr/bin/fish"].map(Path::new) {
+        if !shell.exists() {
+            shared_files::lacks(&format!("`{}`", shell.display()));
+            continue;
+        }
+        let script = format!("{line}\npython3 -c 'import sys; print(sys.prefix)'");
+        let run = shown.world.program(shell, ["-c", &script]).within(Duration::from_secs(150));
+        let output = run.run().with_code(0);
+        let prefix = output.stdout.lines().last().unwrap_or_default();
+        assert_eq!(prefix, shown.world.path("home/.venv").to_string_lossy(), "{}: {}", shell.display(), output.text());
+        line = line.replace("python3 -m venv ~/.venv", "test -d ~/.venv");
+    }
 }
