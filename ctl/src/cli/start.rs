@@ -2,6 +2,7 @@
 
 use bitrouter_proto::{codes::exit, status::Status as DaemonStatus};
 
+use super::push;
 use crate::{
     context::Context,
     exit::{Failure, Status},
@@ -40,15 +41,21 @@ fn remarks(context: &Context, flags: &ServeFlags, status: &DaemonStatus) -> Resu
         let words = missing.join(" ");
         remarks.push(format!("note: it was started without `{words}`; to apply it: bitrouter restart {words}"));
     }
-    let known = context.block_on(async {
+    let compared = context.block_on(async {
         let client = context.connect().await?;
+        if client.is_foreign() {
+            return Ok(Vec::new());
+        }
         let names = client.variable_names(local_daemon::shipped_variable_names).await?;
-        Ok(if client.is_foreign() { Vec::new() } else { names })
+        let mut own = push::variables(context, &names);
+        own.retain(|(_, value)| value.is_some());
+        let mut differing = client.differing(own.clone()).await?;
+        // What is shown is what was asked, whatever was answered.
+        differing.retain(|name| own.iter().any(|(own, _)| own == name));
+        Ok(differing)
     });
-    // The daemon runs; that it cannot be asked for names now is no failure of this command.
-    let in_use = |name: &String| status.providers.iter().any(|provider| provider.variable.as_ref() == Some(name));
-    let mut unused = known.unwrap_or_default();
-    unused.retain(|name| context.environment.text(name).is_some() && !in_use(name));
+    // The daemon runs; that it cannot be asked for this now is no failure of this command.
+    let unused = compared.unwrap_or_default();
     if !unused.is_empty() {
         let names = unused.join(", ");
         remarks

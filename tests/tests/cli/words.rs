@@ -22,6 +22,10 @@ fn r5_05_start_says_what_the_running_daemon_lacks() {
     world.command(["reload"]).env("OPENAI_API_KEY", &key).run().expect_code(0);
     let output = world.command(["start", "--listen", "127.0.0.1:0"]).env("OPENAI_API_KEY", &key).run().with_code(0);
     assert_eq!(output.stderr, "");
+    // The same name with another value is another key.
+    let other = world.canary("other");
+    let output = world.command(["start"]).env("OPENAI_API_KEY", &other).run().with_code(0);
+    assert!(output.stderr.contains("does not use OPENAI_API_KEY of this shell"), "{}", output.stderr);
 }
 
 #[test]
