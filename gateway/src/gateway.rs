@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bitrouter_proto::{clock, tasks::Tasks};
 
 use crate::{
-    http::{CallerBody, RequestContext, ResponseFuture, answer},
+    http::{CallerBody, RequestContext, ResponseFuture, handle},
     interrupt::Interrupt,
     live_models::LiveModels,
     ports::UsageSink,
@@ -93,7 +93,7 @@ impl Gateway {
 
     /// Answers one request.
     pub fn answer(self: Arc<Self>, request: http::Request<CallerBody>, context: RequestContext) -> ResponseFuture {
-        answer(self, request, context)
+        handle(self, request, context)
     }
 
     /// The forced end: every running stream ends with its dialect's error event, every other request with an error, when

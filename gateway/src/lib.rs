@@ -9,7 +9,7 @@
 //! * [`error`](InferenceError) is what went wrong, as facts.
 //!
 //! The journey of a call: the listener has decided that the caller may speak, and says so in a [`http::RequestContext`] →
-//! `http::routes` finds the path → `http::prepare` takes the body whole, [`protocol::request_head`] finds the model's
+//! `http::routes` finds the path → `http::prepare` takes the body whole, [`protocol::routing_fields`] finds the model's
 //! name, [`route`] the provider; the name is spliced, the key put in → `http::attempt` has `upstream` send it and waits for
 //! the first body byte → `http::response_body` passes the bytes on as they arrive, and ends a stream that breaks with an
 //! event that says so.

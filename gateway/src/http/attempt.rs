@@ -1,6 +1,9 @@
 //! One call to one provider: sent, and held until its reply begins or it has failed.
 
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::Bytes;
@@ -8,10 +11,11 @@ use http::response::Parts;
 use http_body_util::BodyExt as _;
 
 use super::{
+    content_coding::is_identity,
     context::RequestContext,
-    deadline::{Limit, WaitOver, earlier, total, within},
+    deadline::{Deadline, WaitError, earlier, total, within},
     prepare::Call,
-    response_headers::{Media, has_no_body, is_identity},
+    response_headers::{Media, has_no_body},
 };
 use crate::{
     Gateway,
@@ -37,11 +41,11 @@ pub(super) enum CallError {
     /// The reply ended before its first body byte.
     Interrupted,
     /// A wait is over.
-    Wait(WaitOver),
+    Wait(WaitError),
     /// A redirect or another status that is no reply to a call.
     Status(u16),
     /// A page for people.
-    Page,
+    HtmlPage,
 }
 
 /// Sends what `call` holds.
@@ -51,11 +55,10 @@ pub(super) async fn call_provider(
     context: &RequestContext,
     call: &mut Call,
 ) -> Result<Outcome, CallError> {
-    if gateway.interrupt.is_set() {
-        return Err(CallError::Wait(WaitOver::Ending));
-    }
-    let connected = OnceLock::new();
-    let on_connected = || _ = connected.set(clock::mono());
+    // A request that a stale connection hands back is sent on another one: the last one counts.
+    let connected = Mutex::new(None);
+    let connected_at = || connected.lock().unwrap_or_else(PoisonError::into_inner);
+    let on_connected = || *connected_at() = Some(clock::mono());
     let exchange = async {
         let sent = gateway.pool.send(&call.origin, &mut call.request, limits.connect, on_connected).await;
         let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();
@@ -70,7 +73,7 @@ pub(super) async fn call_provider(
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(first) if !first.is_empty() => {
                         if is_page(&parts, &first) {
-                            return Err(CallError::Page);
+                            return Err(CallError::HtmlPage);
                         }
                         return Ok(Outcome::Reply { parts, body, first: Some(first) });
                     }
@@ -82,14 +85,14 @@ pub(super) async fn call_provider(
             }
         }
     };
-    let limit = || first_byte_limit(limits, context.started, connected.get().copied());
+    let limit = || first_byte_limit(limits, context.started, *connected_at());
     within(exchange, &gateway.interrupt, &*context.connection, limit)
         .await
         .unwrap_or_else(|over| Err(CallError::Wait(over)))
 }
 
 /// `first_byte` counts from the connection on; until it stands, the connector has its own limit.
-fn first_byte_limit(limits: &Limits, started: Instant, connected: Option<Instant>) -> Limit {
+fn first_byte_limit(limits: &Limits, started: Instant, connected: Option<Instant>) -> Deadline {
     let total = total(started, limits);
     connected.map_or(total, |connected| earlier(total, (connected + limits.first_byte, "first_byte")))
 }
@@ -132,15 +135,17 @@ impl CallError {
                 InferenceCode::UpstreamInterrupted,
                 format!("the reply of `{provider}` broke off before its first byte"),
             ),
-            Self::Wait(WaitOver::Late(limit)) => {
+            Self::Wait(WaitError::Deadline(limit)) => {
                 (InferenceCode::UpstreamTimeout, format!("`{provider}` took longer than `[timeouts] {limit}`"))
             }
-            Self::Wait(WaitOver::Ending) => (InferenceCode::UpstreamInterrupted, "the daemon is stopping".to_owned()),
+            Self::Wait(WaitError::ShuttingDown) => {
+                (InferenceCode::UpstreamInterrupted, "the daemon is stopping".to_owned())
+            }
             Self::Status(status) => (
                 InferenceCode::UpstreamError,
                 format!("`{provider}` answered {status}, which is no reply to a call; check its `base_url`"),
             ),
-            Self::Page => (
+            Self::HtmlPage => (
                 InferenceCode::UpstreamError,
                 format!(
                     "`{provider}` answered with a web page where JSON is due; check its `base_url`, which includes the \

@@ -17,23 +17,23 @@ use crate::{interrupt::Interrupt, snapshot::Limits};
 
 /// Why the waiting is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WaitOver {
+pub(super) enum WaitError {
     /// A limit of `[timeouts]` passed; its name.
-    Late(&'static str),
+    Deadline(&'static str),
     /// The daemon is ending.
-    Ending,
+    ShuttingDown,
 }
 
-/// A limit: when it passes, and its name in `[timeouts]`.
-pub(super) type Limit = (Instant, &'static str);
+/// When a limit passes, and its name in `[timeouts]`.
+pub(super) type Deadline = (Instant, &'static str);
 
-/// The limit for the whole of a request.
-pub(super) fn total(started: Instant, limits: &Limits) -> Limit {
+/// When the whole of a request must be over.
+pub(super) fn total(started: Instant, limits: &Limits) -> Deadline {
     (started + limits.total, "total")
 }
 
-/// The earlier of two limits.
-pub(super) fn earlier(one: Limit, other: Limit) -> Limit {
+/// The earlier of two.
+pub(super) fn earlier(one: Deadline, other: Deadline) -> Deadline {
     if other.0 < one.0 { other } else { one }
 }
 
@@ -42,14 +42,14 @@ pub(super) async fn within<T>(
     work: impl Future<Output = T>,
     interrupt: &Interrupt,
     connection: &dyn CallerConnection,
-    mut limit: impl FnMut() -> Limit,
-) -> Result<T, WaitOver> {
+    mut limit: impl FnMut() -> Deadline,
+) -> Result<T, WaitError> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Ok(done));
         }
-        match is_over(interrupt, connection, limit()) {
+        match check(interrupt, connection, limit()) {
             Some(over) => Poll::Ready(Err(over)),
             None => Poll::Pending,
         }
@@ -57,19 +57,20 @@ pub(super) async fn within<T>(
     .await
 }
 
-/// Says whether a wait is over; else its connection is told when to look again.
-fn is_over(interrupt: &Interrupt, connection: &dyn CallerConnection, (at, name): Limit) -> Option<WaitOver> {
+/// Says whether a wait is over; else its connection is told when to poll again.
+fn check(interrupt: &Interrupt, connection: &dyn CallerConnection, (at, name): Deadline) -> Option<WaitError> {
     if interrupt.is_set() {
-        return Some(WaitOver::Ending);
+        return Some(WaitError::ShuttingDown);
     }
     if clock::mono() >= at {
-        return Some(WaitOver::Late(name));
+        return Some(WaitError::Deadline(name));
     }
     connection.wake_at(Some(at));
     None
 }
 
-/// The limits of a reply that is on its way, asked only while the provider keeps us waiting: a slow caller trips nothing.
+/// The limits of a reply that is on its way. They are looked at only where the provider has nothing to read: the time that a
+/// caller takes to read counts against `total`, and is seen at the next such moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResponseDeadlines {
     between: Duration,
@@ -88,21 +89,21 @@ impl ResponseDeadlines {
     }
 
     /// The provider keeps us waiting, for at most `at_most` where that is less than `[timeouts] between_chunks`.
-    pub(super) fn on_pending(
+    pub(super) fn check_pending(
         &mut self,
         interrupt: &Interrupt,
         connection: &dyn CallerConnection,
         at_most: Option<Duration>,
-    ) -> Option<WaitOver> {
+    ) -> Option<WaitError> {
         if interrupt.is_set() {
-            return Some(WaitOver::Ending);
+            return Some(WaitError::ShuttingDown);
         }
         let now = clock::mono();
         let since = *self.waiting_since.get_or_insert(now);
         let between = at_most.map_or(self.between, |most| most.min(self.between));
         let (at, name) = earlier((self.total_at, "total"), (since + between, "between_chunks"));
         if now >= at {
-            return Some(WaitOver::Late(name));
+            return Some(WaitError::Deadline(name));
         }
         connection.wake_at(Some(at));
         None

@@ -9,7 +9,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    model_refusal::{explain, not_found},
+    model_errors::{explain, not_found},
     own_response::json_response,
     percent::percent_decoded,
     response_body::ResponseBody,
@@ -18,7 +18,7 @@ use crate::{
     Gateway,
     error::InferenceError,
     live_models,
-    protocol::request_head::LONGEST_MODEL,
+    protocol::routing_fields::LONGEST_MODEL,
     registry::{Model, Price, Provider},
 };
 

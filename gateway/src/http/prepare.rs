@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
-use http::{Method, Request, request::Parts};
+use http::{Extensions, Method, Request, Version, request::Parts};
 
 use super::{
-    model_refusal::{explain, key_missing},
-    query::with_query,
+    model_errors::{explain, key_missing},
+    query::upstream_uri,
     request_headers::build_upstream_headers,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     error::InferenceError,
     meter::RequestRecorder,
     protocol::{
-        request_head::{self, BodyError, RequestHead},
+        routing_fields::{self, BodyError, RoutingFields},
         splice::splice,
     },
     registry::{Protocol, Provider, ProviderId, Target},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Reading a body of this size takes so long that other requests of the same worker would feel it.
-const READ_ELSEWHERE: usize = 1 << 20;
+const BLOCKING_PARSE_MIN: usize = 1 << 20;
 
 /// What is asked of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +59,15 @@ pub(super) enum Prepared {
 }
 
 /// What the body says of itself; a long one is read where no other request waits for it.
-pub(super) async fn read_head(body: &Bytes) -> Result<RequestHead<'_>, InferenceError> {
-    let head = if body.len() > READ_ELSEWHERE {
+pub(super) async fn read_routing_fields(body: &Bytes) -> Result<RoutingFields<'_>, InferenceError> {
+    let head = if body.len() > BLOCKING_PARSE_MIN {
         let body = body.clone();
-        let read = tokio::task::spawn_blocking(move || request_head::read(&body).map(RequestHead::into_owned)).await;
+        let read =
+            tokio::task::spawn_blocking(move || routing_fields::read(&body).map(RoutingFields::into_owned)).await;
         // It ends in no other way than a panic of its own, or with the runtime.
         read.map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
     } else {
-        request_head::read(body)
+        routing_fields::read(body)
     };
     head.map_err(|error| bad_body(&error))
 }
@@ -76,7 +77,7 @@ pub(super) fn prepare(
     snapshot: &Snapshot,
     mut parts: Parts,
     body: &Bytes,
-    head: RequestHead<'_>,
+    head: RoutingFields<'_>,
     operation: Operation,
     hop: &HopId,
     recorder: &mut RequestRecorder,
@@ -108,7 +109,10 @@ pub(super) fn prepare(
     build_upstream_headers(&mut parts.headers, target, auth);
     hop.append(&mut parts.headers, target.user_set);
     parts.method = Method::POST;
-    parts.uri = with_query(&target.uri, parts.uri.query());
+    // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
+    parts.version = Version::HTTP_11;
+    parts.extensions = Extensions::new();
+    parts.uri = upstream_uri(&target.uri, parts.uri.query());
     Ok(Prepared::Call(Call {
         provider: provider.id().clone(),
         origin: Arc::clone(&target.origin),

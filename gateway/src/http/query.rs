@@ -4,13 +4,18 @@ use http::Uri;
 
 use super::percent::percent_decoded;
 
-/// The provider's path with the caller's query, but for a key in it.
-pub(super) fn with_query(uri: &Uri, query: Option<&str>) -> Uri {
+/// Names under which services take a credential in a query, folded: without case, `-` and `_`.
+const CREDENTIALS: [&[u8]; 8] =
+    [b"key", b"apikey", b"accesstoken", b"authtoken", b"token", b"xapikey", b"xgoogapikey", b"subscriptionkey"];
+
+/// The provider's path with the caller's query, but for credentials in it.
+pub(super) fn upstream_uri(uri: &Uri, query: Option<&str>) -> Uri {
     let Some(query) = query else { return uri.clone() };
     // However the name is spelt: a provider would decode it, and read the caller's key.
     let is_key = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default();
-        percent_decoded(name).eq_ignore_ascii_case(b"key")
+        let name = percent_decoded(pair.split('=').next().unwrap_or_default());
+        let folded = name.iter().filter(|byte| !matches!(byte, b'-' | b'_')).map(u8::to_ascii_lowercase);
+        CREDENTIALS.iter().any(|credential| folded.clone().eq(credential.iter().copied()))
     };
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_key(pair)).collect();
     if kept.is_empty() {
@@ -24,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_goes_along_without_a_key() {
+    fn a_query_goes_along_without_credentials() {
         let uri: Uri = "/v1/chat/completions".parse().unwrap();
         for (query, expected) in [
             (None, "/v1/chat/completions"),
@@ -32,9 +37,10 @@ mod tests {
             (Some("a=1&KEY=x&&b"), "/v1/chat/completions?a=1&b"),
             (Some("k%65y=x&%4B%65%79=y&a%20=1&keys=2&%6b"), "/v1/chat/completions?a%20=1&keys=2&%6b"),
             (Some("%6bey"), "/v1/chat/completions"),
+            (Some("api_key=x&Api-Key=y&api%5fkey=z&access_token=t&tokens=5"), "/v1/chat/completions?tokens=5"),
             (Some(""), "/v1/chat/completions"),
         ] {
-            assert_eq!(with_query(&uri, query), expected);
+            assert_eq!(upstream_uri(&uri, query), expected);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The edge where an error becomes a response in the caller's dialect. Nothing renders an error anywhere else.
+//! The edge where an error of ours becomes a response in the caller's dialect. (What wraps a provider's error that is no
+//! JSON is made in `relay_error`, because its status and headers are the provider's.)
 
 use http::{Response, StatusCode};
 
-use super::{own_response::set_own_response, response_body::ResponseBody};
+use super::{own_response::json_response, response_body::ResponseBody};
 use crate::{
     error::{InferenceError, challenge},
     protocol::Dialect,
@@ -10,12 +11,9 @@ use crate::{
 
 /// `error` as a response.
 pub fn render_error(error: &InferenceError, dialect: Dialect) -> Response<ResponseBody> {
-    let mut document = dialect.error_document(error);
-    document.push(b'\n');
-    let mut response = Response::new(ResponseBody::from(document));
+    let mut response = json_response(dialect.error_document(error));
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
-    set_own_response(headers, "application/json");
     if error.status() == StatusCode::UNAUTHORIZED {
         let (name, value) = challenge();
         headers.insert(name, value);

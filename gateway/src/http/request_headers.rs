@@ -1,23 +1,9 @@
 //! Which headers of a caller reach the provider.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
+use super::hop_by_hop::{is_hop_by_hop, strip};
 use crate::registry::Target;
-
-/// True for headers that speak of one connection only (RFC 9110 §7.6.1, and older ones).
-pub(super) fn is_hop_by_hop(name: &str) -> bool {
-    let same_length: &[&str] = match name.len() {
-        2 => &["te"],
-        7 => &["trailer", "upgrade"],
-        10 => &["connection", "keep-alive"],
-        16 => &["proxy-connection"],
-        17 => &["transfer-encoding"],
-        18 => &["proxy-authenticate"],
-        19 => &["proxy-authorization"],
-        _ => &[],
-    };
-    same_length.contains(&name)
-}
 
 /// True for headers of a request that must not reach a provider. `host` and `accept-encoding` are not among them: ours
 /// take their place.
@@ -40,40 +26,6 @@ fn is_withheld(name: &str) -> bool {
         _ => &[],
     };
     same_length.contains(&name) || name.starts_with("sec-") || name.starts_with("x-forwarded-") || is_hop_by_hop(name)
-}
-
-/// Removes what `doomed` names, and what `Connection` names.
-pub(super) fn strip(headers: &mut HeaderMap, doomed: fn(&str) -> bool) {
-    // Few enough in every usual message that no memory is needed for them.
-    let mut few: [Option<HeaderName>; 8] = [const { None }; 8];
-    loop {
-        let mut found = 0;
-        for name in headers.keys().filter(|name| doomed(name.as_str())).take(few.len()) {
-            few[found] = Some(name.clone());
-            found += 1;
-        }
-        if found > 0 && few.iter().flatten().any(|name| *name == header::CONNECTION) {
-            strip_named_by_connection(headers);
-        }
-        for name in few.iter_mut().filter_map(Option::take) {
-            headers.remove(name);
-        }
-        if found < few.len() {
-            return;
-        }
-    }
-}
-
-fn strip_named_by_connection(headers: &mut HeaderMap) {
-    let tokens = |value: &HeaderValue| -> Vec<HeaderName> {
-        let usual = |token: &[u8]| token.eq_ignore_ascii_case(b"close") || token.eq_ignore_ascii_case(b"keep-alive");
-        let tokens = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        tokens.filter(|token| !usual(token)).filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
-    };
-    let named: Vec<HeaderName> = headers.get_all(header::CONNECTION).iter().flat_map(tokens).collect();
-    for name in named {
-        headers.remove(name);
-    }
 }
 
 /// Makes the headers of the caller's request those of the request to the provider.
@@ -102,8 +54,9 @@ mod tests {
     use crate::registry::{Catalog, shipped};
 
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
-        let pair =
-            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        let pair = |(name, value): &(&str, &str)| {
+            (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+        };
         let mut headers = HeaderMap::new();
         for (name, value) in pairs.iter().map(pair) {
             headers.append(name, value);

@@ -4,7 +4,7 @@ use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, header};
 use http_body::Body;
 
-use super::response_headers::is_identity;
+use super::content_coding::is_identity;
 use crate::error::InferenceError;
 
 /// Refuses a body that is not plain `application/json`. A request without a body needs no type.

@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, StatusCode, header, response::Parts};
 
-use super::request_headers::{is_hop_by_hop, strip};
+use super::{
+    content_coding::is_identity,
+    hop_by_hop::{is_hop_by_hop, strip},
+};
 
 /// True for headers of a reply that must not reach the caller.
 fn is_withheld(name: &str) -> bool {
@@ -24,7 +27,7 @@ pub(super) fn sanitize_response(headers: &mut HeaderMap) {
 
 /// What the head of a reply says of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BodyFacts {
+pub(super) struct BodyMeta {
     /// Only the end of the connection marks the end of the body.
     pub(super) is_close_delimited: bool,
     /// It can be read as it is: it is not compressed.
@@ -46,7 +49,7 @@ pub(super) enum Media {
     Other,
 }
 
-impl BodyFacts {
+impl BodyMeta {
     /// What `headers` say, before they become the caller's.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self {
@@ -75,14 +78,6 @@ impl Media {
             Self::Other
         }
     }
-}
-
-/// True where the body is not compressed.
-pub(super) fn is_identity(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_none_or(|value| {
-        let value = value.as_bytes().trim_ascii();
-        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// True where a reply says that it has no body.
@@ -141,10 +136,5 @@ mod tests {
             assert_eq!(Media::of(&map(&[("content-type", value)])), media, "{value}");
         }
         assert_eq!(Media::of(&HeaderMap::new()), Media::Other);
-        for (value, identity) in
-            [("identity", true), ("Identity ", true), ("", true), ("gzip", false), ("gzip, identity", false)]
-        {
-            assert_eq!(is_identity(&map(&[("content-encoding", value)])), identity, "{value}");
-        }
     }
 }

@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use super::{
     caller_body::CallerBody,
     context::RequestContext,
-    model_refusal::loop_detected,
+    model_errors::loop_detected,
     models,
     own_response::{json_response, set_own_response},
     prepare::Operation,
+    proxy::proxy_inference,
     render_error::render_error,
     request_body::{announced_length, too_large},
     response_body::ResponseBody,
-    serve::serve,
 };
 use crate::{Gateway, error::InferenceError};
 
@@ -25,12 +25,15 @@ const DEFAULT_HOST: &str = "127.0.0.1:4356";
 /// What a path leads to.
 enum Endpoint<'a> {
     Inference(Operation),
+    Page(Page<'a>),
+}
+
+/// What is only read, and reaches no model.
+enum Page<'a> {
     Models,
     Model(&'a str),
     Health,
     Ping,
-    /// The listener's own page: only methods that it does not take come here.
-    Metrics,
     /// A WebSocket, which nothing here speaks; clients try it and fall back.
     WebSocket,
 }
@@ -40,21 +43,12 @@ impl<'a> Endpoint<'a> {
         Some(match path {
             "/v1/chat/completions" => Self::Inference(Operation::Chat),
             "/v1/embeddings" => Self::Inference(Operation::Embeddings),
-            "/v1/models" => Self::Models,
-            "/health" => Self::Health,
-            "/ping" => Self::Ping,
-            "/metrics" => Self::Metrics,
-            "/v1/responses" => Self::WebSocket,
-            _ => Self::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
+            "/v1/models" => Self::Page(Page::Models),
+            "/health" => Self::Page(Page::Health),
+            "/ping" => Self::Page(Page::Ping),
+            "/v1/responses" => Self::Page(Page::WebSocket),
+            _ => Self::Page(Page::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?)),
         })
-    }
-
-    /// What `Allow` says.
-    fn allowed(&self) -> &'static str {
-        match self {
-            Self::Inference(_) => "POST",
-            _ => "GET, HEAD",
-        }
     }
 }
 
@@ -62,7 +56,7 @@ impl<'a> Endpoint<'a> {
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
 /// Answers one request.
-pub(crate) fn answer(gateway: Arc<Gateway>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture {
+pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture {
     if gateway.hop.is_loop(request.headers()) {
         gateway.usage.refused(InferenceCode::LoopDetected.as_str());
         let refusal = render_error(&loop_detected(&gateway.snapshot()), context.dialect);
@@ -71,31 +65,33 @@ pub(crate) fn answer(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
     if let Some(Endpoint::Inference(operation)) = Endpoint::at(request.uri().path())
         && request.method() == Method::POST
     {
-        return Box::pin(serve(gateway, request, operation, context));
+        return Box::pin(proxy_inference(gateway, request, operation, context));
     }
     Box::pin(async move {
-        answer_other(&gateway, request).await.unwrap_or_else(|error| {
+        handle_page(&gateway, request).await.unwrap_or_else(|error| {
             gateway.usage.refused(error.code().as_str());
             render_error(&error, context.dialect)
         })
     })
 }
 
-/// Everything that costs nothing.
-async fn answer_other(
+/// Everything that reaches no model.
+async fn handle_page(
     gateway: &Arc<Gateway>,
     request: Request<CallerBody>,
 ) -> Result<Response<ResponseBody>, InferenceError> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    let endpoint = Endpoint::at(path).ok_or_else(|| not_found(path, &head.headers))?;
-    let reads = matches!(head.method, Method::GET | Method::HEAD);
-    // A path that only takes a WebSocket is there for whoever tries one, and for nobody else.
-    if matches!(endpoint, Endpoint::WebSocket) && !reads {
-        return Err(not_found(path, &head.headers));
-    }
-    if !reads || matches!(endpoint, Endpoint::Inference(_)) {
-        return Err(wrong_method(endpoint.allowed()));
+    let page = match Endpoint::at(path) {
+        Some(Endpoint::Page(page)) => page,
+        Some(Endpoint::Inference(_)) => return Err(wrong_method("POST")),
+        None => return Err(path_not_found(path, &head.headers)),
+    };
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        return Err(match page {
+            Page::WebSocket => path_not_found(path, &head.headers),
+            _ => wrong_method("GET, HEAD"),
+        });
     }
     if let Some(length) = announced_length(&head.headers)
         && length > gateway.max_body()
@@ -103,14 +99,12 @@ async fn answer_other(
         return Err(too_large(gateway.max_body()));
     }
     drop(body);
-    match endpoint {
-        Endpoint::Models => Ok(models::list(gateway).await),
-        Endpoint::Model(id) => models::retrieve(gateway, id).await,
-        Endpoint::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
-        Endpoint::Ping => Ok(pong()),
-        Endpoint::Metrics => Err(not_found(path, &head.headers)),
-        Endpoint::WebSocket => Err(no_websocket()),
-        Endpoint::Inference(_) => Err(wrong_method("POST")),
+    match page {
+        Page::Models => Ok(models::list(gateway).await),
+        Page::Model(id) => models::retrieve(gateway, id).await,
+        Page::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
+        Page::Ping => Ok(pong()),
+        Page::WebSocket => Err(no_websocket()),
     }
 }
 
@@ -137,7 +131,7 @@ fn wrong_method(allowed: &'static str) -> InferenceError {
 }
 
 /// Nothing is there: whoever has the wrong base is told the right one, whoever has the right one what is spoken.
-fn not_found(path: &str, headers: &HeaderMap) -> InferenceError {
+fn path_not_found(path: &str, headers: &HeaderMap) -> InferenceError {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(DEFAULT_HOST);
     let base = format!("http://{host}/v1");
     let message = if path == "/v1" || path.starts_with("/v1/") {

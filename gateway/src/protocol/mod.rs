@@ -2,7 +2,7 @@
 //! keys, no clock.
 //!
 //! Nothing is ever parsed into a tree or written anew: a request keeps its bytes but for the model's name ([`splice`]),
-//! which [`request_head`] finds by way of [`json_members`]; a reply keeps all of its bytes. [`sse`] cuts a stream where events end, [`sse_event`]
+//! which [`routing_fields`] finds by way of [`json_members`]; a reply keeps all of its bytes. [`sse`] cuts a stream where events end, [`sse_event`]
 //! reads them, [`json_scan`] follows a document; both find the [`usage`] by its place.
 //!
 //! [`Dialect`] is the only place that knows which dialects there are.
@@ -10,7 +10,7 @@
 mod chat_completions;
 pub mod json_members;
 pub mod json_scan;
-pub mod request_head;
+pub mod routing_fields;
 pub mod splice;
 pub mod sse;
 pub mod sse_event;

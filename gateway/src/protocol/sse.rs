@@ -92,6 +92,11 @@ impl SseFramer {
         self.held.take()
     }
 
+    /// True where the beginning of an event was passed on because it was too long, and its end has not come.
+    pub fn is_inside_event(&self) -> bool {
+        self.broken
+    }
+
     /// Drops what is held, when the stream has failed; returns what must stand before an event of ours.
     pub fn discard_partial(&mut self) -> &'static [u8] {
         self.held.take();
@@ -176,11 +181,13 @@ mod tests {
         assert!(events.push(piece.clone()).is_empty());
         assert_eq!(events.push(Bytes::from_static(b"y")).len(), LONGEST_HELD + 1);
         assert_eq!(events.push(Bytes::from_static(b"z")).as_ref(), b"z");
+        assert!(events.is_inside_event() && events.finish().is_empty());
         assert_eq!(events.discard_partial(), b"\n\n");
         let mut events = SseFramer::default();
         events.push(piece.clone());
         events.push(piece);
         assert_eq!(events.push(Bytes::from_static(b"\n\nda")).as_ref(), b"\n\n");
+        assert!(!events.is_inside_event());
         assert_eq!(events.discard_partial(), b"");
     }
 

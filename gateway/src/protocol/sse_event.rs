@@ -23,10 +23,14 @@ pub fn data_of(events: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
             }
             let Some(value) = line.strip_prefix(b"data:") else { continue };
             let value = value.strip_prefix(b" ").unwrap_or(value);
-            data = Some(match data.take() {
-                None => Cow::Borrowed(value),
-                Some(first) => Cow::Owned([first.as_ref(), b"\n", value].concat()),
-            });
+            match data.as_mut() {
+                None => data = Some(Cow::Borrowed(value)),
+                Some(joined) => {
+                    let joined = joined.to_mut();
+                    joined.push(b'\n');
+                    joined.extend_from_slice(value);
+                }
+            }
         }
         data
     })
@@ -75,7 +79,9 @@ pub fn is_whole_event(rest: &[u8]) -> bool {
 /// True where bytes begin as a stream of events does.
 pub fn looks_like_events(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_start();
-    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| bytes.starts_with(field))
+    // The first piece may be shorter than a field's name.
+    let begins = |field: &&[u8]| bytes.starts_with(field) || (!bytes.is_empty() && field.starts_with(bytes));
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(begins)
 }
 
 #[cfg(test)]

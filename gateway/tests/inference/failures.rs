@@ -74,15 +74,7 @@ async fn a_body_that_is_too_large_is_answered_before_it_is_read() {
     caller.send(format!("{head}content-length: 1001\r\n\r\n")).await;
     let (status, document) = caller.reply().await;
     assert_eq!((status, &document["error"]["code"]), (413, &json!("body_too_large")));
-    // Chunked: the answer can be read although the caller goes on sending.
-    let mut caller = world.caller().await;
-    caller.send(format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk(&"x".repeat(1001)))).await;
-    caller.send(chunk(&"y".repeat(5000))).await;
-    assert_eq!(caller.reply().await.0, 413);
-    caller.send(format!("{}0\r\n\r\n", chunk("z"))).await;
-    // Sent to its end within the second, the connection is good for another call.
-    assert_eq!(caller.get("/health").await.0, 200);
-    // Never ending: the connection ends instead.
+    // Chunked, and never ending: the answer comes at the bound, and the connection ends.
     let mut caller = world.caller().await;
     caller.send(format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk(&"x".repeat(1001)))).await;
     assert_eq!(caller.reply().await.0, 413);

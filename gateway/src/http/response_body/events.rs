@@ -28,10 +28,11 @@ impl EventStream {
 
     /// The provider has ended the stream: the rest that still goes on; `None` where it broke off.
     pub(super) fn finish(&mut self) -> Option<(Bytes, Option<TokenUsage>)> {
+        let is_cut = self.framer.is_inside_event();
         let rest = self.framer.finish();
         // An event without its empty line is still one where it is complete in itself; half of one shows that something
         // broke, however orderly the end of the connection was.
-        if !self.state.is_done() && !is_whole_event(&rest) {
+        if !self.state.is_done() && (is_cut || !is_whole_event(&rest)) {
             return None;
         }
         let usage = self.state.read(&rest);

@@ -13,14 +13,14 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub use self::upstream::UpstreamReply;
+pub use self::upstream::UpstreamResponseBody;
 
 /// A reply's body.
 pub enum ResponseBody {
     /// All of it, or nothing.
     Whole(Bytes),
     /// A provider's.
-    Upstream(Box<UpstreamReply>),
+    Upstream(Box<UpstreamResponseBody>),
     /// Anything else that is a body.
     Other(axum::body::Body),
 }
@@ -47,13 +47,13 @@ impl<T: Into<Bytes>> From<T> for ResponseBody {
     }
 }
 
-/// A reply ends before its end; so does its connection.
+/// Why a reply ends before its end. The caller's connection ends with it, so that it is not taken for a whole one.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseBodyError {
-    /// The provider's did.
+    /// The provider's reply broke off, or was ended by a limit.
     #[error("the reply of the provider ended before its end")]
     Upstream,
-    /// Another one did.
+    /// A body that is not a provider's failed.
     #[error(transparent)]
     Other(#[from] axum::Error),
 }

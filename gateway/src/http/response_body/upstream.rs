@@ -1,5 +1,5 @@
-//! A provider's reply on its way to the caller: bytes as they arrive, limits while we wait for the provider, and an
-//! honest end when it breaks.
+//! A provider's reply on its way to the caller: bytes as they arrive, limits while the provider is waited for, and an
+//! error event (or a broken connection, where the reply is no stream) when it ends before its end.
 
 use std::{
     pin::Pin,
@@ -18,8 +18,8 @@ use crate::{
     error::InferenceError,
     http::{
         context::{CallerConnection, RequestContext},
-        deadline::{ResponseDeadlines, WaitOver},
-        response_headers::{BodyFacts, Media, sanitize_response},
+        deadline::{ResponseDeadlines, WaitError},
+        response_headers::{BodyMeta, Media, sanitize_response},
     },
     interrupt::Interrupt,
     meter::RequestRecorder,
@@ -29,8 +29,8 @@ use crate::{
     upstream::UpstreamBody,
 };
 
-/// How long a provider may keep its connection open behind the last event of a stream: long enough for the end of the
-/// body that most send at once, so that the connection can be used again.
+/// How long the end of the body is waited for behind the last event of a stream. Most providers send it at once, and then
+/// their connection can be used again.
 const AFTER_LAST_EVENT: Duration = Duration::from_secs(1);
 
 /// Why a reply ends before its provider ended it.
@@ -39,7 +39,7 @@ enum Stop {
     /// The provider's bytes broke off.
     Broken,
     /// A wait is over.
-    Wait(WaitOver),
+    Wait(WaitError),
 }
 
 /// How the bytes are followed.
@@ -50,7 +50,7 @@ enum Mode {
 }
 
 /// The body of a provider's reply.
-pub struct UpstreamReply {
+pub struct UpstreamResponseBody {
     /// `None` once the reply has ended.
     upstream: Option<UpstreamBody>,
     first: Option<Bytes>,
@@ -63,7 +63,7 @@ pub struct UpstreamReply {
     provider: ProviderId,
 }
 
-impl UpstreamReply {
+impl UpstreamResponseBody {
     /// Takes over a reply whose first body byte is there (or that has no body). `headers` become the caller's.
     #[expect(clippy::too_many_arguments, reason = "everything that outlives the call, moved here once")]
     pub(in crate::http) fn new(
@@ -76,7 +76,7 @@ impl UpstreamReply {
         mut recorder: RequestRecorder,
         provider: ProviderId,
     ) -> Self {
-        let facts = BodyFacts::of(headers);
+        let facts = BodyMeta::of(headers);
         // Some servers do not say what their streams are.
         let is_unnamed_stream =
             || facts.media == Media::Other && recorder.streams() && first.as_deref().is_some_and(looks_like_events);
@@ -166,7 +166,10 @@ impl UpstreamReply {
 
     /// A piece came: what of it may go on now.
     fn take(&mut self, data: Bytes, is_first: bool) -> Option<Bytes> {
-        self.deadlines.on_progress();
+        // What comes behind the last event does not keep the reply open for longer.
+        if !matches!(&self.mode, Mode::Events(events) if events.is_done()) {
+            self.deadlines.on_progress();
+        }
         match &mut self.mode {
             Mode::Events(events) => {
                 let (whole, usage) = events.push(data)?;
@@ -190,7 +193,7 @@ impl UpstreamReply {
 
 type Piece = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
-impl Body for UpstreamReply {
+impl Body for UpstreamResponseBody {
     type Data = Bytes;
     type Error = ResponseBodyError;
 
@@ -199,7 +202,7 @@ impl Body for UpstreamReply {
         loop {
             let Some(upstream) = this.upstream.as_mut() else { return Poll::Ready(None) };
             if this.interrupt.is_set() {
-                return this.stop(Stop::Wait(WaitOver::Ending));
+                return this.stop(Stop::Wait(WaitError::ShuttingDown));
             }
             let (data, is_first) = match this.first.take() {
                 Some(first) => (first, true),
@@ -216,7 +219,7 @@ impl Body for UpstreamReply {
                     Poll::Pending => {
                         let is_done = matches!(&this.mode, Mode::Events(events) if events.is_done());
                         let at_most = is_done.then_some(AFTER_LAST_EVENT);
-                        return match this.deadlines.on_pending(&this.interrupt, &*this.connection, at_most) {
+                        return match this.deadlines.check_pending(&this.interrupt, &*this.connection, at_most) {
                             Some(over) => this.stop(Stop::Wait(over)),
                             None => Poll::Pending,
                         };
@@ -248,11 +251,11 @@ fn explain(stop: Stop, provider: &ProviderId) -> InferenceError {
             InferenceCode::UpstreamInterrupted,
             format!("the reply of `{provider}` broke off before its end"),
         ),
-        Stop::Wait(WaitOver::Late(limit)) => InferenceError::new(
+        Stop::Wait(WaitError::Deadline(limit)) => InferenceError::new(
             InferenceCode::UpstreamTimeout,
             format!("`{provider}` took longer than `[timeouts] {limit}`"),
         ),
-        Stop::Wait(WaitOver::Ending) => {
+        Stop::Wait(WaitError::ShuttingDown) => {
             InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping")
         }
     }

@@ -1,4 +1,4 @@
-//! The journey of a call: prepared, sent, its reply passed on.
+//! One inference call: its request prepared and sent, its reply passed on.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::{
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
-    prepare::{Call, Operation, Prepared, prepare, read_head},
+    prepare::{Call, Operation, Prepared, prepare, read_routing_fields},
+    relay_error::{read_error, relay_error},
     render_error::render_error,
-    request_body::{BodyWait, NotServed, collect},
-    response_body::{ResponseBody, UpstreamReply},
-    upstream_error::{pass_on, read_error},
+    request_body::{BodyReadContext, BodyRejection, collect},
+    response_body::{ResponseBody, UpstreamResponseBody},
 };
 use crate::{Gateway, error::InferenceError, meter::RequestRecorder, protocol::Dialect};
 
 /// Serves one inference request.
-pub(super) async fn serve(
+pub(super) async fn proxy_inference(
     gateway: Arc<Gateway>,
     request: Request<CallerBody>,
     operation: Operation,
@@ -27,20 +27,22 @@ pub(super) async fn serve(
     let mut recorder = RequestRecorder::start(&gateway.usage, &context);
     let snapshot = gateway.snapshot();
     let (parts, body) = request.into_parts();
-    let wait = BodyWait {
+    let wait = BodyReadContext {
         limits: &snapshot.limits,
         started: context.started,
         interrupt: &gateway.interrupt,
         connection: &*context.connection,
-        tasks: &gateway.tasks,
     };
     let body = match collect(&parts.headers, body, &wait).await {
         Ok(body) => body,
-        Err(NotServed::Refused(error)) => return refuse(recorder, &error, context.dialect),
-        // Nobody reads this answer; the record says that the caller went away.
-        Err(NotServed::CallerLeft) => return Response::new(ResponseBody::default()),
+        Err(BodyRejection::Refused(error)) => return refuse(recorder, &error, context.dialect),
+        // Most likely nobody reads this answer; the record says that the caller went away.
+        Err(BodyRejection::CallerLeft(error)) => {
+            recorder.set_error(error.code());
+            return render_error(&error, context.dialect);
+        }
     };
-    let prepared = match read_head(&body).await {
+    let prepared = match read_routing_fields(&body).await {
         Ok(head) => prepare(&snapshot, parts, &body, head, operation, &gateway.hop, &mut recorder),
         Err(error) => Err(error),
     };
@@ -49,6 +51,12 @@ pub(super) async fn serve(
         Ok(Prepared::Demo(answer)) => return answer.into_response(recorder, &context, Arc::clone(&gateway.interrupt)),
         Err(error) => return refuse(recorder, &error, context.dialect),
     };
+    // What is sent holds its own references; the rest is not kept while the provider thinks.
+    drop(body);
+    if gateway.interrupt.is_set() {
+        let error = InferenceError::new(InferenceCode::Unavailable, "the daemon is stopping");
+        return refuse(recorder, &error, context.dialect);
+    }
     let outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
     let Call { provider, .. } = call;
     match outcome {
@@ -56,9 +64,17 @@ pub(super) async fn serve(
             recorder.set_status(parts.status);
             let interrupt = Arc::clone(&gateway.interrupt);
             let headers = &mut parts.headers;
-            let reply =
-                UpstreamReply::new(headers, body, first, context, &snapshot.limits, interrupt, recorder, provider);
-            // The provider's HTTP/1.0 is its own: in it the caller would have no mark of the end.
+            let reply = UpstreamResponseBody::new(
+                headers,
+                body,
+                first,
+                context,
+                &snapshot.limits,
+                interrupt,
+                recorder,
+                provider,
+            );
+            // HTTP/1.0 has no chunks: in it the caller could not tell the end of a reply from a break.
             parts.version = Version::HTTP_11;
             Response::from_parts(parts, ResponseBody::Upstream(Box::new(reply)))
         }
@@ -68,7 +84,16 @@ pub(super) async fn serve(
             recorder.set_error(InferenceCode::UpstreamError);
             recorder.set_first_byte();
             recorder.complete();
-            pass_on(parts, error, &provider, snapshot.keys.key(&provider), context.dialect)
+            let key = snapshot.keys.key(&provider);
+            if error.is_quick() {
+                return relay_error(parts, error, &provider, key, context.dialect);
+            }
+            let (key, dialect) = (key.cloned(), context.dialect);
+            let relay = move || relay_error(parts, error, &provider, key.as_ref(), dialect);
+            tokio::task::spawn_blocking(relay).await.unwrap_or_else(|_| {
+                let error = InferenceError::new(InferenceCode::Internal, "the provider's error could not be read");
+                render_error(&error, dialect)
+            })
         }
         Err(error) => {
             tracing::debug!(%provider, ?error, retryable = error.retryable(), "a call got no reply");

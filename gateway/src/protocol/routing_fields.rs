@@ -15,7 +15,7 @@ pub const LONGEST_MODEL: usize = 512;
 
 /// What routing needs of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RequestHead<'a> {
+pub struct RoutingFields<'a> {
     /// The model's name, escapes decoded.
     pub model: Cow<'a, str>,
     /// Where the name stands in the body, quotes included.
@@ -54,15 +54,15 @@ impl BodyError {
     }
 }
 
-impl RequestHead<'_> {
+impl RoutingFields<'_> {
     /// The head without its body.
-    pub fn into_owned(self) -> RequestHead<'static> {
-        RequestHead { model: Cow::Owned(self.model.into_owned()), span: self.span, stream: self.stream }
+    pub fn into_owned(self) -> RoutingFields<'static> {
+        RoutingFields { model: Cow::Owned(self.model.into_owned()), span: self.span, stream: self.stream }
     }
 }
 
 /// Reads the head of a request.
-pub fn read(body: &[u8]) -> Result<RequestHead<'_>, BodyError> {
+pub fn read(body: &[u8]) -> Result<RoutingFields<'_>, BodyError> {
     if let Some(mark) = byte_order_mark(body) {
         return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
     }
@@ -93,12 +93,12 @@ pub fn read(body: &[u8]) -> Result<RequestHead<'_>, BodyError> {
         return Err(BodyError::ModelTooLong);
     }
     let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(RequestHead { model, span: start..start + raw.len(), stream: found.stream })
+    Ok(RoutingFields { model, span: start..start + raw.len(), stream: found.stream })
 }
 
 /// What nearly every request is: plain JSON with one plain name. Everything else is read again, with words for what is
 /// wrong.
-fn read_quickly(body: &[u8]) -> Option<RequestHead<'_>> {
+fn read_quickly(body: &[u8]) -> Option<RoutingFields<'_>> {
     let text = std::str::from_utf8(body).ok()?;
     let (mut model, mut twice, mut stream) = (None, false, false);
     visit_members(body, |name, value| match name {
@@ -109,7 +109,7 @@ fn read_quickly(body: &[u8]) -> Option<RequestHead<'_>> {
     let span = model.filter(|_| !twice)?;
     let name = text[span.clone()].strip_prefix('"')?.strip_suffix('"')?;
     let plain = !name.is_empty() && name.len() <= LONGEST_MODEL && !name.as_bytes().contains(&b'\\');
-    plain.then_some(RequestHead { model: Cow::Borrowed(name), span, stream })
+    plain.then_some(RoutingFields { model: Cow::Borrowed(name), span, stream })
 }
 
 /// The mark that editors and shells of some systems put before a text.

@@ -1,9 +1,6 @@
 //! A provider's own error on its way to the caller: status and headers stay, and so does a body that is JSON.
 
-use std::{
-    io::Read as _,
-    time::{Duration, Instant},
-};
+use std::{io::Read as _, time::Duration};
 
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::{Bytes, BytesMut};
@@ -14,11 +11,12 @@ use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    content_coding::is_identity,
     context::RequestContext,
-    deadline::within,
+    deadline::{earlier, total, within},
     own_response::json_response,
     response_body::ResponseBody,
-    response_headers::{Media, is_identity, sanitize_response},
+    response_headers::{Media, sanitize_response},
 };
 use crate::{
     error::InferenceError, interrupt::Interrupt, protocol::Dialect, registry::ProviderId, snapshot::Limits,
@@ -27,6 +25,8 @@ use crate::{
 
 /// The most of a provider's error that is read, before and after it is decoded.
 const LONGEST_ERROR: usize = 16 << 20;
+/// Errors up to this size are read in no time, whatever is in them.
+const QUICK: usize = 4 << 10;
 /// How long a provider's error is read.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 /// What stands where a key stood.
@@ -43,6 +43,13 @@ pub(super) struct ErrorBody {
     is_whole: bool,
 }
 
+impl ErrorBody {
+    /// True where it can be read on a worker without that other requests of it would feel it.
+    pub(super) fn is_quick(&self) -> bool {
+        self.bytes.len() <= QUICK
+    }
+}
+
 /// What comes of an error's body within its bounds. Its status is known, so that nothing that happens here takes the
 /// place of it.
 pub(super) async fn read_error(
@@ -53,10 +60,9 @@ pub(super) async fn read_error(
 ) -> ErrorBody {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
-    let until: Instant = (clock::mono() + ERROR_TIME).min(context.started + limits.total);
+    let until = earlier((clock::mono() + ERROR_TIME, "error"), total(context.started, limits));
     let is_whole = loop {
-        let between = clock::mono() + limits.between_chunks;
-        let limit = (until.min(between), "between_chunks");
+        let limit = earlier(until, (clock::mono() + limits.between_chunks, "between_chunks"));
         let frame = match within(body.frame(), interrupt, &*context.connection, || limit).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break true,
@@ -79,7 +85,7 @@ pub(super) async fn read_error(
 }
 
 /// The reply for a provider's error: its status and headers; its body too, where that is JSON.
-pub(super) fn pass_on(
+pub(super) fn relay_error(
     mut parts: Parts,
     error: ErrorBody,
     provider: &ProviderId,
@@ -88,6 +94,10 @@ pub(super) fn pass_on(
 ) -> Response<ResponseBody> {
     let key = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY);
     let decoded = decoded(&parts.headers, error);
+    // They speak of the bytes as the provider sent them.
+    for name in ["etag", "content-md5", "digest", "content-digest", "repr-digest"] {
+        parts.headers.remove(name);
+    }
     sanitize_response(&mut parts.headers);
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONTENT_ENCODING);
@@ -99,7 +109,7 @@ pub(super) fn pass_on(
             parts.headers.remove(name);
         }
     }
-    // The provider's HTTP/1.0 is its own.
+    // HTTP/1.0 is the provider's, not the caller's.
     parts.version = Version::HTTP_11;
     let body = decoded.as_ref().map(|error| match key {
         Some(key) => redact(&error.bytes, key),
@@ -121,8 +131,8 @@ pub(super) fn pass_on(
     let wrapped = InferenceError::new(InferenceCode::UpstreamError, message)
         .with_status(parts.status)
         .with("provider", provider.as_str());
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = json_response(dialect.error_document(&wrapped)).into_body();
+    let (own, body) = json_response(dialect.error_document(&wrapped)).into_parts();
+    parts.headers.extend(own.headers);
     Response::from_parts(parts, body)
 }
 
@@ -213,7 +223,7 @@ mod tests {
         let provider = ProviderId::parse("acme").unwrap();
         let key = SecretString::from(key);
         let error = ErrorBody { bytes: Bytes::from_static(body), is_whole: true };
-        let response = pass_on(parts, error, &provider, Some(&key), Dialect::ChatCompletions);
+        let response = relay_error(parts, error, &provider, Some(&key), Dialect::ChatCompletions);
         let (parts, body) = response.into_parts();
         (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }
