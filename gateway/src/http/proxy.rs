@@ -37,10 +37,7 @@ pub(super) async fn proxy_inference(
         Ok(body) => body,
         Err(BodyRejection::Refused(error)) => return refuse(recorder, &error, context.dialect),
         // Most likely nobody reads this answer; the record says that the caller went away.
-        Err(BodyRejection::CallerLeft(error)) => {
-            recorder.set_error(error.code());
-            return render_error(&error, context.dialect);
-        }
+        Err(BodyRejection::CallerLeft(error)) => return render_error(&error, context.dialect),
     };
     let prepared = match read_routing_fields(&body).await {
         Ok(head) => prepare(&snapshot, parts, &body, head, operation, &gateway.hop, &mut recorder),
