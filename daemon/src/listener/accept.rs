@@ -11,7 +11,7 @@ use bitrouter_proto::tasks::Tasks;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{connection, peer::Peer, rules::OwnNames, serve::Shared};
+use super::{access::OwnNames, connection, peer::PeerIdentity, shared::Shared};
 use crate::rate_limited_warning::RateLimitedWarning;
 
 /// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
@@ -19,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Other users together get this part of the connections, so that they cannot lock out the owner.
-const STRANGERS_PART: usize = 4;
+const OTHER_USERS_PART: usize = 4;
 
 /// Accepts until the server drains; the listener is closed when this returns.
 pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<Shared>, tasks: Tasks) {
@@ -45,7 +45,7 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
             Ok((tcp, _)) => {
                 pause = FIRST_PAUSE;
                 let peer = identify(&tcp, &shared);
-                let Some(counted) = Counted::enter(&shared, peer) else {
+                let Some(permit) = ConnectionPermit::enter(&shared, peer) else {
                     shared.refusals.refused("connection_limit");
                     warning.warn(|unsaid| {
                         tracing::warn!(?peer, unsaid, "closing a connection: other users hold their share");
@@ -57,7 +57,7 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
                 let (own, shared) = (Arc::clone(&own), Arc::clone(&shared));
                 tasks.spawn("http connection", async move {
                     connection::run(tcp, peer, own, shared).await;
-                    drop((counted, slot));
+                    drop((permit, slot));
                 });
             }
             Err(error) if concerns_one_connection(&error) => {}
@@ -74,10 +74,10 @@ pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<S
     }
 }
 
-fn identify(tcp: &TcpStream, shared: &Shared) -> Peer {
+fn identify(tcp: &TcpStream, shared: &Shared) -> PeerIdentity {
     match (tcp.peer_addr(), tcp.local_addr()) {
         (Ok(peer), Ok(local)) => shared.peers.identify(peer, local),
-        _ => Peer::Unknown,
+        _ => PeerIdentity::Unknown,
     }
 }
 
@@ -88,32 +88,32 @@ fn concerns_one_connection(error: &io::Error) -> bool {
         || Errno::from_io_error(error) == Some(Errno::PROTO)
 }
 
-/// A counted connection.
-struct Counted {
+/// A permit connection.
+struct ConnectionPermit {
     shared: Arc<Shared>,
-    stranger: bool,
+    other_user: bool,
 }
 
-impl Counted {
-    fn enter(shared: &Arc<Shared>, peer: Peer) -> Option<Self> {
-        let stranger = peer != Peer::SameUser;
-        if stranger {
-            let share = (shared.limits.connections / STRANGERS_PART).max(1);
-            if shared.strangers.fetch_add(1, Relaxed) >= share {
-                shared.strangers.fetch_sub(1, Relaxed);
+impl ConnectionPermit {
+    fn enter(shared: &Arc<Shared>, peer: PeerIdentity) -> Option<Self> {
+        let other_user = peer != PeerIdentity::SameUser;
+        if other_user {
+            let share = (shared.limits.connections / OTHER_USERS_PART).max(1);
+            if shared.other_users.fetch_add(1, Relaxed) >= share {
+                shared.other_users.fetch_sub(1, Relaxed);
                 return None;
             }
         }
         shared.connections.fetch_add(1, Relaxed);
-        Some(Self { shared: Arc::clone(shared), stranger })
+        Some(Self { shared: Arc::clone(shared), other_user })
     }
 }
 
-impl Drop for Counted {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Relaxed);
-        if self.stranger {
-            self.shared.strangers.fetch_sub(1, Relaxed);
+        if self.other_user {
+            self.shared.other_users.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::uid::overflow_uid;
 
 /// The user at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+pub enum PeerIdentity {
     /// The daemon's own user.
     SameUser,
     /// Another user; to a daemon that is not root, root is one too.
@@ -52,7 +52,7 @@ impl PeerLookup {
             available: AtomicBool::new(false),
             diag: Mutex::default(),
         };
-        lookup.available.store(lookup.try_on_ourselves() == Some(Peer::SameUser), Ordering::Relaxed);
+        lookup.available.store(lookup.try_on_ourselves() == Some(PeerIdentity::SameUser), Ordering::Relaxed);
         lookup
     }
 
@@ -62,21 +62,21 @@ impl PeerLookup {
     }
 
     /// Who is at `peer` of the connection that was accepted at `local`.
-    pub fn identify(&self, peer: SocketAddr, local: SocketAddr) -> Peer {
-        self.ask(peer, local).map_or(Peer::Unknown, |uid| self.judge(uid))
+    pub fn identify(&self, peer: SocketAddr, local: SocketAddr) -> PeerIdentity {
+        self.ask(peer, local).map_or(PeerIdentity::Unknown, |uid| self.judge(uid))
     }
 
-    fn judge(&self, uid: u32) -> Peer {
+    fn judge(&self, uid: u32) -> PeerIdentity {
         if uid == self.overflow {
-            Peer::Unknown
+            PeerIdentity::Unknown
         } else if uid == self.own {
-            Peer::SameUser
+            PeerIdentity::SameUser
         } else {
-            Peer::OtherUser(uid)
+            PeerIdentity::OtherUser(uid)
         }
     }
 
-    fn try_on_ourselves(&self) -> Option<Peer> {
+    fn try_on_ourselves(&self) -> Option<PeerIdentity> {
         let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
             .or_else(|_| std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)))
             .ok()?;
@@ -132,7 +132,7 @@ mod tests {
         process::{Command, Stdio},
     };
 
-    fn ask(lookup: &PeerLookup, accepted: &TcpStream) -> Peer {
+    fn ask(lookup: &PeerLookup, accepted: &TcpStream) -> PeerIdentity {
         lookup.identify(accepted.peer_addr().unwrap(), accepted.local_addr().unwrap())
     }
 
@@ -147,7 +147,7 @@ mod tests {
                 if mapped { format!("[::ffff:127.0.0.1]:{port}") } else { listener.local_addr().unwrap().to_string() };
             let Ok(client) = TcpStream::connect(&target) else { continue };
             let (accepted, _) = listener.accept().unwrap();
-            assert_eq!(ask(&lookup, &accepted), Peer::SameUser, "{target} at {listen}");
+            assert_eq!(ask(&lookup, &accepted), PeerIdentity::SameUser, "{target} at {listen}");
             drop(client);
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         let (mut accepted, _) = listener.accept().unwrap();
         drop(client);
         assert_eq!(accepted.read(&mut [0; 1]).unwrap(), 0);
-        assert_eq!(ask(&lookup, &accepted), Peer::Unknown);
+        assert_eq!(ask(&lookup, &accepted), PeerIdentity::Unknown);
     }
 
     #[test]
@@ -168,19 +168,22 @@ mod tests {
         let lookup = PeerLookup::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let nobody_connected = lookup.identify(listener.local_addr().unwrap(), "127.0.0.1:9".parse().unwrap());
-        assert_eq!(nobody_connected, Peer::Unknown);
-        assert_eq!(lookup.identify("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), Peer::Unknown);
-        assert_eq!(lookup.identify("[::1]:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), Peer::Unknown);
+        assert_eq!(nobody_connected, PeerIdentity::Unknown);
+        assert_eq!(
+            lookup.identify("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()),
+            PeerIdentity::Unknown
+        );
+        assert_eq!(lookup.identify("[::1]:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), PeerIdentity::Unknown);
     }
 
     #[test]
     fn uids_are_judged() {
         let lookup =
             PeerLookup { own: 1000, overflow: 65534, available: AtomicBool::new(true), diag: Mutex::default() };
-        assert_eq!(lookup.judge(1000), Peer::SameUser);
-        assert_eq!(lookup.judge(0), Peer::OtherUser(0));
-        assert_eq!(lookup.judge(1001), Peer::OtherUser(1001));
-        assert_eq!(lookup.judge(65534), Peer::Unknown);
+        assert_eq!(lookup.judge(1000), PeerIdentity::SameUser);
+        assert_eq!(lookup.judge(0), PeerIdentity::OtherUser(0));
+        assert_eq!(lookup.judge(1001), PeerIdentity::OtherUser(1001));
+        assert_eq!(lookup.judge(65534), PeerIdentity::Unknown);
     }
 
     #[test]
@@ -189,7 +192,7 @@ mod tests {
             return;
         }
         let lookup = PeerLookup::new();
-        for (uid, expected) in [(4242, Peer::OtherUser(4242)), (lookup.overflow, Peer::Unknown)] {
+        for (uid, expected) in [(4242, PeerIdentity::OtherUser(4242)), (lookup.overflow, PeerIdentity::Unknown)] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
             let mut child = Command::new("/bin/bash")

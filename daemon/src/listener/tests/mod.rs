@@ -1,5 +1,4 @@
-//! The rules as a table, and the server on real sockets.
+//! The server on real sockets.
 
 mod rig;
-mod rules;
 mod server;

@@ -30,9 +30,9 @@ use crate::listener::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
-pub(super) struct Counted(Mutex<Vec<&'static str>>);
+pub(super) struct RefusalLog(Mutex<Vec<&'static str>>);
 
-impl RefusalSink for Counted {
+impl RefusalSink for RefusalLog {
     fn refused(&self, reason: &'static str) {
         self.0.lock().unwrap().push(reason);
     }
@@ -42,7 +42,7 @@ pub(super) struct Rig {
     pub(super) server: HttpServer,
     pub(super) addr: SocketAddr,
     pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
-    pub(super) refused: Arc<Counted>,
+    pub(super) refused: Arc<RefusalLog>,
     pub(super) release: Arc<Notify>,
 }
 
@@ -119,7 +119,7 @@ impl RequestService for Routed {
 pub(super) fn start(limits: Limits, settings: ListenerSettings) -> Rig {
     let listeners = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = Arc::new(ArcSwap::from_pointee(settings));
-    let refused = Arc::new(Counted::default());
+    let refused = Arc::new(RefusalLog::default());
     let release = Arc::new(Notify::new());
     let options = ServerOptions {
         service: Arc::new(Routed(router(&release))),

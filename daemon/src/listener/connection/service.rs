@@ -22,32 +22,32 @@ use http::{HeaderValue, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{
+use super::state::{ConnectionState, InFlight};
+use crate::listener::{
+    access::{self, OwnNames, Verdict},
     cors,
-    gate::{self, Verdict},
-    guard::{Guard, InFlight},
-    peer::Peer,
+    options::{RequestService, ServiceFuture},
+    peer::PeerIdentity,
     refusal::Refusal,
     request_id,
-    rules::OwnNames,
-    serve::{Phase, RequestService, ServiceFuture},
+    shared::Phase,
 };
 
 /// What hyper calls for each request of a connection.
 #[derive(Debug)]
 pub(super) struct Service {
-    guard: Arc<Guard>,
-    peer: Peer,
+    state: Arc<ConnectionState>,
+    peer: PeerIdentity,
     own: Arc<OwnNames>,
 }
 
 impl Service {
-    pub(super) fn new(guard: Arc<Guard>, peer: Peer, own: Arc<OwnNames>) -> Self {
-        Self { guard, peer, own }
+    pub(super) fn new(state: Arc<ConnectionState>, peer: PeerIdentity, own: Arc<OwnNames>) -> Self {
+        Self { state, peer, own }
     }
 
     fn refuse(&self, refusal: Refusal, dialect: Dialect) -> Response<ResponseBody> {
-        self.guard.shared().refusals.refused(refusal.code.as_str());
+        self.state.shared().refusals.refused(refusal.code.as_str());
         tracing::debug!(reason = refusal.code.as_str(), "refused a request");
         refusal.into_response(dialect)
     }
@@ -56,20 +56,20 @@ impl Service {
 impl hyper::service::Service<Request<Incoming>> for Service {
     type Response = Response<ReplyBody>;
     type Error = Infallible;
-    type Future = Reply;
+    type Future = ServiceReply;
 
-    fn call(&self, request: Request<Incoming>) -> Reply {
+    fn call(&self, request: Request<Incoming>) -> ServiceReply {
         let started = bitrouter_proto::clock::mono();
-        let shared = self.guard.shared();
+        let shared = self.state.shared();
         let (parts, body) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&body);
-        let in_flight = self.guard.begin(has_body);
+        let in_flight = self.state.begin(has_body);
         let http_10 = parts.version == Version::HTTP_10;
-        let connection: Arc<dyn CallerConnection> = Arc::<Guard>::clone(&self.guard);
+        let connection: Arc<dyn CallerConnection> = Arc::<ConnectionState>::clone(&self.state);
         let body = CallerBody::received(body, Arc::clone(&connection));
         let id = request_id::of(&parts.headers);
         let dialect = Dialect::default();
-        let (verdict, page) = gate::judge(&parts, &self.own, self.peer, &shared.settings.load());
+        let (verdict, page) = access::judge(&parts, &self.own, self.peer, &shared.settings.load());
         let work = match verdict {
             Verdict::Serve(caller) => {
                 let context = RequestContext { id: id.clone(), started, caller, dialect, connection };
@@ -77,21 +77,21 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             }
             Verdict::Metrics => {
                 drop(body);
-                Work::Done(metrics_page((shared.metrics)()))
+                ReplyWork::Done(metrics_page((shared.metrics)()))
             }
-            Verdict::Preflight => Work::Done(cors::preflight(&parts.headers)),
+            Verdict::Preflight => ReplyWork::Done(cors::preflight(&parts.headers)),
             Verdict::Refuse(refusal) => {
                 drop(body);
-                Work::Done(self.refuse(refusal, dialect))
+                ReplyWork::Done(self.refuse(refusal, dialect))
             }
         };
-        Reply { work, ending: Some(Ending { id, page, http_10, dialect, in_flight }) }
+        ServiceReply { work, finish: Some(ReplyFinish { id, page, http_10, dialect, in_flight }) }
     }
 }
 
-fn call(service: &Arc<dyn RequestService>, request: Request<CallerBody>, context: RequestContext) -> Work {
+fn call(service: &Arc<dyn RequestService>, request: Request<CallerBody>, context: RequestContext) -> ReplyWork {
     let service = Arc::clone(service);
-    catch_unwind(AssertUnwindSafe(|| service.call(request, context))).map_or(Work::Panicked, Work::Running)
+    catch_unwind(AssertUnwindSafe(|| service.call(request, context))).map_or(ReplyWork::Panicked, ReplyWork::Running)
 }
 
 fn metrics_page(text: String) -> Response<ResponseBody> {
@@ -101,19 +101,19 @@ fn metrics_page(text: String) -> Response<ResponseBody> {
 }
 
 /// A reply in the making.
-pub(super) struct Reply {
-    work: Work,
-    ending: Option<Ending>,
+pub(super) struct ServiceReply {
+    work: ReplyWork,
+    finish: Option<ReplyFinish>,
 }
 
-enum Work {
+enum ReplyWork {
     Running(ServiceFuture),
     Done(Response<ResponseBody>),
     Panicked,
 }
 
 /// What a reply still gets once it exists.
-struct Ending {
+struct ReplyFinish {
     id: RequestId,
     page: Option<HeaderValue>,
     http_10: bool,
@@ -121,43 +121,43 @@ struct Ending {
     in_flight: InFlight,
 }
 
-impl Future for Reply {
+impl Future for ServiceReply {
     type Output = Result<Response<ReplyBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let response = match &mut this.work {
-            Work::Running(running) => match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+            ReplyWork::Running(running) => match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
                 Ok(Poll::Ready(response)) => response,
                 Ok(Poll::Pending) => return Poll::Pending,
-                Err(_) => panicked(this.ending.as_ref()),
+                Err(_) => panicked(this.finish.as_ref()),
             },
-            Work::Done(response) => std::mem::take(response),
-            Work::Panicked => panicked(this.ending.as_ref()),
+            ReplyWork::Done(response) => std::mem::take(response),
+            ReplyWork::Panicked => panicked(this.finish.as_ref()),
         };
         // A future that is polled after it was ready never answers again.
-        this.ending.take().map_or(Poll::Pending, |ending| Poll::Ready(Ok(ending.apply(response))))
+        this.finish.take().map_or(Poll::Pending, |finish| Poll::Ready(Ok(finish.apply(response))))
     }
 }
 
-fn panicked(ending: Option<&Ending>) -> Response<ResponseBody> {
-    let id = ending.map_or("", |ending| ending.id.as_str());
+fn panicked(finish: Option<&ReplyFinish>) -> Response<ResponseBody> {
+    let id = finish.map_or("", |finish| finish.id.as_str());
     tracing::error!(request_id = id, "a request panicked and was answered with 500");
-    let dialect = ending.map(|ending| ending.dialect).unwrap_or_default();
+    let dialect = finish.map(|finish| finish.dialect).unwrap_or_default();
     Refusal::new(InferenceCode::Internal, "the daemon failed on this request; `bitrouter logs` says more")
         .into_response(dialect)
 }
 
-impl Ending {
+impl ReplyFinish {
     fn apply(self, response: Response<ResponseBody>) -> Response<ReplyBody> {
-        let guard = self.in_flight.guard();
+        let state = self.in_flight.state();
         let (mut parts, body) = response.into_parts();
         parts.headers.insert(request_id::HEADER, self.id.as_header().clone());
         if let Some(page) = self.page {
             cors::mark(&mut parts.headers, page);
         }
         // A body that nobody reads to its end makes the connection useless for another request; say so in time.
-        if guard.must_close() || guard.shared().phase() != Phase::Running {
+        if state.must_close() || state.shared().phase() != Phase::Running {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(parts, ReplyBody { body, http_10: self.http_10, in_flight: self.in_flight })
@@ -184,7 +184,7 @@ impl http_body::Body for ReplyBody {
         // In HTTP/1.0 the end of the connection is the end of the reply: only a reset tells that this one broke off.
         // Anybody else sees that the framing is incomplete, and keeps what was still on its way.
         if self.http_10 && matches!(frame, Poll::Ready(Some(Err(_)))) {
-            self.in_flight.guard().reset_on_drop();
+            self.in_flight.state().reset_on_drop();
         }
         frame
     }

@@ -1,4 +1,4 @@
-//! What a connection is waiting for, and until when: the facts that its stream, its service and its watchdog share.
+//! What a connection is waiting for, and until when: the facts that its stream, its service and its timer share.
 //!
 //! All times are nanoseconds since the server started, 0 for "not". Everything but the state of the request body is
 //! written by the connection's own task, so relaxed atomics are enough.
@@ -13,11 +13,11 @@ use std::{
 
 use bitrouter_gateway::http::CallerConnection;
 
-use super::serve::{Phase, Shared};
+use crate::listener::shared::{Phase, Shared};
 
-/// What a watchdog would end a connection for.
+/// What the timer would end a connection for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(super) enum WaitReason {
     /// The client takes nothing of what it was sent.
     Read,
     /// The rest of a request's body does not come.
@@ -36,7 +36,7 @@ const BODY_ABANDONED: u8 = 2;
 
 /// The shared facts of one connection.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct ConnectionState {
     shared: Arc<Shared>,
     busy: AtomicBool,
     head_started: AtomicBool,
@@ -54,7 +54,7 @@ pub(super) struct Guard {
     last_reply: AtomicBool,
 }
 
-impl Guard {
+impl ConnectionState {
     /// A new connection: it must send its first head as if it had begun it.
     pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
         let now = shared.now();
@@ -100,7 +100,7 @@ impl Guard {
         self.busy() && !self.read_waits.load(Relaxed) && !self.end_watched.swap(true, Relaxed)
     }
 
-    /// True after [`Guard::watch_for_end`], for the same request.
+    /// True after [`ConnectionState::watch_for_end`], for the same request.
     pub(super) fn end_is_watched(&self) -> bool {
         self.end_watched.load(Relaxed)
     }
@@ -185,28 +185,28 @@ impl Guard {
     }
 
     /// The next moment at which the connection is to be ended, unless something happens before.
-    pub(super) fn deadline(&self) -> Option<(u64, Wait)> {
+    pub(super) fn deadline(&self) -> Option<(u64, WaitReason)> {
         let limits = &self.shared.limits;
-        for (since, wait) in [(&self.stalled_since, Wait::Read), (&self.body_awaited_since, Wait::Body)] {
+        for (since, wait) in [(&self.stalled_since, WaitReason::Read), (&self.body_awaited_since, WaitReason::Body)] {
             let since = since.load(Relaxed);
             if since != 0 {
                 let over = after(since, self.shared.settings.load().total);
                 let wake = self.wake_at.load(Relaxed);
-                return Some(if wake != 0 && wake < over { (wake, Wait::Request) } else { (over, wait) });
+                return Some(if wake != 0 && wake < over { (wake, WaitReason::Request) } else { (over, wait) });
             }
         }
         if self.busy() {
             let wake = self.wake_at.load(Relaxed);
-            return (wake != 0).then_some((wake, Wait::Request));
+            return (wake != 0).then_some((wake, WaitReason::Request));
         }
         let head = self.head_since.load(Relaxed);
         if head != 0 {
             let over = after(head, limits.head);
             // A request that has not begun is not waited for at the end; a reply's last bytes on their way are.
             let last = self.shared.phase() == Phase::Draining && !self.closing.load(Relaxed);
-            return Some((if last { over.min(self.shared.idle_until()) } else { over }, Wait::Head));
+            return Some((if last { over.min(self.shared.idle_until()) } else { over }, WaitReason::Head));
         }
-        Some((after(self.idle_since.load(Relaxed), limits.idle), Wait::Idle))
+        Some((after(self.idle_since.load(Relaxed), limits.idle), WaitReason::Idle))
     }
 
     /// Our side is closed, and the client may still be reading.
@@ -219,7 +219,7 @@ impl Guard {
         self.reset_on_drop.store(true, Relaxed);
     }
 
-    /// True after [`Guard::reset_on_drop`].
+    /// True after [`ConnectionState::reset_on_drop`].
     pub(super) fn wants_reset(&self) -> bool {
         self.reset_on_drop.load(Relaxed)
     }
@@ -230,7 +230,7 @@ impl Guard {
     }
 }
 
-impl CallerConnection for Guard {
+impl CallerConnection for ConnectionState {
     fn close_after_reply(&self) {
         self.last_reply.store(true, Relaxed);
     }
@@ -264,11 +264,11 @@ fn after(since: u64, wait: Duration) -> u64 {
 
 /// Held from a request's head to the end of its reply.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Guard>);
+pub(super) struct InFlight(Arc<ConnectionState>);
 
 impl InFlight {
     /// The connection.
-    pub(super) fn guard(&self) -> &Arc<Guard> {
+    pub(super) fn state(&self) -> &Arc<ConnectionState> {
         &self.0
     }
 }

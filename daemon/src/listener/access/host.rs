@@ -1,17 +1,13 @@
-//! Which `Host` and which browser context may pass. Pure: headers in, verdict out.
+//! Which `Host` may pass. Pure: headers in, verdict out.
 //!
-//! A page on the internet can make a browser send requests to us: `Host` betrays a rebound name, `Origin` and
-//! `Sec-Fetch-Site` betray a foreign page.
+//! A page on the internet can make a browser send requests to us under a name that was rebound to a loopback address:
+//! `Host` still says that name.
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Scheme};
+use http::{HeaderMap, Uri, header, uri::Scheme};
 
-/// The browser's own statement of where a request comes from.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// What browsers state there.
-const SITES: [&[u8]; 4] = [b"none", b"same-origin", b"same-site", b"cross-site"];
+use super::once::{Once, once};
 
 /// The port that a `Host` without one means.
 const HTTP_PORT: u16 = 80;
@@ -22,7 +18,7 @@ pub struct OwnNames {
     port: u16,
     base_url: String,
     hosts: Vec<String>,
-    origins: Vec<String>,
+    pub(super) origins: Vec<String>,
 }
 
 impl OwnNames {
@@ -88,10 +84,10 @@ impl HostRefused {
 
 /// Judges `Host`, and the authority of an absolute request line.
 pub fn host(uri: &Uri, headers: &HeaderMap, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
-    let host = match only(headers, &header::HOST) {
-        Only::None => return Err(HostRefused::Missing),
-        Only::Many => return Err(HostRefused::Duplicate),
-        Only::One(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
+    let host = match once(headers, &header::HOST) {
+        Once::Absent => return Err(HostRefused::Missing),
+        Once::Repeated => return Err(HostRefused::Duplicate),
+        Once::Value(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
     };
     if let Some(authority) = uri.authority() {
         let plain = uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP);
@@ -138,57 +134,4 @@ fn split_host(text: &str) -> Option<(&str, Option<u16>)> {
         Some(_) => return None,
     };
     name_ok.then_some((name, port))
-}
-
-/// Where an admitted request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin<'a> {
-    /// No web page, or a page of our own.
-    Own,
-    /// A page that `[server] allow_origins` names: its replies carry its origin.
-    Allowed(&'a HeaderValue),
-}
-
-/// Judges `Origin` and `Sec-Fetch-Site`; the error says what is wrong.
-pub fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> Result<Origin<'a>, &'static str> {
-    match only(headers, &header::ORIGIN) {
-        Only::None => {}
-        Only::Many => return Err("the request has more than one Origin header"),
-        Only::One(value) => {
-            let is = |text: &String| text.as_bytes() == value.as_bytes();
-            // A browser sends `null` for any page without an origin of its own: allowing it would allow them all.
-            if value.as_bytes() != b"null" && allow.iter().any(is) {
-                // The user named this page, so it may be another site; what no browser says is refused all the same.
-                return match only(headers, &SEC_FETCH_SITE) {
-                    Only::None => Ok(Origin::Allowed(value)),
-                    Only::One(site) if SITES.contains(&site.as_bytes()) => Ok(Origin::Allowed(value)),
-                    _ => Err("the Sec-Fetch-Site header is none that a browser sends"),
-                };
-            }
-            if !own.origins.iter().any(is) {
-                return Err("a web page of another origin may not call this listener");
-            }
-        }
-    }
-    match only(headers, &SEC_FETCH_SITE) {
-        Only::None => Ok(Origin::Own),
-        Only::One(value) if matches!(value.as_bytes(), b"same-origin" | b"none") => Ok(Origin::Own),
-        _ => Err("a web page of another site may not call this listener"),
-    }
-}
-
-/// The values of a header that may stand once.
-enum Only<'a> {
-    None,
-    One(&'a HeaderValue),
-    Many,
-}
-
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Only<'a> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Only::None,
-        (Some(value), None) => Only::One(value),
-        (Some(_), Some(_)) => Only::Many,
-    }
 }

@@ -9,7 +9,7 @@ use bitrouter_gateway::http::{Caller, percent_decoded};
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderMap, HeaderName, header};
 
-use super::{peer::Peer, refusal::Refusal, settings::Keyless};
+use crate::listener::{peer::PeerIdentity, refusal::Refusal, settings::Keyless};
 
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 static X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -29,13 +29,13 @@ enum Presented {
 pub(super) fn identify(
     headers: &HeaderMap,
     query: Option<&str>,
-    peer: Peer,
+    peer: PeerIdentity,
     keyless: Keyless,
 ) -> Result<Caller, Refusal> {
     refuse_own_keys(headers, query)?;
     match (peer, keyless) {
-        (Peer::SameUser, Keyless::SameUser) => Ok(Caller::Local),
-        (Peer::SameUser, Keyless::Never) => Err(Refusal::new(
+        (PeerIdentity::SameUser, Keyless::SameUser) => Ok(Caller::Local),
+        (PeerIdentity::SameUser, Keyless::Never) => Err(Refusal::new(
             InferenceCode::PeerNotAllowed,
             "`[server] keyless = \"never\"` demands an API key, and none can be issued yet; \
              set `keyless = \"same-user\"` to serve this user's own programs",
@@ -45,19 +45,19 @@ pub(super) fn identify(
 }
 
 /// Only the daemon's own user, whatever `keyless` says: for `/metrics`.
-pub(super) fn same_user(headers: &HeaderMap, query: Option<&str>, peer: Peer) -> Result<Caller, Refusal> {
+pub(super) fn same_user(headers: &HeaderMap, query: Option<&str>, peer: PeerIdentity) -> Result<Caller, Refusal> {
     refuse_own_keys(headers, query)?;
-    if peer == Peer::SameUser { Ok(Caller::Local) } else { Err(another_user(peer)) }
+    if peer == PeerIdentity::SameUser { Ok(Caller::Local) } else { Err(another_user(peer)) }
 }
 
-fn another_user(peer: Peer) -> Refusal {
+fn another_user(peer: PeerIdentity) -> Refusal {
     let message = match peer {
-        Peer::OtherUser(uid) => format!(
+        PeerIdentity::OtherUser(uid) => format!(
             "the calling program runs as another user (uid {uid}); until API keys exist, only programs of the user who \
              runs bitrouter are served: run `bitrouter start` as the calling user"
         )
         .into(),
-        Peer::SameUser | Peer::Unknown => Cow::Borrowed(
+        PeerIdentity::SameUser | PeerIdentity::Unknown => Cow::Borrowed(
             "the kernel does not tell which user is calling (a container or another user namespace hides it); until API \
              keys exist, only programs of the user who runs bitrouter are served: run `bitrouter start` where the calling \
              program runs",
@@ -127,7 +127,7 @@ mod tests {
     fn code(
         pairs: &[(&'static str, &str)],
         query: Option<&str>,
-        peer: Peer,
+        peer: PeerIdentity,
         keyless: Keyless,
     ) -> Option<InferenceCode> {
         identify(&headers(pairs), query, peer, keyless).err().map(|refusal| refusal.code)
@@ -137,17 +137,19 @@ mod tests {
     fn the_table_of_callers() {
         use InferenceCode::{InvalidApiKey, InvalidRequest, PeerNotAllowed};
         use Keyless::{Never, SameUser};
-        let strangers = [Peer::OtherUser(0), Peer::OtherUser(7), Peer::Unknown];
+        let other_users = [PeerIdentity::OtherUser(0), PeerIdentity::OtherUser(7), PeerIdentity::Unknown];
         for any in [&[][..], &[("authorization", "Bearer sk-x")], &[("x-api-key", "anything")]] {
-            assert_eq!(code(any, None, Peer::SameUser, SameUser), None);
-            assert_eq!(code(any, Some("key=AIza"), Peer::SameUser, SameUser), None);
-            assert_eq!(code(any, None, Peer::SameUser, Never), Some(PeerNotAllowed));
-            for peer in strangers {
+            assert_eq!(code(any, None, PeerIdentity::SameUser, SameUser), None);
+            assert_eq!(code(any, Some("key=AIza"), PeerIdentity::SameUser, SameUser), None);
+            assert_eq!(code(any, None, PeerIdentity::SameUser, Never), Some(PeerNotAllowed));
+            for peer in other_users {
                 assert_eq!(code(any, None, peer, SameUser), Some(PeerNotAllowed));
                 assert_eq!(code(any, None, peer, Never), Some(PeerNotAllowed));
             }
         }
-        for peer in [Peer::SameUser, Peer::OtherUser(0), Peer::OtherUser(7), Peer::Unknown] {
+        for peer in
+            [PeerIdentity::SameUser, PeerIdentity::OtherUser(0), PeerIdentity::OtherUser(7), PeerIdentity::Unknown]
+        {
             for keyless in [SameUser, Never] {
                 for pairs in [
                     ("authorization", "Bearer brk_1"),
@@ -174,14 +176,14 @@ mod tests {
     #[test]
     fn a_key_beside_a_foreign_string_is_still_a_key() {
         let pairs = [("authorization", "Bearer sk-live"), ("x-api-key", "brk_1")];
-        assert_eq!(code(&pairs, None, Peer::SameUser, Keyless::SameUser), Some(InferenceCode::InvalidApiKey));
+        assert_eq!(code(&pairs, None, PeerIdentity::SameUser, Keyless::SameUser), Some(InferenceCode::InvalidApiKey));
     }
 
     #[test]
     fn metrics_are_for_the_same_user_whatever_keyless_says() {
         let none = HeaderMap::new();
-        assert_eq!(same_user(&none, None, Peer::SameUser).ok(), Some(Caller::Local));
-        for peer in [Peer::OtherUser(0), Peer::Unknown] {
+        assert_eq!(same_user(&none, None, PeerIdentity::SameUser).ok(), Some(Caller::Local));
+        for peer in [PeerIdentity::OtherUser(0), PeerIdentity::Unknown] {
             assert_eq!(same_user(&none, None, peer).unwrap_err().code, InferenceCode::PeerNotAllowed);
         }
     }
@@ -189,7 +191,7 @@ mod tests {
     #[test]
     fn refusals_never_repeat_the_credential() {
         let sent = headers(&[("authorization", "Bearer brk_secretcanary")]);
-        let refusal = identify(&sent, None, Peer::SameUser, Keyless::SameUser).unwrap_err();
+        let refusal = identify(&sent, None, PeerIdentity::SameUser, Keyless::SameUser).unwrap_err();
         assert!(!format!("{refusal:?}").contains("canary"));
     }
 

@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use proptest::prelude::*;
 
-use crate::listener::rules::{HostRefused, Origin, OwnNames, host, origin};
+use super::{
+    host::{HostRefused, OwnNames, host},
+    origin::{RequestOrigin, origin},
+};
 
 fn own() -> OwnNames {
     OwnNames::new("127.0.0.1:4356".parse().unwrap())
@@ -132,7 +135,7 @@ fn each_listener_knows_its_own_port_and_address() {
     let ours = headers(&[("host", "localhost:4356")]);
     assert_eq!(host(&Uri::from_static("/"), &ours, &other, &[]), Err(HostRefused::Foreign));
     assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "localhost:9999")]), &other, &[]), Ok(()));
-    assert_eq!(origin(&headers(&[("origin", "http://localhost:9999")]), &other, &[]), Ok(Origin::Own));
+    assert_eq!(origin(&headers(&[("origin", "http://localhost:9999")]), &other, &[]), Ok(RequestOrigin::Own));
     assert!(origin(&headers(&[("origin", "http://localhost:4356")]), &other, &[]).is_err());
     let alone = OwnNames::new("127.0.0.9:4356".parse().unwrap());
     for (local, url) in [
@@ -149,47 +152,47 @@ fn each_listener_knows_its_own_port_and_address() {
     for name in ["localhost", "localhost:80", "[::1]"] {
         assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", name)]), &web, &[]), Ok(()), "{name}");
     }
-    assert_eq!(origin(&headers(&[("origin", "http://localhost")]), &web, &[]), Ok(Origin::Own));
+    assert_eq!(origin(&headers(&[("origin", "http://localhost")]), &web, &[]), Ok(RequestOrigin::Own));
 }
 
 /// What became of a browser context: passed as our own, passed as an allowed page, or refused.
 #[derive(Debug, PartialEq)]
-enum Seen {
+enum OriginVerdict {
     Own,
     Allowed,
     Refused,
 }
 
-fn seen(pairs: &[(&str, &str)]) -> Seen {
+fn seen(pairs: &[(&str, &str)]) -> OriginVerdict {
     let allow = ["https://app.example".to_owned(), "http://localhost:5173".to_owned(), "null".to_owned()];
     match origin(&headers(pairs), &own(), &allow) {
-        Ok(Origin::Own) => Seen::Own,
-        Ok(Origin::Allowed(_)) => Seen::Allowed,
-        Err(_) => Seen::Refused,
+        Ok(RequestOrigin::Own) => OriginVerdict::Own,
+        Ok(RequestOrigin::Allowed(_)) => OriginVerdict::Allowed,
+        Err(_) => OriginVerdict::Refused,
     }
 }
 
 #[test]
 fn the_matrix_of_origin_and_sec_fetch_site() {
     let origins = [
-        (None, Seen::Own),
-        (Some("http://127.0.0.1:4356"), Seen::Own),
-        (Some("http://localhost:4356"), Seen::Own),
-        (Some("http://[::1]:4356"), Seen::Own),
-        (Some("https://app.example"), Seen::Allowed),
-        (Some("http://localhost:5173"), Seen::Allowed),
-        (Some("null"), Seen::Refused),
-        (Some(""), Seen::Refused),
-        (Some("https://evil.example"), Seen::Refused),
-        (Some("http://app.example"), Seen::Refused),
-        (Some("https://app.example:443"), Seen::Refused),
-        (Some("https://app.example/"), Seen::Refused),
-        (Some("https://APP.example"), Seen::Refused),
-        (Some("https://app.example.evil.example"), Seen::Refused),
-        (Some("http://localhost"), Seen::Refused),
-        (Some("https://localhost:4356"), Seen::Refused),
-        (Some("http://localhost:4357"), Seen::Refused),
-        (Some("HTTP://LOCALHOST:4356"), Seen::Refused),
+        (None, OriginVerdict::Own),
+        (Some("http://127.0.0.1:4356"), OriginVerdict::Own),
+        (Some("http://localhost:4356"), OriginVerdict::Own),
+        (Some("http://[::1]:4356"), OriginVerdict::Own),
+        (Some("https://app.example"), OriginVerdict::Allowed),
+        (Some("http://localhost:5173"), OriginVerdict::Allowed),
+        (Some("null"), OriginVerdict::Refused),
+        (Some(""), OriginVerdict::Refused),
+        (Some("https://evil.example"), OriginVerdict::Refused),
+        (Some("http://app.example"), OriginVerdict::Refused),
+        (Some("https://app.example:443"), OriginVerdict::Refused),
+        (Some("https://app.example/"), OriginVerdict::Refused),
+        (Some("https://APP.example"), OriginVerdict::Refused),
+        (Some("https://app.example.evil.example"), OriginVerdict::Refused),
+        (Some("http://localhost"), OriginVerdict::Refused),
+        (Some("https://localhost:4356"), OriginVerdict::Refused),
+        (Some("http://localhost:4357"), OriginVerdict::Refused),
+        (Some("HTTP://LOCALHOST:4356"), OriginVerdict::Refused),
     ];
     let sites = [
         (None, true),
@@ -208,10 +211,12 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
             pairs.extend(origin.map(|value| ("origin", value)));
             pairs.extend(site.map(|value| ("sec-fetch-site", value)));
             let expected = match by_origin {
-                Seen::Own if *site_passes => Seen::Own,
+                OriginVerdict::Own if *site_passes => OriginVerdict::Own,
                 // A page that was allowed may be another site, but it must be one that a browser states.
-                Seen::Allowed if *site_passes || matches!(site, Some("same-site" | "cross-site")) => Seen::Allowed,
-                _ => Seen::Refused,
+                OriginVerdict::Allowed if *site_passes || matches!(site, Some("same-site" | "cross-site")) => {
+                    OriginVerdict::Allowed
+                }
+                _ => OriginVerdict::Refused,
             };
             assert_eq!(seen(&pairs), expected, "{pairs:?}");
         }
@@ -221,15 +226,15 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
 #[test]
 fn browser_headers_that_stand_twice_are_refused() {
     let ours = "http://localhost:4356";
-    assert_eq!(seen(&[("origin", ours), ("origin", ours)]), Seen::Refused);
-    assert_eq!(seen(&[("origin", "https://app.example"), ("origin", "https://app.example")]), Seen::Refused);
-    assert_eq!(seen(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), Seen::Refused);
+    assert_eq!(seen(&[("origin", ours), ("origin", ours)]), OriginVerdict::Refused);
+    assert_eq!(seen(&[("origin", "https://app.example"), ("origin", "https://app.example")]), OriginVerdict::Refused);
+    assert_eq!(seen(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), OriginVerdict::Refused);
 }
 
 #[test]
 fn sec_fetch_mode_alone_means_nothing() {
     for mode in ["cors", "no-cors", "navigate", "websocket"] {
-        assert_eq!(seen(&[("sec-fetch-mode", mode), ("sec-fetch-dest", "document")]), Seen::Own, "{mode}");
+        assert_eq!(seen(&[("sec-fetch-mode", mode), ("sec-fetch-dest", "document")]), OriginVerdict::Own, "{mode}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The TCP stream of a connection, watched: it tells the guard when bytes move and when the caller leaves, and closes so
+//! The TCP stream of a connection, watched: it tells [`ConnectionState`] when bytes move and when the caller leaves, and closes so
 //! that a client which is still sending gets to see our reply.
 
 use std::{
@@ -17,7 +17,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::guard::Guard;
+use super::state::ConnectionState;
 
 /// Bytes thrown away per read while lingering.
 const SCRATCH: usize = 4096;
@@ -26,7 +26,7 @@ const SCRATCH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct WatchedStream {
     tcp: TcpStream,
-    guard: Arc<Guard>,
+    state: Arc<ConnectionState>,
     linger: Option<Pin<Box<Sleep>>>,
     /// The same socket once more, made at the first need: its readiness is its own, so that bytes which wait unread do not
     /// hide the end behind them.
@@ -34,14 +34,14 @@ pub(super) struct WatchedStream {
 }
 
 impl WatchedStream {
-    pub(super) fn new(tcp: TcpStream, guard: Arc<Guard>) -> Self {
-        Self { tcp, guard, linger: None, end: None }
+    pub(super) fn new(tcp: TcpStream, state: Arc<ConnectionState>) -> Self {
+        Self { tcp, state, linger: None, end: None }
     }
 
     fn report(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(_)) => self.guard.on_written(),
-            Poll::Pending => self.guard.on_write_blocked(),
+            Poll::Ready(Ok(_)) => self.state.on_written(),
+            Poll::Pending => self.state.on_write_blocked(),
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -57,7 +57,7 @@ impl WatchedStream {
         while let Poll::Ready(Ok(())) = end.poll_read_ready(cx) {
             let Poll::Ready(Ok(ready)) = pin!(end.ready(Interest::READABLE)).poll(cx) else { return };
             if ready.is_read_closed() {
-                self.guard.on_caller_left();
+                self.state.on_caller_left();
                 return;
             }
             // Bytes: they stay where they are, and only what comes after them is waited for.
@@ -88,9 +88,9 @@ impl AsyncRead for WatchedStream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.guard.on_read();
+            self.state.on_read();
         }
-        self.guard.on_read_asked(read.is_pending());
+        self.state.on_read_asked(read.is_pending());
         read
     }
 }
@@ -118,17 +118,17 @@ impl AsyncWrite for WatchedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // HTTP comes by here in every turn.
-        if self.guard.end_is_watched() {
+        if self.state.end_is_watched() {
             self.watch_for_end(cx);
         }
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.guard.on_closing();
+        self.state.on_closing();
         ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
-        if self.guard.client_may_be_sending() {
-            let limit = self.guard.linger();
+        if self.state.client_may_be_sending() {
+            let limit = self.state.linger();
             ready!(self.poll_linger(limit, cx));
         }
         Poll::Ready(Ok(()))
@@ -137,7 +137,7 @@ impl AsyncWrite for WatchedStream {
 
 impl Drop for WatchedStream {
     fn drop(&mut self) {
-        if self.guard.wants_reset() {
+        if self.state.wants_reset() {
             // Best effort: without it the kernel keeps retrying for minutes.
             self.tcp.set_zero_linger().ok();
         }

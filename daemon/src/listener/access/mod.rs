@@ -1,16 +1,22 @@
 //! The order of refusals: host, origin, caller. Pure: it decides, `service` acts.
 
+mod authenticate;
+mod host;
+mod once;
+mod origin;
+#[cfg(test)]
+mod tests;
+
 use bitrouter_gateway::http::Caller;
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Method, request::Parts};
 
-use super::{
-    caller, cors,
-    peer::Peer,
-    refusal::Refusal,
-    rules::{self, Origin, OwnNames},
-    settings::ListenerSettings,
+pub use self::host::OwnNames;
+use self::{
+    host::host,
+    origin::{RequestOrigin, origin},
 };
+use super::{cors, peer::PeerIdentity, refusal::Refusal, settings::ListenerSettings};
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -29,18 +35,18 @@ pub(super) enum Verdict {
 pub(super) fn judge(
     request: &Parts,
     own: &OwnNames,
-    peer: Peer,
+    peer: PeerIdentity,
     settings: &ListenerSettings,
 ) -> (Verdict, Option<HeaderValue>) {
     let headers = &request.headers;
-    if let Err(refused) = rules::host(&request.uri, headers, own, &settings.allow_hosts) {
+    if let Err(refused) = host(&request.uri, headers, own, &settings.allow_hosts) {
         let message =
             format!("{}; use {}, or add the host to `[server] allow_hosts`", refused.reason(), own.base_url());
         return (Verdict::Refuse(Refusal::new(InferenceCode::HostNotAllowed, message)), None);
     }
-    let page = match rules::origin(headers, own, &settings.allow_origins) {
-        Ok(Origin::Own) => None,
-        Ok(Origin::Allowed(origin)) => Some(origin.clone()),
+    let page = match origin(headers, own, &settings.allow_origins) {
+        Ok(RequestOrigin::Own) => None,
+        Ok(RequestOrigin::Allowed(origin)) => Some(origin.clone()),
         Err(reason) => {
             let message = format!("{reason}; add its origin to `[server] allow_origins` if it is yours");
             return (Verdict::Refuse(Refusal::new(InferenceCode::OriginNotAllowed, message)), None);
@@ -54,15 +60,15 @@ pub(super) fn judge(
     (verdict, page)
 }
 
-fn admit(request: &Parts, peer: Peer, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
+fn admit(request: &Parts, peer: PeerIdentity, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
     let (headers, query) = (&request.headers, request.uri.query());
     let verdict = match request.uri.path() {
         "/health" | "/ping" => Verdict::Serve(Caller::Anyone),
         "/metrics" if matches!(request.method, Method::GET | Method::HEAD) => {
-            caller::same_user(headers, query, peer)?;
+            authenticate::same_user(headers, query, peer)?;
             Verdict::Metrics
         }
-        _ => Verdict::Serve(caller::identify(headers, query, peer, settings.keyless)?),
+        _ => Verdict::Serve(authenticate::identify(headers, query, peer, settings.keyless)?),
     };
     Ok(verdict)
 }

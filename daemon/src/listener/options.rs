@@ -1,0 +1,76 @@
+//! What a server is made of: the service behind it, what it asks and tells, and its bounds.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::{
+    Gateway,
+    http::{CallerBody, RequestContext, ResponseBody},
+};
+use http::{Request, Response};
+
+use super::{peer::PeerLookup, settings::ListenerSettings};
+
+/// Where refusals are counted.
+pub trait RefusalSink: Send + Sync + 'static {
+    /// Called for each refusal; `reason` is an error code of the contract, or `connection_limit`.
+    fn refused(&self, reason: &'static str);
+}
+
+/// Makes the text of `/metrics`, in the OpenMetrics format.
+pub type MetricsBody = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Bounds that only a restart changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once; other users together get a quarter of them.
+    pub connections: usize,
+    /// How long the head of a request may take, from its first byte (of a new connection: from accept).
+    pub head: Duration,
+    /// How long a kept connection may be idle.
+    pub idle: Duration,
+    /// How long a client that is still sending is listened to after its last reply.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16 * 1024,
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(2),
+            linger: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A reply in the making. It is polled by the task of its connection, and so is the body of the reply.
+pub type ServiceFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
+
+/// Answers the requests that may pass.
+pub trait RequestService: Send + Sync + 'static {
+    /// Answers one request.
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture;
+}
+
+impl RequestService for Gateway {
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture {
+        self.answer(request, context)
+    }
+}
+
+/// What the server is made of.
+pub struct ServerOptions {
+    /// Answers every request that may pass.
+    pub service: Arc<dyn RequestService>,
+    /// What a reload may change.
+    pub settings: Arc<ArcSwap<ListenerSettings>>,
+    /// Asks the kernel who is calling.
+    pub peers: Arc<PeerLookup>,
+    /// Where refusals are counted.
+    pub refusals: Arc<dyn RefusalSink>,
+    /// The text of `/metrics`.
+    pub metrics: MetricsBody,
+    /// The bounds.
+    pub limits: Limits,
+}

@@ -1,0 +1,82 @@
+//! The server as the daemon holds it: started on open sockets, drained, waited for, and at last ended.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use bitrouter_proto::{clock, tasks::Tasks};
+
+use super::{accept, access::OwnNames, options::ServerOptions, shared::Shared};
+
+/// A running server. Dropping it leaves it running.
+#[derive(Debug)]
+pub struct HttpServer {
+    shared: Arc<Shared>,
+    accepting: Tasks,
+    serving: Tasks,
+    addresses: Vec<SocketAddr>,
+}
+
+impl HttpServer {
+    /// Serves on `listeners` (non-blocking, from [`super::bind`] or [`super::adopt`]). Must be called on a runtime.
+    pub fn start(listeners: Vec<std::net::TcpListener>, options: ServerOptions) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(options));
+        let opened = listeners
+            .into_iter()
+            .map(|listener| {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                Ok((listener.local_addr()?, listener))
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let (accepting, serving) = (Tasks::new(), Tasks::new());
+        let addresses = opened.iter().map(|(address, _)| *address).collect();
+        for (address, listener) in opened {
+            let own = Arc::new(OwnNames::new(address));
+            accepting.spawn("http accept", accept::run(listener, own, Arc::clone(&shared), serving.clone()));
+        }
+        Ok(Self { shared, accepting, serving, addresses })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Relaxed)
+    }
+
+    /// Requests whose reply has not ended.
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.load(Relaxed)
+    }
+
+    /// Closes the listeners, then lets connections end: each next reply says `Connection: close`, and a connection that
+    /// is still idle after `idle_grace` is closed. Returns when the listeners are closed. A second call may only shorten
+    /// the grace.
+    pub async fn drain(&self, idle_grace: Duration) {
+        self.shared.drain(clock::mono() + idle_grace);
+        self.accepting.wait().await;
+    }
+
+    /// Waits until every connection has ended; false if `deadline` comes first.
+    pub async fn wait_idle(&self, deadline: Instant) -> bool {
+        tokio::time::timeout_at(deadline.into(), self.serving.wait()).await.is_ok()
+    }
+
+    /// Has every connection look at its running request once more, after the service was told to end them.
+    pub fn wake_connections(&self) {
+        self.shared.interrupting.cancel();
+    }
+
+    /// Drops what is left, in the middle of whatever it does, and waits until it is gone.
+    pub async fn abort_all(&self) {
+        self.shared.abort();
+        self.accepting.wait().await;
+        self.serving.wait().await;
+    }
+}
