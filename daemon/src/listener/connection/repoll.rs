@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicU8, Ordering::AcqRel},
     },
     task::{Context, Poll, Wake, Waker},
 };
@@ -17,16 +17,20 @@ use std::{
 /// Polls in a row before other tasks get their turn.
 const POLLS_IN_A_ROW: usize = 8;
 
+/// The future is being polled.
+const POLLING: u8 = 1;
+/// It was woken since its last poll began.
+const WOKEN: u8 = 2;
+
 /// Polls a future again at once where it woke itself.
 pub(super) struct LocalRepoll {
-    flags: Arc<LocalWaker>,
+    local: Arc<LocalWaker>,
     waker: Waker,
 }
 
-/// The waker of such a future.
+/// The waker of such a future: during a poll it only takes note, else it wakes the task.
 struct LocalWaker {
-    polling: AtomicBool,
-    woken: AtomicBool,
+    state: AtomicU8,
     task: Waker,
 }
 
@@ -36,9 +40,8 @@ impl Wake for LocalWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // In this order, and in the opposite one below: a wake that finds `polling` set is always found in `woken`.
-        self.woken.store(true, SeqCst);
-        if !self.polling.load(SeqCst) {
+        // Whoever polls finds the note when it ends its poll: one word holds both, so that neither can miss the other.
+        if self.state.fetch_or(WOKEN, AcqRel) & POLLING == 0 {
             self.task.wake_by_ref();
         }
     }
@@ -47,19 +50,17 @@ impl Wake for LocalWaker {
 impl LocalRepoll {
     /// `task` is the waker of the task that polls, which keeps it for its life.
     pub(super) fn new(task: &Waker) -> Self {
-        let flags =
-            Arc::new(LocalWaker { polling: AtomicBool::new(false), woken: AtomicBool::new(false), task: task.clone() });
-        let waker = Waker::from(Arc::clone(&flags));
-        Self { flags, waker }
+        let local = Arc::new(LocalWaker { state: AtomicU8::new(0), task: task.clone() });
+        let waker = Waker::from(Arc::clone(&local));
+        Self { local, waker }
     }
 
     pub(super) fn poll<F: Future>(&self, mut future: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
         for _ in 0..POLLS_IN_A_ROW {
-            self.flags.woken.store(false, SeqCst);
-            self.flags.polling.store(true, SeqCst);
+            // A swap, not a store: it reads what a waker on another thread wrote before it left its note.
+            self.local.state.swap(POLLING, AcqRel);
             let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
-            self.flags.polling.store(false, SeqCst);
-            if polled.is_ready() || !self.flags.woken.load(SeqCst) {
+            if self.local.state.swap(0, AcqRel) & WOKEN == 0 || polled.is_ready() {
                 return polled;
             }
         }
@@ -70,7 +71,11 @@ impl LocalRepoll {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, pin::pin, sync::atomic::AtomicUsize};
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    };
 
     use super::*;
 
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn wakes_from_another_thread_are_not_lost() {
+    fn r1_19_wakes_from_another_thread_are_not_lost() {
         // The poll that finds the flag ends it; a lost wake would leave it pending with nobody to wake it.
         for _ in 0..2_000 {
             let flag = Arc::new(AtomicBool::new(false));
