@@ -2,6 +2,7 @@
 
 mod caller;
 mod host;
+mod http_version;
 mod listen;
 mod machine;
 mod web_pages;

@@ -3,6 +3,7 @@
 //! One timer per connection, moved only when a deadline comes nearer or it fires: requests that follow one another
 //! quickly never touch it.
 
+mod http2;
 mod idle_timer;
 mod repoll;
 mod service;
@@ -17,7 +18,7 @@ use std::{
 };
 
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::net::TcpStream;
 
 use self::{
     idle_timer::{IdleTimer, TimerEvent},
@@ -31,9 +32,6 @@ use super::{
     peer::PeerIdentity,
     shared::{Phase, Shared},
 };
-
-/// The answer to the preface of HTTP/2.
-const NOT_HTTP_1: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves the connection until it ends.
 pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, shared: Arc<Shared>) {
@@ -118,9 +116,14 @@ pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, 
     .await;
     if preface {
         // HTTP answers every other malformed head by itself.
-        let mut stream = http.into_parts().io.into_inner();
-        let answered = async { stream.write_all(NOT_HTTP_1).await.and(stream.shutdown().await) };
-        if let Err(error) = answered.await {
+        let parts = http.into_parts();
+        let mut stream = parts.io.into_inner();
+        let told = tokio::select! {
+            biased;
+            () = shared.aborting.cancelled() => return,
+            told = http2::refuse(&mut stream, parts.read_buf, shared.limits.linger) => told,
+        };
+        if let Err(error) = told {
             tracing::debug!(%error, "a client that speaks HTTP/2 was not told so");
         }
     }
