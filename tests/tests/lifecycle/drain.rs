@@ -2,7 +2,7 @@
 //! returns when the process is gone.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::TcpStream,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -206,6 +206,25 @@ fn p15_half_a_request_does_not_hold_the_end_up() {
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert!(!scene.daemon.is_running());
     drop(half);
+}
+
+#[test]
+fn r1_19_a_request_that_is_still_being_sent_is_answered_at_the_forced_end() {
+    let mut scene = scene();
+    let mut half = scene.daemon.http().connect();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
+    let head = format!("{head}Host: {}\r\nContent-Length: 1000\r\n\r\n", scene.daemon.addr());
+    half.write_all(head.as_bytes()).expect("the head");
+    // Only a request whose body is waited for is told to go on.
+    let mut goes_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    half.read_exact(&mut goes_on).expect("a word to go on");
+    assert!(goes_on.starts_with(b"HTTP/1.1 100 "), "{goes_on:?}");
+    half.write_all(b"{\"model\":").expect("a part of the body");
+    scene.world.cli(["stop", "--timeout", "1"]).with_code(0);
+    let answer = Opened::read(half).finish();
+    answer.refused(503, "unavailable");
+    assert_eq!((answer.header("connection"), answer.end), (Some("close"), End::Complete));
+    assert!(!scene.daemon.is_running());
 }
 
 #[test]
