@@ -14,9 +14,10 @@ mod connection;
 mod cors;
 mod holder;
 mod options;
+mod own_pages;
 pub mod peer;
-mod refusal;
 mod request_id;
+mod routing;
 mod server;
 mod settings;
 mod shared;
@@ -24,8 +25,10 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Authentication, Authenticator, CallerEvidence, OwnUserOnly, PendingCaller, PresentedKey};
 pub use bind::{BindError, adopt, bind};
-pub use options::{Limits, MetricsBody, RefusalSink, RequestService, ServerOptions, ServiceFuture};
+pub use options::{Limits, MetricsBody, RefusalSink, RequestService, ServerOptions};
 pub use peer::{PeerIdentity, PeerLookup};
+pub use routing::Access;
 pub use server::HttpServer;
 pub use settings::{Keyless, ListenerSettings};

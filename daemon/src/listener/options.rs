@@ -1,15 +1,15 @@
 //! What a server is made of: the service behind it, what it asks and tells, and its bounds.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     Gateway,
-    http::{CallerBody, RequestContext, ResponseBody},
+    http::{CallerBody, RequestContext, ResponseFuture},
 };
-use http::{Request, Response};
+use http::Request;
 
-use super::{peer::PeerLookup, settings::ListenerSettings};
+use super::{access::Authenticator, peer::PeerLookup, settings::ListenerSettings};
 
 /// Where refusals are counted.
 pub trait RefusalSink: Send + Sync + 'static {
@@ -44,17 +44,14 @@ impl Default for Limits {
     }
 }
 
-/// A reply in the making. It is polled by the task of its connection, and so is the body of the reply.
-pub type ServiceFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
-
 /// Answers the requests that may pass.
 pub trait RequestService: Send + Sync + 'static {
-    /// Answers one request.
-    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture;
+    /// Answers one request. The task of its connection polls the answer, and so the body of it.
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture;
 }
 
 impl RequestService for Gateway {
-    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ServiceFuture {
+    fn call(self: Arc<Self>, request: Request<CallerBody>, context: RequestContext) -> ResponseFuture {
         self.answer(request, context)
     }
 }
@@ -67,6 +64,8 @@ pub struct ServerOptions {
     pub settings: Arc<ArcSwap<ListenerSettings>>,
     /// Asks the kernel who is calling.
     pub peers: Arc<PeerLookup>,
+    /// Says who may.
+    pub authenticator: Arc<dyn Authenticator>,
     /// Where refusals are counted.
     pub refusals: Arc<dyn RefusalSink>,
     /// The text of `/metrics`.

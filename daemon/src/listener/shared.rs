@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    access::Authenticator,
     options::{Limits, MetricsBody, RefusalSink, RequestService, ServerOptions},
     peer::PeerLookup,
     settings::ListenerSettings,
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     pub(super) service: Arc<dyn RequestService>,
     pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
     pub(super) peers: Arc<PeerLookup>,
+    pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) refusals: Arc<dyn RefusalSink>,
     pub(super) metrics: MetricsBody,
     pub(super) limits: Limits,
@@ -71,11 +73,12 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(super) fn new(options: ServerOptions) -> Self {
-        let ServerOptions { service, settings, peers, refusals, metrics, limits } = options;
+        let ServerOptions { service, settings, peers, authenticator, refusals, metrics, limits } = options;
         Self {
             service,
             settings,
             peers,
+            authenticator,
             refusals,
             metrics,
             limits,

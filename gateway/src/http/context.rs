@@ -44,10 +44,12 @@ impl RequestId {
     /// An id of our own making.
     ///
     /// # Panics
-    /// Where `text` is not visible ASCII.
+    /// Where `text` cannot stand in a header.
     #[expect(clippy::expect_used, reason = "whoever mints ids mints visible ASCII")]
     pub fn from_text(text: impl Into<Bytes>) -> Self {
-        Self::new(HeaderValue::from_maybe_shared(text.into()).expect("visible ASCII")).expect("visible ASCII")
+        let id = Self(HeaderValue::from_maybe_shared(text.into()).expect("visible ASCII"));
+        debug_assert!(id.0.to_str().is_ok(), "visible ASCII");
+        id
     }
 
     /// The id as text.
@@ -56,8 +58,8 @@ impl RequestId {
     }
 
     /// The id as a header's value.
-    pub fn as_header(&self) -> &HeaderValue {
-        &self.0
+    pub fn into_header(self) -> HeaderValue {
+        self.0
     }
 }
 

@@ -53,7 +53,6 @@ fn a_malformed_head_is_400_or_431_with_an_empty_body() {
             format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
             400,
         ),
-        ("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0".to_owned(), 400),
         ("a large head", format!("GET /health HTTP/1.1\r\nhost: {host}\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)), 431),
         ("many headers", format!("GET /health HTTP/1.1\r\nhost: {host}\r\n{}\r\n", "a: b\r\n".repeat(5000)), 431),
     ];
@@ -64,8 +63,6 @@ fn a_malformed_head_is_400_or_431_with_an_empty_body() {
             assert_eq!((answer.status, answer.text().as_str()), (status, ""), "{name}");
         }
     }
-    let answer = fixture.http().raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert_eq!((answer.status, answer.end), (400, End::Complete), "a client that speaks HTTP/2 alone is told");
     fixture.http().get("/health").send().ok();
 }
 

@@ -5,4 +5,5 @@ mod host;
 mod http_version;
 mod listen;
 mod machine;
+mod paths;
 mod web_pages;

@@ -5,25 +5,25 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, Uri, header, uri::Scheme};
+use http::{Uri, uri::Scheme};
 
-use super::once::{Once, once};
+use super::headers::Once;
 
 /// The port that a `Host` without one means.
 const HTTP_PORT: u16 = 80;
 
 /// What a listener may be called: made once from the address it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnNames {
+pub(in crate::listener) struct OwnNames {
     port: u16,
     base_url: String,
     hosts: Vec<String>,
-    pub(super) origins: Vec<String>,
+    origins: Vec<String>,
 }
 
 impl OwnNames {
     /// The names of a listener at `local`: the loopback names with its port, and the address itself.
-    pub fn new(local: SocketAddr) -> Self {
+    pub(in crate::listener) fn new(local: SocketAddr) -> Self {
         let port = local.port();
         let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned()];
         let own = match local.ip().to_canonical() {
@@ -45,8 +45,18 @@ impl OwnNames {
     }
 
     /// The URL that a refused caller should use.
-    pub fn base_url(&self) -> &str {
+    pub(super) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// True for an origin that a page of ours has.
+    pub(super) fn is_own_origin(&self, origin: &[u8]) -> bool {
+        self.origins.iter().any(|own| own.as_bytes() == origin)
+    }
+
+    /// True for a host as nearly every client spells it.
+    fn is_exactly(&self, host: &[u8]) -> bool {
+        self.hosts.iter().any(|own| own.as_bytes() == host)
     }
 
     fn host_is_own(&self, host: &str) -> bool {
@@ -56,7 +66,7 @@ impl OwnNames {
 
 /// Why a `Host` was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostRefused {
+pub(super) enum HostRefused {
     /// None was sent.
     Missing,
     /// More than one was sent.
@@ -71,7 +81,7 @@ pub enum HostRefused {
 
 impl HostRefused {
     /// The refusal in words.
-    pub fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Missing => "the request has no Host header",
             Self::Duplicate => "the request has more than one Host header",
@@ -83,10 +93,11 @@ impl HostRefused {
 }
 
 /// Judges `Host`, and the authority of an absolute request line.
-pub fn host(uri: &Uri, headers: &HeaderMap, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
-    let host = match once(headers, &header::HOST) {
+pub(super) fn check_host(uri: &Uri, host: Once<'_>, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
+    let host = match host {
         Once::Absent => return Err(HostRefused::Missing),
         Once::Repeated => return Err(HostRefused::Duplicate),
+        Once::Value(value) if uri.authority().is_none() && own.is_exactly(value.as_bytes()) => return Ok(()),
         Once::Value(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
     };
     if let Some(authority) = uri.authority() {

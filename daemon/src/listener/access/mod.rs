@@ -1,74 +1,91 @@
-//! The order of refusals: host, origin, caller. Pure: it decides, `service` acts.
+//! Who may pass, in this order: host, origin, caller. It decides, the connection's service acts.
 
 mod authenticate;
+mod credential;
+mod headers;
 mod host;
-mod once;
 mod origin;
 #[cfg(test)]
 mod tests;
 
-use bitrouter_gateway::http::Caller;
+use bitrouter_gateway::{InferenceError, http::Caller};
 use bitrouter_proto::codes::InferenceCode;
-use http::{HeaderValue, Method, request::Parts};
+use http::{HeaderValue, Request};
 
-pub use self::host::OwnNames;
-use self::{
-    host::host,
-    origin::{RequestOrigin, origin},
+pub use self::{
+    authenticate::{Authentication, Authenticator, CallerEvidence, OwnUserOnly, PendingCaller},
+    credential::PresentedKey,
 };
-use super::{cors, peer::PeerIdentity, refusal::Refusal, settings::ListenerSettings};
+pub(super) use self::{headers::AccessHeaders, host::OwnNames};
+use self::{
+    host::check_host,
+    origin::{RequestOrigin, check_origin},
+};
+use super::{
+    cors,
+    peer::PeerIdentity,
+    routing::{Access, RoutePolicy},
+    settings::ListenerSettings,
+};
 
 /// What becomes of a request.
-#[derive(Debug)]
 pub(super) enum Verdict {
-    /// The service answers it.
-    Serve(Caller),
-    /// The metrics page answers it.
-    Metrics,
+    /// It may pass.
+    Pass(Caller),
+    /// Somebody has to be asked whether it may.
+    Ask(PendingCaller),
     /// A preflight of an allowed page.
     Preflight,
     /// It is refused.
-    Refuse(Refusal),
+    Refuse(InferenceError),
 }
 
-/// Decides; the second value is the allowed page whose replies are marked with its origin.
-pub(super) fn judge(
-    request: &Parts,
-    own: &OwnNames,
-    peer: PeerIdentity,
-    settings: &ListenerSettings,
-) -> (Verdict, Option<HeaderValue>) {
-    let headers = &request.headers;
-    if let Err(refused) = host(&request.uri, headers, own, &settings.allow_hosts) {
-        let message =
-            format!("{}; use {}, or add the host to `[server] allow_hosts`", refused.reason(), own.base_url());
-        return (Verdict::Refuse(Refusal::new(InferenceCode::HostNotAllowed, message)), None);
-    }
-    let page = match origin(headers, own, &settings.allow_origins) {
-        Ok(RequestOrigin::Own) => None,
-        Ok(RequestOrigin::Allowed(origin)) => Some(origin.clone()),
-        Err(reason) => {
-            let message = format!("{reason}; add its origin to `[server] allow_origins` if it is yours");
-            return (Verdict::Refuse(Refusal::new(InferenceCode::OriginNotAllowed, message)), None);
-        }
-    };
-    // A preflight carries no credential, so it is answered before the caller is asked for one.
-    if page.is_some() && cors::is_preflight(&request.method, headers) {
-        return (Verdict::Preflight, page);
-    }
-    let verdict = admit(request, peer, settings).unwrap_or_else(Verdict::Refuse);
-    (verdict, page)
+/// Whom and what a request is judged by.
+pub(super) struct Judge<'a> {
+    pub(super) own: &'a OwnNames,
+    pub(super) peer: PeerIdentity,
+    pub(super) settings: &'a ListenerSettings,
+    pub(super) authenticator: &'a dyn Authenticator,
 }
 
-fn admit(request: &Parts, peer: PeerIdentity, settings: &ListenerSettings) -> Result<Verdict, Refusal> {
-    let (headers, query) = (&request.headers, request.uri.query());
-    let verdict = match request.uri.path() {
-        "/health" | "/ping" => Verdict::Serve(Caller::Anyone),
-        "/metrics" if matches!(request.method, Method::GET | Method::HEAD) => {
-            authenticate::same_user(headers, query, peer)?;
-            Verdict::Metrics
+impl Judge<'_> {
+    /// Decides; the second value is the allowed page whose replies are marked with its origin.
+    pub(super) fn judge<B>(
+        &self,
+        request: &Request<B>,
+        headers: AccessHeaders<'_>,
+        policy: RoutePolicy,
+    ) -> (Verdict, Option<HeaderValue>) {
+        if let Err(refused) = check_host(request.uri(), headers.host, self.own, &self.settings.allow_hosts) {
+            let message =
+                format!("{}; use {}, or add the host to `[server] allow_hosts`", refused.reason(), self.own.base_url());
+            return (Verdict::Refuse(InferenceError::new(InferenceCode::HostNotAllowed, message)), None);
         }
-        _ => Verdict::Serve(authenticate::identify(headers, query, peer, settings.keyless)?),
-    };
-    Ok(verdict)
+        let page = match check_origin(&headers, self.own, &self.settings.allow_origins) {
+            Ok(RequestOrigin::Own) => None,
+            Ok(RequestOrigin::Allowed(origin)) => Some(origin.clone()),
+            Err(reason) => {
+                let message = format!("{reason}; add its origin to `[server] allow_origins` if it is yours");
+                return (Verdict::Refuse(InferenceError::new(InferenceCode::OriginNotAllowed, message)), None);
+            }
+        };
+        // A preflight carries no credential, so it is answered before the caller is asked for one.
+        if page.is_some() && cors::is_preflight(request.method(), request.headers()) {
+            return (Verdict::Preflight, page);
+        }
+        (self.caller(headers, policy.access), page)
+    }
+
+    fn caller(&self, headers: AccessHeaders<'_>, access: Access) -> Verdict {
+        if access == Access::Anyone {
+            return Verdict::Pass(Caller::Anyone);
+        }
+        let keyless = self.settings.keyless;
+        let evidence = CallerEvidence { presented: headers.presented, peer: self.peer, access, keyless };
+        match self.authenticator.authenticate(evidence) {
+            Authentication::Known(Ok(caller)) => Verdict::Pass(caller),
+            Authentication::Known(Err(error)) => Verdict::Refuse(error),
+            Authentication::Asking(pending) => Verdict::Ask(pending),
+        }
+    }
 }

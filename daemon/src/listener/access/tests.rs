@@ -1,12 +1,22 @@
-//! Every host, browser context and media type that the contract names, with its verdict.
+//! Every host and browser context that the contract names, with its verdict.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use proptest::prelude::*;
 
 use super::{
-    host::{HostRefused, OwnNames, host},
-    origin::{RequestOrigin, origin},
+    AccessHeaders,
+    host::{HostRefused, OwnNames, check_host},
+    origin::{RequestOrigin, check_origin},
 };
+
+fn host(uri: &Uri, headers: &HeaderMap, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
+    check_host(uri, AccessHeaders::of(uri, headers).host, own, allow)
+}
+
+fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> Result<RequestOrigin<'a>, &'static str> {
+    static NOWHERE: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(Uri::default);
+    check_origin(&AccessHeaders::of(&NOWHERE, headers), own, allow)
+}
 
 fn own() -> OwnNames {
     OwnNames::new("127.0.0.1:4356".parse().unwrap())
@@ -163,7 +173,7 @@ enum OriginVerdict {
     Refused,
 }
 
-fn seen(pairs: &[(&str, &str)]) -> OriginVerdict {
+fn origin_verdict(pairs: &[(&str, &str)]) -> OriginVerdict {
     let allow = ["https://app.example".to_owned(), "http://localhost:5173".to_owned(), "null".to_owned()];
     match origin(&headers(pairs), &own(), &allow) {
         Ok(RequestOrigin::Own) => OriginVerdict::Own,
@@ -218,7 +228,7 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
                 }
                 _ => OriginVerdict::Refused,
             };
-            assert_eq!(seen(&pairs), expected, "{pairs:?}");
+            assert_eq!(origin_verdict(&pairs), expected, "{pairs:?}");
         }
     }
 }
@@ -226,16 +236,40 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
 #[test]
 fn browser_headers_that_stand_twice_are_refused() {
     let ours = "http://localhost:4356";
-    assert_eq!(seen(&[("origin", ours), ("origin", ours)]), OriginVerdict::Refused);
-    assert_eq!(seen(&[("origin", "https://app.example"), ("origin", "https://app.example")]), OriginVerdict::Refused);
-    assert_eq!(seen(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), OriginVerdict::Refused);
+    assert_eq!(origin_verdict(&[("origin", ours), ("origin", ours)]), OriginVerdict::Refused);
+    assert_eq!(
+        origin_verdict(&[("origin", "https://app.example"), ("origin", "https://app.example")]),
+        OriginVerdict::Refused
+    );
+    assert_eq!(origin_verdict(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), OriginVerdict::Refused);
 }
 
 #[test]
 fn sec_fetch_mode_alone_means_nothing() {
     for mode in ["cors", "no-cors", "navigate", "websocket"] {
-        assert_eq!(seen(&[("sec-fetch-mode", mode), ("sec-fetch-dest", "document")]), OriginVerdict::Own, "{mode}");
+        assert_eq!(
+            origin_verdict(&[("sec-fetch-mode", mode), ("sec-fetch-dest", "document")]),
+            OriginVerdict::Own,
+            "{mode}"
+        );
     }
+}
+
+#[test]
+fn a_page_of_the_allowed_host_itself_is_our_own() {
+    let pairs = |host, origin| [("host", host), ("origin", origin)];
+    for (host, origin, expected) in [
+        ("box.lan", "http://box.lan", OriginVerdict::Own),
+        ("box.lan:4356", "http://box.lan:4356", OriginVerdict::Own),
+        ("box.lan:4356", "http://box.lan", OriginVerdict::Refused),
+        ("box.lan", "https://box.lan", OriginVerdict::Refused),
+        ("box.lan", "http://box.lan.evil", OriginVerdict::Refused),
+        ("localhost:4356", "http://box.lan", OriginVerdict::Refused),
+    ] {
+        assert_eq!(origin_verdict(&pairs(host, origin)), expected, "{host} {origin}");
+    }
+    let site = [("host", "box.lan"), ("origin", "http://box.lan"), ("sec-fetch-site", "cross-site")];
+    assert_eq!(origin_verdict(&site), OriginVerdict::Refused);
 }
 
 proptest! {

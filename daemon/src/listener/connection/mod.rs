@@ -5,6 +5,7 @@
 
 mod http2;
 mod idle_timer;
+mod reply_body;
 mod repoll;
 mod service;
 mod state;

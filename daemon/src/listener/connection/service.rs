@@ -1,5 +1,5 @@
-//! One request: its id, the gate, the service, and what every reply carries. A handler that panics costs its own request
-//! only.
+//! One request: its id, its route, who may pass, the service, and what every reply carries. A handler that panics costs
+//! its own request only.
 
 use std::{
     convert::Infallible,
@@ -11,26 +11,30 @@ use std::{
 };
 
 use bitrouter_gateway::{
+    InferenceError,
     http::{
-        CallerBody, CallerConnection, RequestContext, RequestId, ResponseBody, ResponseBodyError, set_own_response,
+        Caller, CallerBody, CallerConnection, RequestContext, RequestId, ResponseBody, ResponseFuture, render_error,
     },
     protocol::Dialect,
 };
-use bitrouter_proto::codes::InferenceCode;
-use bytes::Bytes;
+use bitrouter_proto::{clock, codes::InferenceCode};
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body::{Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::state::{ConnectionState, InFlight};
+use super::{
+    reply_body::ReplyBody,
+    state::{ConnectionState, InFlight},
+};
 use crate::listener::{
-    access::{self, OwnNames, Verdict},
+    access::{AccessHeaders, Judge, OwnNames, Verdict},
     cors,
-    options::{RequestService, ServiceFuture},
+    options::RefusalSink,
+    own_pages,
     peer::PeerIdentity,
-    refusal::Refusal,
     request_id,
-    shared::Phase,
+    routing::{self, Mount},
+    shared::{Phase, Shared},
 };
 
 /// What hyper calls for each request of a connection.
@@ -45,12 +49,6 @@ impl Service {
     pub(super) fn new(state: Arc<ConnectionState>, peer: PeerIdentity, own: Arc<OwnNames>) -> Self {
         Self { state, peer, own }
     }
-
-    fn refuse(&self, refusal: Refusal, dialect: Dialect) -> Response<ResponseBody> {
-        self.state.shared().refusals.refused(refusal.code.as_str());
-        tracing::debug!(reason = refusal.code.as_str(), "refused a request");
-        refusal.into_response(dialect)
-    }
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
@@ -58,46 +56,63 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     type Error = Infallible;
     type Future = ServiceReply;
 
-    fn call(&self, request: Request<Incoming>) -> ServiceReply {
-        let started = bitrouter_proto::clock::mono();
+    fn call(&self, mut request: Request<Incoming>) -> ServiceReply {
+        let started = clock::mono();
         let shared = self.state.shared();
-        let (parts, body) = request.into_parts();
-        let has_body = !http_body::Body::is_end_stream(&body);
-        let in_flight = self.state.begin(has_body);
-        let http_10 = parts.version == Version::HTTP_10;
+        let in_flight = self.state.begin(!request.body().is_end_stream());
+        let http_10 = request.version() == Version::HTTP_10;
+        routing::collapse_slashes(request.uri_mut());
+        let route = routing::find(request.uri().path());
+        let dialect = route.policy.error_shape;
+        let headers = AccessHeaders::of(request.uri(), request.headers());
+        let id = request_id::of(headers.request_id());
+        let settings = shared.settings.load();
+        let (own, peer, authenticator) = (&*self.own, self.peer, &*shared.authenticator);
+        let judge = Judge { own, peer, settings: &settings, authenticator };
+        let (verdict, page) = judge.judge(&request, headers, route.policy);
         let connection: Arc<dyn CallerConnection> = Arc::<ConnectionState>::clone(&self.state);
-        let body = CallerBody::received(body, Arc::clone(&connection));
-        let id = request_id::of(&parts.headers);
-        let dialect = Dialect::default();
-        let (verdict, page) = access::judge(&parts, &self.own, self.peer, &shared.settings.load());
+        let request = request.map(|body| CallerBody::received(body, Arc::clone(&connection)));
+        let context = |caller| RequestContext { id: id.clone(), started, caller, dialect, connection };
         let work = match verdict {
-            Verdict::Serve(caller) => {
-                let context = RequestContext { id: id.clone(), started, caller, dialect, connection };
-                call(&shared.service, Request::from_parts(parts, body), context)
+            Verdict::Pass(caller) => {
+                let context = context(caller);
+                catch_unwind(AssertUnwindSafe(|| answer(shared, route.mount, request, context)))
+                    .unwrap_or_else(|_| ReplyWork::Done(panicked(&id, dialect)))
             }
-            Verdict::Metrics => {
-                drop(body);
-                ReplyWork::Done(metrics_page((shared.metrics)()))
+            Verdict::Ask(asking) => {
+                let (shared, context) = (Arc::clone(shared), context(Caller::Anyone));
+                ReplyWork::Running(Box::pin(async move {
+                    match asking.await {
+                        Ok(caller) => {
+                            answer(&shared, route.mount, request, RequestContext { caller, ..context }).finish().await
+                        }
+                        Err(error) => refuse(&*shared.refusals, &error, dialect),
+                    }
+                }))
             }
-            Verdict::Preflight => ReplyWork::Done(cors::preflight(&parts.headers)),
-            Verdict::Refuse(refusal) => {
-                drop(body);
-                ReplyWork::Done(self.refuse(refusal, dialect))
-            }
+            Verdict::Preflight => ReplyWork::Done(cors::preflight(request.headers())),
+            Verdict::Refuse(error) => ReplyWork::Done(refuse(&*shared.refusals, &error, dialect)),
         };
         ServiceReply { work, finish: Some(ReplyFinish { id, page, http_10, dialect, in_flight }) }
     }
 }
 
-fn call(service: &Arc<dyn RequestService>, request: Request<CallerBody>, context: RequestContext) -> ReplyWork {
-    let service = Arc::clone(service);
-    catch_unwind(AssertUnwindSafe(|| service.call(request, context))).map_or(ReplyWork::Panicked, ReplyWork::Running)
+/// Has what is mounted at the route answer.
+fn answer(shared: &Shared, mount: Mount, request: Request<CallerBody>, context: RequestContext) -> ReplyWork {
+    match mount {
+        Mount::Service => ReplyWork::Running(Arc::clone(&shared.service).call(request, context)),
+        Mount::Metrics => {
+            let page = own_pages::metrics(request.method(), &shared.metrics);
+            ReplyWork::Done(page.unwrap_or_else(|error| refuse(&*shared.refusals, &error, context.dialect)))
+        }
+    }
 }
 
-fn metrics_page(text: String) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::from(text));
-    set_own_response(response.headers_mut(), "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response
+fn refuse(refusals: &dyn RefusalSink, error: &InferenceError, dialect: Dialect) -> Response<ResponseBody> {
+    let reason = error.code().as_str();
+    refusals.refused(reason);
+    tracing::debug!(reason, "refused a request");
+    render_error(error, dialect)
 }
 
 /// A reply in the making.
@@ -107,9 +122,17 @@ pub(super) struct ServiceReply {
 }
 
 enum ReplyWork {
-    Running(ServiceFuture),
+    Running(ResponseFuture),
     Done(Response<ResponseBody>),
-    Panicked,
+}
+
+impl ReplyWork {
+    async fn finish(self) -> Response<ResponseBody> {
+        match self {
+            Self::Running(running) => running.await,
+            Self::Done(response) => response,
+        }
+    }
 }
 
 /// What a reply still gets once it exists.
@@ -126,33 +149,31 @@ impl Future for ServiceReply {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        // A future that is polled after it was ready never answers again.
+        let Some(finish) = &this.finish else { return Poll::Pending };
         let response = match &mut this.work {
             ReplyWork::Running(running) => match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
                 Ok(Poll::Ready(response)) => response,
                 Ok(Poll::Pending) => return Poll::Pending,
-                Err(_) => panicked(this.finish.as_ref()),
+                Err(_) => panicked(&finish.id, finish.dialect),
             },
             ReplyWork::Done(response) => std::mem::take(response),
-            ReplyWork::Panicked => panicked(this.finish.as_ref()),
         };
-        // A future that is polled after it was ready never answers again.
         this.finish.take().map_or(Poll::Pending, |finish| Poll::Ready(Ok(finish.apply(response))))
     }
 }
 
-fn panicked(finish: Option<&ReplyFinish>) -> Response<ResponseBody> {
-    let id = finish.map_or("", |finish| finish.id.as_str());
-    tracing::error!(request_id = id, "a request panicked and was answered with 500");
-    let dialect = finish.map(|finish| finish.dialect).unwrap_or_default();
-    Refusal::new(InferenceCode::Internal, "the daemon failed on this request; `bitrouter logs` says more")
-        .into_response(dialect)
+fn panicked(id: &RequestId, dialect: Dialect) -> Response<ResponseBody> {
+    tracing::error!(request_id = id.as_str(), "a request panicked and was answered with 500");
+    let message = "the daemon failed on this request; `bitrouter logs` says more";
+    render_error(&InferenceError::new(InferenceCode::Internal, message), dialect)
 }
 
 impl ReplyFinish {
     fn apply(self, response: Response<ResponseBody>) -> Response<ReplyBody> {
         let state = self.in_flight.state();
         let (mut parts, body) = response.into_parts();
-        parts.headers.insert(request_id::HEADER, self.id.as_header().clone());
+        parts.headers.insert(request_id::HEADER, self.id.into_header());
         if let Some(page) = self.page {
             cors::mark(&mut parts.headers, page);
         }
@@ -160,40 +181,6 @@ impl ReplyFinish {
         if state.must_close() || state.shared().phase() != Phase::Running {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Response::from_parts(parts, ReplyBody { body, http_10: self.http_10, in_flight: self.in_flight })
-    }
-}
-
-/// A reply's body, which ends the request when it is dropped.
-#[derive(Debug)]
-pub(super) struct ReplyBody {
-    body: ResponseBody,
-    http_10: bool,
-    in_flight: InFlight,
-}
-
-impl http_body::Body for ReplyBody {
-    type Data = Bytes;
-    type Error = ResponseBodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        // In HTTP/1.0 the end of the connection is the end of the reply: only a reset tells that this one broke off.
-        // Anybody else sees that the framing is incomplete, and keeps what was still on its way.
-        if self.http_10 && matches!(frame, Poll::Ready(Some(Err(_)))) {
-            self.in_flight.state().reset_on_drop();
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Response::from_parts(parts, ReplyBody::new(body, self.http_10, self.in_flight))
     }
 }

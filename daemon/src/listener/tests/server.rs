@@ -10,7 +10,9 @@ use std::{
 use bitrouter_proto::clock;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use super::rig::{PATIENCE, code, header, read_all, read_reply, start, status, until, usual};
+use super::rig::{
+    GOOD_KEY, PATIENCE, SlowKeys, code, header, read_all, read_reply, start, start_with, status, until, usual,
+};
 use crate::listener::{Keyless, Limits, ListenerSettings};
 
 #[tokio::test]
@@ -68,6 +70,26 @@ async fn keyless_never_refuses_all_but_health_and_metrics() {
     assert!(reply.ends_with("metrics here\n# EOF\n"), "{reply}");
     let reply = rig.exchange(rig.request("HEAD /metrics", close)).await;
     assert!(status(&reply) == "200" && reply.ends_with("\r\n\r\n"), "{reply}");
+}
+
+#[tokio::test]
+async fn who_calls_may_take_a_while_to_find_out() {
+    let rig = start_with(Limits::default(), ListenerSettings::default(), Arc::new(SlowKeys));
+    let post = |key: &str| {
+        let head = format!("x-api-key: {key}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody");
+        rig.request("POST /echo", &head)
+    };
+    let reply = rig.exchange(post(GOOD_KEY)).await;
+    assert!(status(&reply) == "200" && reply.ends_with("\r\n\r\nbody"), "{reply}");
+    let reply = rig.exchange(post("brk_bad")).await;
+    assert_eq!((status(&reply), code(&reply).as_str()), ("401", "invalid_api_key"));
+    assert_eq!(status(&rig.exchange(post("any")).await), "200");
+    let get = |path: &str| rig.request(path, &format!("x-api-key: {GOOD_KEY}\r\nConnection: close\r\n\r\n"));
+    let reply = rig.exchange(get("GET /metrics")).await;
+    assert!(reply.ends_with("metrics here\n# EOF\n"), "{reply}");
+    assert_eq!(status(&rig.exchange(get("DELETE /metrics")).await), "405");
+    assert_eq!(code(&rig.exchange(get("GET /panic")).await), "internal");
+    assert_eq!(rig.reasons(), ["invalid_api_key", "method_not_allowed"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! The headers that decide about access, found in one pass over all of them.
+
+use http::{HeaderMap, HeaderValue, Uri};
+
+use super::credential::{PresentedKey, bearer, keys_in};
+use crate::listener::request_id;
+
+/// A header that may stand once: a second value would let two programs read different things.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Once<'a> {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// Its only value.
+    Value(&'a HeaderValue),
+    /// It stands more than once.
+    Repeated,
+}
+
+impl<'a> Once<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = if matches!(self, Self::Absent) { Self::Value(value) } else { Self::Repeated };
+    }
+}
+
+/// What a request says about where it comes from and who sent it.
+#[derive(Debug, Default)]
+pub(in crate::listener) struct AccessHeaders<'a> {
+    pub(super) host: Once<'a>,
+    pub(super) origin: Once<'a>,
+    /// The browser's own statement of where a request comes from.
+    pub(super) sec_fetch_site: Once<'a>,
+    pub(super) presented: PresentedKey<'a>,
+    request_id: Once<'a>,
+}
+
+impl<'a> AccessHeaders<'a> {
+    /// Those of a request for `uri`.
+    pub(in crate::listener) fn of(uri: &'a Uri, headers: &'a HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "host" => found.host.add(value),
+                "origin" => found.origin.add(value),
+                "sec-fetch-site" => found.sec_fetch_site.add(value),
+                "authorization" => found.presented.add(bearer(value.as_bytes()).into()),
+                "x-api-key" | "x-goog-api-key" => found.presented.add(value.as_bytes().trim_ascii().into()),
+                request_id::NAME => found.request_id.add(value),
+                _ => {}
+            }
+        }
+        for key in uri.query().into_iter().flat_map(keys_in) {
+            found.presented.add(key);
+        }
+        found
+    }
+
+    /// The id that the caller gives its request, where it gives one.
+    pub(in crate::listener) fn request_id(&self) -> Option<&'a HeaderValue> {
+        match self.request_id {
+            Once::Value(id) => Some(id),
+            Once::Absent | Once::Repeated => None,
+        }
+    }
+}
