@@ -220,7 +220,7 @@ fn r1_19_a_request_that_is_still_being_sent_is_answered_at_the_forced_end() {
     half.read_exact(&mut goes_on).expect("a word to go on");
     assert!(goes_on.starts_with(b"HTTP/1.1 100 "), "{goes_on:?}");
     half.write_all(b"{\"model\":").expect("a part of the body");
-    scene.world.cli(["stop", "--timeout", "1"]).with_code(0);
+    scene.world.cli(["stop", "--timeout", "1"]).expect_code(0);
     let answer = Opened::read(half).finish();
     answer.refused(503, "unavailable");
     assert_eq!((answer.header("connection"), answer.end), (Some("close"), End::Complete));
