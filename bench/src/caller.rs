@@ -69,9 +69,9 @@ impl Caller {
         let mut first = None;
         while let Some(frame) = body.frame().await {
             frame?;
-            first.get_or_insert_with(clock::mono);
+            first.get_or_insert_with(clock::monotonic_now);
         }
-        let last = clock::mono();
+        let last = clock::monotonic_now();
         if !status.is_success() {
             return Err(BenchError::Unexpected(format!("a request was answered {status}")));
         }

@@ -80,7 +80,7 @@ impl Daemon {
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().envs(variables.iter().cloned());
         command.env("OPENAI_API_KEY", format!("{KEY_PREFIX}0"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log(&below("log"))?);
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         let child = command.spawn().map_err(BenchError::io("start `bitrouter` (is it built?)"))?;
         let mut daemon = Self {
             binary: binary.to_owned(),
@@ -93,7 +93,7 @@ impl Daemon {
             _home: home,
         };
         daemon.address = daemon.answers(started, patience)?;
-        daemon.start = clock::mono().saturating_duration_since(started);
+        daemon.start = clock::monotonic_now().saturating_duration_since(started);
         Ok(daemon)
     }
 
@@ -152,8 +152,8 @@ impl Daemon {
     /// Ends it as a service manager does, and waits for that.
     pub(crate) fn end(mut self) -> Result<(), BenchError> {
         self.signal(Signal::TERM);
-        let until = clock::mono() + PATIENCE_UNDER_VALGRIND;
-        while clock::mono() < until {
+        let until = clock::monotonic_now() + PATIENCE_UNDER_VALGRIND;
+        while clock::monotonic_now() < until {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return Ok(());
             }
@@ -173,8 +173,8 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.signal(Signal::TERM);
-        let until = clock::mono() + Duration::from_secs(3);
-        while matches!(self.child.try_wait(), Ok(None)) && clock::mono() < until {
+        let until = clock::monotonic_now() + Duration::from_secs(3);
+        while matches!(self.child.try_wait(), Ok(None)) && clock::monotonic_now() < until {
             std::thread::park_timeout(LOOK);
         }
         self.child.kill().ok();

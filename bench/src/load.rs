@@ -62,7 +62,7 @@ impl Callers {
 
     /// Lets all of them call for `span`.
     pub(crate) async fn run(self, span: Duration) -> Result<Window, BenchError> {
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         let until = started + span;
         let mut running = JoinSet::new();
         for caller in self.callers {
@@ -74,7 +74,7 @@ impl Callers {
             window.whole.extend(whole);
             window.first.extend(first);
         }
-        window.span = clock::mono().saturating_duration_since(started);
+        window.span = clock::monotonic_now().saturating_duration_since(started);
         Ok(window)
     }
 }
@@ -105,7 +105,7 @@ async fn call(mut caller: Caller, script: Script, until: Instant) -> Result<Time
     let template = caller.request(script);
     let mut times = Times::default();
     loop {
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         if started >= until {
             return Ok(times);
         }
@@ -117,15 +117,15 @@ async fn call(mut caller: Caller, script: Script, until: Instant) -> Result<Time
 
 /// One request on each of many new connections, for `span`; the connect counts.
 pub(crate) async fn fresh(to: SocketAddr, script: Script, span: Duration) -> Result<Window, BenchError> {
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     let mut window = Window::default();
-    while clock::mono().saturating_duration_since(begun) < span {
-        let started = clock::mono();
+    while clock::monotonic_now().saturating_duration_since(begun) < span {
+        let started = clock::monotonic_now();
         let mut caller = Caller::connect(to).await?;
         let exchange = caller.exchange(caller.request(script)).await?;
         window.whole.push(micros(exchange.last.saturating_duration_since(started)));
     }
-    window.span = clock::mono().saturating_duration_since(begun);
+    window.span = clock::monotonic_now().saturating_duration_since(begun);
     Ok(window)
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct RateLimitedWarning {
 impl RateLimitedWarning {
     /// Says it, with the number of times it was not said since the last time, or keeps quiet.
     pub(crate) fn warn(&mut self, complain: impl FnOnce(u64)) {
-        let now = clock::mono();
+        let now = clock::monotonic_now();
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
             self.unsaid += 1;
             return;

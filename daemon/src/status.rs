@@ -63,7 +63,7 @@ impl StatusReader {
             reloader,
             health,
             log,
-            started: clock::mono(),
+            started: clock::monotonic_now(),
             started_at: clock::now_rfc3339(),
         }))
     }
@@ -127,7 +127,7 @@ impl StatusReader {
             version: Some(VERSION.to_owned()),
             protocol: Some(PROTOCOL),
             started_at: Some(started_at.clone()),
-            uptime_s: Some(clock::mono().saturating_duration_since(*started).as_secs()),
+            uptime_s: Some(clock::monotonic_now().saturating_duration_since(*started).as_secs()),
             listen: identity.listen.clone(),
             socket: Some(socket.load().display().to_string()),
             config: in_force.config_path.as_ref().map(|path| path.display().to_string()),

@@ -115,7 +115,7 @@ impl Gateway {
         if provider.kind() != Kind::Local || provider.configured() || provider.is_demo() {
             return true;
         }
-        let now = clock::mono();
+        let now = clock::monotonic_now();
         let held = self.probes.lock().unwrap_or_else(PoisonError::into_inner).get(provider.id()).copied();
         if let Some((at, active)) = held
             && now.saturating_duration_since(at) < PROBE_HOLDS
@@ -124,7 +124,7 @@ impl Gateway {
         }
         let active = self.pool.connector().is_reachable(provider.origin(), PROBE).await;
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
-        probes.insert(provider.id().clone(), (clock::mono(), active));
+        probes.insert(provider.id().clone(), (clock::monotonic_now(), active));
         active
     }
 }

@@ -75,7 +75,7 @@ impl LiveModels {
     fn answered(&self, id: &ProviderId, address: &str, names: Option<Vec<String>>) {
         let mut lists = self.lists();
         let Some(list) = lists.get_mut(id).filter(|list| list.address == address) else { return };
-        list.fresh_until = clock::mono() + if names.is_some() { KEPT } else { RETRY };
+        list.fresh_until = clock::monotonic_now() + if names.is_some() { KEPT } else { RETRY };
         if let Some(names) = names {
             list.names = Some(names.into());
         }
@@ -90,7 +90,7 @@ pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, prov
     let none = || Arc::from([]);
     let Some(target) = provider.model_list() else { return none() };
     let address = format!("{}{}", target.origin.url, target.uri);
-    let now = clock::mono();
+    let now = clock::monotonic_now();
     let (running, wait_until) = {
         let mut lists = gateway.live_models.lists();
         let list = lists

@@ -81,7 +81,7 @@ impl RequestRecorder {
 
     /// The first body byte of the reply is there.
     pub(crate) fn set_first_byte(&mut self) {
-        self.record.first_byte = Some(clock::mono().saturating_duration_since(self.started));
+        self.record.first_byte = Some(clock::monotonic_now().saturating_duration_since(self.started));
     }
 
     /// The provider counted.
@@ -97,7 +97,7 @@ impl RequestRecorder {
 
 impl Drop for RequestRecorder {
     fn drop(&mut self) {
-        self.record.total = clock::mono().saturating_duration_since(self.started);
+        self.record.total = clock::monotonic_now().saturating_duration_since(self.started);
         self.sink.finished(&self.record);
     }
 }

@@ -4,20 +4,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Now on the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
-pub fn mono() -> Instant {
+pub fn monotonic_now() -> Instant {
     Instant::now()
 }
 
 /// The monotonic time after `wait`. A wait that is longer than the clock can say ends in a year that nobody sees.
 pub fn after(wait: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
-    let now = mono();
+    let now = monotonic_now();
     now.checked_add(wait).unwrap_or_else(|| now + CENTURY)
 }
 
 /// Now on the wall clock.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
-pub fn wall() -> SystemTime {
+pub fn wall_now() -> SystemTime {
     SystemTime::now()
 }
 
@@ -29,7 +29,7 @@ pub fn rfc3339(at: SystemTime) -> String {
 
 /// The current wall-clock time as RFC 3339 in UTC.
 pub fn now_rfc3339() -> String {
-    rfc3339(wall())
+    rfc3339(wall_now())
 }
 
 /// How long ago a time as [`rfc3339`] writes it was, at `now`; nothing where it lies ahead, `None` where it is none.

@@ -13,7 +13,7 @@ use bitrouter_proto::clock;
 /// A unique value that looks like a key of `name`.
 pub fn secret(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let nanos = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let nanos = clock::wall_now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("sk-canary-{name}-{:x}{number:x}{:x}", std::process::id(), nanos & 0xffff_ffff_ffff)
 }

@@ -104,7 +104,7 @@ impl Run {
     pub fn run(self) -> Output {
         let mut process = Process::spawn(self.command, &self.stdin);
         let status = process.wait(self.patience);
-        let took = clock::mono().saturating_duration_since(process.started());
+        let took = clock::monotonic_now().saturating_duration_since(process.started());
         for (name, stream) in [("stdout", process.stdout()), ("stderr", process.stderr())] {
             assert!(
                 stream.ends_within(RELEASE),

@@ -58,7 +58,11 @@ impl NotifySocket {
                 while let Ok(length) = socket.recv(&mut buffer) {
                     let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
                     let lines = text.lines().map(str::to_owned).collect();
-                    heard.0.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { lines, at: clock::mono() });
+                    heard
+                        .0
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(Heard { lines, at: clock::monotonic_now() });
                     heard.1.notify_all();
                 }
             })

@@ -30,7 +30,7 @@ impl Process {
     pub fn spawn(mut command: Command, stdin: &[u8]) -> Self {
         command.stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         if let Some(mut pipe) = child.stdin.take() {
             // A child that does not read its input is its own affair.

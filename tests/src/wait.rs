@@ -55,12 +55,12 @@ pub struct Deadline(Instant);
 impl Deadline {
     /// The deadline `patience` from now.
     pub fn after(patience: Duration) -> Self {
-        Self(clock::mono() + patience)
+        Self(clock::monotonic_now() + patience)
     }
 
     /// What is left, zero when it is over.
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(clock::mono())
+        self.0.saturating_duration_since(clock::monotonic_now())
     }
 
     /// True when nothing is left.

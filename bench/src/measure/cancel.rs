@@ -43,8 +43,8 @@ async fn once(stage: &Stage, provider: &mut Caller, script: Script) -> Result<f6
     if script == Script::Hold {
         read_until(&mut stream, b"data: ").await?;
     }
-    let gone = clock::mono();
+    let gone = clock::monotonic_now();
     drop(stream);
     provider.ask(&format!("/left/{left}")).await?;
-    Ok(millis(clock::mono().saturating_duration_since(gone)))
+    Ok(millis(clock::monotonic_now().saturating_duration_since(gone)))
 }

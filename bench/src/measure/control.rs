@@ -47,9 +47,9 @@ async fn status(stage: &Stage, calls: usize) -> Result<Vec<f64>, BenchError> {
     let environment = stage.daemon.environment();
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         Client::connect(&environment, None).await?;
-        times.push(millis(clock::mono().saturating_duration_since(started)));
+        times.push(millis(clock::monotonic_now().saturating_duration_since(started)));
     }
     Ok(times)
 }
@@ -62,14 +62,14 @@ async fn keys(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError> 
     let (mut signals, mut edits, mut reloads) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..times {
         let end = format!("signal-{n}");
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         daemon.write_key(&end)?;
         daemon.signal(Signal::HUP);
         signals.push(until_used(&mut caller, &end, started).await?);
     }
     for n in 0..times {
         let end = format!("edit-{n}");
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         daemon.write_key(&end)?;
         edits.push(until_used(&mut caller, &end, started).await?);
     }
@@ -78,7 +78,7 @@ async fn keys(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError> 
         let end = format!("reload-{n}");
         let mut command = daemon.client(&["reload"]);
         command.env(KEY_VARIABLE, format!("{KEY_PREFIX}{end}"));
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         let mut child = command.spawn().map_err(BenchError::io("start `bitrouter reload`"))?;
         let used = until_used(&mut caller, &end, started).await;
         let status = child.wait().map_err(BenchError::io("wait for `bitrouter reload`"))?;
@@ -106,7 +106,7 @@ async fn until_used(caller: &mut Caller, end: &str, started: Instant) -> Result<
     let expected = format!("{{\"key\":\"{end}\"}}");
     within("a changed key", PATIENCE, async {
         while caller.text(caller.request(Script::Key)).await? != expected {}
-        Ok(millis(clock::mono().saturating_duration_since(started)))
+        Ok(millis(clock::monotonic_now().saturating_duration_since(started)))
     })
     .await
 }

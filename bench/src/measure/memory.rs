@@ -80,13 +80,13 @@ async fn flood(stage: &Stage, provider: &mut Caller) -> Result<(u64, u64), Bench
     let mut peak = rss;
     let mut stream = send_raw(daemon.address(), Script::Flood).await?;
     read_until(&mut stream, b"\r\n\r\n").await?;
-    let (mut taken, mut moved) = (0, clock::mono());
-    while clock::mono().saturating_duration_since(moved) < STILL {
+    let (mut taken, mut moved) = (0, clock::monotonic_now());
+    while clock::monotonic_now().saturating_duration_since(moved) < STILL {
         sleep(LOOK).await;
         peak = peak.max(procfs::rss(pid));
         let now = provider.ask("/produced").await? - before;
         if now != taken {
-            (taken, moved) = (now, clock::mono());
+            (taken, moved) = (now, clock::monotonic_now());
         }
     }
     if procfs::peak_rss(pid) > mark {

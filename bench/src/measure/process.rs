@@ -55,9 +55,9 @@ fn thin_client(stage: &Stage, options: &Options) -> Result<Vec<Row>, BenchError>
 
 /// Milliseconds from start to end of a process that succeeds.
 fn whole(command: &mut Command) -> Result<f64, BenchError> {
-    let started = clock::mono();
+    let started = clock::monotonic_now();
     let status = command.status().map_err(BenchError::io("start a process"))?;
-    let took = clock::mono().saturating_duration_since(started);
+    let took = clock::monotonic_now().saturating_duration_since(started);
     if status.success() {
         Ok(millis(took))
     } else {

@@ -59,5 +59,5 @@ fn show(context: &Context, status: &DaemonStatus, all: bool) -> Result<Status, F
 fn text(context: &Context, status: &DaemonStatus, all: bool) -> String {
     let home: Option<PathBuf> = context.environment.path(env::HOME);
     let home = home.as_deref().and_then(|home| home.to_str());
-    status_text(status, View { all, home, now: clock::wall() })
+    status_text(status, View { all, home, now: clock::wall_now() })
 }

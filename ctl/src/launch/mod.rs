@@ -58,7 +58,7 @@ pub(crate) fn ensure_running(context: &Context, flags: &ServeFlags, verb: &str) 
             }
             Err(_) => Seen::Trouble,
         };
-        match step::next(seen, clock::mono() >= deadline) {
+        match step::next(seen, clock::monotonic_now() >= deadline) {
             Step::Done => {
                 let status = Box::new(found?.status().clone());
                 return Ok(Launched::Running { status, fresh });
@@ -93,7 +93,7 @@ pub(crate) fn ensure_running(context: &Context, flags: &ServeFlags, verb: &str) 
 }
 
 fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(clock::mono())
+    deadline.saturating_duration_since(clock::monotonic_now())
 }
 
 fn pause(duration: Duration) {
@@ -111,7 +111,7 @@ fn is_young(context: &Context) -> bool {
     }
     let Some(pid) = local_daemon::lock_holder(&places) else { return true };
     let born = std::fs::metadata(format!("/proc/{pid}")).and_then(|meta| meta.modified());
-    born.is_ok_and(|born| clock::wall().duration_since(born).unwrap_or_default() < YOUNG)
+    born.is_ok_and(|born| clock::wall_now().duration_since(born).unwrap_or_default() < YOUNG)
 }
 
 /// A state that counts as running for `start`.

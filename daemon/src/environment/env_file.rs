@@ -156,7 +156,7 @@ impl EnvFile {
                     return loaded;
                 }
             }
-            let left = deadline.saturating_duration_since(clock::mono());
+            let left = deadline.saturating_duration_since(clock::monotonic_now());
             if left.is_zero() {
                 return match before.filter(|before| before.present) {
                     Some(before) => Ok(before.clone()),
@@ -213,7 +213,7 @@ fn is_descriptor(path: &Path) -> bool {
 /// False where the file was written to a moment ago. One whose time lies ahead was given that time by hand.
 fn is_at_rest(path: &Path) -> bool {
     let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
-    changed.ok().and_then(|changed| clock::wall().duration_since(changed).ok()).is_none_or(|age| age >= REST)
+    changed.ok().and_then(|changed| clock::wall_now().duration_since(changed).ok()).is_none_or(|age| age >= REST)
 }
 
 /// Who else can read or write the file; being able to execute it harms nobody.
@@ -247,7 +247,7 @@ mod tests {
     fn a_file_that_is_being_written_is_waited_for() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("env");
-        let later = || clock::mono() + Duration::from_secs(10);
+        let later = || clock::monotonic_now() + Duration::from_secs(10);
         write(&path, "K=half", 0o600);
         let writer = std::thread::spawn({
             let path = path.clone();
@@ -265,12 +265,12 @@ mod tests {
 
         // One that never comes to rest says what it said before.
         write(&path, "K=torn", 0o600);
-        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::mono()).unwrap();
+        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::monotonic_now()).unwrap();
         assert!(read.says_the_same(&reference));
         // A time that lies ahead is no writer.
-        let ahead = clock::wall() + Duration::from_hours(24);
+        let ahead = clock::wall_now() + Duration::from_hours(24);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(ahead).unwrap();
-        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::mono()).unwrap();
+        let read = EnvFile::load_at_rest(&path, false, Some(&reference), clock::monotonic_now()).unwrap();
         assert!(!read.says_the_same(&reference));
         let absent = EnvFile::load_at_rest(&root.path().join("none"), false, Some(&reference), later()).unwrap();
         assert!(!absent.is_present());

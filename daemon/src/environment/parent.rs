@@ -213,9 +213,9 @@ mod tests {
 
         // Not waited for: a zombie has an empty environment, which must not count as everything unset.
         child.kill().unwrap();
-        let deadline = bitrouter_proto::clock::mono() + std::time::Duration::from_secs(10);
+        let deadline = bitrouter_proto::clock::monotonic_now() + std::time::Duration::from_secs(10);
         while parent.reread(&known()) != ParentNow::Gone {
-            assert!(bitrouter_proto::clock::mono() < deadline, "the killed parent still looks alive");
+            assert!(bitrouter_proto::clock::monotonic_now() < deadline, "the killed parent still looks alive");
             std::thread::yield_now();
         }
         assert_eq!(parent.shows("K"), Some("second"));

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn due_after_what_was_seen() {
-        let start = bitrouter_proto::clock::mono();
+        let start = bitrouter_proto::clock::monotonic_now();
         for (seen, expected) in [
             (vec![], None),
             (vec![(0, Done)], Some(20)),

@@ -215,12 +215,12 @@ impl Watching {
         let mut settle = Settle::default();
         let mut retry = false;
         while !self.shared.stop.load(Ordering::SeqCst) {
-            let due = settle.due().map(|due| due.saturating_duration_since(clock::mono()));
+            let due = settle.due().map(|due| due.saturating_duration_since(clock::monotonic_now()));
             let wake = match due.or(retry.then_some(RETRY)) {
                 Some(wait) => woken.recv_timeout(wait),
                 None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            let now = clock::mono();
+            let now = clock::monotonic_now();
             match wake {
                 Ok(Wake::Event(seen)) => settle.saw(seen, now),
                 Ok(Wake::Look) | Err(RecvTimeoutError::Timeout) => {}

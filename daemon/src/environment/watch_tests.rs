@@ -47,7 +47,7 @@ impl Scene {
         while self.changed.try_recv().is_ok() {}
         change(self.root.path());
         let path = self.path(path);
-        let changed_at = clock::mono();
+        let changed_at = clock::monotonic_now();
         loop {
             let left = Duration::from_secs(10).saturating_sub(passed(changed_at));
             let word = tokio::time::timeout(left, self.changed.recv()).await;
@@ -68,7 +68,7 @@ impl Scene {
 }
 
 fn passed(since: Instant) -> Duration {
-    clock::mono().saturating_duration_since(since)
+    clock::monotonic_now().saturating_duration_since(since)
 }
 
 fn put(path: impl AsRef<Path>, text: &str) {

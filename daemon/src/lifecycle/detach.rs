@@ -40,7 +40,7 @@ pub fn detach(options: &ServeOptions, patience: Duration) -> Detached {
     match Daemonize::new().working_directory("/").umask(0o077).execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
-            Detached::Parent(ready_pipe::hear(reader, clock::mono() + patience))
+            Detached::Parent(ready_pipe::hear(reader, clock::monotonic_now() + patience))
         }
         Outcome::Parent(Err(error)) => {
             Detached::Parent(Started::Failed(ServeError::failure(format!("cannot detach: {error}"))))

@@ -51,7 +51,7 @@ pub(super) async fn drain(
         tracing::warn!(in_flight = http.in_flight(), "running requests are ended");
         agent.gateway.interrupt();
         http.wake_connections();
-        http.wait_idle(clock::mono() + LAST_WORDS).await;
+        http.wait_idle(clock::monotonic_now() + LAST_WORDS).await;
         http.abort_all().await;
         Drained::Cut
     };

@@ -30,11 +30,11 @@ impl InstanceLock {
         let dir = files::private_dir(&places.state_dir)?;
         let path = places.lock_file();
         let mut file = files::open_lock(&dir, "daemon.lock", &path)?;
-        let deadline = clock::mono() + RACE;
+        let deadline = clock::monotonic_now() + RACE;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                Err(rustix::io::Errno::WOULDBLOCK) if clock::mono() < deadline => std::thread::yield_now(),
+                Err(rustix::io::Errno::WOULDBLOCK) if clock::monotonic_now() < deadline => std::thread::yield_now(),
                 Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(holder_in(&mut file))),
                 Err(error) => {
                     let error = std::io::Error::from(error);

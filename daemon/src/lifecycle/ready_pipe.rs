@@ -55,7 +55,7 @@ pub(super) fn hear(reader: OwnedFd, deadline: Instant) -> Started {
     let mut said = Vec::new();
     let mut file = File::from(reader);
     loop {
-        let left = deadline.saturating_duration_since(clock::mono());
+        let left = deadline.saturating_duration_since(clock::monotonic_now());
         if left.is_zero() {
             return Started::Silent;
         }
@@ -104,7 +104,7 @@ mod tests {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let error = ServeError::caller("port 1 is held by x (pid 2)").hint("bitrouter serve --listen 127.0.0.1:0");
         ReadyPipe::new(writer).failed(&error);
-        match hear(reader, clock::mono() + Duration::from_secs(5)) {
+        match hear(reader, clock::monotonic_now() + Duration::from_secs(5)) {
             Started::Failed(told) => assert_eq!(told, error),
             other => panic!("{other:?}"),
         }
@@ -116,14 +116,14 @@ mod tests {
         ReadyPipe::new(writer).ready();
         let expected = std::process::id();
         assert!(
-            matches!(hear(reader, clock::mono() + Duration::from_secs(5)), Started::Ready { pid } if pid == expected)
+            matches!(hear(reader, clock::monotonic_now() + Duration::from_secs(5)), Started::Ready { pid } if pid == expected)
         );
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(writer);
         assert!(
-            matches!(hear(reader, clock::mono() + Duration::from_secs(5)), Started::Failed(e) if e.exit == exit::FAILURE)
+            matches!(hear(reader, clock::monotonic_now() + Duration::from_secs(5)), Started::Failed(e) if e.exit == exit::FAILURE)
         );
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
-        assert!(matches!(hear(reader, clock::mono() + Duration::from_millis(20)), Started::Silent));
+        assert!(matches!(hear(reader, clock::monotonic_now() + Duration::from_millis(20)), Started::Silent));
     }
 }

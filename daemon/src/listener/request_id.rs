@@ -22,7 +22,7 @@ fn usable(id: &[u8]) -> bool {
 
 fn mint() -> RequestId {
     let mut ulid = [0; ULID_LEN];
-    Ulid::from_datetime(bitrouter_proto::clock::wall()).array_to_str(&mut ulid);
+    Ulid::from_datetime(bitrouter_proto::clock::wall_now()).array_to_str(&mut ulid);
     ulid.make_ascii_lowercase();
     let mut id = Vec::with_capacity(PREFIX.len() + ULID_LEN);
     id.extend_from_slice(PREFIX);

@@ -59,7 +59,7 @@ impl HttpServer {
     /// is still idle after `idle_grace` is closed. Returns when the listeners are closed. A second call may only shorten
     /// the grace.
     pub async fn drain(&self, idle_grace: Duration) {
-        self.shared.drain(clock::mono() + idle_grace);
+        self.shared.drain(clock::monotonic_now() + idle_grace);
         self.accepting.wait().await;
     }
 

@@ -92,13 +92,13 @@ impl Shared {
             aborting: CancellationToken::new(),
             phase: AtomicU8::new(0),
             idle_until: AtomicU64::new(0),
-            epoch: clock::mono(),
+            epoch: clock::monotonic_now(),
         }
     }
 
     /// Now, in nanoseconds since the server started; never 0.
     pub(super) fn now(&self) -> u64 {
-        self.since_epoch(clock::mono())
+        self.since_epoch(clock::monotonic_now())
     }
 
     /// The instant that [`Shared::now`] would have called `at`.

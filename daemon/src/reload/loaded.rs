@@ -117,7 +117,7 @@ pub(super) fn env_file_paths(sources: &Sources, config: &Config) -> Vec<(PathBuf
 
 /// The env files, each at rest, or as it was `before` where it is being written all the time.
 pub(super) fn env_files(sources: &Sources, config: &Config, before: &[EnvFile]) -> Result<Vec<EnvFile>, Refused> {
-    let deadline = clock::mono() + UNREST;
+    let deadline = clock::monotonic_now() + UNREST;
     let load = |(path, required): (PathBuf, bool)| {
         let before = before.iter().find(|file| file.path() == path);
         EnvFile::load_at_rest(&path, required, before, deadline).map_err(|error| Refused::invalid(error.to_string()))

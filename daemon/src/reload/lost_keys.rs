@@ -81,7 +81,7 @@ impl PushedNames {
 }
 
 fn now() -> u64 {
-    clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    clock::wall_now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ thread_local! {
 
 /// Writes the time of day: the calendar is asked once per second.
 pub(super) fn timestamp(out: &mut String) {
-    let now = clock::wall();
+    let now = clock::wall_now();
     let Ok(since) = now.duration_since(UNIX_EPOCH) else {
         out.push_str(&clock::rfc3339(now));
         return;

@@ -290,9 +290,9 @@ mod tests {
         assert_eq!(writes.recv().unwrap().len(), ROOM);
         assert_eq!(sink.0.lock().dropped, 0);
         // The second write is never let go: the end does not wait for it for ever.
-        let before = clock::mono();
+        let before = clock::monotonic_now();
         drop(guard);
-        assert!(clock::mono() - before < LAST * 5);
+        assert!(clock::monotonic_now() - before < LAST * 5);
     }
 
     #[test]
@@ -347,9 +347,9 @@ mod tests {
         let (sink, guard) = open(Full(Arc::clone(&full), kept.clone()));
         let problem = guard.problem();
         let until = |what: &str, told: bool| {
-            let deadline = clock::mono() + Duration::from_secs(20);
+            let deadline = clock::monotonic_now() + Duration::from_secs(20);
             while problem.borrow().is_some() != told {
-                assert!(clock::mono() < deadline, "{what}");
+                assert!(clock::monotonic_now() < deadline, "{what}");
                 thread::yield_now();
             }
         };
@@ -369,9 +369,9 @@ mod tests {
         let (go, may) = sync_channel(8);
         let (sink, _guard) = open(Slow { said, may });
         let asleep = || {
-            let deadline = clock::mono() + Duration::from_secs(10);
+            let deadline = clock::monotonic_now() + Duration::from_secs(10);
             while !sink.0.lock().asleep {
-                assert!(clock::mono() < deadline, "the thread does not go to sleep");
+                assert!(clock::monotonic_now() < deadline, "the thread does not go to sleep");
                 thread::yield_now();
             }
         };

@@ -49,7 +49,7 @@ pub(super) fn completion(
 ) -> Response<ResponseBody> {
     let said = words(&completion.text);
     let id = format!("chatcmpl-demo-{}", context.id);
-    let created = clock::wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let created = clock::wall_now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let model = format!("demo/{}", completion.model);
     let usage = json!({
         "prompt_tokens": completion.prompt_words,

@@ -58,7 +58,7 @@ pub(super) async fn call_provider(
     // A request that a stale connection hands back is sent on another one: the last one counts.
     let connected = Mutex::new(None);
     let connected_at = || connected.lock().unwrap_or_else(PoisonError::into_inner);
-    let on_connected = || *connected_at() = Some(clock::mono());
+    let on_connected = || *connected_at() = Some(clock::monotonic_now());
     let exchange = async {
         let sent = gateway.pool.send(&call.origin, &mut call.request, limits.connect, on_connected).await;
         let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();

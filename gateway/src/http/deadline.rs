@@ -62,7 +62,7 @@ fn check(interrupt: &Interrupt, connection: &dyn CallerConnection, (at, name): D
     if interrupt.is_set() {
         return Some(WaitError::ShuttingDown);
     }
-    if clock::mono() >= at {
+    if clock::monotonic_now() >= at {
         return Some(WaitError::Deadline(name));
     }
     connection.wake_at(Some(at));
@@ -98,7 +98,7 @@ impl ResponseDeadlines {
         if interrupt.is_set() {
             return Some(WaitError::ShuttingDown);
         }
-        let now = clock::mono();
+        let now = clock::monotonic_now();
         let since = *self.waiting_since.get_or_insert(now);
         let between = at_most.map_or(self.between, |most| most.min(self.between));
         let (at, name) = earlier((self.total_at, "total"), (since + between, "between_chunks"));

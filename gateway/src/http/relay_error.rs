@@ -60,9 +60,9 @@ pub(super) async fn read_error(
 ) -> ErrorBody {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
-    let until = earlier((clock::mono() + ERROR_TIME, "error"), total(context.started, limits));
+    let until = earlier((clock::monotonic_now() + ERROR_TIME, "error"), total(context.started, limits));
     let is_whole = loop {
-        let limit = earlier(until, (clock::mono() + limits.between_chunks, "between_chunks"));
+        let limit = earlier(until, (clock::monotonic_now() + limits.between_chunks, "between_chunks"));
         let frame = match within(body.frame(), interrupt, &*context.connection, || limit).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break true,

@@ -44,7 +44,7 @@ impl Connector {
         origin: &UpstreamOrigin,
         limit: Duration,
     ) -> Result<Box<Http1Connection>, UpstreamError> {
-        let deadline = (clock::mono() + limit).into();
+        let deadline = (clock::monotonic_now() + limit).into();
         let host = origin.host.as_str();
         let Some(through) = self.proxy.intercept(origin)? else {
             let tcp = self.tcp(host, origin.port, deadline).await?;
@@ -94,7 +94,7 @@ impl Connector {
 
     /// True where something accepts a connection at `origin` within `limit`.
     pub(crate) async fn is_reachable(&self, origin: &UpstreamOrigin, limit: Duration) -> bool {
-        self.tcp(&origin.host, origin.port, (clock::mono() + limit).into()).await.is_ok()
+        self.tcp(&origin.host, origin.port, (clock::monotonic_now() + limit).into()).await.is_ok()
     }
 }
 

@@ -79,7 +79,7 @@ impl UpstreamOrigin {
 
     /// Keeps an idle connection. True where the pool has to be told of this origin.
     pub(super) fn put(&self, connection: Box<Http1Connection>) -> bool {
-        let now = clock::mono();
+        let now = clock::monotonic_now();
         let mut idle = self.idle();
         if idle.connections.len() >= MOST_IDLE {
             // Closed outside of the lock.
@@ -104,7 +104,7 @@ impl UpstreamOrigin {
             if batch.is_empty() {
                 return;
             }
-            let now = clock::mono();
+            let now = clock::monotonic_now();
             batch.retain_mut(|(since, connection)| {
                 now.saturating_duration_since(*since) < LONGEST_IDLE && connection.is_idle()
             });

@@ -183,7 +183,7 @@ async fn serve(gateway: &Arc<Gateway>, tasks: &Tasks, close: CancellationToken) 
                 let connection: Arc<dyn CallerConnection> = Arc::new(Connection(close.clone()));
                 let context = RequestContext {
                     id: RequestId::from_text("req_test"),
-                    started: clock::mono(),
+                    started: clock::monotonic_now(),
                     caller: Caller::Local,
                     dialect: Dialect::default(),
                     connection: Arc::clone(&connection),

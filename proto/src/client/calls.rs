@@ -63,13 +63,13 @@ impl Client {
     /// [`ClientError::NotRunning`], [`ClientError::Unsafe`] before anything is sent, [`ClientError::Unresponsive`] after
     /// [`PATIENCE`].
     pub async fn connect(env: &Environment, explicit: Option<&Path>) -> Result<Self, ClientError> {
-        let deadline = clock::mono() + PATIENCE;
+        let deadline = clock::monotonic_now() + PATIENCE;
         loop {
             match Self::try_connect(env, explicit).await {
                 // A process that is being killed still accepts for a moment, and one that others crowd may have had to let
                 // us go: look again.
                 Err(ClientError::Broken(_) | ClientError::Unresponsive { cause: UnresponsiveCause::Cut, .. })
-                    if clock::mono() < deadline =>
+                    if clock::monotonic_now() < deadline =>
                 {
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -165,7 +165,7 @@ impl Opened {
             };
             text += &String::from_utf8_lossy(&piece);
         }
-        (text, clock::mono())
+        (text, clock::monotonic_now())
     }
 
     /// How the body ended, once it has.

@@ -60,7 +60,7 @@ fn read(source: &mut Buffered<TcpStream>, connection: u64) -> Option<Request> {
         body.extend(piece);
     }
     let whole = reader.end()? == crate::http::End::Complete;
-    whole.then_some(Request { connection, method, target, head, headers, body, at: clock::mono() })
+    whole.then_some(Request { connection, method, target, head, headers, body, at: clock::monotonic_now() })
 }
 
 /// Plays the steps. False where the connection is over.

@@ -85,7 +85,7 @@ impl Exchange {
     }
 
     pub(super) fn left(&self) {
-        self.fate().left.get_or_insert_with(clock::mono);
+        self.fate().left.get_or_insert_with(clock::monotonic_now);
         self.changed.notify_all();
     }
 

@@ -17,7 +17,7 @@ fn p10_a_caller_that_leaves_a_stream_cancels_upstream() {
         open.until_contains("\"first\"");
         let stream = open.stream().try_clone().expect("a handle");
         drop(open);
-        let left = clock::mono();
+        let left = clock::monotonic_now();
         if name == "resets" {
             rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("linger");
         }
@@ -36,7 +36,7 @@ fn p10_a_caller_that_leaves_before_the_head_cancels_upstream() {
     let stream = fixture.http().chat(MODEL, "x").fire();
     let exchange = fixture.provider.exchange(0);
     assert!(exchange.left_at().is_none());
-    let left = clock::mono();
+    let left = clock::monotonic_now();
     stream.shutdown(Shutdown::Both).expect("shutdown");
     drop(stream);
     assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND);
@@ -95,7 +95,7 @@ fn p10_a_caller_that_leaves_behind_unread_bytes_cancels_upstream() {
         if reset {
             rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("linger");
         }
-        let left = clock::mono();
+        let left = clock::monotonic_now();
         drop(stream);
         assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND, "{name}");
     }
@@ -123,7 +123,7 @@ fn requests_behind_one_another_are_answered_in_order_while_the_caller_stays() {
     assert_eq!(bitrouter_tests::http::Opened::read(stream.try_clone().expect("a handle")).status, 200);
     // The second one reached the provider, and leaving is noticed as ever.
     let exchange = fixture.provider.exchange(1);
-    let left = clock::mono();
+    let left = clock::monotonic_now();
     drop(stream);
     assert!(exchange.wait_left().saturating_duration_since(left) <= BOUND);
 }

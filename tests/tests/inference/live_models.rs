@@ -74,7 +74,7 @@ fn r1_10_nobody_waits_for_a_server_that_does_not_answer() {
     silent.always(move |_| Reply::json(200, LIST).after(&answer));
     world.config(&format!("{}{}", silent.as_provider("ollama"), good.as_openai()));
     let daemon = world.serve().env("OPENAI_API_KEY", world.canary("openai")).start();
-    let start = clock::mono();
+    let start = clock::monotonic_now();
     let list = ids(&daemon.http().get("/v1/models").send().ok().json());
     assert!(list.len() > 3 && list.iter().all(|id| id.starts_with("openai/")), "{list:?}");
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());

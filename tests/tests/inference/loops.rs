@@ -56,7 +56,7 @@ fn r1_02_two_agents_that_lead_to_each_other() {
     wait::holds("the second agent", || second.try_connect().is_ok());
     let first = world.serve().listen_as_configured().env("OPENAI_API_KEY", &key).start();
     let model = listed_model(first.http());
-    let start = clock::mono();
+    let start = clock::monotonic_now();
     for http in [first.http(), second] {
         is_a_loop(&http.chat(&model, "x").send());
         is_a_loop(&http.chat_stream(&model, "x").send());
@@ -96,7 +96,7 @@ fn r1_02_a_forwarder_in_front_of_ourselves() {
     let daemon = world.serve().env("OPENAI_API_KEY", world.canary("openai")).start();
     *target.lock().expect("no panic") = Some(daemon.http());
     let model = listed_model(daemon.http());
-    let start = clock::mono();
+    let start = clock::monotonic_now();
     is_a_loop(&daemon.http().chat(&model, "x").send());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -10,13 +10,13 @@ use super::{EFFECTIVE, Reloads, cast, report};
 /// Waits until calls use `key`; how long it took.
 #[track_caller]
 fn effective(daemon: &Daemon, key: &str) -> Duration {
-    let begun = bitrouter_proto::clock::mono();
+    let begun = bitrouter_proto::clock::monotonic_now();
     let print = openai::fingerprint(key);
     wait::until_within("the new key", EFFECTIVE, || {
         let answer = daemon.http().chat("openai:m", "x").send();
         (answer.header(openai::KEY_HEADER) == Some(&print)).then_some(())
     });
-    bitrouter_proto::clock::mono().saturating_duration_since(begun)
+    bitrouter_proto::clock::monotonic_now().saturating_duration_since(begun)
 }
 
 /// Writes the env file with this key in it.

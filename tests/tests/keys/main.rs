@@ -59,9 +59,9 @@ impl Reloads {
     fn wait_for_one_more(&mut self, change: impl FnOnce()) -> Duration {
         let before = self.count();
         change();
-        let begun = clock::mono();
+        let begun = clock::monotonic_now();
         wait::until_within("the reload", EFFECTIVE, || (self.count() > before).then_some(()));
-        clock::mono().saturating_duration_since(begun)
+        clock::monotonic_now().saturating_duration_since(begun)
     }
 }
 

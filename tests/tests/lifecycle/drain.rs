@@ -84,14 +84,14 @@ fn p15_a_drain_ends_as_soon_as_the_last_stream_does() {
     let addr = scene.daemon.addr();
     wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
     wait::stays("the drain", Duration::from_millis(300), || scene.daemon.is_running());
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     scene.provider.release();
     for one in open {
         assert!(one.finish().ok().text().ends_with("data: [DONE]\n\n"));
     }
     let mut stop = stop;
     assert!(stop.wait(wait::PATIENCE).success());
-    report("from the last byte to the end of `stop`", clock::mono().saturating_duration_since(begun));
+    report("from the last byte to the end of `stop`", clock::monotonic_now().saturating_duration_since(begun));
     assert!(!scene.daemon.is_running());
 }
 
@@ -174,10 +174,10 @@ fn p15_the_second_signal_forces_and_the_exit_code_is_clean() {
         scene.daemon.signal(first);
         let addr = scene.daemon.addr();
         wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
-        let begun = clock::mono();
+        let begun = clock::monotonic_now();
         scene.daemon.signal(second);
         let status = scene.daemon.wait(Duration::from_secs(10));
-        report("from the second signal to the end", clock::mono().saturating_duration_since(begun));
+        report("from the second signal to the end", clock::monotonic_now().saturating_duration_since(begun));
         assert_eq!(status.code(), Some(code), "{first:?}, {second:?}");
         let text = open.remove(0).finish().text();
         assert!(text.contains("data: {\"error\""), "{text}");
@@ -194,13 +194,13 @@ fn p15_half_a_request_does_not_hold_the_end_up() {
     let mut stop = scene.world.command(["stop"]).spawn();
     let addr = scene.daemon.addr();
     wait::holds("the listener to close", || TcpStream::connect(addr).is_err());
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     scene.provider.release();
     for one in open {
         assert!(one.finish().ok().text().ends_with("data: [DONE]\n\n"));
     }
     assert!(stop.wait(wait::PATIENCE).success());
-    let took = clock::mono().saturating_duration_since(begun);
+    let took = clock::monotonic_now().saturating_duration_since(begun);
     report("from the last byte to the end, beside half a request", took);
     // The contract's bound is one second; a busy machine gets more, and the head's own bound is ten.
     assert!(took < Duration::from_secs(4), "{took:?}");

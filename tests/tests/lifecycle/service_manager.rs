@@ -118,10 +118,10 @@ fn p15_the_watchdog_is_fed_while_the_socket_is_away_and_through_the_drain() {
     wait::holds("a meal", || meals() > 0);
     // What somebody does to a file says nothing of the daemon; a socket that is gone is there again at the next beat.
     std::fs::remove_file(world.socket()).expect("remove");
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     wait::holds("the socket to be there again", || world.socket().exists());
-    report("a vanished socket under a watchdog", clock::mono().saturating_duration_since(begun));
-    assert!(clock::mono().saturating_duration_since(begun) < Duration::from_secs(10), "that was no beat");
+    report("a vanished socket under a watchdog", clock::monotonic_now().saturating_duration_since(begun));
+    assert!(clock::monotonic_now().saturating_duration_since(begun) < Duration::from_secs(10), "that was no beat");
     std::fs::remove_file(world.socket()).expect("remove");
     world.write("run/bitrouter/control.sock", "no socket");
     let before = meals();
@@ -181,10 +181,10 @@ fn p15_a_watchdog_of_somebody_else_is_not_fed() {
 #[test]
 fn p15_nobody_listening_is_no_reason_to_fail() {
     let world = World::new();
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     let daemon = world.serve().arg("--demo").env("NOTIFY_SOCKET", "/nonexistent/notify").env("WATCHDOG_USEC", "100000");
     let daemon = daemon.start();
-    report("a start without a listener behind NOTIFY_SOCKET", clock::mono().saturating_duration_since(begun));
+    report("a start without a listener behind NOTIFY_SOCKET", clock::monotonic_now().saturating_duration_since(begun));
     world.cli(["reload"]).expect_code(0);
     daemon.stop();
 }

@@ -13,9 +13,9 @@ const BACK: Duration = Duration::from_secs(75);
 
 #[track_caller]
 fn comes_back(world: &World, what: &str, pid: u32) {
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     wait::until_within("the socket to be there again", BACK, || world.socket().exists().then_some(()));
-    report(what, clock::mono().saturating_duration_since(begun));
+    report(what, clock::monotonic_now().saturating_duration_since(begun));
     assert_eq!(world.until_running()["pid"], pid);
     let meta = std::fs::symlink_metadata(world.socket()).expect("metadata");
     assert_eq!((meta.mode() & 0o777, meta.uid()), (0o600, world.user().uid()));

@@ -66,7 +66,7 @@ pub(crate) fn run(length: Duration) {
 
 fn sample(pid: u32, length: Duration) -> [Samples; 3] {
     let mut samples = ["RSS (KiB)", "descriptors", "threads"].map(Samples::new);
-    let begun = clock::mono();
+    let begun = clock::monotonic_now();
     for number in 1..=SAMPLES {
         let due = length.mul_f64(f64::from(number) / f64::from(SAMPLES));
         // What comes and goes with each call is not what stays: the least of a few looks counts.
@@ -76,13 +76,13 @@ fn sample(pid: u32, length: Duration) -> [Samples; 3] {
             for (least, now) in least.iter_mut().zip(now) {
                 *least = least.min(now);
             }
-            let elapsed = clock::mono().saturating_duration_since(begun);
+            let elapsed = clock::monotonic_now().saturating_duration_since(begun);
             if elapsed >= due {
                 break;
             }
             wait::pass(due.saturating_sub(elapsed).min(Duration::from_millis(50)));
         }
-        let at = clock::mono().saturating_duration_since(begun).as_secs_f64();
+        let at = clock::monotonic_now().saturating_duration_since(begun).as_secs_f64();
         for (samples, least) in samples.iter_mut().zip(least) {
             samples.points.push((at, least));
         }

@@ -103,8 +103,8 @@ impl AcceptLoop {
 /// that accepts on meanwhile runs out of descriptors.
 async fn closed(victim: &AbortHandle) {
     victim.abort();
-    let deadline = clock::mono() + CLOSING;
-    while !victim.is_finished() && clock::mono() < deadline {
+    let deadline = clock::monotonic_now() + CLOSING;
+    while !victim.is_finished() && clock::monotonic_now() < deadline {
         tokio::task::yield_now().await;
     }
 }

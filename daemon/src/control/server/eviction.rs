@@ -83,8 +83,9 @@ impl Connections {
         let mut open = self.lock();
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let used = ConnectionUse::default();
-        open.insert(id, Open { pid, since: clock::mono(), used: used.clone(), abort: None });
-        let victim = if open.len() > cap { Self::take_victim(&mut open, Some(id), clock::mono()) } else { None };
+        open.insert(id, Open { pid, since: clock::monotonic_now(), used: used.clone(), abort: None });
+        let victim =
+            if open.len() > cap { Self::take_victim(&mut open, Some(id), clock::monotonic_now()) } else { None };
         (id, used, victim)
     }
 
@@ -102,7 +103,7 @@ impl Connections {
 
     /// The connection to close when descriptors ran out.
     pub(in crate::control) fn victim(&self) -> Option<AbortHandle> {
-        Self::take_victim(&mut self.lock(), None, clock::mono())
+        Self::take_victim(&mut self.lock(), None, clock::monotonic_now())
     }
 
     /// Number of open connections.
@@ -159,7 +160,7 @@ mod tests {
             table.started(id, tasks.spawn("forever", std::future::pending()));
             let mut open = table.lock();
             let connection = open.get_mut(&id).unwrap();
-            connection.since = clock::mono().checked_sub(Duration::from_millis(*age)).unwrap();
+            connection.since = clock::monotonic_now().checked_sub(Duration::from_millis(*age)).unwrap();
         }
         (tasks, table, answers)
     }

@@ -57,7 +57,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     type Future = ServiceReply;
 
     fn call(&self, mut request: Request<Incoming>) -> ServiceReply {
-        let started = clock::mono();
+        let started = clock::monotonic_now();
         let shared = self.state.shared();
         let in_flight = self.state.begin(!request.body().is_end_stream());
         let http_10 = request.version() == Version::HTTP_10;

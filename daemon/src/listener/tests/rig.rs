@@ -63,7 +63,7 @@ pub(super) fn router(release: &Arc<Notify>) -> Router {
         .route(
             "/id",
             get(|Extension(context): Extension<RequestContext>| async move {
-                assert!(context.started <= clock::mono());
+                assert!(context.started <= clock::monotonic_now());
                 context.id.as_str().to_owned()
             }),
         )
@@ -206,9 +206,9 @@ pub(super) async fn read_reply(stream: &mut TcpStream, ending: &str) -> String {
 }
 
 pub(super) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = clock::mono() + PATIENCE;
+    let deadline = clock::monotonic_now() + PATIENCE;
     while !condition() {
-        assert!(clock::mono() < deadline, "{what} did not happen");
+        assert!(clock::monotonic_now() < deadline, "{what} did not happen");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -231,19 +231,19 @@ async fn slow_heads_idle_connections_and_deaf_clients_are_closed() {
     let limits = Limits { head: Duration::from_millis(300), idle: Duration::from_millis(800), ..Limits::default() };
     let settings = ListenerSettings { total: Duration::from_secs(1), ..ListenerSettings::default() };
     let rig = start(limits, settings);
-    let began = clock::mono();
+    let began = clock::monotonic_now();
     let mut silent = rig.connect().await;
     assert_eq!(read_all(&mut silent).await, "");
     let mut slow = rig.connect().await;
     slow.write_all(b"GET /health HT").await.unwrap();
     assert_eq!(read_all(&mut slow).await, "");
-    assert!(clock::mono() - began >= Duration::from_millis(600));
+    assert!(clock::monotonic_now() - began >= Duration::from_millis(600));
 
-    let began = clock::mono();
+    let began = clock::monotonic_now();
     let mut kept = rig.connect().await;
     kept.write_all(rig.request("GET /health", "\r\n").as_bytes()).await.unwrap();
     assert!(read_all(&mut kept).await.ends_with("ok"));
-    assert!(clock::mono() - began >= Duration::from_millis(800), "a kept connection outlives the head limit");
+    assert!(clock::monotonic_now() - began >= Duration::from_millis(800), "a kept connection outlives the head limit");
 
     let mut slow_again = rig.connect().await;
     slow_again.write_all(rig.request("GET /health", "\r\n").as_bytes()).await.unwrap();
@@ -293,12 +293,12 @@ async fn draining_closes_the_door_says_goodbye_and_finishes_what_runs() {
     rig.server.drain(Duration::ZERO).await;
     assert!(TcpStream::connect(rig.addr).await.is_err(), "the listener is closed");
     assert_eq!(read_all(&mut idle).await, "", "an idle connection is closed");
-    assert!(!rig.server.wait_idle(clock::mono() + Duration::from_millis(20)).await, "one still runs");
+    assert!(!rig.server.wait_idle(clock::monotonic_now() + Duration::from_millis(20)).await, "one still runs");
     rig.release.notify_one();
     let reply = read_all(&mut running).await;
     assert!(reply.ends_with("waited"), "{reply}");
     assert_eq!(header(&reply, "connection"), Some("close"));
-    assert!(rig.server.wait_idle(clock::mono() + PATIENCE).await);
+    assert!(rig.server.wait_idle(clock::monotonic_now() + PATIENCE).await);
     assert_eq!(rig.server.connections(), 0);
 }
 
@@ -317,7 +317,7 @@ async fn a_drain_with_grace_answers_kept_connections_once_more() {
     let reply = read_all(&mut kept).await;
     assert_eq!((status(&reply), header(&reply, "connection")), ("200", Some("close")));
     assert_eq!(rig.server.connections(), 1, "the other one is still within its grace");
-    assert!(rig.server.wait_idle(clock::mono() + PATIENCE).await);
+    assert!(rig.server.wait_idle(clock::monotonic_now() + PATIENCE).await);
     assert_eq!(read_all(&mut forgotten).await, "");
 }
 
