@@ -139,7 +139,7 @@ impl UpstreamOrigin {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     use hyper_util::rt::TokioIo;
     use tokio::net::{TcpListener, TcpStream};
@@ -170,7 +170,7 @@ mod tests {
         while origin.idle().connections.len() > servers.len() {
             let mut sweep = std::pin::pin!(origin.sweep());
             let mut steps = 0;
-            while let Poll::Pending = sweep.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            while sweep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
                 // Between two steps others take and put.
                 assert!(origin.idle.try_lock().is_ok());
                 steps += 1;

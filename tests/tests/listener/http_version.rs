@@ -33,9 +33,9 @@ fn r5_08_a_client_with_prior_knowledge_of_http2_is_told_to_use_http_1_1() {
         stream.read_exact(&mut told).expect("an answer in HTTP/2");
         assert_eq!(told, [settings.clone(), reset].concat());
         stream.shutdown(Shutdown::Write).expect("no more from us");
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).expect("the end");
-        assert!(rest.ends_with(b"\x0dthis listener speaks HTTP/1.1"), "{rest:?}");
+        let mut left = Vec::new();
+        stream.read_to_end(&mut left).expect("the end");
+        assert!(left.ends_with(b"\x0dthis listener speaks HTTP/1.1"), "{left:?}");
     }
     // Without a request there is nothing to reset; the connection still says why it ends.
     let mut stream = daemon.http().connect();
