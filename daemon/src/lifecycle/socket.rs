@@ -19,8 +19,10 @@ use crate::{control::ControlListener, lifecycle::ServeError};
 pub(super) struct Identity {
     device: u64,
     inode: u64,
-    /// Inode numbers are given away again at once; the time of creation is not.
+    /// Inode numbers are given away again at once; the time of creation is not, but for what comes in the same tick.
     modified: (i64, u64),
+    /// Within a tick, what is no socket is told by this.
+    kind: FileType,
 }
 
 #[expect(clippy::unnecessary_cast, reason = "the widths differ between systems")]
@@ -29,6 +31,7 @@ fn identity(stat: &Stat) -> Identity {
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,
         modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+        kind: FileType::from_raw_mode(stat.st_mode),
     }
 }
 
@@ -149,6 +152,17 @@ mod tests {
         assert_eq!(standing(&path, second.identity), Standing::Ours, "only our own socket is removed");
         remove(&path, second.identity);
         assert_eq!(standing(&path, second.identity), Standing::Gone);
+    }
+
+    #[tokio::test]
+    async fn a_file_with_our_number_and_our_time_is_not_our_socket() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("bitrouter/control.sock");
+        let bound = bind(&path).unwrap();
+        let mut stat = rustix::fs::lstat(&path).unwrap();
+        assert_eq!(identity(&stat), bound.identity);
+        stat.st_mode = FileType::RegularFile.as_raw_mode() | 0o600;
+        assert_ne!(identity(&stat), bound.identity);
     }
 
     #[tokio::test]
