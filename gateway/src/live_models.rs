@@ -1,6 +1,7 @@
-//! The models of providers whose manifests list none: servers on this machine, users' own. They are asked for their list
-//! when somebody asks us for ours, at most once a minute, by a task of its own; whoever asks waits for a first list only
-//! a moment. While a provider is away its last good list stays.
+//! The models of providers whose manifests list none: servers on this machine, and addresses that users named.
+//!
+//! They are asked for their list when somebody asks us for ours, at most once a minute, by a task of its own; whoever
+//! asks waits for a first list only a moment. While a provider is away its last good list stays.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Gateway,
     credential::credential,
-    registry::{Provider, ProviderId, Target},
+    registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
     upstream::{RequestBody, UpstreamBody},
 };
@@ -88,7 +89,9 @@ impl LiveModels {
 /// The names that `provider` gives its models, as far as they are known by now.
 pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, provider: &Provider) -> Arc<[String]> {
     let none = || Arc::from([]);
-    let Some(target) = provider.model_list() else { return none() };
+    // A shipped provider on the network is called when a call goes to it, and never by itself.
+    let asked = |target: &&Target| target.user_set || provider.kind() == Kind::Local;
+    let Some(target) = provider.model_list().filter(asked) else { return none() };
     let address = format!("{}{}", target.origin.url, target.uri);
     let now = clock::monotonic_now();
     let (running, wait_until) = {

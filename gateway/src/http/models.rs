@@ -19,7 +19,7 @@ use crate::{
     error::InferenceError,
     live_models,
     protocol::routing_fields::LONGEST_MODEL,
-    registry::{Kind, Model, Price, Provider},
+    registry::{Model, Price, Provider},
 };
 
 /// The registry does not say when a model appeared; a date that moved would look like a new model.
@@ -35,10 +35,6 @@ pub(super) async fn list(gateway: &Arc<Gateway>) -> Response<ResponseBody> {
             return Vec::new();
         }
         if provider.models().is_empty() {
-            // A shipped service elsewhere is spoken to when the user calls it, and not before.
-            if provider.kind() != Kind::Local && !provider.configured() {
-                return Vec::new();
-            }
             let names = live_models::names(gateway, &snapshot, provider).await;
             return names.iter().map(|name| entry(provider, name, None)).collect();
         }
