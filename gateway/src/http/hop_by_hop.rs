@@ -4,17 +4,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// True for headers that speak of one connection only (RFC 9110 §7.6.1, and older ones).
 pub(super) fn is_hop_by_hop(name: &str) -> bool {
-    let same_length: &[&str] = match name.len() {
-        2 => &["te"],
-        7 => &["trailer", "upgrade"],
-        10 => &["connection", "keep-alive"],
-        16 => &["proxy-connection"],
-        17 => &["transfer-encoding"],
-        18 => &["proxy-authenticate"],
-        19 => &["proxy-authorization"],
-        _ => &[],
-    };
-    same_length.contains(&name)
+    let bytes = name.as_bytes();
+    match bytes.len() {
+        2 => bytes == b"te",
+        7 => bytes == b"trailer" || bytes == b"upgrade",
+        10 => bytes == b"connection" || bytes == b"keep-alive",
+        16 => bytes == b"proxy-connection",
+        17 => bytes == b"transfer-encoding",
+        18 => bytes == b"proxy-authenticate",
+        19 => bytes == b"proxy-authorization",
+        _ => false,
+    }
 }
 
 /// Removes what `should_remove` names, and what `Connection` names.

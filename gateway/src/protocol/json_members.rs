@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// The deepest nest that is followed here.
 const DEEPEST: u32 = 127;
@@ -45,6 +45,26 @@ pub fn visit_members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&'a [u8], Range<
             _ => return None,
         }
     }
+}
+
+/// The value of the last of the object's own members whose name, in its quotes, `finder` looks for. Only what stands
+/// behind that name is read: a document that ends as an object does right after some members must have had them at its
+/// top. Gives up where the name's last place is deeper, and on whatever [`visit_members`] gives up on.
+pub fn last_member<'a>(document: &'a [u8], finder: &memmem::FinderRev<'_>) -> Option<&'a [u8]> {
+    let name = finder.rfind(document)?;
+    let colon = space(document, name + finder.needle().len());
+    if document.get(colon) != Some(&b':') {
+        return None;
+    }
+    let begin = space(document, colon + 1);
+    let end = value(document, begin)?;
+    let mut at = space(document, end);
+    while document.get(at) == Some(&b',') {
+        at = name_and_colon(document, space(document, at + 1))?;
+        at = space(document, value(document, at)?);
+    }
+    let is_top = document.get(at) == Some(&b'}') && space(document, at + 1) == document.len();
+    is_top.then(|| &document[begin..end])
 }
 
 /// Behind the white space that begins at `at`.
@@ -292,6 +312,30 @@ mod tests {
         assert!(members(&less).is_some());
     }
 
+    #[test]
+    fn the_last_member_is_found_from_the_end() {
+        let finder = memmem::FinderRev::new(b"\"usage\"");
+        let found =
+            |text: &'static str| last_member(text.as_bytes(), &finder).map(|value| std::str::from_utf8(value).unwrap());
+        for (text, expected) in [
+            (r#"{"a":[1,"x"],"usage" : {"n":[1]} , "b":"}" }"#, Some(r#"{"n":[1]}"#)),
+            (r#"{"usage":1}"#, Some("1")),
+            ("{\"usage\":null}\n", Some("null")),
+            (r#"{"usage":1,"usage":2}"#, Some("2")),
+            (r#"{"a":{"usage":1}}"#, None),
+            (r#"{"a":[{"usage":1}],"b":2}"#, None),
+            (r#"[{"usage":1}]"#, None),
+            (r#"{"a":"usage","b":1}"#, None),
+            (r#"{"a":"say \"usage","b":1}"#, None),
+            (r#"{"a":"{\"usage\":1}"}"#, None),
+            (r#"{"usage":1"#, None),
+            (r#"{"usage":1}}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
     fn document() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -330,6 +374,21 @@ mod tests {
             prop_assert_eq!(found.len(), members.len());
             for (name, value) in found {
                 prop_assert_eq!(&serde_json::from_str::<Value>(value).unwrap(), &members[name]);
+            }
+        }
+
+        /// What is found from the end is what a parser finds, wherever else the name stands.
+        #[test]
+        fn the_last_member_is_a_parsers(
+            mut members in prop::collection::btree_map("usage|[a-z]{0,3}", document(), 0..5),
+            inner in prop::collection::btree_map("usage|[a-z]{0,3}", document(), 0..3),
+            pretty: bool,
+        ) {
+            members.insert("~deep".to_owned(), serde_json::to_value(&inner).unwrap());
+            members.insert("text".to_owned(), serde_json::to_string(&inner).unwrap().into());
+            let text = if pretty { serde_json::to_vec_pretty(&members) } else { serde_json::to_vec(&members) }.unwrap();
+            if let Some(value) = last_member(&text, &memmem::FinderRev::new(b"\"usage\"")) {
+                prop_assert_eq!(Some(&serde_json::from_slice::<Value>(value).unwrap()), members.get("usage"));
             }
         }
 

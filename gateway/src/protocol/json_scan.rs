@@ -3,7 +3,7 @@
 //! One forward pass by place: a member of the same name deeper in the document, or in a text, is nothing special, and
 //! nothing is looked at twice. Memory is bounded by [`LONGEST_VALUE`], time is linear in what arrives.
 
-use super::json_members::{quote_or_escape, visit_members};
+use super::json_members::quote_or_escape;
 
 /// A value longer than this is not kept.
 const LONGEST_VALUE: usize = 64 << 10;
@@ -132,24 +132,6 @@ impl JsonScan {
         }
         if self.keeping {
             self.keep_value(&piece[from..]);
-        }
-    }
-
-    /// Takes note of a whole document at once, instead of pieces: quicker where it is what nearly all are.
-    pub fn take_whole(&mut self, document: &[u8]) {
-        let mut found = None;
-        let wanted = self.wanted.as_bytes();
-        let seen = visit_members(document, |name, value| {
-            if name == wanted {
-                found = Some(value);
-            }
-        });
-        if seen.is_none() {
-            return self.push(document);
-        }
-        self.begun = true;
-        if let Some(value) = found.and_then(|value| document.get(value)) {
-            self.keep_value(value);
         }
     }
 
@@ -290,10 +272,6 @@ mod tests {
             let found = scan(&text, &sizes);
             let value = found.value().map(|value| serde_json::from_slice::<Value>(value).unwrap());
             prop_assert_eq!(value.as_ref(), document.get("usage"));
-            let mut whole = JsonScan::new("usage");
-            whole.take_whole(&text);
-            prop_assert!(whole.is_whole());
-            prop_assert_eq!(whole.value().map(<[u8]>::trim_ascii), found.value().map(<[u8]>::trim_ascii));
         }
     }
 }

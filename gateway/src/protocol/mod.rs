@@ -56,6 +56,13 @@ impl Dialect {
         }
     }
 
+    /// What a whole document says was counted, where it says so in its usual place; nothing is known otherwise.
+    pub(crate) fn usage_at_the_end_of(self, document: &[u8]) -> Option<TokenUsage> {
+        match self {
+            Self::ChatCompletions => chat_completions::usage::in_document(document),
+        }
+    }
+
     /// What the document that `scan` has followed says was counted.
     pub(crate) fn usage_in(self, scan: &JsonScan) -> Option<TokenUsage> {
         match self {

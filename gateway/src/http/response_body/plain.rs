@@ -6,22 +6,29 @@ use crate::protocol::{Dialect, json_scan::JsonScan, usage::TokenUsage};
 #[derive(Debug)]
 pub(super) struct PlainBody {
     scan: Option<JsonScan>,
+    usage: Option<TokenUsage>,
     close_delimited: bool,
 }
 
 impl PlainBody {
     /// `scan` where the reply is JSON; `close_delimited` where only the end of its connection marks its end.
     pub(super) fn new(scan: Option<JsonScan>, close_delimited: bool) -> Self {
-        Self { scan, close_delimited }
+        Self { scan, usage: None, close_delimited }
     }
 
-    /// Takes note of a piece; `is_all` where it is the whole reply.
-    pub(super) fn push(&mut self, piece: &[u8], is_all: bool) {
+    /// Takes note of a piece.
+    pub(super) fn push(&mut self, piece: &[u8]) {
         if let Some(scan) = self.scan.as_mut() {
-            if is_all {
-                scan.take_whole(piece);
-            } else {
-                scan.push(piece);
+            scan.push(piece);
+        }
+    }
+
+    /// Takes note of a reply that came in one piece: most are read from their end and no further.
+    pub(super) fn push_whole(&mut self, reply: &[u8], dialect: Dialect) {
+        if self.scan.is_some() {
+            self.usage = dialect.usage_at_the_end_of(reply);
+            if self.usage.is_none() {
+                self.push(reply);
             }
         }
     }
@@ -33,6 +40,6 @@ impl PlainBody {
 
     /// What the document counted.
     pub(super) fn usage(&self, dialect: Dialect) -> Option<TokenUsage> {
-        dialect.usage_in(self.scan.as_ref()?)
+        self.usage.or_else(|| dialect.usage_in(self.scan.as_ref()?))
     }
 }

@@ -180,7 +180,11 @@ impl UpstreamResponseBody {
             }
             Mode::Plain(plain) => {
                 let is_end = self.upstream.as_ref().is_some_and(Body::is_end_stream);
-                plain.push(&data, is_first && is_end);
+                if is_first && is_end {
+                    plain.push_whole(&data, self.dialect);
+                } else {
+                    plain.push(&data);
+                }
                 // hyper does not poll a body with a `Content-Length` past its last byte, so it is finished here.
                 if is_end {
                     self.end();

@@ -7,7 +7,11 @@ use std::sync::LazyLock;
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::protocol::{json_members::visit_members, sse_event, usage::TokenUsage};
+use crate::protocol::{
+    json_members::{last_member, visit_members},
+    sse_event,
+    usage::TokenUsage,
+};
 
 /// The member of a document.
 pub(in crate::protocol) const MEMBER: &str = "usage";
@@ -32,6 +36,14 @@ impl From<Counts> for TokenUsage {
     fn from(counts: Counts) -> Self {
         Self { input: counts.prompt_tokens, output: counts.completion_tokens }
     }
+}
+
+static QUOTED_FROM_THE_END: LazyLock<memmem::FinderRev<'static>> =
+    LazyLock::new(|| memmem::FinderRev::new(b"\"usage\""));
+
+/// The counts in a whole document, where they stand in their usual place: near its end.
+pub(in crate::protocol) fn in_document(document: &[u8]) -> Option<TokenUsage> {
+    in_value(last_member(document, &QUOTED_FROM_THE_END)?)
 }
 
 /// The counts in the value of [`MEMBER`].
