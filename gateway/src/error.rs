@@ -7,10 +7,10 @@ use serde_json::Value;
 
 /// An error on its way to the caller.
 #[derive(Clone, Debug)]
-pub struct InferenceError(Box<Facts>);
+pub struct InferenceError(Box<ErrorDetails>);
 
 #[derive(Clone, Debug)]
-struct Facts {
+struct ErrorDetails {
     code: InferenceCode,
     status: StatusCode,
     message: String,
@@ -22,7 +22,7 @@ struct Facts {
 impl InferenceError {
     /// An error with the status that goes with its code.
     pub fn new(code: InferenceCode, message: impl Into<String>) -> Self {
-        Self(Box::new(Facts {
+        Self(Box::new(ErrorDetails {
             code,
             status: code.status(),
             message: message.into(),

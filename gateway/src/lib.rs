@@ -21,6 +21,7 @@ mod credential;
 mod demo;
 mod error;
 mod gateway;
+pub mod host;
 pub mod http;
 mod interrupt;
 mod live_models;

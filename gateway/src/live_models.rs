@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Gateway,
     credential::credential,
+    protocol::routing_fields::LONGEST_MODEL,
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
     upstream::{RequestBody, UpstreamBody},
@@ -36,8 +37,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST: usize = 4 << 20;
 /// The most names of one list.
 const MOST_NAMES: usize = 10_000;
-/// The longest name that a call could use.
-const LONGEST_NAME: usize = 512;
 
 /// The lists, by provider.
 #[derive(Default)]
@@ -172,7 +171,7 @@ fn request(
     for (name, value) in &target.extra_headers {
         headers.insert(name, value.clone());
     }
-    gateway.hop.append(headers, target.user_set);
+    gateway.hop.append(headers, target.user_set, target.origin.is_loopback());
     if let Some(key) = snapshot.keys.key(provider.id()) {
         let value = credential(&target.auth_prefix, key).ok_or("its key cannot stand in an HTTP header")?;
         headers.insert(target.auth_header.clone(), value);
@@ -227,7 +226,7 @@ fn parse(body: &[u8]) -> Result<Vec<String>, String> {
     let mut seen = std::collections::HashSet::new();
     let usable = |name: &String| {
         !name.is_empty()
-            && name.len() <= LONGEST_NAME
+            && name.len() <= LONGEST_MODEL
             && !name.chars().any(char::is_control)
             && seen.insert(name.clone())
     };

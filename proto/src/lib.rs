@@ -15,6 +15,7 @@
 //! [`codes::Reason`] → [`convert`] makes the domain type that `ctl` renders.
 //!
 //! This crate depends on no other crate of ours and must never know how the daemon does anything.
+#![warn(missing_docs)]
 
 pub mod clock;
 pub mod codes;

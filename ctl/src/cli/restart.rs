@@ -49,10 +49,12 @@ pub(super) fn run(context: &Context, timeout: Option<Duration>, flags: &ServeFla
     };
     ending.wait(context)?;
     if status.pushed_variables > 0 {
-        context.printer.stderr(&format!(
-            "note: {} pushed keys ended with the old process; run `bitrouter reload` in the shells that hold them",
-            status.pushed_variables
-        ));
+        let keys = match status.pushed_variables {
+            1 => "a pushed key".to_owned(),
+            count => format!("{count} pushed keys"),
+        };
+        let cure = "run `bitrouter reload` in the shells that hold them";
+        context.printer.stderr(&format!("note: {keys} ended with the old process; {cure}"));
     }
     launched(context, &flags, "bitrouter runs")
 }

@@ -78,8 +78,8 @@ pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
         named => named.join(" or "),
     };
     let message = format!(
-        "this call went in a circle and came back to the agent that had sent it; {where_to_look} leads back here: name the \
-         provider's own address"
+        "this call came back to an agent that had sent it, or went through more than eight; {where_to_look} leads back here: \
+         name the provider's own address"
     );
     InferenceError::new(InferenceCode::LoopDetected, message).with("setting", "base_url")
 }

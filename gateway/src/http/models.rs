@@ -56,6 +56,11 @@ pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Respon
         let message = format!("the name of the model is longer than {LONGEST_MODEL} bytes");
         return Err(InferenceError::new(InferenceCode::InvalidRequest, message).with_param("model"));
     }
+    if !is_plain_name(&name) {
+        let message = "the name of the model in the path holds what no name holds: `?`, `#`, `%`, a control character, or a \
+                       segment `.` or `..`";
+        return Err(InferenceError::new(InferenceCode::InvalidRequest, message).with_param("model"));
+    }
     let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
     let provider = route.provider;
     if route.listed.is_none() && provider.is_demo() {
@@ -65,6 +70,13 @@ pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Respon
         return Err(not_found(&name, &snapshot, &format!("`{}` is not running", provider.id())));
     }
     Ok(json_response(entry(provider, route.model, route.listed).to_string().into_bytes()))
+}
+
+/// True for a name that no server could read as another path.
+fn is_plain_name(name: &str) -> bool {
+    let is_step = |segment: &str| matches!(segment, "." | "..");
+    !name.contains(|c: char| matches!(c, '?' | '#' | '%' | '\u{fffd}') || c.is_control())
+        && !name.split('/').any(is_step)
 }
 
 fn entry(provider: &Provider, id: &str, model: Option<&Model>) -> Value {

@@ -107,7 +107,7 @@ pub(super) fn prepare(
         other => splice(body, head.span, other),
     };
     build_upstream_headers(&mut parts.headers, target, auth);
-    hop.append(&mut parts.headers, target.user_set);
+    hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
     parts.method = Method::POST;
     // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
     parts.version = Version::HTTP_11;

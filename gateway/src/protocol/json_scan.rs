@@ -29,7 +29,7 @@ const MEANING: [u8; 256] = {
 
 /// Where the scan stands among the members of the outermost object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum MemberPosition {
     /// In no object's members: before the document, after it, or in an array.
     #[default]
     Elsewhere,
@@ -49,7 +49,7 @@ pub struct JsonScan {
     in_string: bool,
     escaped: bool,
     begun: bool,
-    place: Place,
+    place: MemberPosition,
     name: Vec<u8>,
     keeping: bool,
     value: Vec<u8>,
@@ -64,7 +64,7 @@ impl JsonScan {
             in_string: false,
             escaped: false,
             begun: false,
-            place: Place::Elsewhere,
+            place: MemberPosition::Elsewhere,
             name: Vec::new(),
             keeping: false,
             value: Vec::new(),
@@ -83,10 +83,10 @@ impl JsonScan {
             if self.in_string {
                 let text = at;
                 at = self.string(piece, at);
-                if self.place == Place::Name && self.depth == 1 {
+                if self.place == MemberPosition::Name && self.depth == 1 {
                     self.keep_name(&piece[text..at]);
                     if !self.in_string {
-                        self.place = Place::Colon;
+                        self.place = MemberPosition::Colon;
                     }
                 }
             }
@@ -97,34 +97,34 @@ impl JsonScan {
             match &piece[at] {
                 b'"' => {
                     self.in_string = true;
-                    if self.place == Place::Name {
+                    if self.place == MemberPosition::Name {
                         self.name.clear();
                     }
                 }
                 b'{' | b'[' => {
                     self.depth += 1;
                     if self.depth == 1 {
-                        self.place = if piece[at] == b'{' { Place::Name } else { Place::Elsewhere };
+                        self.place = if piece[at] == b'{' { MemberPosition::Name } else { MemberPosition::Elsewhere };
                     }
                 }
                 b'}' | b']' => {
                     if self.depth == 1 {
                         self.end_value(&piece[from..at]);
-                        self.place = Place::Elsewhere;
+                        self.place = MemberPosition::Elsewhere;
                     }
                     self.depth = self.depth.saturating_sub(1);
                 }
-                b':' if self.place == Place::Colon => {
-                    self.place = Place::Value;
+                b':' if self.place == MemberPosition::Colon => {
+                    self.place = MemberPosition::Value;
                     if self.is_wanted() {
                         self.keeping = true;
                         self.value.clear();
                         from = at + 1;
                     }
                 }
-                b',' if self.place == Place::Value => {
+                b',' if self.place == MemberPosition::Value => {
                     self.end_value(&piece[from..at]);
-                    self.place = Place::Name;
+                    self.place = MemberPosition::Name;
                 }
                 _ => {}
             }

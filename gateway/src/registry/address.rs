@@ -2,9 +2,9 @@
 //!
 //! Pure. A reason never quotes what was written: an address can carry a password.
 
-use std::net::IpAddr;
-
 use http::{HeaderValue, Uri};
+
+use crate::host::{bracketed, is_loopback_host};
 
 /// Paths that are added to a base address: whoever wrote one of them meant what stands before it.
 const ADDED: [&str; 2] = ["/chat/completions", "/embeddings"];
@@ -67,19 +67,6 @@ impl BaseAddress {
         let host_header = HeaderValue::from_str(&spelled).map_err(|_| "has no usable host")?;
         Ok(Self { tls, path: path.to_owned(), host, port, host_header })
     }
-}
-
-/// The host as it stands in an address: an IPv6 one in brackets.
-pub(crate) fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
-}
-
-/// True where the host is this machine by its spelling.
-pub fn is_loopback_host(host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

@@ -16,9 +16,8 @@ mod shape;
 mod shipped;
 mod target;
 
-pub(crate) use self::address::bracketed;
 pub use self::{
-    address::{BaseAddress, is_loopback_host},
+    address::BaseAddress,
     auth::Auth,
     catalog::{Catalog, ProviderOverride},
     error::RegistryError,

@@ -10,7 +10,7 @@ use toml::{
 use super::RegistryError;
 
 /// What stands under a key.
-enum Under {
+enum Schema {
     /// A value; its kind is checked when it is read.
     Value,
     /// A table, or an array of tables, with these keys.
@@ -18,54 +18,54 @@ enum Under {
 }
 
 /// A key and what stands under it.
-struct Key(&'static str, Under);
+struct Key(&'static str, Schema);
 
 const INPUT: &[Key] =
-    &[Key("no_cache", Under::Value), Key("cache_read", Under::Value), Key("cache_write", Under::Value)];
-const OUTPUT: &[Key] = &[Key("text", Under::Value), Key("reasoning", Under::Value)];
+    &[Key("no_cache", Schema::Value), Key("cache_read", Schema::Value), Key("cache_write", Schema::Value)];
+const OUTPUT: &[Key] = &[Key("text", Schema::Value), Key("reasoning", Schema::Value)];
 const TIER: &[Key] = &[
-    Key("above_input_tokens", Under::Value),
-    Key("input_tokens", Under::Keys(INPUT)),
-    Key("output_tokens", Under::Keys(OUTPUT)),
+    Key("above_input_tokens", Schema::Value),
+    Key("input_tokens", Schema::Keys(INPUT)),
+    Key("output_tokens", Schema::Keys(OUTPUT)),
 ];
 const PRICING: &[Key] = &[
-    Key("input_tokens", Under::Keys(INPUT)),
-    Key("output_tokens", Under::Keys(OUTPUT)),
-    Key("context_tiers", Under::Keys(TIER)),
+    Key("input_tokens", Schema::Keys(INPUT)),
+    Key("output_tokens", Schema::Keys(OUTPUT)),
+    Key("context_tiers", Schema::Keys(TIER)),
 ];
 const MODEL: &[Key] = &[
-    Key("id", Under::Value),
-    Key("provider_model_id", Under::Value),
-    Key("max_input_tokens", Under::Value),
-    Key("max_output_tokens", Under::Value),
-    Key("capabilities", Under::Value),
-    Key("pricing", Under::Keys(PRICING)),
+    Key("id", Schema::Value),
+    Key("provider_model_id", Schema::Value),
+    Key("max_input_tokens", Schema::Value),
+    Key("max_output_tokens", Schema::Value),
+    Key("capabilities", Schema::Value),
+    Key("pricing", Schema::Keys(PRICING)),
 ];
 const AUTH: &[Key] = &[
-    Key("header", Under::Value),
-    Key("scheme", Under::Value),
-    Key("env", Under::Value),
+    Key("header", Schema::Value),
+    Key("scheme", Schema::Value),
+    Key("env", Schema::Value),
     // Any header name may stand below.
-    Key("extra_headers", Under::Value),
+    Key("extra_headers", Schema::Value),
 ];
-const ENDPOINT: &[Key] = &[Key("url", Under::Value), Key("header", Under::Value), Key("scheme", Under::Value)];
+const ENDPOINT: &[Key] = &[Key("url", Schema::Value), Key("header", Schema::Value), Key("scheme", Schema::Value)];
 const ENDPOINTS: &[Key] = &[
-    Key("chat_completions", Under::Keys(ENDPOINT)),
-    Key("responses", Under::Keys(ENDPOINT)),
-    Key("messages", Under::Keys(ENDPOINT)),
-    Key("generate_content", Under::Keys(ENDPOINT)),
+    Key("chat_completions", Schema::Keys(ENDPOINT)),
+    Key("responses", Schema::Keys(ENDPOINT)),
+    Key("messages", Schema::Keys(ENDPOINT)),
+    Key("generate_content", Schema::Keys(ENDPOINT)),
 ];
-const PAYMENT: &[Key] = &[Key("modes", Under::Value)];
+const PAYMENT: &[Key] = &[Key("modes", Schema::Value)];
 const MANIFEST: &[Key] = &[
-    Key("id", Under::Value),
-    Key("name", Under::Value),
-    Key("kind", Under::Value),
-    Key("endpoint", Under::Value),
-    Key("protocol", Under::Value),
-    Key("auth", Under::Keys(AUTH)),
-    Key("endpoints", Under::Keys(ENDPOINTS)),
-    Key("payment", Under::Keys(PAYMENT)),
-    Key("models", Under::Keys(MODEL)),
+    Key("id", Schema::Value),
+    Key("name", Schema::Value),
+    Key("kind", Schema::Value),
+    Key("endpoint", Schema::Value),
+    Key("protocol", Schema::Value),
+    Key("auth", Schema::Keys(AUTH)),
+    Key("endpoints", Schema::Keys(ENDPOINTS)),
+    Key("payment", Schema::Keys(PAYMENT)),
+    Key("models", Schema::Keys(MODEL)),
 ];
 
 /// The line, from 1, at which byte `at` of `text` stands.
@@ -140,7 +140,7 @@ fn keys(table: &DeTable<'_>, known: &'static [Key], path: &str, text: &str, file
                 nearest: nearest(name, known.iter().map(|Key(known, _)| *known)).unwrap_or_default().to_owned(),
             });
         };
-        if let Under::Keys(below) = under {
+        if let Schema::Keys(below) = under {
             let path = format!("{path}{name}.");
             tables(value, |table| keys(table, below, &path, text, file))?;
         }

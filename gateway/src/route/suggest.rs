@@ -1,17 +1,16 @@
 //! The names that are nearest to one that leads nowhere.
 
 use super::{Names, RouteRefusal};
+use crate::protocol::routing_fields::LONGEST_MODEL;
 
 /// Below this, two names have nothing to do with each other.
 const NEAR: f64 = 0.72;
 /// How many names help; more would be a list to read.
 const MOST: usize = 3;
-/// No longer name is near to anything. Likeness costs the product of two lengths, and this one is the caller's.
-const LONGEST: usize = 512;
 
 /// Up to three names near `name`, those that work now first.
 pub fn suggestions(name: &str, names: &Names<'_, '_>) -> Vec<String> {
-    if name.len() > LONGEST {
+    if name.len() > LONGEST_MODEL {
         return Vec::new();
     }
     let wanted = name.to_ascii_lowercase();
@@ -25,12 +24,12 @@ pub fn suggestions(name: &str, names: &Names<'_, '_>) -> Vec<String> {
     let mut scored: Vec<(bool, f64, String)> = Vec::new();
     for provider in names.catalog.providers().filter(|provider| provider.enabled()) {
         let usable = names.usable(provider);
-        for model in provider.models().iter().filter(|model| model.id.len() <= LONGEST) {
+        for model in provider.models().iter().filter(|model| model.id.len() <= LONGEST_MODEL) {
             let full = format!("{}/{}", provider.id(), model.id);
             scored.extend(near(&full, &model.id).map(|score| (usable, score, full)));
         }
     }
-    for alias in names.aliases.keys().filter(|alias| alias.len() <= LONGEST) {
+    for alias in names.aliases.keys().filter(|alias| alias.len() <= LONGEST_MODEL) {
         let Some(score) = near(alias, alias) else { continue };
         // An alias that leads nowhere is no help; one that lacks a key would be.
         let usable = match names.resolve(alias) {

@@ -41,11 +41,13 @@ impl HopId {
         })
     }
 
-    /// Makes the header of a call to a provider: the ids that came with it and ours, or none at all where the address is
-    /// nobody's setting.
-    pub(crate) fn append(&self, headers: &mut HeaderMap, user_set: bool) {
+    /// Makes the header of a call to a provider: the ids that came with it and ours. A shipped address gets none; but one
+    /// on this machine is handed on what came, since another agent may stand there, which knows its own id again.
+    pub(crate) fn append(&self, headers: &mut HeaderMap, user_set: bool, on_this_machine: bool) {
         if !user_set {
-            headers.remove(&HOP);
+            if !on_this_machine {
+                headers.remove(&HOP);
+            }
             return;
         }
         if !headers.contains_key(&HOP) {
@@ -98,14 +100,24 @@ mod tests {
     fn ours_goes_behind_the_others_and_never_to_a_shipped_address() {
         let ours = HopId::draw();
         let mut headers = map(&["a,b", "c,"]);
-        ours.append(&mut headers, true);
+        ours.append(&mut headers, true, false);
         assert_eq!(headers[&HOP], format!("a, b, c, {}", ours.0.to_str().unwrap()).as_str());
         assert_eq!(headers.get_all(&HOP).iter().count(), 1);
         assert!(ours.is_loop(&headers) && !HopId::draw().is_loop(&headers));
         let mut alone = HeaderMap::new();
-        ours.append(&mut alone, true);
+        ours.append(&mut alone, true, false);
         assert_eq!(alone[&HOP], ours.0);
-        ours.append(&mut headers, false);
+        ours.append(&mut headers, false, false);
         assert!(headers.get(&HOP).is_none());
+    }
+
+    #[test]
+    fn r1_02_what_came_is_handed_on_to_this_machine_without_ours() {
+        let hop = HopId::draw();
+        let mut headers = map(&["a, b"]);
+        hop.append(&mut headers, false, true);
+        assert_eq!(headers.get(&HOP).map(HeaderValue::as_bytes), Some(&b"a, b"[..]));
+        hop.append(&mut headers, false, false);
+        assert!(!headers.contains_key(&HOP));
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use bitrouter_proto::clock;
 
 use super::http1_connection::Http1Connection;
-use crate::registry::{bracketed, is_loopback_host};
+use crate::host::{bracketed, is_loopback_host};
 
 /// The most idle connections that are kept to one origin.
 const MOST_IDLE: usize = 256;

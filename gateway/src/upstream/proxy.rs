@@ -5,7 +5,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::{UpstreamError, UpstreamOrigin, no_proxy::NoProxy};
-use crate::registry::bracketed;
+use crate::host::bracketed;
 
 /// `HTTPS_PROXY` and `NO_PROXY` as they are set. The address can hold a password: there is no `Debug`.
 #[derive(Clone, Default)]

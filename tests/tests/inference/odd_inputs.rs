@@ -116,3 +116,15 @@ fn a_body_of_several_mebibytes_is_served_and_holds_nobody_up() {
     Opened::read(caller).finish().ok();
     assert_eq!(fixture.provider.exchange(0).request.body.len(), large.replace(MODEL, "m").len());
 }
+
+#[test]
+fn a_name_in_a_path_that_no_name_can_be_is_400() {
+    let fixture = InferenceFixture::new();
+    for name in ["..%2fx", "a%2f..%2fb", "../x", "a%3fb", "a%23b", "a%25b", "a%00b", "a%0ab", "%ff", "%2e"] {
+        fixture.http().get(&format!("/v1/models/{name}")).send().refused(400, "invalid_request");
+    }
+    for name in ["a..b", "openai%3Am", "nope%2Fx"] {
+        let answer = fixture.http().get(&format!("/v1/models/{name}")).send();
+        assert_ne!(answer.status, 400, "{name}: {}", answer.text());
+    }
+}
