@@ -19,6 +19,24 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// As [`visible`], for a line that is JSON and stays it: such characters stand in its strings only.
+pub fn visible_json(line: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() || is_invisible(c);
+    if !line.contains(obeyed) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if obeyed(c) {
+            // None of them lies beyond the first plane.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// As [`visible`], on one line.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     match visible(text) {
@@ -27,9 +45,9 @@ pub fn visible_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Characters that turn the direction of what stands around them (CVE-2021-42574).
+/// Characters that turn the direction of what stands around them (CVE-2021-42574), or end a line unseen.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// True where this process has a terminal that can hang up on it.
@@ -54,5 +72,8 @@ mod tests {
             assert_eq!(visible(text), shown);
         }
         assert_eq!(visible_line("two\nlines"), "two\\nlines");
+        let line = "{\"model\":\"a\u{202e}b\u{9b}\u{2028}\u{61c}\"}";
+        assert_eq!(visible_json(line), r#"{"model":"a\u202eb\u009b\u2028\u061c"}"#);
+        assert_eq!(visible_json(r#"{"a":"\u202e"}"#), r#"{"a":"\u202e"}"#);
     }
 }

@@ -99,15 +99,13 @@ fn first_byte_limit(limits: &Limits, started: Instant, connected: Option<Instant
 
 /// True for a page where JSON or events are due: the usual answer of a `base_url` that leads beside the API.
 fn is_page(parts: &Parts, first: &[u8]) -> bool {
-    match Media::of(&parts.headers) {
-        Media::Html => true,
-        Media::Json | Media::Events => false,
-        Media::Other => {
-            let begin = first.trim_ascii_start();
-            let begins = |with: &[u8]| begin.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-            is_identity(&parts.headers) && (begins(b"<!doctype html") || begins(b"<html"))
-        }
+    if Media::of(&parts.headers) == Media::Html {
+        return true;
     }
+    // Neither JSON nor an event begins like that, whatever the page is said to be.
+    let begin = first.trim_ascii_start();
+    let begins = |with: &[u8]| begin.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    begin.starts_with(b"<") && is_identity(&parts.headers) && (begins(b"<!doctype html") || begins(b"<html"))
 }
 
 impl CallError {

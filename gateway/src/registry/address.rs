@@ -61,12 +61,21 @@ impl BaseAddress {
             );
         }
         let default_port = if tls { 443 } else { 80 };
-        let port = authority.port_u16().unwrap_or(default_port);
+        let port = match authority.as_str().rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+            None => default_port,
+            // Anything else would be taken for no port at all, and the key would go to another server.
+            Some((_, port)) => plain_port(port).ok_or("has a port that is none; write 1 to 65535")?,
+        };
         let bracketed = bracketed(&host);
         let spelled = if port == default_port { bracketed } else { format!("{bracketed}:{port}") };
         let host_header = HeaderValue::from_str(&spelled).map_err(|_| "has no usable host")?;
         Ok(Self { tls, path: path.to_owned(), host, port, host_header })
     }
+}
+
+fn plain_port(text: &str) -> Option<u16> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]
@@ -100,6 +109,19 @@ mod tests {
             "https://h/v1/embeddings/",
         ] {
             assert!(BaseAddress::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_one_or_the_address_is_none() {
+        let port = |url: &str| BaseAddress::parse(url).map(|address| address.port);
+        assert_eq!(port("http://127.0.0.1:65535/v1"), Ok(65535));
+        assert_eq!(port("https://[::1]/v1"), Ok(443));
+        assert_eq!(port("http://[::1]:8/v1"), Ok(8));
+        for bad in ["65536", "99999", "080", "0", "+5", "-1", "8a"] {
+            for host in ["127.0.0.1", "[::1]"] {
+                assert!(port(&format!("http://{host}:{bad}/v1")).is_err(), "{host}:{bad}");
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ impl HopId {
         headers.get_all(&HOP).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|hop| {
             let hop = hop.trim_ascii();
             hops += usize::from(!hop.is_empty());
-            hops > MOST_HOPS || hop == self.0.as_bytes()
+            hops > MOST_HOPS || hop.eq_ignore_ascii_case(self.0.as_bytes())
         })
     }
 

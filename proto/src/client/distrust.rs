@@ -5,7 +5,7 @@ use crate::{
     client::ClientError,
     env::is_variable_name,
     status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
-    terminal::{visible, visible_line},
+    terminal::{visible, visible_json, visible_line},
 };
 
 /// More names than this are asked for by no daemon of ours.
@@ -110,7 +110,8 @@ fn line(text: String) -> String {
 
 /// A log line that can be shown on a terminal.
 pub(super) fn log_line(text: String) -> String {
-    match visible(&text) {
+    let shown = if text.starts_with('{') { visible_json(&text) } else { visible(&text) };
+    match shown {
         std::borrow::Cow::Borrowed(_) => text,
         std::borrow::Cow::Owned(shown) => shown,
     }

@@ -37,3 +37,16 @@ fn r1_19_stop_does_not_believe_every_pid_that_it_is_told() {
     let output = world.command(["stop"]).within(Duration::from_secs(20)).run().with_code(0);
     assert_eq!(output.stdout, "bitrouter stopped\n");
 }
+
+#[test]
+fn several_orders_to_stop_are_one() {
+    for _ in 0..3 {
+        let world = World::new();
+        world.cli(["start", "--demo"]).expect_code(0);
+        let orders: Vec<_> = (0..4).map(|_| world.command(["stop", "--json"]).spawn()).collect();
+        for mut order in orders {
+            let status = order.wait(wait::PATIENCE * 2);
+            assert_eq!(status.code(), Some(0), "{}{}", order.stdout().text(), order.stderr().text());
+        }
+    }
+}

@@ -76,7 +76,9 @@ fn r1_14_usage_is_read_by_its_place_and_in_linear_time() {
 fn r1_20_a_page_instead_of_json_names_base_url() {
     let fixture = InferenceFixture::new();
     let page = "<!DOCTYPE html><html><body>Welcome</body></html>";
-    for (kind, stream) in [("text/html; charset=utf-8", false), ("text/html", true), ("text/plain", false)] {
+    for (kind, stream) in
+        [("text/html; charset=utf-8", false), ("text/html", true), ("text/plain", false), ("application/json", false)]
+    {
         fixture.provider.next(Reply::body(200, kind, page));
         let call = if stream { fixture.http().chat_stream(MODEL, "x") } else { fixture.http().chat(MODEL, "x") };
         let error = call.send().refused(502, "upstream_error");

@@ -103,3 +103,18 @@ fn control_characters_cannot_forge_a_line() {
     assert!(!text.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z")), "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }
+
+#[test]
+fn a_line_stays_json_whatever_a_caller_puts_into_it() {
+    let world = World::new();
+    let daemon = world.demo();
+    for name in ["openai:a\u{202e}b", "x\u{2028}y", "x\u{61c}\u{9b}y\u{1b}[31m"] {
+        daemon.http().chat(name, "x").send();
+        let said = world.cli(["logs", "--json", "-n", "1"]).with_code(0).text();
+        let line: Value = serde_json::from_str(said.trim_end()).unwrap_or_else(|e| panic!("{e}: {said}"));
+        assert_eq!(line["model"].as_str(), Some(name));
+        assert!(
+            !said.trim_end().contains(|c: char| c.is_control() || matches!(c, '\u{202e}' | '\u{2028}' | '\u{61c}'))
+        );
+    }
+}
