@@ -1,6 +1,6 @@
 //! What a terminal obeys, and whether there is one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// `text` with every character that a terminal would obey written as its escape (`\u{1b}`); line ends stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -29,7 +29,8 @@ pub fn visible_json(line: &str) -> Cow<'_, str> {
     for c in line.chars() {
         if obeyed(c) {
             // None of them lies beyond the first plane.
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
         }
