@@ -11,7 +11,7 @@ use bitrouter_proto::tasks::Tasks;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{access::OwnNames, connection, peer::PeerIdentity, shared::Shared};
+use super::{access::ListenerAuthorities, connection, peer::PeerIdentity, shared::Shared};
 use crate::rate_limited_warning::RateLimitedWarning;
 
 /// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const OTHER_USERS_PART: usize = 4;
 
 /// Accepts until the server drains; the listener is closed when this returns.
-pub(super) async fn run(listener: TcpListener, own: Arc<OwnNames>, shared: Arc<Shared>, tasks: Tasks) {
+pub(super) async fn run(listener: TcpListener, own: Arc<ListenerAuthorities>, shared: Arc<Shared>, tasks: Tasks) {
     let mut pause = FIRST_PAUSE;
     let mut warning = RateLimitedWarning::default();
     loop {
@@ -88,7 +88,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
         || Errno::from_io_error(error) == Some(Errno::PROTO)
 }
 
-/// A permit connection.
+/// Counts a connection for as long as it lives.
 struct ConnectionPermit {
     shared: Arc<Shared>,
     other_user: bool,

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::holder::{self, Holder};
+use super::port_owner::{PortOwner, find_port_owner};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -29,7 +29,7 @@ pub enum BindError {
         /// The port.
         port: u16,
         /// Who has it, where the kernel tells.
-        holder: Option<Holder>,
+        holder: Option<PortOwner>,
     },
     /// The port needs a privilege.
     #[error("port {port} may not be bound by this user; choose a port above 1023")]
@@ -65,7 +65,7 @@ impl BindError {
     }
 }
 
-fn describe(holder: Option<&Holder>) -> String {
+fn describe(holder: Option<&PortOwner>) -> String {
     holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
 }
 
@@ -164,7 +164,7 @@ fn family_is_absent(error: &io::Error) -> bool {
 fn classify(addr: SocketAddr, source: io::Error) -> BindError {
     let port = addr.port();
     match source.kind() {
-        io::ErrorKind::AddrInUse => BindError::Taken { port, holder: holder::of(addr) },
+        io::ErrorKind::AddrInUse => BindError::Taken { port, holder: find_port_owner(addr) },
         io::ErrorKind::PermissionDenied if port != 0 && port < 1024 => BindError::Denied { port },
         _ => BindError::System { addr, source },
     }

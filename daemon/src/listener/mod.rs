@@ -5,17 +5,17 @@
 //! → `connection` drives HTTP/1.1 on it and bounds every wait → `service` gives each request its id and asks `access` (host,
 //! origin, who it is) → a [`RequestService`], or a refusal as JSON.
 //!
-//! It must never know providers, models or keys, read a request's body, or log a header, a query or a body.
+//! It must never know providers, models or their keys, look into a request's body, or log a header, a query or a body.
 
 mod accept;
 mod access;
 pub mod bind;
 mod connection;
 mod cors;
-mod holder;
 mod options;
 mod own_pages;
 pub mod peer;
+mod port_owner;
 mod request_id;
 mod routing;
 mod server;

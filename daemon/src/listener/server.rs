@@ -9,7 +9,7 @@ use std::{
 
 use bitrouter_proto::{clock, tasks::Tasks};
 
-use super::{accept, access::OwnNames, options::ServerOptions, shared::Shared};
+use super::{accept, access::ListenerAuthorities, options::ServerOptions, shared::Shared};
 
 /// A running server. Dropping it leaves it running.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl HttpServer {
         let (accepting, serving) = (Tasks::new(), Tasks::new());
         let addresses = opened.iter().map(|(address, _)| *address).collect();
         for (address, listener) in opened {
-            let own = Arc::new(OwnNames::new(address));
+            let own = Arc::new(ListenerAuthorities::new(address));
             accepting.spawn("http accept", accept::run(listener, own, Arc::clone(&shared), serving.clone()));
         }
         Ok(Self { shared, accepting, serving, addresses })
@@ -56,8 +56,8 @@ impl HttpServer {
     }
 
     /// Closes the listeners, then lets connections end: each next reply says `Connection: close`, and a connection that
-    /// is still idle after `idle_grace` is closed. Returns when the listeners are closed. A second call may only shorten
-    /// the grace.
+    /// is still idle after `idle_grace` is closed. Returns when the listeners are closed. The first call counts: connections
+    /// that wait for the end of their grace are not woken by another.
     pub async fn drain(&self, idle_grace: Duration) {
         self.shared.drain(clock::monotonic_now() + idle_grace);
         self.accepting.wait().await;

@@ -123,7 +123,7 @@ impl Shared {
         u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Begins the drain, in which a connection may stay idle until `idle_until`; a second call may only shorten that.
+    /// Begins the drain, in which a connection may stay idle until `idle_until`.
     pub(super) fn drain(&self, idle_until: Instant) {
         let until = self.since_epoch(idle_until);
         if self.phase() == Phase::Running {

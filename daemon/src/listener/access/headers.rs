@@ -7,7 +7,7 @@ use crate::listener::request_id;
 
 /// A header that may stand once: a second value would let two programs read different things.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Once<'a> {
+pub(super) enum SingleHeader<'a> {
     /// It is not there.
     #[default]
     Absent,
@@ -17,7 +17,7 @@ pub(super) enum Once<'a> {
     Repeated,
 }
 
-impl<'a> Once<'a> {
+impl<'a> SingleHeader<'a> {
     fn add(&mut self, value: &'a HeaderValue) {
         *self = if matches!(self, Self::Absent) { Self::Value(value) } else { Self::Repeated };
     }
@@ -26,12 +26,12 @@ impl<'a> Once<'a> {
 /// What a request says about where it comes from and who sent it.
 #[derive(Debug, Default)]
 pub(in crate::listener) struct AccessHeaders<'a> {
-    pub(super) host: Once<'a>,
-    pub(super) origin: Once<'a>,
+    pub(super) host: SingleHeader<'a>,
+    pub(super) origin: SingleHeader<'a>,
     /// The browser's own statement of where a request comes from.
-    pub(super) sec_fetch_site: Once<'a>,
+    pub(super) sec_fetch_site: SingleHeader<'a>,
     pub(super) presented: PresentedKey<'a>,
-    request_id: Once<'a>,
+    request_id: SingleHeader<'a>,
 }
 
 impl<'a> AccessHeaders<'a> {
@@ -58,8 +58,8 @@ impl<'a> AccessHeaders<'a> {
     /// The id that the caller gives its request, where it gives one.
     pub(in crate::listener) fn request_id(&self) -> Option<&'a HeaderValue> {
         match self.request_id {
-            Once::Value(id) => Some(id),
-            Once::Absent | Once::Repeated => None,
+            SingleHeader::Value(id) => Some(id),
+            SingleHeader::Absent | SingleHeader::Repeated => None,
         }
     }
 }

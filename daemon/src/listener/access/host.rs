@@ -7,21 +7,21 @@ use std::net::SocketAddr;
 
 use http::{Uri, uri::Scheme};
 
-use super::headers::Once;
+use super::headers::SingleHeader;
 
 /// The port that a `Host` without one means.
 const HTTP_PORT: u16 = 80;
 
 /// What a listener may be called: made once from the address it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::listener) struct OwnNames {
+pub(in crate::listener) struct ListenerAuthorities {
     port: u16,
     base_url: String,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-impl OwnNames {
+impl ListenerAuthorities {
     /// The names of a listener at `local`: the loopback names with its port, and the address itself.
     pub(in crate::listener) fn new(local: SocketAddr) -> Self {
         let port = local.port();
@@ -93,12 +93,17 @@ impl HostRefused {
 }
 
 /// Judges `Host`, and the authority of an absolute request line.
-pub(super) fn check_host(uri: &Uri, host: Once<'_>, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
+pub(super) fn check_host(
+    uri: &Uri,
+    host: SingleHeader<'_>,
+    own: &ListenerAuthorities,
+    allow: &[String],
+) -> Result<(), HostRefused> {
     let host = match host {
-        Once::Absent => return Err(HostRefused::Missing),
-        Once::Repeated => return Err(HostRefused::Duplicate),
-        Once::Value(value) if uri.authority().is_none() && own.is_exactly(value.as_bytes()) => return Ok(()),
-        Once::Value(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
+        SingleHeader::Absent => return Err(HostRefused::Missing),
+        SingleHeader::Repeated => return Err(HostRefused::Duplicate),
+        SingleHeader::Value(value) if uri.authority().is_none() && own.is_exactly(value.as_bytes()) => return Ok(()),
+        SingleHeader::Value(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
     };
     if let Some(authority) = uri.authority() {
         let plain = uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP);

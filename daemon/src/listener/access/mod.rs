@@ -16,7 +16,7 @@ pub use self::{
     authenticate::{Authentication, Authenticator, CallerEvidence, OwnUserOnly, PendingCaller},
     credential::PresentedKey,
 };
-pub(super) use self::{headers::AccessHeaders, host::OwnNames};
+pub(super) use self::{headers::AccessHeaders, host::ListenerAuthorities};
 use self::{
     host::check_host,
     origin::{RequestOrigin, check_origin},
@@ -42,7 +42,7 @@ pub(super) enum Verdict {
 
 /// Whom and what a request is judged by.
 pub(super) struct Judge<'a> {
-    pub(super) own: &'a OwnNames,
+    pub(super) own: &'a ListenerAuthorities,
     pub(super) peer: PeerIdentity,
     pub(super) settings: &'a ListenerSettings,
     pub(super) authenticator: &'a dyn Authenticator,

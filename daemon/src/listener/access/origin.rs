@@ -5,8 +5,8 @@
 use http::HeaderValue;
 
 use super::{
-    headers::{AccessHeaders, Once},
-    host::OwnNames,
+    headers::{AccessHeaders, SingleHeader},
+    host::ListenerAuthorities,
 };
 
 /// What browsers state in `Sec-Fetch-Site`.
@@ -24,19 +24,19 @@ pub(super) enum RequestOrigin<'a> {
 /// Judges `Origin` and `Sec-Fetch-Site` of a request whose `Host` was allowed; the error says what is wrong.
 pub(super) fn check_origin<'a>(
     headers: &AccessHeaders<'a>,
-    own: &OwnNames,
+    own: &ListenerAuthorities,
     allow: &[String],
 ) -> Result<RequestOrigin<'a>, &'static str> {
     match headers.origin {
-        Once::Absent => {}
-        Once::Repeated => return Err("the request has more than one Origin header"),
-        Once::Value(value) => {
+        SingleHeader::Absent => {}
+        SingleHeader::Repeated => return Err("the request has more than one Origin header"),
+        SingleHeader::Value(value) => {
             // A browser sends `null` for any page without an origin of its own: allowing it would allow them all.
             if value.as_bytes() != b"null" && allow.iter().any(|origin| origin.as_bytes() == value.as_bytes()) {
                 // The user named this page, so it may be another site; what no browser says is refused all the same.
                 return match headers.sec_fetch_site {
-                    Once::Absent => Ok(RequestOrigin::Allowed(value)),
-                    Once::Value(site) if SITES.contains(&site.as_bytes()) => Ok(RequestOrigin::Allowed(value)),
+                    SingleHeader::Absent => Ok(RequestOrigin::Allowed(value)),
+                    SingleHeader::Value(site) if SITES.contains(&site.as_bytes()) => Ok(RequestOrigin::Allowed(value)),
                     _ => Err("the Sec-Fetch-Site header is none that a browser sends"),
                 };
             }
@@ -46,14 +46,14 @@ pub(super) fn check_origin<'a>(
         }
     }
     match headers.sec_fetch_site {
-        Once::Absent => Ok(RequestOrigin::Own),
-        Once::Value(value) if matches!(value.as_bytes(), b"same-origin" | b"none") => Ok(RequestOrigin::Own),
+        SingleHeader::Absent => Ok(RequestOrigin::Own),
+        SingleHeader::Value(value) if matches!(value.as_bytes(), b"same-origin" | b"none") => Ok(RequestOrigin::Own),
         _ => Err("a web page of another site may not call this listener"),
     }
 }
 
 /// True for a page of the very host that the request is for, which was allowed.
-fn is_of_host(origin: &[u8], host: Once<'_>) -> bool {
-    let Once::Value(host) = host else { return false };
+fn is_of_host(origin: &[u8], host: SingleHeader<'_>) -> bool {
+    let SingleHeader::Value(host) = host else { return false };
     origin.strip_prefix(b"http://").is_some_and(|authority| authority == host.as_bytes())
 }

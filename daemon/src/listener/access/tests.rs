@@ -5,21 +5,25 @@ use proptest::prelude::*;
 
 use super::{
     AccessHeaders,
-    host::{HostRefused, OwnNames, check_host},
+    host::{HostRefused, ListenerAuthorities, check_host},
     origin::{RequestOrigin, check_origin},
 };
 
-fn host(uri: &Uri, headers: &HeaderMap, own: &OwnNames, allow: &[String]) -> Result<(), HostRefused> {
+fn host(uri: &Uri, headers: &HeaderMap, own: &ListenerAuthorities, allow: &[String]) -> Result<(), HostRefused> {
     check_host(uri, AccessHeaders::of(uri, headers).host, own, allow)
 }
 
-fn origin<'a>(headers: &'a HeaderMap, own: &OwnNames, allow: &[String]) -> Result<RequestOrigin<'a>, &'static str> {
+fn origin<'a>(
+    headers: &'a HeaderMap,
+    own: &ListenerAuthorities,
+    allow: &[String],
+) -> Result<RequestOrigin<'a>, &'static str> {
     static NOWHERE: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(Uri::default);
     check_origin(&AccessHeaders::of(&NOWHERE, headers), own, allow)
 }
 
-fn own() -> OwnNames {
-    OwnNames::new("127.0.0.1:4356".parse().unwrap())
+fn own() -> ListenerAuthorities {
+    ListenerAuthorities::new("127.0.0.1:4356".parse().unwrap())
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -141,13 +145,13 @@ fn allowed_hosts_pass_with_our_port_none_or_the_one_named() {
 
 #[test]
 fn each_listener_knows_its_own_port_and_address() {
-    let other = OwnNames::new("[::1]:9999".parse().unwrap());
+    let other = ListenerAuthorities::new("[::1]:9999".parse().unwrap());
     let ours = headers(&[("host", "localhost:4356")]);
     assert_eq!(host(&Uri::from_static("/"), &ours, &other, &[]), Err(HostRefused::Foreign));
     assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "localhost:9999")]), &other, &[]), Ok(()));
     assert_eq!(origin(&headers(&[("origin", "http://localhost:9999")]), &other, &[]), Ok(RequestOrigin::Own));
     assert!(origin(&headers(&[("origin", "http://localhost:4356")]), &other, &[]).is_err());
-    let alone = OwnNames::new("127.0.0.9:4356".parse().unwrap());
+    let alone = ListenerAuthorities::new("127.0.0.9:4356".parse().unwrap());
     for (local, url) in [
         ("127.0.0.1:4356", "http://127.0.0.1:4356"),
         ("127.0.0.9:4356", "http://127.0.0.9:4356"),
@@ -155,10 +159,10 @@ fn each_listener_knows_its_own_port_and_address() {
         ("[::ffff:127.0.0.9]:80", "http://127.0.0.9:80"),
         ("[::]:4356", "http://127.0.0.1:4356"),
     ] {
-        assert_eq!(OwnNames::new(local.parse().unwrap()).base_url(), url);
+        assert_eq!(ListenerAuthorities::new(local.parse().unwrap()).base_url(), url);
     }
     assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "127.0.0.9:4356")]), &alone, &[]), Ok(()));
-    let web = OwnNames::new("127.0.0.1:80".parse().unwrap());
+    let web = ListenerAuthorities::new("127.0.0.1:80".parse().unwrap());
     for name in ["localhost", "localhost:80", "[::1]"] {
         assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", name)]), &web, &[]), Ok(()), "{name}");
     }

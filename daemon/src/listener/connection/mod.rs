@@ -3,7 +3,7 @@
 //! One timer per connection, moved only when a deadline comes nearer or it fires: requests that follow one another
 //! quickly never touch it.
 
-mod http2;
+mod http2_reject;
 mod idle_timer;
 mod reply_body;
 mod repoll;
@@ -29,13 +29,13 @@ use self::{
     stream::WatchedStream,
 };
 use super::{
-    access::OwnNames,
+    access::ListenerAuthorities,
     peer::PeerIdentity,
     shared::{Phase, Shared},
 };
 
 /// Serves the connection until it ends.
-pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, shared: Arc<Shared>) {
+pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<ListenerAuthorities>, shared: Arc<Shared>) {
     let state = ConnectionState::new(Arc::clone(&shared));
     let stream = TokioIo::new(WatchedStream::new(tcp, Arc::clone(&state)));
     let service = Service::new(Arc::clone(&state), peer, own);
@@ -51,7 +51,7 @@ pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, 
     poll_fn(|cx| {
         let repoll = repoll.get_or_insert_with(|| LocalRepoll::new(cx.waker()));
         if !registered {
-            // Once is enough to be woken: a task keeps its waker. Afterwards the phase is one load.
+            // SingleHeader is enough to be woken: a task keeps its waker. Afterwards the phase is one load.
             let _ = draining.as_mut().poll(cx);
             let _ = aborting.as_mut().poll(cx);
             let _ = interrupting.as_mut().poll(cx);
@@ -93,7 +93,7 @@ pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, 
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Poll::Ready(TimerEvent::Wait(WaitReason::Request)) => {
+            Poll::Ready(TimerEvent::Wait(WaitReason::Wakeup)) => {
                 state.on_woken();
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -101,14 +101,14 @@ pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, 
             Poll::Ready(TimerEvent::Wait(wait)) => {
                 tracing::debug!(?wait, "closing a connection that waited too long");
                 match wait {
-                    WaitReason::Read => state.reset_on_drop(),
+                    WaitReason::WriteStalled => state.reset_on_drop(),
                     WaitReason::Idle => {
                         Pin::new(&mut http).graceful_shutdown();
                         if Pin::new(&mut http).poll(cx).is_pending() {
                             tracing::debug!("an idle connection did not close by itself");
                         }
                     }
-                    WaitReason::Head | WaitReason::Body | WaitReason::Request => {}
+                    WaitReason::Head | WaitReason::Body | WaitReason::Wakeup => {}
                 }
                 Poll::Ready(())
             }
@@ -122,7 +122,7 @@ pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<OwnNames>, 
         let told = tokio::select! {
             biased;
             () = shared.aborting.cancelled() => return,
-            told = http2::refuse(&mut stream, parts.read_buf, shared.limits.linger) => told,
+            told = http2_reject::refuse(&mut stream, parts.read_buf, shared.limits.linger) => told,
         };
         if let Err(error) = told {
             tracing::debug!(%error, "a client that speaks HTTP/2 was not told so");

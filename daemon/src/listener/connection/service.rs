@@ -27,7 +27,7 @@ use super::{
     state::{ConnectionState, InFlight},
 };
 use crate::listener::{
-    access::{AccessHeaders, Judge, OwnNames, Verdict},
+    access::{AccessHeaders, Judge, ListenerAuthorities, Verdict},
     cors,
     options::RefusalSink,
     own_pages,
@@ -42,11 +42,11 @@ use crate::listener::{
 pub(super) struct Service {
     state: Arc<ConnectionState>,
     peer: PeerIdentity,
-    own: Arc<OwnNames>,
+    own: Arc<ListenerAuthorities>,
 }
 
 impl Service {
-    pub(super) fn new(state: Arc<ConnectionState>, peer: PeerIdentity, own: Arc<OwnNames>) -> Self {
+    pub(super) fn new(state: Arc<ConnectionState>, peer: PeerIdentity, own: Arc<ListenerAuthorities>) -> Self {
         Self { state, peer, own }
     }
 }
@@ -178,7 +178,7 @@ impl ReplyFinish {
             cors::mark(&mut parts.headers, page);
         }
         // A body that nobody reads to its end makes the connection useless for another request; say so in time.
-        if state.must_close() || state.shared().phase() != Phase::Running {
+        if state.must_close() || state.is_last_reply() || state.shared().phase() != Phase::Running {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(parts, ReplyBody::new(body, self.http_10, self.in_flight))

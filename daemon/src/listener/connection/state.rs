@@ -19,7 +19,7 @@ use crate::listener::shared::{Phase, Shared};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitReason {
     /// The client takes nothing of what it was sent.
-    Read,
+    WriteStalled,
     /// The rest of a request's body does not come.
     Body,
     /// The head of a request is not complete.
@@ -27,7 +27,7 @@ pub(super) enum WaitReason {
     /// No request comes.
     Idle,
     /// Nothing: the running request asked to be looked at.
-    Request,
+    Wakeup,
 }
 
 const BODY_DONE: u8 = 0;
@@ -187,17 +187,19 @@ impl ConnectionState {
     /// The next moment at which the connection is to be ended, unless something happens before.
     pub(super) fn deadline(&self) -> Option<(u64, WaitReason)> {
         let limits = &self.shared.limits;
-        for (since, wait) in [(&self.stalled_since, WaitReason::Read), (&self.body_awaited_since, WaitReason::Body)] {
+        for (since, wait) in
+            [(&self.stalled_since, WaitReason::WriteStalled), (&self.body_awaited_since, WaitReason::Body)]
+        {
             let since = since.load(Relaxed);
             if since != 0 {
                 let over = after(since, self.shared.settings.load().total);
                 let wake = self.wake_at.load(Relaxed);
-                return Some(if wake != 0 && wake < over { (wake, WaitReason::Request) } else { (over, wait) });
+                return Some(if wake != 0 && wake < over { (wake, WaitReason::Wakeup) } else { (over, wait) });
             }
         }
         if self.busy() {
             let wake = self.wake_at.load(Relaxed);
-            return (wake != 0).then_some((wake, WaitReason::Request));
+            return (wake != 0).then_some((wake, WaitReason::Wakeup));
         }
         let head = self.head_since.load(Relaxed);
         if head != 0 {

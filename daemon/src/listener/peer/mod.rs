@@ -5,7 +5,7 @@
 //! kernel.
 
 #[cfg(target_os = "linux")]
-mod diag;
+mod sock_diag;
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use diag::Diag;
+use sock_diag::SockDiag;
 
 use crate::uid::overflow_uid;
 
@@ -38,7 +38,7 @@ pub struct PeerLookup {
     overflow: u32,
     available: AtomicBool,
     #[cfg(target_os = "linux")]
-    diag: Mutex<Option<Diag>>,
+    diag: Mutex<Option<SockDiag>>,
     #[cfg(not(target_os = "linux"))]
     diag: Mutex<()>,
 }
@@ -92,7 +92,7 @@ impl PeerLookup {
             let diag = match kept.as_mut() {
                 Some(diag) => diag,
                 None => kept.insert(
-                    Diag::open()
+                    SockDiag::open()
                         .inspect_err(|error| tracing::debug!(%error, "cannot ask the kernel for a peer"))
                         .ok()?,
                 ),

@@ -32,12 +32,12 @@ const STALE_ANSWERS: usize = 8;
 
 /// A kept socket to the kernel.
 #[derive(Debug)]
-pub(super) struct Diag {
+pub(super) struct SockDiag {
     socket: OwnedFd,
     sequence: u32,
 }
 
-impl Diag {
+impl SockDiag {
     /// Opens the socket.
     pub(super) fn open() -> Result<Self, Errno> {
         let socket = socket_with(

@@ -8,7 +8,7 @@ use std::{
 
 /// The process, or at least the user, behind a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
+pub enum PortOwner {
     /// A process that we may look into.
     Process {
         /// Its name as the kernel knows it.
@@ -20,7 +20,7 @@ pub enum Holder {
     User(u32),
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process { name, pid } => write!(f, "{name} (pid {pid})"),
@@ -38,7 +38,7 @@ struct Listening {
 }
 
 /// Finds who listens where `wanted` cannot be bound, as far as `/proc` tells.
-pub(super) fn of(wanted: SocketAddr) -> Option<Holder> {
+pub(super) fn find_port_owner(wanted: SocketAddr) -> Option<PortOwner> {
     let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         if let Ok(text) = fs::read_to_string(table) {
@@ -51,7 +51,7 @@ pub(super) fn of(wanted: SocketAddr) -> Option<Holder> {
     }
     let socket = sockets.first()?;
     let ours = socket.uid == rustix::process::geteuid().as_raw();
-    Some(ours.then(|| hidden_daemon(proc, socket.uid)).flatten().unwrap_or(Holder::User(socket.uid)))
+    Some(ours.then(|| hidden_daemon(proc, socket.uid)).flatten().unwrap_or(PortOwner::User(socket.uid)))
 }
 
 /// True where a socket that listens on `held` keeps another one from `wanted`.
@@ -94,7 +94,7 @@ fn read_address(hex: &str) -> Option<IpAddr> {
 
 /// The daemon of this user, where it is the only one: it keeps its memory private, and so its descriptors from being
 /// looked at even by its own user.
-fn hidden_daemon(proc: &Path, uid: u32) -> Option<Holder> {
+fn hidden_daemon(proc: &Path, uid: u32) -> Option<PortOwner> {
     let mut found = None;
     for pid in pids(proc).filter(|pid| *pid != std::process::id()) {
         let dir = proc.join(pid.to_string());
@@ -103,7 +103,7 @@ fn hidden_daemon(proc: &Path, uid: u32) -> Option<Holder> {
             if found.is_some() {
                 return None;
             }
-            found = Some(Holder::Process { name, pid });
+            found = Some(PortOwner::Process { name, pid });
         }
     }
     found
@@ -127,7 +127,7 @@ fn effective_uid(dir: &Path) -> Option<u32> {
 }
 
 /// The process that has the socket `inode` open; only processes of our own user can be seen unless we are root.
-fn process_with_socket(proc: &Path, inode: u64) -> Option<Holder> {
+fn process_with_socket(proc: &Path, inode: u64) -> Option<PortOwner> {
     let wanted = format!("socket:[{inode}]");
     pids(proc).find_map(|pid| {
         let dir = proc.join(pid.to_string());
@@ -135,7 +135,7 @@ fn process_with_socket(proc: &Path, inode: u64) -> Option<Holder> {
             .ok()?
             .flatten()
             .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()));
-        holds.then(|| Holder::Process { name: name_of(&dir), pid })
+        holds.then(|| PortOwner::Process { name: name_of(&dir), pid })
     })
 }
 
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn our_own_process_is_found_behind_its_port() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = of(listener.local_addr().unwrap()).unwrap();
-        assert!(matches!(holder, Holder::Process { pid, .. } if pid == std::process::id()), "{holder}");
+        let holder = find_port_owner(listener.local_addr().unwrap()).unwrap();
+        assert!(matches!(holder, PortOwner::Process { pid, .. } if pid == std::process::id()), "{holder}");
     }
 
     #[test]
