@@ -69,16 +69,6 @@ fn describe(holder: Option<&PortOwner>) -> String {
     holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
 }
 
-/// Reads `[server] listen`: an address with a port, or `localhost:PORT`.
-pub fn parse_listen(text: &str) -> Option<SocketAddr> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
-            Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.parse().ok()?))
-        }
-        _ => text.parse().ok(),
-    }
-}
-
 /// Opens `listen`. 127.0.0.1 and [::1] stand for each other: both are bound where both exist, the IPv4 one first; another
 /// loopback address is bound alone. Port 0 finds a port that is free on both.
 pub fn bind(listen: SocketAddr) -> Result<Vec<TcpListener>, BindError> {
@@ -221,16 +211,6 @@ mod tests {
         let listeners = bind("127.0.0.9:0".parse().unwrap()).unwrap();
         assert_eq!(listeners.len(), 1);
         assert_eq!(listeners[0].local_addr().unwrap().ip().to_string(), "127.0.0.9");
-    }
-
-    #[test]
-    fn localhost_is_read_as_loopback() {
-        assert_eq!(parse_listen("LocalHost:4356"), Some(local(4356)));
-        assert_eq!(parse_listen("127.0.0.1:0"), Some(local(0)));
-        assert_eq!(parse_listen("[::1]:7"), Some("[::1]:7".parse().unwrap()));
-        for bad in ["localhost", "localhost:x", "4356", "", ":4356", "example.com:1"] {
-            assert_eq!(parse_listen(bad), None, "{bad}");
-        }
     }
 
     #[test]
