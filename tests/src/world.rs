@@ -223,6 +223,14 @@ impl World {
         Run::new(self.clone(), shared_files::binary(), args)
     }
 
+    /// A `bitrouter ARGS…` as another terminal would run it: in a session of its own, whose leader this machine's
+    /// processes can name, whatever started the tests.
+    pub fn command_of_another_terminal<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Run {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        let all = ["--wait".into(), shared_files::binary().as_os_str().to_owned()].into_iter().chain(args);
+        self.program(Path::new("/usr/bin/setsid"), all)
+    }
+
     /// Any other program in this world, such as `sh`.
     pub fn program<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, program: &Path, args: I) -> Run {
         Run::new(self.clone(), program, args)

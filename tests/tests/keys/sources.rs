@@ -26,7 +26,7 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
         "{detail}"
     );
 
-    world.command(["reload"]).env("OPENAI_API_KEY", &pushed).run().expect_code(0);
+    world.command_of_another_terminal(["reload"]).env("OPENAI_API_KEY", &pushed).run().expect_code(0);
     let (source, _, detail) = openai();
     assert_eq!(source, "pushed");
     for part in ["from terminal ", "config/bitrouter/env", "own environment", "a pushed value comes first"] {

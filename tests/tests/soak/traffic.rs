@@ -186,8 +186,7 @@ fn change(daemon: &Daemon, turn: u64, keys: &[String], counts: &Counts) {
         0 => world.cli(["reload"]).expect_code(0),
         1 => {
             // Another terminal: a session of its own, which ends at once while its keys live on.
-            let binary = shared_files::binary().to_string_lossy().into_owned();
-            let run = world.program(Path::new("/usr/bin/setsid"), ["--wait", &binary, "reload"]);
+            let run = world.command_of_another_terminal(["reload"]);
             run.env("OPENAI_API_KEY", pick(keys, turn)).run().expect_code(0);
         }
         2 => daemon.signal(Signal::HUP),
