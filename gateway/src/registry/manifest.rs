@@ -125,6 +125,9 @@ pub struct Manifest {
     pub auth: Auth,
     /// Other places for single protocols.
     pub endpoints: BTreeMap<Protocol, Endpoint>,
+    /// False where a chat stream must not ask for usage: the provider refuses `stream_options`
+    /// (<https://platform.openai.com/docs/api-reference/chat/create>, `stream_options.include_usage`).
+    pub stream_usage: bool,
     /// How calls may be paid.
     pub payment_modes: Vec<String>,
     /// The models it lists; none means that it takes any name.
@@ -144,6 +147,7 @@ struct Raw {
     auth: Auth,
     #[serde(default)]
     endpoints: BTreeMap<Protocol, Endpoint>,
+    stream_usage: Option<bool>,
     #[serde(default)]
     payment: Payment,
     #[serde(default)]
@@ -199,6 +203,7 @@ impl Manifest {
             protocols: raw.protocol.map_or_else(|| vec![Protocol::ChatCompletions], |protocols| protocols.0),
             auth: raw.auth,
             endpoints: raw.endpoints,
+            stream_usage: raw.stream_usage.unwrap_or(true),
             payment_modes: raw.payment.modes,
             models: raw.models,
             file: file.to_owned(),

@@ -41,6 +41,17 @@ fn r1_20_only_the_id_and_the_address_have_no_default() {
 }
 
 #[test]
+fn a_stream_asks_for_usage_unless_the_manifest_says_that_the_provider_refuses() {
+    assert!(parse(GOOD).unwrap().stream_usage);
+    for (written, wanted) in [("true", true), ("false", false)] {
+        let text = GOOD.replace("[auth]", &format!("stream_usage = {written}\n[auth]"));
+        assert_eq!(parse(&text).unwrap().stream_usage, wanted, "{written}");
+    }
+    let error = parse(&GOOD.replace("[auth]", "stream_usage = \"no\"\n[auth]")).unwrap_err();
+    assert_eq!(error.to_string(), "dir/x.toml:6: `stream_usage` must be a boolean");
+}
+
+#[test]
 fn r1_16_headers_that_frame_a_message_are_refused_by_name() {
     for name in ["host", "Content-Length", "transfer-encoding", "Connection", "TE", "upgrade", "expect"] {
         let wanted = format!("`{}`", name.to_ascii_lowercase());

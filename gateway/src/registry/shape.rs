@@ -64,6 +64,7 @@ const MANIFEST: &[Key] = &[
     Key("protocol", Schema::Value),
     Key("auth", Schema::Keys(AUTH)),
     Key("endpoints", Schema::Keys(ENDPOINTS)),
+    Key("stream_usage", Schema::Value),
     Key("payment", Schema::Keys(PAYMENT)),
     Key("models", Schema::Keys(MODEL)),
 ];
