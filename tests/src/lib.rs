@@ -25,6 +25,7 @@
 //! * [`command`] runs the command line once: [`World::cli`] for the usual case, [`World::command`] for odd ones.
 //! * [`provider`] is the scripted upstream: it records requests byte for byte and answers with steps: bytes, cuts,
 //!   resets, stalls, gates that the test opens.
+//! * [`dialects`] makes it speak as Anthropic, Google and OpenAI do, refusals included, whole and streamed.
 //! * [`http`] is a plain HTTP/1.1 caller whose socket belongs to whom the test says, that tells a complete answer from a
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
@@ -40,6 +41,7 @@ pub mod command;
 pub mod control;
 pub mod daemon;
 pub mod descriptors;
+pub mod dialects;
 pub mod fake_daemon;
 pub mod hostile;
 pub mod http;
