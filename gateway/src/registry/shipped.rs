@@ -35,7 +35,10 @@ pub fn shipped() -> Result<Vec<Manifest>, RegistryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Price;
+    use crate::registry::{
+        Price, ProviderId,
+        auth::{key_header, scheme_before},
+    };
 
     #[test]
     fn every_shipped_manifest_is_valid_and_named_after_its_file() {
@@ -85,16 +88,99 @@ mod tests {
         }
     }
 
+    /// Fails where the comment at the head of a manifest does not name, after `what`, a page and a date.
+    fn sourced(id: &str, what: &str) {
+        let head: Vec<_> = text_of(id).lines().map_while(|line| line.strip_prefix("# ")).collect();
+        let head = head.join(" ");
+        let (_, said) = head.split_once(what).unwrap_or_else(|| panic!("{id}: nothing about {what}: {head}"));
+        let (source, date) = said.split_once("looked up ").unwrap_or_else(|| panic!("{id}: no date: {said}"));
+        let shape: String = date.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00", "{id}: {said}");
+        // A page that people can open.
+        let page = [".com/", ".dev/", ".ai/", ".ai,", "…/"].iter().any(|page| source.contains(page));
+        assert!(page, "{id}: no source: {source}");
+    }
+
     #[test]
     fn they_say_where_limits_and_prices_come_from_and_when_that_was() {
         for id in ["openai", "anthropic", "google", "openrouter"] {
-            let head: Vec<_> = text_of(id).lines().take_while(|line| line.starts_with('#')).collect();
-            let head = head.join(" ");
-            let (_, date) = head.split_once("looked up ").unwrap_or_else(|| panic!("{id}: no date: {head}"));
-            let shape: String = date.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-            assert_eq!(shape, "0000-00-00", "{id}: {head}");
-            // A page that people can open.
-            assert!([".com/", ".dev/", ".ai,"].iter().any(|page| head.contains(page)), "{id}: no source: {head}");
+            sourced(id, "Limits and prices");
+        }
+    }
+
+    /// Every protocol of every provider with its base address, and the header that carries the key.
+    const SERVED: &str = "
+        anthropic chat_completions https://api.anthropic.com/v1 authorization: Bearer
+        anthropic messages https://api.anthropic.com/v1 x-api-key:
+        deepseek chat_completions https://api.deepseek.com authorization: Bearer
+        deepseek responses https://api.deepseek.com authorization: Bearer
+        deepseek messages https://api.deepseek.com/anthropic/v1 authorization: Bearer
+        fireworks chat_completions https://api.fireworks.ai/inference/v1 authorization: Bearer
+        fireworks responses https://api.fireworks.ai/inference/v1 authorization: Bearer
+        fireworks messages https://api.fireworks.ai/inference/v1 authorization: Bearer
+        google chat_completions https://generativelanguage.googleapis.com/v1beta/openai authorization: Bearer
+        google generate_content https://generativelanguage.googleapis.com/v1beta x-goog-api-key:
+        groq chat_completions https://api.groq.com/openai/v1 authorization: Bearer
+        groq responses https://api.groq.com/openai/v1 authorization: Bearer
+        lmstudio chat_completions http://127.0.0.1:1234/v1 authorization: Bearer
+        lmstudio responses http://127.0.0.1:1234/v1 authorization: Bearer
+        lmstudio messages http://127.0.0.1:1234/v1 authorization: Bearer
+        mistral chat_completions https://api.mistral.ai/v1 authorization: Bearer
+        mistral responses https://api.mistral.ai/v1 authorization: Bearer
+        ollama chat_completions http://127.0.0.1:11434/v1 authorization: Bearer
+        ollama responses http://127.0.0.1:11434/v1 authorization: Bearer
+        ollama messages http://127.0.0.1:11434/v1 authorization: Bearer
+        openai chat_completions https://api.openai.com/v1 authorization: Bearer
+        openai responses https://api.openai.com/v1 authorization: Bearer
+        openrouter chat_completions https://openrouter.ai/api/v1 authorization: Bearer
+        openrouter responses https://openrouter.ai/api/v1 authorization: Bearer
+        openrouter messages https://openrouter.ai/api/v1 authorization: Bearer
+        together chat_completions https://api.together.ai/v1 authorization: Bearer
+        vllm chat_completions http://127.0.0.1:8000/v1 authorization: Bearer
+        vllm responses http://127.0.0.1:8000/v1 authorization: Bearer
+        vllm messages http://127.0.0.1:8000/v1 authorization: Bearer
+        xai chat_completions https://api.x.ai/v1 authorization: Bearer
+        xai responses https://api.x.ai/v1 authorization: Bearer
+    ";
+
+    #[test]
+    fn they_say_what_is_served_where_and_how_it_takes_its_key() {
+        let mut served = Vec::new();
+        for manifest in shipped().unwrap() {
+            // Nothing connects to the demo: it is answered inside the process.
+            if manifest.id.as_str() == ProviderId::DEMO {
+                continue;
+            }
+            let auth = &manifest.auth;
+            let mut row = |protocol: &str, url: &str, header: Option<&str>, scheme: Option<&str>| {
+                let header = key_header(header).unwrap();
+                let scheme = scheme_before(scheme, &header).unwrap();
+                served.push(format!("{} {protocol} {url} {header}: {scheme}", manifest.id).trim_end().to_owned());
+            };
+            for protocol in manifest.protocols.iter().filter(|protocol| !manifest.endpoints.contains_key(protocol)) {
+                row(protocol.as_str(), &manifest.endpoint, auth.header.as_deref(), auth.scheme.as_deref());
+            }
+            for (protocol, endpoint) in &manifest.endpoints {
+                // A header of its own does not inherit the scheme of another header.
+                let inherited = auth.scheme.as_deref().filter(|_| endpoint.header.is_none());
+                let header = endpoint.header.as_deref().or(auth.header.as_deref());
+                row(protocol.as_str(), &endpoint.url, header, endpoint.scheme.as_deref().or(inherited));
+            }
+            sourced(manifest.id.as_str(), "What is served where:");
+        }
+        let mut expected: Vec<_> = SERVED.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        served.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(served, expected);
+    }
+
+    #[test]
+    fn only_anthropic_wants_more_headers_than_the_key_and_nobody_refuses_to_tell_usage_in_streams() {
+        for manifest in shipped().unwrap() {
+            let more: Vec<_> = manifest.auth.extra_headers.into_iter().collect();
+            let anthropic = [("anthropic-version".to_owned(), "2023-06-01".to_owned())];
+            assert_eq!(more, if manifest.id.as_str() == "anthropic" { &anthropic[..] } else { &[] }, "{}", manifest.id);
+            assert!(manifest.stream_usage, "{}", manifest.id);
         }
     }
 }
