@@ -2,7 +2,7 @@
 //! dialect's business ([`crate::protocol::Dialect`]), and is decided once, where the response is made.
 
 use bitrouter_proto::codes::InferenceCode;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 /// An error on its way to the caller.
@@ -89,9 +89,4 @@ impl InferenceError {
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.0.headers
     }
-}
-
-/// The challenge that every 401 carries (RFC 9110 §11.6.1).
-pub(crate) fn challenge() -> (HeaderName, HeaderValue) {
-    (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bitrouter\""))
 }
