@@ -2,6 +2,7 @@
 
 use std::{io, os::raw::c_int};
 
+use bitrouter_proto::terminal;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::{Handle, SignalsInfo, exfiltrator::WithOrigin},
@@ -95,7 +96,7 @@ impl Terminal {
         let number = |pid: rustix::process::Pid| pid.as_raw_nonzero().get();
         Self {
             // `nohup`, `trap '' HUP`: SIGHUP was ignored when we were executed.
-            ends_us: is_there()
+            ends_us: terminal::is_controlled()
                 && !std::fs::read_to_string("/proc/self/status").is_ok_and(|text| ignores_hangup(&text)),
             relatives: [rustix::process::getppid().map(number), rustix::process::getsid(None).ok().map(number)],
         }
@@ -104,17 +105,13 @@ impl Terminal {
     /// True where `hangup` tells of the loss of our terminal. One that was lost without a word (`disown`) does not make a
     /// later request to reload the end.
     pub(super) fn is_lost(self, hangup: Signal) -> bool {
-        self.ends_us && self.may_pass_on(hangup.sender_pid) && !is_there()
+        self.ends_us && self.may_pass_on(hangup.sender_pid) && !terminal::is_controlled()
     }
 
     /// The kernel has no number, nor has a process outside of our namespace.
     fn may_pass_on(self, sender: Option<i32>) -> bool {
         sender.is_none_or(|pid| pid == 0 || self.relatives.contains(&Some(pid)))
     }
-}
-
-fn is_there() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
 }
 
 /// Reads `SigIgn:` of proc_pid_status(5), a mask in which SIGHUP is the lowest bit (pure).
