@@ -3,6 +3,7 @@
 use bitrouter_proto::{
     codes::exit,
     env::Environment,
+    key_variable,
     status::{KeyChange, ReloadOutcome},
 };
 use serde_json::json;
@@ -45,11 +46,8 @@ pub(super) fn run(context: &Context, forget: &[String]) -> Result<Status, Failur
 
 /// Variables that look like a provider's key and are none that the daemon knows.
 fn strays(environment: &Environment, known: &[String]) -> Vec<String> {
-    let looks_like_one = |name: &&str| {
-        let id = name.strip_prefix("BITROUTER_").and_then(|rest| rest.strip_suffix("_API_KEY"));
-        id.is_some_and(|id| !id.is_empty()) && !known.iter().any(|known| known == name)
-    };
-    environment.names().filter(looks_like_one).map(str::to_owned).collect()
+    let is_stray = |name: &&str| key_variable::id_in(name).is_some() && !known.iter().any(|known| known == name);
+    environment.names().filter(is_stray).map(str::to_owned).collect()
 }
 
 /// Changes of one reload that took two steps: where a provider's key comes from is what the last step says.
