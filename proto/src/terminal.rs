@@ -5,32 +5,28 @@ use std::{borrow::Cow, fmt::Write as _};
 /// `text` with every character that a terminal would obey written as its escape (`\u{1b}`); line ends stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c.is_control() && c != '\n' || is_invisible(c);
-    if !text.contains(obeyed) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if obeyed(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
+    escaped(text, obeyed, |out, c| out.extend(c.escape_unicode()))
 }
 
 /// As [`visible`], for a line that is JSON and stays it: such characters stand in its strings only.
 pub fn visible_json(line: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c.is_control() || is_invisible(c);
-    if !line.contains(obeyed) {
-        return Cow::Borrowed(line);
+    escaped(line, obeyed, |out, c| {
+        // None of them lies beyond the first plane.
+        // Writing to a string cannot fail.
+        let _ = write!(out, "\\u{:04x}", u32::from(c));
+    })
+}
+
+/// `text` with every character that is `obeyed` written by `escape`.
+fn escaped(text: &str, obeyed: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(&obeyed) {
+        return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(line.len() + 16);
-    for c in line.chars() {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
         if obeyed(c) {
-            // None of them lies beyond the first plane.
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+            escape(&mut out, c);
         } else {
             out.push(c);
         }
