@@ -137,35 +137,13 @@ pub(super) enum HookShell {
     Fish,
 }
 
-/// Parses `1`, `1s`, `500ms`, `90m`, `1h 30m`; a bare number is seconds.
+/// Reads `1`, `1s`, `500ms`, `90m`, `1h 30m`, with spaces anywhere; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write it like `1s`, `90m` or `500ms`");
-    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if compact.is_empty() {
-        return Err(wrong());
-    }
-    if let Ok(seconds) = compact.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = compact.as_str();
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let millis = match &rest[..unit] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
-        };
-        total = total.saturating_add(Duration::from_millis(number.saturating_mul(millis)));
-        rest = &rest[unit..];
-    }
-    Ok(total)
+    let compact: String = text.split_whitespace().collect();
+    let seconds = compact.parse().ok().map(Duration::from_secs);
+    seconds
+        .or_else(|| bitrouter_proto::duration::parse(&compact))
+        .ok_or_else(|| format!("`{text}` is not a duration; write it like `1s`, `90m` or `500ms`"))
 }
 
 #[cfg(test)]

