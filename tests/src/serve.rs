@@ -5,7 +5,14 @@ use std::{
     process::Command,
 };
 
-use crate::{daemon::Daemon, process::Process, shared_files, user::User, world::World};
+use crate::{
+    daemon::Daemon,
+    process::{self, Process},
+    shared_files,
+    user::User,
+    wait::PATIENCE,
+    world::World,
+};
 
 /// A `bitrouter serve` that is about to start.
 #[derive(Debug)]
@@ -73,6 +80,22 @@ impl Serve {
         }
         self.command.args(&self.args);
         Process::spawn(self.command, &[])
+    }
+
+    /// Starts it where it must refuse to, with exit code 1, and returns what it said.
+    ///
+    /// # Panics
+    /// When it does not end in time, or otherwise than that; the message shows its stderr.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        let world = self.world.clone();
+        let mut process = self.spawn();
+        let status = process.wait(PATIENCE);
+        process.stderr().ends_within(PATIENCE);
+        world.keep("the refused daemon's stderr", process.stderr().bytes());
+        let text = process.stderr().text();
+        assert_eq!(process::shell_code(status), 1, "{text}");
+        text
     }
 
     /// Starts it and waits until it answers.

@@ -7,10 +7,9 @@ use std::{
         net::UnixListener,
     },
     path::Path,
-    time::Duration,
 };
 
-use bitrouter_tests::{World, as_uid, process::shell_code, shared_files};
+use bitrouter_tests::{World, as_uid, shared_files};
 
 /// Puts something where ours should stand.
 type Prepare<'a> = &'a dyn Fn(&World);
@@ -20,11 +19,7 @@ type PrepareAt<'a> = &'a dyn Fn(&World, &Path);
 /// Starts a daemon that must refuse, and say these words.
 #[track_caller]
 fn refused(world: &World, name: &str, words: &[&str]) {
-    let mut process = world.serve().arg("--demo").spawn();
-    let status = process.wait(Duration::from_secs(20));
-    process.stderr().ends_within(Duration::from_secs(5));
-    let text = process.stderr().text();
-    assert_eq!(shell_code(status), 1, "{name}: {text}");
+    let text = world.serve().arg("--demo").refused();
     for word in words {
         assert!(text.contains(word), "{name}: `{word}` is not in {text}");
     }

@@ -22,10 +22,7 @@ fn r1_16_headers_that_frame_a_message_are_refused_by_name() {
             let world = World::new();
             let manifest = format!("id = \"mine\"\nendpoint = \"https://mine.example/v1\"\n[auth]\n{line}\n");
             world.write("config/bitrouter/registry/mine.toml", manifest);
-            let mut process = world.serve().spawn();
-            assert_eq!(process.wait(bitrouter_tests::wait::PATIENCE).code(), Some(1));
-            process.stderr().ends_within(bitrouter_tests::wait::PATIENCE);
-            let said = process.stderr().text();
+            let said = world.serve().refused();
             let wanted = format!("`{}`", name.to_ascii_lowercase());
             assert!(said.contains("mine.toml:4: ") && said.contains(&wanted), "{line}: {said}");
         }
@@ -39,9 +36,6 @@ fn r1_20_an_address_that_is_a_whole_path_is_refused_in_words() {
         "config/bitrouter/registry/mine.toml",
         "id = \"mine\"\nendpoint = \"https://mine.example/v1/chat/completions\"\n",
     );
-    let mut process = world.serve().spawn();
-    assert_eq!(process.wait(bitrouter_tests::wait::PATIENCE).code(), Some(1));
-    process.stderr().ends_within(bitrouter_tests::wait::PATIENCE);
-    let said = process.stderr().text();
+    let said = world.serve().refused();
     assert!(said.contains("mine.toml:2: `endpoint` must end before `/chat/completions`"), "{said}");
 }

@@ -1,8 +1,6 @@
 //! Env files: the syntax, and what a bad one costs.
 
-use std::time::Duration;
-
-use bitrouter_tests::{Provider, World, process::shell_code};
+use bitrouter_tests::{Provider, World};
 
 #[test]
 fn each_way_to_write_a_value_gives_that_value() {
@@ -42,17 +40,6 @@ fn each_way_to_write_a_value_gives_that_value() {
     }
 }
 
-/// Starts a daemon with this env file, which must be refused, and returns what it said.
-#[track_caller]
-fn refused(world: &World) -> String {
-    let mut process = world.serve().arg("--demo").spawn();
-    let status = process.wait(Duration::from_secs(10));
-    process.stderr().ends_within(Duration::from_secs(5));
-    let text = process.stderr().text();
-    assert_eq!(shell_code(status), 1, "{text}");
-    text
-}
-
 #[test]
 fn p03_a_bad_line_is_named_and_never_quoted() {
     let bad = [
@@ -69,7 +56,7 @@ fn p03_a_bad_line_is_named_and_never_quoted() {
         let world = World::new();
         let secret = world.canary("line");
         world.env_file(&format!("# fine\nGROQ_API_KEY=fine\n{}\n", line.replace("SECRET", &secret)));
-        let text = refused(&world);
+        let text = world.serve().arg("--demo").refused();
         assert!(text.contains("config/bitrouter/env:3") || text.contains("line 3"), "{line}: {text}");
         assert!(text.contains("bitrouter/env"), "{line}: {text}");
         assert!(!text.contains(&secret), "{line}: the line is quoted");
@@ -90,7 +77,7 @@ fn an_env_file_that_others_can_read_is_refused_with_the_cure() {
     for mode in [0o644, 0o604, 0o640] {
         let world = World::new();
         let path = world.write_mode("config/bitrouter/env", "GROQ_API_KEY=x\n", mode);
-        let text = refused(&world);
+        let text = world.serve().arg("--demo").refused();
         assert!(text.contains(&format!("chmod 600 {}", path.display())), "{mode:o}: {text}");
     }
 }

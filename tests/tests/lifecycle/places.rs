@@ -1,11 +1,8 @@
 //! P5: the places of the daemon are private, and a place that somebody else prepared is refused with the reason.
 
-use std::{
-    os::unix::fs::{MetadataExt as _, symlink},
-    time::Duration,
-};
+use std::os::unix::fs::{MetadataExt as _, symlink};
 
-use bitrouter_tests::{World, process::shell_code};
+use bitrouter_tests::World;
 
 #[test]
 fn p05_directories_and_files_are_private() {
@@ -26,41 +23,30 @@ fn p05_directories_and_files_are_private() {
     }
 }
 
-/// Starts a daemon that must refuse, and returns what it said.
-#[track_caller]
-fn refused(world: &World) -> String {
-    let mut process = world.serve().arg("--demo").spawn();
-    let status = process.wait(Duration::from_secs(10));
-    process.stderr().ends_within(Duration::from_secs(5));
-    let text = process.stderr().text();
-    assert_eq!(shell_code(status), 1, "{text}");
-    text
-}
-
 #[test]
 fn p05_a_prepared_state_directory_is_refused_with_its_path() {
     let world = World::new();
     symlink(world.directory("elsewhere"), world.path("state/bitrouter")).expect("symlink");
-    let text = refused(&world);
+    let text = world.serve().arg("--demo").refused();
     assert!(text.contains("state/bitrouter") && text.contains("symlink"), "{text}");
 
     let world = World::new();
     world.write("state/bitrouter", "a file");
-    let text = refused(&world);
+    let text = world.serve().arg("--demo").refused();
     assert!(text.contains("state/bitrouter") && text.contains("directory"), "{text}");
 
     let world = World::new();
     world.directory("state/bitrouter");
     let wide = std::fs::File::open(world.path("state/bitrouter")).expect("open");
     rustix::fs::fchmod(&wide, 0o777.into()).expect("fchmod");
-    let text = refused(&world);
+    let text = world.serve().arg("--demo").refused();
     assert!(text.contains("state/bitrouter") && text.contains("chmod 700"), "{text}");
 
     let world = World::new();
     if let Some(foreign) = world.user().foreign() {
         world.directory("state/bitrouter");
         foreign.own_path(&world.path("state/bitrouter"));
-        let text = refused(&world);
+        let text = world.serve().arg("--demo").refused();
         assert!(text.contains("state/bitrouter"), "{text}");
     }
 }
@@ -102,12 +88,8 @@ fn p05_an_unusable_runtime_directory_is_a_warning_and_another_place_serves() {
 fn p05_a_socket_path_that_is_too_long_is_named_with_its_length() {
     let world = World::new();
     let long = world.directory(&format!("run/{}", "x".repeat(90)));
-    let mut process = world.serve().arg("--demo").env("XDG_RUNTIME_DIR", &long).spawn();
-    let status = process.wait(Duration::from_secs(10));
-    process.stderr().ends_within(Duration::from_secs(5));
-    let text = process.stderr().text();
+    let text = world.serve().arg("--demo").env("XDG_RUNTIME_DIR", &long).refused();
     let length = long.join("bitrouter/control.sock").as_os_str().len();
-    assert_eq!(shell_code(status), 1, "{text}");
     assert!(text.contains(&length.to_string()) && text.contains("XDG_RUNTIME_DIR"), "{text}");
 }
 

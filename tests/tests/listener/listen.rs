@@ -1,27 +1,17 @@
 //! Loopback only: another address is refused while there are no keys to ask for.
 
-use std::time::Duration;
-
-use bitrouter_tests::{World, process::shell_code};
+use bitrouter_tests::World;
 
 #[test]
 fn an_address_that_is_not_loopback_is_refused() {
     for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let world = World::new();
-        let mut process = world.serve().listen_as_configured().args(["--demo", "--listen", addr]).spawn();
-        let status = process.wait(Duration::from_secs(10));
-        process.stderr().ends_within(Duration::from_secs(5));
-        let text = process.stderr().text();
-        assert_eq!(shell_code(status), 1, "{addr}: {text}");
+        let text = world.serve().listen_as_configured().args(["--demo", "--listen", addr]).refused();
         assert!(text.contains("listen") || text.contains("loopback"), "{addr}: {text}");
     }
     let world = World::new();
     world.config("[server]\nlisten = \"0.0.0.0:0\"\n");
-    let mut process = world.serve().listen_as_configured().spawn();
-    let status = process.wait(Duration::from_secs(10));
-    process.stderr().ends_within(Duration::from_secs(5));
-    let text = process.stderr().text();
-    assert_eq!(shell_code(status), 1, "{text}");
+    let text = world.serve().listen_as_configured().refused();
     assert!(text.contains("server.listen") || text.contains("listen"), "{text}");
 }
 
