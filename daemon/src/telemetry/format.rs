@@ -1,4 +1,5 @@
-//! How a log line looks: one JSON object, or one line for people. Control characters never get through.
+//! How a log line looks: one JSON object, or one line for people. How the values in it look is the business of
+//! [`super::value`].
 
 use std::{
     cell::RefCell,
@@ -9,9 +10,7 @@ use std::{
 use bitrouter_proto::clock;
 use tracing::field::{Field, Visit};
 
-/// Bytes that the value of one field takes at most. A line has a dozen fields, so that none comes near the bounds of ring
-/// and sink, whatever a caller, a provider or a file puts into one.
-const FIELD: usize = 4 * 1024;
+use super::value::{debug_text, human_text, json_debug, json_text};
 
 /// The form of all lines of one daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,46 +73,6 @@ pub(super) fn timestamp(out: &mut String) {
     out.push('Z');
 }
 
-/// Appends a number as it is written in a line.
-pub(super) fn push_number(out: &mut String, mut number: u64) {
-    // The longest has twenty digits.
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-        if number == 0 || at == 0 {
-            break;
-        }
-    }
-    out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or("0"));
-}
-
-/// Appends `value` as a JSON string, cut where it is too long for a field.
-pub(super) fn json_text(out: &mut String, value: &str) {
-    out.push('"');
-    // An error says that there was more, which is cut off.
-    let _ = Escaped::new(out).write_str(value);
-    out.push('"');
-}
-
-/// Appends `value` for people: control characters are spelt out, and what is too long for a field is cut.
-pub(super) fn human_text(out: &mut String, value: &str) {
-    let end = out.len() + FIELD;
-    for c in value.chars() {
-        if out.len() >= end {
-            out.push('…');
-            return;
-        }
-        if c.is_control() {
-            let _ = write!(out, "{}", c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-}
-
 struct JsonFields<'a> {
     out: &'a mut String,
     has_message: bool,
@@ -136,58 +95,6 @@ impl JsonFields<'_> {
     fn raw(&mut self, field: &Field, value: impl fmt::Display) {
         self.name(field);
         let _ = write!(self.out, "{value}");
-    }
-}
-
-/// Writes text as the inside of a JSON string: at most [`FIELD`] bytes, and `…` where something was cut off.
-struct Escaped<'a> {
-    out: &'a mut String,
-    /// The length of `out` at which the field is full.
-    end: usize,
-}
-
-impl<'a> Escaped<'a> {
-    fn new(out: &'a mut String) -> Self {
-        let end = out.len() + FIELD;
-        Self { out, end }
-    }
-
-    /// Writes text that needs no escape; an error where the field is full, which ends the formatting of its value.
-    fn plain(&mut self, text: &str) -> fmt::Result {
-        let room = self.end.saturating_sub(self.out.len());
-        let fits = text.floor_char_boundary(room);
-        self.out.push_str(&text[..fits]);
-        if fits == text.len() {
-            return Ok(());
-        }
-        self.out.push('…');
-        Err(fmt::Error)
-    }
-}
-
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        // A terminal obeys the control characters above ASCII too (U+009B alone begins a sequence): 0xc2 begins them.
-        while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)) {
-            self.plain(&text[..at])?;
-            if self.out.len() >= self.end {
-                return self.plain(&text[at..]);
-            }
-            let mut rest = text[at..].chars();
-            match rest.next() {
-                Some('\n') => self.out.push_str("\\n"),
-                Some('\r') => self.out.push_str("\\r"),
-                Some('\t') => self.out.push_str("\\t"),
-                Some('\u{8}') => self.out.push_str("\\b"),
-                Some('\u{c}') => self.out.push_str("\\f"),
-                Some(printed @ ('"' | '\\')) => self.out.extend(['\\', printed]),
-                Some(control) if control.is_control() => write!(self.out, "\\u{:04x}", u32::from(control))?,
-                Some(printed) => self.out.push(printed),
-                None => {}
-            }
-            text = rest.as_str();
-        }
-        self.plain(text)
     }
 }
 
@@ -221,7 +128,7 @@ impl Visit for JsonFields<'_> {
         self.name(field);
         let quote = self.out.len();
         self.out.push('"');
-        let _ = write!(Escaped::new(self.out), "{value:?}");
+        json_debug(self.out, value);
         let text = &self.out[quote + 1..];
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if field.name() != "message" && (text == "null" || is_number) {
@@ -249,36 +156,22 @@ impl HumanFields {
     }
 }
 
-/// Takes a little more text than a field may have, and ends the formatting there.
-struct AtMost(String);
-
-impl fmt::Write for AtMost {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = (FIELD + 1).saturating_sub(self.0.len());
-        let fits = text.ceil_char_boundary(room);
-        self.0.push_str(&text[..fits]);
-        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
-    }
-}
-
 impl Visit for HumanFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut text = AtMost(String::new());
-        // An error says that there was more, which is cut off.
-        let _ = write!(text, "{value:?}");
-        if text.0 != "null" {
-            self.put(field, &text.0);
+        let text = debug_text(value);
+        if text != "null" {
+            self.put(field, &text);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::value::FIELD, *};
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::{Layer, layer::Context, prelude::*};
 
@@ -390,23 +283,5 @@ mod tests {
         let (mut text, before) = (String::new(), clock::now_rfc3339());
         timestamp(&mut text);
         assert!(before <= text && text <= clock::now_rfc3339(), "{before} {text}");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn numbers_are_written_as_everywhere(number: u64) {
-            let mut out = String::new();
-            push_number(&mut out, number);
-            proptest::prop_assert_eq!(out, number.to_string());
-        }
-
-        #[test]
-        fn escapes_read_back_and_hold_no_control_character(text in "(\\PC|[\u{0}-\u{22}\\\\\u{7e}-\u{a1}]){0,20}") {
-            let mut out = String::from('"');
-            Escaped::new(&mut out).write_str(&text).unwrap();
-            out.push('"');
-            proptest::prop_assert!(!out.chars().any(char::is_control));
-            proptest::prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
-        }
     }
 }

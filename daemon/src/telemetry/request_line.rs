@@ -3,7 +3,10 @@
 
 use bitrouter_gateway::{ports::RequestRecord, registry::ProviderId};
 
-use super::format::{Form, human_text, json_text, push_number, timestamp};
+use super::{
+    format::{Form, timestamp},
+    value::{human_text, json_text, push_number},
+};
 
 /// The members of the line, behind those of every line; readers of the log know them by name.
 struct Members<'a> {
