@@ -1,7 +1,8 @@
 //! One owner of config, registry and keys: everything is read, built and swapped as a whole, or refused as a whole.
 //!
-//! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] is the one thread that owns
-//! the layers and swaps, [`outcome`] tells two readings apart, [`observers`] says so to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
+//! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] holds it with the layers of
+//! keys, [`thread`] is the one that owns the engine and swaps, [`outcome`] tells two readings apart, [`observers`] says so
+//! to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
 //! Requests never wait for any of this: they take the snapshot that is in force when they begin.
 
 mod apply;
@@ -11,6 +12,7 @@ mod lost_keys;
 mod observers;
 mod outcome;
 mod sources;
+mod thread;
 mod warnings;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,10 +31,11 @@ use tokio::sync::{
 use crate::control_peer::ControlPeer;
 
 pub use apply::Targets;
-pub use engine::{Engine, spawn};
+pub use engine::Engine;
 pub use loaded::{InForce, Loaded};
 pub use observers::ReloadObservers;
 pub use sources::Sources;
+pub use thread::spawn;
 
 /// Why a reload or a push was refused; nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
