@@ -15,6 +15,7 @@ DENY = $$(tests/lint/tool.sh cargo-deny 0.20.2)
 MACHETE = $$(tests/lint/tool.sh cargo-machete 0.9.2)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 VENV := .venv
+MODULES := tests/node/node_modules
 # Where `make install` puts the binary: PREFIX/bin.
 PREFIX ?= $(HOME)/.local
 
@@ -36,7 +37,7 @@ install: build ## build, then put the binary on PATH: ~/.local/bin  (PREFIX=/usr
 test: ## install what the tests need, lint, then every test  (ARGS=… goes to nextest)
 	@tests/lint/needs.sh tests
 	@tests/lint/needs.sh build
-	@$(MAKE) $(VENV)/installed
+	@$(MAKE) $(VENV)/installed $(MODULES)/installed
 	@$(MAKE) lint
 	python3 -m unittest discover --quiet -s tests/lint
 	@$(MAKE) build
@@ -50,6 +51,11 @@ test-ordinary: ## as root: the tests of listener, control API and secrets again,
 $(VENV)/installed: tests/requirements.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+# Scripts of packages are not run. Of an older Node npm says that it does not do: it is npm's own, not that of the tests.
+$(MODULES)/installed: tests/node/package.json tests/node/package-lock.json
+	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 lint: ## what continuous integration checks besides the tests
@@ -71,7 +77,7 @@ audit: ## known advisories against the dependencies (fetches the advisory databa
 bench: build ## beside a direct run, a bare relay and a bare proxy; prints ratios
 	cargo run $(CARGO_FLAGS) -p bitrouter-bench $(if $(ARGS),-- $(ARGS))
 
-soak: build ## the long runs: no growth of memory, descriptors or wake-ups
+soak: build $(VENV)/installed $(MODULES)/installed ## the long runs: no growth of memory, descriptors or wake-ups; other cuts for the SDKs
 	nextest=$(NEXTEST) && $$nextest nextest run $(CARGO_FLAGS) -p bitrouter-tests --profile soak --run-ignored only -E 'binary(soak)' $(ARGS)
 
 # RUSTFLAGS in the environment would silently replace the flags that make the binary static.

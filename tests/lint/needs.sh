@@ -11,6 +11,7 @@ test_packages() {
     cat <<'LIST'
 python3          python3                 the official SDK, the structure checks
 python3-venv     python:ensurepip        the private environment of the SDK
+npm              npm                     the official SDKs for Node, and Node itself
 git              git                     the structure checks ask it which files are ours
 curl             curl                    the lines of the banner, as pasted
 openssl          openssl                 a certificate that nobody vouches for

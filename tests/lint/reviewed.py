@@ -84,6 +84,7 @@ LINE_LIMITS = {
 FOREIGN_WORDS = [
     (r"(?<![\w.])/(?:work|workspace|builds)/", "a path of somebody's machine"),
     (r"/(?:home|Users)/(?!(?:user|alice|bob|me|you|dev|p|op|u)\b|[.<$*{…])[a-z]\w*/", "a path of somebody's machine"),
+    (r'"resolved": *"http', "the registry of somebody's machine"),
     (r"\bpip\.(?:conf|ini)\b", "a setting of somebody's machine"),
     (r"\b[\w-]+\.(?:corp|intranet)\b", "a private host"),
     (r"(?i)\b(?:artifactory|devpi|nexus repository)\b", "a private registry"),

@@ -45,7 +45,7 @@ class Tree:
 
 def _walk(root):
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name not in {".git", ".tools", ".venv", "target", "dist", "__pycache__"}]
+        folders[:] = [name for name in folders if name not in {".git", ".tools", ".venv", "node_modules", "target", "dist", "__pycache__"}]
         for name in files:
             yield os.path.relpath(os.path.join(folder, name), root)
 

@@ -1,9 +1,12 @@
-//! The long runs of `make soak`, bounded: no growth of memory, descriptors or wake-ups, shown as a slope; and a thousand
-//! starts after `kill -9`. `BITROUTER_SOAK_MINUTES` makes the first one longer than its two minutes.
+//! The long runs of `make soak`, bounded: no growth of memory, descriptors or wake-ups, shown as a slope; a thousand
+//! starts after `kill -9`; every SDK with providers that cut their bytes in many ways. `BITROUTER_SOAK_MINUTES` makes the
+//! first one longer than its two minutes.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a test fails by panicking, and prints what it measured")]
 
 use std::time::Duration;
 
+#[path = "soak/cuts.rs"]
+mod cuts;
 #[path = "soak/growth.rs"]
 mod growth;
 #[path = "soak/idle.rs"]
@@ -33,6 +36,12 @@ fn soak_a_daemon_that_nobody_asks_sleeps() {
 #[ignore = "make soak"]
 fn soak_the_first_start_after_each_kill_9_works() {
     kills::run(length::kills());
+}
+
+#[test]
+#[ignore = "make soak"]
+fn soak_every_sdk_reads_its_provider_in_any_cut() {
+    cuts::run();
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn completion(script: &Script, request: &Request) -> Result<Reply, Refusal> {
         frames: script.frames(&events(&turn, &asked.model, asked.usage)),
         broken: script.frames(&[Event::data(&broken)]),
     };
-    Ok(script.stream(behaviour, stream))
+    Ok(script.stream(behaviour, &stream))
 }
 
 /// The whole answer.
@@ -180,7 +180,7 @@ fn legacy(script: &Script, request: &Request) -> Result<Reply, Refusal> {
     }
     events.push(Event::done());
     let stream = Stream { headers: shapes::stream_headers(), frames: script.frames(&events), broken: Vec::new() };
-    Ok(script.stream(behaviour, stream))
+    Ok(script.stream(behaviour, &stream))
 }
 
 /// `POST /v1/embeddings`: a vector for each input, as numbers or as base64 of little-endian floats.

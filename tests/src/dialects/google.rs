@@ -91,7 +91,7 @@ fn generate(script: &Script, request: &Request, model: &str, asked: &Asked) -> R
             broken: vec![format!(",\r\n{broken}"), "\n]".to_owned()],
         }
     };
-    Ok(script.stream(behaviour, stream))
+    Ok(script.stream(behaviour, &stream))
 }
 
 /// The pieces in which a stream brings an array: each answer with what stands before it, and the end.

@@ -70,7 +70,7 @@ fn message(script: &Script, request: &Request) -> Result<Reply, Refusal> {
         frames: script.frames(&events(&turn, &asked.model)),
         broken: script.frames(&[overloaded]),
     };
-    Ok(script.stream(behaviour, stream))
+    Ok(script.stream(behaviour, &stream))
 }
 
 fn refuse(script: &Script, refusal: &Refusal) -> Reply {

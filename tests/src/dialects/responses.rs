@@ -79,7 +79,7 @@ fn create(script: &Script, request: &Request) -> Result<Reply, Refusal> {
     let broken = failure(&response, events.len() / 2);
     let frames = script.frames(&events);
     let stream = Stream { headers: shapes::stream_headers(), frames, broken: script.frames(&broken) };
-    Ok(script.stream(behaviour, stream))
+    Ok(script.stream(behaviour, &stream))
 }
 
 fn strip_encrypted(response: &mut Value) {

@@ -77,7 +77,7 @@ impl Script {
     }
 
     /// A stream, or what the model's name makes of it.
-    pub(super) fn stream(&self, behaviour: Behaviour, stream: Stream) -> Reply {
+    pub(super) fn stream(&self, behaviour: Behaviour, stream: &Stream) -> Reply {
         let headers: Vec<(&str, &str)> = stream.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let head = Reply::stream_with(200, &headers);
         let half = stream.frames.len() / 2;

@@ -42,11 +42,6 @@ impl Vendor {
         format!("[providers.{}]\nbase_url = \"http://{}/{version}\"\n", self.id(), provider.addr())
     }
 
-    /// What the vendor's own SDKs take for a base URL, given the root of a server that has the vendor's paths.
-    pub fn sdk_base(self, root: &str) -> String {
-        if self == Self::OpenAi { format!("{root}/v1") } else { root.to_owned() }
-    }
-
     /// Makes `provider` answer as this vendor does.
     pub fn play(self, provider: &Provider, script: &Script) {
         let script = script.clone();

@@ -1,5 +1,7 @@
 //! The harness itself: what it plays and what it notices is true before a product is judged by it.
 
+mod dialects;
+
 use std::{net::TcpStream, time::Duration};
 
 use bitrouter_tests::{Client, End, Gate, Provider, Reply, World, http::Opened, provider::Exchange, sdk, wait};

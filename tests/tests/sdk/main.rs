@@ -1,5 +1,7 @@
 //! Other people's clients: the official OpenAI SDK, and gRPC's own Python client on the control socket.
 
+mod cells;
+
 use bitrouter_tests::{InferenceFixture, Provider, World, sdk};
 
 #[test]

@@ -1,4 +1,11 @@
-//! Runs the Python scripts of `tests/sdk` with the packages of `.venv`, as the world's user.
+//! Runs the Python scripts of `tests/sdk` with the packages of `.venv`, and those of `tests/node` with Node and the
+//! packages of `tests/node/node_modules`, as the world's user.
+
+mod cells;
+mod node;
+pub mod table;
+
+pub use cells::Cells;
 
 use std::path::{Path, PathBuf};
 
@@ -40,14 +47,19 @@ pub fn interpreter() -> (PathBuf, Vec<(&'static str, PathBuf)>) {
 
 /// The script `tests/sdk/NAME` with `args`, to be changed before it runs.
 pub fn script(world: &World, name: &str, args: &[&str]) -> Run {
-    let source = shared_files::repository().join("tests/sdk").join(name);
-    let text = std::fs::read(&source).unwrap_or_else(|e| panic!("`{}`: {e}", source.display()));
-    let copy = world.write(&format!("home/{name}"), text);
+    let copy = copy(world, "tests/sdk", name);
     let (python, variables) = interpreter();
     let copy = copy.to_string_lossy().into_owned();
     let args: Vec<&str> = ["-B", copy.as_str()].into_iter().chain(args.iter().copied()).collect();
     let run = world.program(&python, args);
     variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
+}
+
+/// Puts a script where the world's user can read it.
+fn copy(world: &World, folder: &str, name: &str) -> PathBuf {
+    let source = shared_files::repository().join(folder).join(name);
+    let text = std::fs::read(&source).unwrap_or_else(|e| panic!("`{}`: {e}", source.display()));
+    world.write(&format!("home/{name}"), text)
 }
 
 /// Runs the script, which must succeed.
