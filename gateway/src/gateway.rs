@@ -16,6 +16,7 @@ use crate::{
     ports::UsageSink,
     registry::{Kind, Provider, ProviderId},
     snapshot::Snapshot,
+    stored_responses::StoredResponses,
     upstream::{Connector, Pool, Proxy, ProxySettings, hop::HopId},
 };
 
@@ -42,6 +43,7 @@ pub struct Gateway {
     pub(crate) interrupt: Arc<Interrupt>,
     pub(crate) hop: HopId,
     pub(crate) live_models: LiveModels,
+    pub(crate) stored_responses: Arc<StoredResponses>,
     snapshot: ArcSwap<Snapshot>,
     probes: Mutex<HashMap<ProviderId, (Instant, bool)>>,
 }
@@ -63,6 +65,7 @@ impl Gateway {
             interrupt: Arc::default(),
             hop: HopId::draw(),
             live_models: LiveModels::default(),
+            stored_responses: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             probes: Mutex::default(),
         })

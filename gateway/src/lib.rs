@@ -4,6 +4,7 @@
 //! * [`protocol`] reads what routing needs of a request and watches replies go by (pure, bytes in, bytes out).
 //! * `upstream` holds connections to providers; `demo` is a provider inside the process.
 //! * [`http`] is the surface: paths, headers, time limits, errors. `meter` records each request once.
+//! * `stored_responses` remembers which provider holds which response.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
 //!
 //! * [`error`](InferenceError) is what went wrong, as facts.
@@ -26,11 +27,13 @@ pub mod http;
 mod interrupt;
 mod live_models;
 mod meter;
+mod percent;
 pub mod ports;
 pub mod protocol;
 pub mod registry;
 pub mod route;
 pub mod snapshot;
+mod stored_responses;
 mod upstream;
 
 pub use self::{

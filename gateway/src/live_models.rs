@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Gateway,
     credential::credential,
-    protocol::routing_fields::LONGEST_MODEL,
+    protocol::{routing_fields::LONGEST_MODEL, whole},
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
     upstream::{RequestBody, UpstreamBody},
@@ -90,8 +90,8 @@ pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, prov
     let none = || Arc::from([]);
     // A shipped provider on the network is called when a call goes to it, and never by itself.
     let asked = |target: &&Target| target.user_set || provider.kind() == Kind::Local;
-    let Some(target) = provider.model_list().filter(asked) else { return none() };
-    let address = format!("{}{}", target.origin.url, target.uri);
+    let Some(target) = provider.targets().next().filter(asked) else { return none() };
+    let address = format!("{}{}", target.origin.url, target.model_list);
     let now = clock::monotonic_now();
     let (running, wait_until) = {
         let mut lists = gateway.live_models.lists();
@@ -143,7 +143,7 @@ impl List {
 /// Asks the provider.
 async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Result<Vec<String>, String> {
     let provider = snapshot.catalog.get(id).ok_or("it is gone")?;
-    let target = provider.model_list().ok_or("it has no list")?;
+    let target = provider.targets().next().ok_or("it has no list")?;
     let mut request = Some(request(gateway, snapshot, provider, target)?);
     let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
     let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
@@ -159,9 +159,9 @@ fn request(
     provider: &Provider,
     target: &Target,
 ) -> Result<Request<RequestBody>, String> {
-    let mut request = Request::new(RequestBody::from([const { Bytes::new() }; 3]));
+    let mut request = Request::new(RequestBody::from(whole(Bytes::new())));
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = target.uri.clone();
+    *request.uri_mut() = target.model_list.clone();
     let headers = request.headers_mut();
     headers.insert(header::HOST, target.host.clone());
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -47,11 +47,6 @@ impl RequestRecorder {
         self.record.stream = stream;
     }
 
-    /// True where the caller asked for a stream.
-    pub(crate) fn streams(&self) -> bool {
-        self.record.stream
-    }
-
     /// Where it goes.
     pub(crate) fn set_route(&mut self, provider: &ProviderId, model: &str, listed: bool) {
         self.record.provider = Some(provider.clone());

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
     ports::SharedKeys,
+    protocol::Dialect,
     registry::{Catalog, Provider, ProviderId},
     route::{self, Names, Route, RouteRefusal},
 };
@@ -57,18 +58,31 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    /// Where a model name leads.
-    pub fn resolve<'a>(&'a self, name: &'a str) -> Result<Route<'a>, RouteRefusal<'a>> {
-        self.names(&|id| self.keys.key(id).is_some()).resolve(name)
+    /// Where a model name leads a caller who speaks one of `dialects`.
+    pub fn resolve<'a>(&'a self, name: &'a str, dialects: &[Dialect]) -> Result<Route<'a>, RouteRefusal<'a>> {
+        self.names(&|id| self.keys.key(id).is_some(), dialects).resolve(name)
     }
 
-    /// The names nearest to one that leads nowhere.
-    pub fn suggestions(&self, name: &str) -> Vec<String> {
-        route::suggestions(name, &self.names(&|id| self.keys.key(id).is_some()))
+    /// The same for a request that goes on from what `maker` made: where several providers serve the name, it is that one.
+    pub(crate) fn resolve_after<'a>(
+        &'a self,
+        maker: Option<&ProviderId>,
+        name: &'a str,
+        dialects: &[Dialect],
+    ) -> Result<Route<'a>, RouteRefusal<'a>> {
+        let Some(maker) = maker else { return self.resolve(name, dialects) };
+        let prefer: Vec<ProviderId> = std::iter::once(maker).chain(&self.prefer).cloned().collect();
+        let has_key = |id: &ProviderId| self.keys.key(id).is_some();
+        Names { prefer: &prefer, ..self.names(&has_key, dialects) }.resolve(name)
     }
 
-    fn names<'a, 'k>(&'a self, has_key: &'k dyn Fn(&ProviderId) -> bool) -> Names<'a, 'k> {
-        Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key }
+    /// The names nearest to one that leads nowhere, for a caller who speaks one of `dialects`.
+    pub fn suggestions(&self, name: &str, dialects: &[Dialect]) -> Vec<String> {
+        route::suggestions(name, &self.names(&|id| self.keys.key(id).is_some(), dialects))
+    }
+
+    fn names<'a: 'k, 'k>(&'a self, has_key: &'k dyn Fn(&ProviderId) -> bool, dialects: &'k [Dialect]) -> Names<'a, 'k> {
+        Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key, dialects }
     }
 
     /// True where calls can go to the provider as far as keys and settings say.

@@ -1,7 +1,7 @@
-//! What lies where: a table from paths to who may ask, how errors are written, and what answers.
+//! What lies where: a table from paths to who may ask and what answers, and the rule how errors are written.
 
-use bitrouter_gateway::protocol::Dialect;
-use http::{Uri, uri::PathAndQuery};
+use bitrouter_gateway::{http::dialect_of, protocol::Dialect};
+use http::{HeaderMap, Uri, uri::PathAndQuery};
 
 /// Whom a path is open to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,6 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RoutePolicy {
     pub(super) access: Access,
-    /// How an error is written for those who call here.
-    pub(super) error_shape: Dialect,
 }
 
 /// What answers.
@@ -42,19 +40,16 @@ pub(super) struct Route {
 }
 
 const fn page(path: &'static str, access: Access, mount: Mount) -> Route {
-    Route { prefix: path, with_all_below: false, policy: openai(access), mount }
+    Route { prefix: path, with_all_below: false, policy: RoutePolicy { access }, mount }
 }
 
 const fn all_below(prefix: &'static str, access: Access, mount: Mount) -> Route {
-    Route { prefix, with_all_below: true, policy: openai(access), mount }
-}
-
-const fn openai(access: Access) -> RoutePolicy {
-    RoutePolicy { access, error_shape: Dialect::ChatCompletions }
+    Route { prefix, with_all_below: true, policy: RoutePolicy { access }, mount }
 }
 
 /// The table: the first line that fits counts.
-static ROUTES: [Route; 4] = [
+static ROUTES: [Route; 5] = [
+    page("/", Access::Anyone, Mount::Service),
     page("/health", Access::Anyone, Mount::Service),
     page("/ping", Access::Anyone, Mount::Service),
     page("/metrics", Access::SameUser, Mount::Metrics),
@@ -70,6 +65,11 @@ pub(super) fn find(path: &str) -> &'static Route {
         if route.with_all_below { path.starts_with(route.prefix) } else { path == route.prefix }
     };
     ROUTES.iter().find(fits).unwrap_or(const { &REST })
+}
+
+/// How an error is written for a caller at `path` with `headers`: a pure function of both.
+pub(super) fn error_shape(path: &str, headers: &HeaderMap) -> Dialect {
+    dialect_of(path, headers)
 }
 
 /// Makes one `/` of each run of them in the path: clients whose base URL ends with `/` send `//v1/models`. It comes
@@ -107,7 +107,8 @@ mod tests {
             ("/metrics/", Access::AsKeylessSays, Mount::Service),
             ("/healthy", Access::AsKeylessSays, Mount::Service),
             ("/v1/chat/completions", Access::AsKeylessSays, Mount::Service),
-            ("/", Access::AsKeylessSays, Mount::Service),
+            ("/", Access::Anyone, Mount::Service),
+            ("/v1", Access::AsKeylessSays, Mount::Service),
             ("*", Access::AsKeylessSays, Mount::Service),
             ("", Access::AsKeylessSays, Mount::Service),
         ] {

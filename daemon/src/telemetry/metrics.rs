@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, PoisonError, atomic::AtomicU64},
 };
 
+use bitrouter_gateway::protocol::usage::TokenUsage;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -34,6 +35,17 @@ struct WarningLabels {
     severity: &'static str,
 }
 
+/// Tokens by class; each token is in one of them.
+#[derive(Debug)]
+struct TokenCounters {
+    input: Counter,
+    cache_read: Counter,
+    cache_write: Counter,
+    cache_write_1h: Counter,
+    output: Counter,
+    reasoning: Counter,
+}
+
 /// Every metric of the daemon.
 #[derive(Debug)]
 pub struct Metrics {
@@ -42,8 +54,7 @@ pub struct Metrics {
     recent: Mutex<VecDeque<(RequestLabels, Counter)>>,
     seconds: Histogram,
     first_byte: Histogram,
-    input_tokens: Counter,
-    output_tokens: Counter,
+    tokens: TokenCounters,
     in_flight: Gauge,
     refused: Family<ReasonLabel, Counter>,
     reloads: Gauge<u64, AtomicU64>,
@@ -64,7 +75,14 @@ impl Default for Metrics {
         let first_byte = Histogram::new(BUCKETS);
         let tokens = Family::<ClassLabel, Counter>::default();
         let class = |class| tokens.get_or_create(&ClassLabel { class }).clone();
-        let (input_tokens, output_tokens) = (class("input"), class("output"));
+        let counters = TokenCounters {
+            input: class("input"),
+            cache_read: class("cache_read"),
+            cache_write: class("cache_write"),
+            cache_write_1h: class("cache_write_1h"),
+            output: class("output"),
+            reasoning: class("reasoning"),
+        };
         let in_flight = Gauge::default();
         let refused = Family::default();
         let reloads = Gauge::default();
@@ -83,8 +101,7 @@ impl Default for Metrics {
             recent: Mutex::default(),
             seconds,
             first_byte,
-            input_tokens,
-            output_tokens,
+            tokens: counters,
             in_flight,
             refused,
             reloads,
@@ -135,11 +152,22 @@ impl Metrics {
     }
 
     /// Tokens as the provider counted them.
-    pub fn tokens(&self, input: Option<u64>, output: Option<u64>) {
-        for (counter, count) in [(&self.input_tokens, input), (&self.output_tokens, output)] {
-            if let Some(count) = count {
+    pub fn tokens(&self, usage: &TokenUsage) {
+        let add = |counter: &Counter, count: u64| {
+            // Most requests have tokens of two classes only.
+            if count > 0 {
                 counter.inc_by(count);
             }
+        };
+        if let Some(input) = usage.input {
+            add(&self.tokens.input, input.uncached);
+            add(&self.tokens.cache_read, input.cache_read);
+            add(&self.tokens.cache_write, input.cache_write);
+            add(&self.tokens.cache_write_1h, input.cache_write_1h);
+        }
+        if let Some(output) = usage.output {
+            add(&self.tokens.output, output.visible);
+            add(&self.tokens.reasoning, output.reasoning);
         }
     }
 
@@ -169,6 +197,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use bitrouter_gateway::protocol::usage::{InputTokens, OutputTokens};
+
     use super::*;
 
     #[test]
@@ -176,7 +206,10 @@ mod tests {
         let metrics = Metrics::default();
         metrics.started();
         metrics.finished("demo", "echo", 200, 0.1, Some(0.05));
-        metrics.tokens(Some(3), None);
+        let input = InputTokens { uncached: 3, cache_read: 5, cache_write: 7, cache_write_1h: 11 };
+        let output = OutputTokens { visible: 13, reasoning: 17 };
+        metrics.tokens(&TokenUsage { input: Some(input), output: None });
+        metrics.tokens(&TokenUsage { input: None, output: Some(output) });
         metrics.refused("host_not_allowed");
         metrics.warnings([("a".to_owned(), "info")]);
         let text = metrics.text();
@@ -185,6 +218,11 @@ mod tests {
             "bitrouter_request_seconds_bucket",
             "bitrouter_first_byte_seconds_count 1",
             "bitrouter_tokens_total{class=\"input\"} 3",
+            "bitrouter_tokens_total{class=\"cache_read\"} 5",
+            "bitrouter_tokens_total{class=\"cache_write\"} 7",
+            "bitrouter_tokens_total{class=\"cache_write_1h\"} 11",
+            "bitrouter_tokens_total{class=\"output\"} 13",
+            "bitrouter_tokens_total{class=\"reasoning\"} 17",
             "bitrouter_in_flight 0",
             "bitrouter_refused_total{reason=\"host_not_allowed\"} 1",
             "bitrouter_warnings{code=\"a\",severity=\"info\"} 1",

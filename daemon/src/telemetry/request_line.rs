@@ -1,7 +1,11 @@
 //! The line that each request leaves in the log, written at once: through tracing it would cost more than all that the
 //! daemon decides about the request.
 
-use bitrouter_gateway::{ports::RequestRecord, registry::ProviderId};
+use bitrouter_gateway::{
+    ports::RequestRecord,
+    protocol::usage::{InputTokens, OutputTokens},
+    registry::ProviderId,
+};
 
 use super::{
     format::{Form, timestamp},
@@ -36,8 +40,8 @@ pub(super) fn request_line(form: Form, record: &RequestRecord, out: &mut String)
     members.text("provider", record.provider.as_ref().map(ProviderId::as_str));
     members.number("status", Some(u64::from(record.status)));
     members.flag("stream", record.stream);
-    members.number("input_tokens", record.usage.input);
-    members.number("output_tokens", record.usage.output);
+    members.number("input_tokens", record.usage.input.map(InputTokens::total));
+    members.number("output_tokens", record.usage.output.map(OutputTokens::total));
     members.number("total_ms", Some(millis(record.total)));
     members.number("first_byte_ms", record.first_byte.map(millis));
     members.text("error_code", record.error_code);
@@ -108,7 +112,10 @@ mod tests {
             provider: ProviderId::parse("acme").ok(),
             status: 200,
             stream: true,
-            usage: TokenUsage { input: Some(0), output: Some(u64::MAX) },
+            usage: TokenUsage {
+                input: Some(InputTokens::default()),
+                output: Some(OutputTokens { visible: u64::MAX - 2, reasoning: 2 }),
+            },
             total: Duration::from_millis(1234),
             first_byte: None,
             error_code: None,

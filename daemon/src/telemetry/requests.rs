@@ -36,7 +36,7 @@ impl UsageSink for Requests {
             record.total.as_secs_f64(),
             first_byte.map(|d| d.as_secs_f64()),
         );
-        self.metrics.tokens(record.usage.input, record.usage.output);
+        self.metrics.tokens(&record.usage);
         self.log.tell(record);
     }
 

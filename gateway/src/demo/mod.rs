@@ -14,9 +14,10 @@ use http::Response;
 
 use crate::{
     error::InferenceError,
-    http::{Operation, RequestContext, ResponseBody},
+    http::{RequestContext, ResponseBody},
     interrupt::Interrupt,
     meter::RequestRecorder,
+    protocol::Verb,
 };
 
 /// An answer that is ready to be sent.
@@ -28,15 +29,13 @@ pub(crate) enum Answer {
 }
 
 /// What the demo answers to `body`, sent to its model `model`.
-pub(crate) fn answer(operation: Operation, model: &str, body: &[u8]) -> Result<Answer, InferenceError> {
-    match (operation, model) {
-        (Operation::Chat, "echo") => chat::echo(body).map(Answer::Chat),
-        (Operation::Chat, "lorem") => chat::lorem(body).map(Answer::Chat),
-        (Operation::Embeddings, "embed") => {
-            embed::embed(body).map(|(document, words)| Answer::Embeddings(document, words))
-        }
-        (Operation::Chat, "embed") => Err(invalid("`demo/embed` makes embeddings; POST /v1/embeddings", "model")),
-        (Operation::Embeddings, "echo" | "lorem") => {
+pub(crate) fn answer(verb: Verb, model: &str, body: &[u8]) -> Result<Answer, InferenceError> {
+    match (verb, model) {
+        (Verb::Generate, "echo") => chat::echo(body).map(Answer::Chat),
+        (Verb::Generate, "lorem") => chat::lorem(body).map(Answer::Chat),
+        (Verb::Embed, "embed") => embed::embed(body).map(|(document, words)| Answer::Embeddings(document, words)),
+        (Verb::Generate, "embed") => Err(invalid("`demo/embed` makes embeddings; POST /v1/embeddings", "model")),
+        (Verb::Embed, "echo" | "lorem") => {
             Err(invalid("this demo model makes no embeddings; use `demo/embed`", "model"))
         }
         _ => {

@@ -23,7 +23,10 @@ use crate::{
     http::{RequestContext, ResponseBody, json_response, set_own_response},
     interrupt::Interrupt,
     meter::RequestRecorder,
-    protocol::{Dialect, usage::TokenUsage},
+    protocol::{
+        Dialect,
+        usage::{InputTokens, OutputTokens, TokenUsage},
+    },
 };
 
 /// A finished document.
@@ -35,9 +38,14 @@ pub(super) fn document(
 ) -> Response<ResponseBody> {
     recorder.set_status(StatusCode::OK);
     recorder.set_first_byte();
-    recorder.add_usage(TokenUsage { input: Some(input), output });
+    recorder.add_usage(counts(input, output));
     recorder.complete();
     json_response(document)
+}
+
+fn counts(input: u64, output: Option<u64>) -> TokenUsage {
+    let input = InputTokens { uncached: input, ..InputTokens::default() };
+    TokenUsage { input: Some(input), output: output.map(|visible| OutputTokens { visible, reasoning: 0 }) }
 }
 
 /// A chat completion.
@@ -67,7 +75,7 @@ pub(super) fn completion(
         return document(whole.to_string().into_bytes(), completion.prompt_words, Some(said), recorder);
     }
     recorder.set_status(StatusCode::OK);
-    let counted = TokenUsage { input: Some(completion.prompt_words), output: Some(said) };
+    let counted = counts(completion.prompt_words, Some(said));
     let chunks = Chunks {
         head: json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model }),
         usage: completion.include_usage.then_some(usage),
@@ -129,7 +137,7 @@ impl Chunks {
             let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping");
             self.recorder.set_error(error.code());
             self.recorder.complete();
-            return Some(self.dialect.error_event(&error).into());
+            return self.dialect.rules().events(false, false).fail(&error);
         }
         match self.next {
             Next::Role => {

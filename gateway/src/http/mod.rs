@@ -1,7 +1,8 @@
 //! The inference endpoint over HTTP. It binds nothing, and decides nothing about who may call: the listener has done both.
 //!
-//! The journey: [`context`] is what the listener says of a request → `routes` finds what answers it → `proxy` goes
-//! through `prepare` (`request_media`, `request_body`, name, route, key, `request_headers`, `query`), `attempt` (the call,
+//! The journey: [`context`] is what the listener says of a request → `routes` finds what answers it, `surface` what of that
+//! reaches a model → `proxy` goes through `prepare` or `stored` (`request_media`, `request_body`, name, route, key,
+//! `request_headers`, `query`), `attempt` (the call,
 //! within `deadline`) and [`response_body`] (the reply, after `response_headers`). A provider's error goes through
 //! `relay_error`; one of ours stays facts until [`render_error()`] makes a response of it.
 
@@ -12,9 +13,9 @@ mod context;
 mod deadline;
 mod hop_by_hop;
 mod model_errors;
+mod model_in_path;
 mod models;
 mod own_response;
-mod percent;
 mod prepare;
 mod proxy;
 mod query;
@@ -26,14 +27,17 @@ mod request_media;
 mod response_body;
 mod response_headers;
 mod routes;
+mod stored;
+mod surface;
 
 pub use self::{
     caller_body::CallerBody,
     context::{Caller, CallerConnection, RequestContext, RequestId},
     own_response::{guard_own_response, set_own_response},
-    percent::percent_decoded,
     render_error::render_error,
     response_body::{ResponseBody, ResponseBodyError, UpstreamResponseBody},
     routes::ResponseFuture,
+    surface::dialect_of,
 };
-pub(crate) use self::{own_response::json_response, prepare::Operation, routes::handle};
+pub(crate) use self::{own_response::json_response, routes::handle};
+pub use crate::percent::percent_decoded;

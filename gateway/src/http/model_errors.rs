@@ -2,7 +2,7 @@
 
 use bitrouter_proto::codes::InferenceCode;
 
-use crate::{error::InferenceError, registry::Provider, route::RouteRefusal, snapshot::Snapshot};
+use crate::{error::InferenceError, protocol::Dialect, registry::Provider, route::RouteRefusal, snapshot::Snapshot};
 
 /// Models that the signed-in account serves.
 const ACCOUNT: &str = "bitrouter:";
@@ -17,8 +17,13 @@ fn account_missing() -> InferenceError {
         .with("variables", vec!["BITROUTER_API_KEY"])
 }
 
-/// The refusal of `name` as an error that says what would help.
-pub(super) fn explain(name: &str, refusal: RouteRefusal<'_>, snapshot: &Snapshot) -> InferenceError {
+/// The refusal of `name`, for a caller who speaks one of `dialects`, as an error that says what would help.
+pub(super) fn explain(
+    name: &str,
+    refusal: RouteRefusal<'_>,
+    snapshot: &Snapshot,
+    dialects: &[Dialect],
+) -> InferenceError {
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
         RouteRefusal::KeyMissing(provider) => key_missing(provider, &format!("no key for `{}`", provider.id())),
@@ -26,28 +31,34 @@ pub(super) fn explain(name: &str, refusal: RouteRefusal<'_>, snapshot: &Snapshot
             let id = provider.id();
             unknown(format!("the provider `{id}` is switched off by `[providers.{id}] enabled = false`"))
                 .with("provider", id.as_str())
-                .with("suggestions", snapshot.suggestions(name))
+                .with("suggestions", snapshot.suggestions(name, dialects))
         }
         RouteRefusal::DemoOff => {
             unknown("the demo models exist only in demo mode; run `bitrouter serve --demo`".to_owned())
                 .with("hint", "bitrouter serve --demo")
-                .with("suggestions", snapshot.suggestions(name))
+                .with("suggestions", snapshot.suggestions(name, dialects))
         }
         RouteRefusal::NotListed(provider, _) if provider.is_demo() => {
-            not_found(name, snapshot, "GET /v1/models lists what there is")
+            not_found(name, snapshot, dialects, "GET /v1/models lists what there is")
         }
         RouteRefusal::NotListed(provider, model) => {
             let id = provider.id();
-            not_found(name, snapshot, &format!("`{id}` does not list it; `{id}:{model}` asks it all the same"))
+            not_found(
+                name,
+                snapshot,
+                dialects,
+                &format!("`{id}` does not list it; `{id}:{model}` asks it all the same"),
+            )
         }
+        RouteRefusal::NotSpoken(providers) => not_spoken(name, &providers, dialects),
         RouteRefusal::Unknown if name.starts_with(ACCOUNT) => account_missing(),
-        RouteRefusal::Unknown => not_found(name, snapshot, "GET /v1/models lists what there is"),
+        RouteRefusal::Unknown => not_found(name, snapshot, dialects, "GET /v1/models lists what there is"),
     }
 }
 
 /// Nothing serves `name`; `hint` is what to do.
-pub(super) fn not_found(name: &str, snapshot: &Snapshot, hint: &str) -> InferenceError {
-    let suggestions = snapshot.suggestions(name);
+pub(super) fn not_found(name: &str, snapshot: &Snapshot, dialects: &[Dialect], hint: &str) -> InferenceError {
+    let suggestions = snapshot.suggestions(name, dialects);
     let shown: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
     let near = match suggestions.as_slice() {
         [] => String::new(),
@@ -56,6 +67,30 @@ pub(super) fn not_found(name: &str, snapshot: &Snapshot, hint: &str) -> Inferenc
     InferenceError::new(InferenceCode::ModelNotFound, format!("no provider serves the model `{shown}`{near} ({hint})"))
         .with_param("model")
         .with("suggestions", suggestions)
+}
+
+/// Who serves `name` speaks something else, and nothing is translated.
+fn not_spoken(name: &str, providers: &[&Provider], dialects: &[Dialect]) -> InferenceError {
+    let list =
+        |dialects: &mut dyn Iterator<Item = Dialect>| dialects.map(Dialect::as_str).collect::<Vec<_>>().join(", ");
+    let spoken: Vec<String> =
+        providers.iter().map(|p| format!("`{}` speaks {}", p.id(), list(&mut p.dialects()))).collect();
+    let asked = list(&mut dialects.iter().copied());
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
+    let message = format!(
+        "nobody who serves `{shown}` speaks {asked}: {}; call it in that dialect, or name an endpoint for {asked} in a \
+         manifest of your own",
+        spoken.join(", ")
+    );
+    let mut protocols: Vec<&str> = providers.iter().flat_map(|p| p.dialects()).map(Dialect::as_str).collect();
+    protocols.sort_unstable();
+    protocols.dedup();
+    let ids: Vec<&str> = providers.iter().map(|provider| provider.id().as_str()).collect();
+    let error = InferenceError::new(InferenceCode::ProtocolNotSupported, message).with("protocols", protocols);
+    match ids.as_slice() {
+        [one] => error.with("provider", *one),
+        several => error.with("providers", several),
+    }
 }
 
 /// The provider's key is missing or unusable: 402 naming the variables that supply it.
@@ -70,7 +105,7 @@ pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
 
 /// The call has been here before: an address that the user named leads back to this agent.
 pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
-    let user_set = |provider: &&Provider| provider.chat().is_some_and(|target| target.user_set);
+    let user_set = |provider: &&Provider| provider.targets().any(|target| target.user_set);
     let named: Vec<String> =
         snapshot.catalog.providers().filter(user_set).map(|p| format!("`[providers.{}] base_url`", p.id())).collect();
     let where_to_look = match named.as_slice() {

@@ -3,32 +3,35 @@
 
 use std::sync::Arc;
 
-use bitrouter_proto::codes::InferenceCode;
 use futures_util::future::join_all;
 use http::Response;
 use serde_json::{Value, json};
 
 use super::{
     model_errors::{explain, not_found},
+    model_in_path::check_model_in_path,
     own_response::json_response,
-    percent::percent_decoded,
     response_body::ResponseBody,
 };
 use crate::{
     Gateway,
     error::InferenceError,
     live_models,
-    protocol::routing_fields::LONGEST_MODEL,
+    percent::percent_decoded,
+    protocol::Dialect,
     registry::{Model, Price, Provider},
 };
 
 /// The registry does not say when a model appeared; a date that moved would look like a new model.
 const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
 
+/// What a reader of OpenAI's lists speaks.
+const SPOKEN: &[Dialect] = &[Dialect::ChatCompletions, Dialect::Responses];
+
 /// Every model of every provider that can be reached now. Who lists none in the manifest is asked for them.
 pub(super) async fn list(gateway: &Arc<Gateway>) -> Response<ResponseBody> {
     let snapshot = gateway.snapshot();
-    let reachable = |p: &&Provider| p.chat().is_some() && snapshot.usable(p);
+    let reachable = |p: &&Provider| p.speaks(SPOKEN) && snapshot.usable(p);
     let usable = snapshot.catalog.providers().filter(reachable);
     let entries = usable.map(async |provider| {
         if !gateway.local_active(provider).await {
@@ -52,31 +55,16 @@ pub(super) async fn list(gateway: &Arc<Gateway>) -> Response<ResponseBody> {
 pub(super) async fn retrieve(gateway: &Arc<Gateway>, raw: &str) -> Result<Response<ResponseBody>, InferenceError> {
     let snapshot = gateway.snapshot();
     let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
-    if name.len() > LONGEST_MODEL {
-        let message = format!("the name of the model is longer than {LONGEST_MODEL} bytes");
-        return Err(InferenceError::new(InferenceCode::InvalidRequest, message).with_param("model"));
-    }
-    if !is_plain_name(&name) {
-        let message = "the name of the model in the path holds what no name holds: `?`, `#`, `%`, a control character, or a \
-                       segment `.` or `..`";
-        return Err(InferenceError::new(InferenceCode::InvalidRequest, message).with_param("model"));
-    }
-    let route = snapshot.resolve(&name).map_err(|refusal| explain(&name, refusal, &snapshot))?;
+    check_model_in_path(&name)?;
+    let route = snapshot.resolve(&name, SPOKEN).map_err(|refusal| explain(&name, refusal, &snapshot, SPOKEN))?;
     let provider = route.provider;
     if route.listed.is_none() && provider.is_demo() {
-        return Err(not_found(&name, &snapshot, &format!("`{}` does not list it", provider.id())));
+        return Err(not_found(&name, &snapshot, SPOKEN, &format!("`{}` does not list it", provider.id())));
     }
     if !gateway.local_active(provider).await {
-        return Err(not_found(&name, &snapshot, &format!("`{}` is not running", provider.id())));
+        return Err(not_found(&name, &snapshot, SPOKEN, &format!("`{}` is not running", provider.id())));
     }
     Ok(json_response(entry(provider, route.model, route.listed).to_string().into_bytes()))
-}
-
-/// True for a name that no server could read as another path.
-fn is_plain_name(name: &str) -> bool {
-    let is_step = |segment: &str| matches!(segment, "." | "..");
-    !name.contains(|c: char| matches!(c, '?' | '#' | '%' | '\u{fffd}') || c.is_control())
-        && !name.split('/').any(is_step)
 }
 
 fn entry(provider: &Provider, id: &str, model: Option<&Model>) -> Value {

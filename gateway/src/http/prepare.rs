@@ -4,51 +4,38 @@ use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
-use http::{Extensions, Method, Request, Version, request::Parts};
+use http::{Extensions, Request, Uri, Version, request::Parts};
 
 use super::{
+    context::Caller,
     model_errors::{explain, key_missing},
+    model_in_path::check_model_in_path,
     query::upstream_uri,
     request_headers::build_upstream_headers,
+    surface::{Found, Surface},
 };
 use crate::{
+    Gateway,
     credential::credential,
     demo,
     error::InferenceError,
     meter::RequestRecorder,
-    protocol::{
-        routing_fields::{self, BodyError, RoutingFields},
-        splice::splice,
-    },
-    registry::{Protocol, Provider, ProviderId, Target},
+    protocol::{Pieces, ReplyFormat, RequestFields, routing_fields::BodyError},
+    registry::{Provider, ProviderId, Target},
     snapshot::Snapshot,
-    upstream::{RequestBody, UpstreamOrigin, hop::HopId},
+    stored_responses::Maker,
+    upstream::{RequestBody, UpstreamOrigin},
 };
 
 /// Reading a body of this size takes so long that other requests of the same worker would feel it.
 const BLOCKING_PARSE_MIN: usize = 1 << 20;
-
-/// What is asked of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Chat,
-    Embeddings,
-}
-
-impl Operation {
-    fn target(self, provider: &Provider) -> Option<&Target> {
-        match self {
-            Self::Chat => provider.chat(),
-            Self::Embeddings => provider.embeddings(),
-        }
-    }
-}
 
 /// A request that is ready for its provider.
 pub(super) struct Call {
     pub(super) provider: ProviderId,
     pub(super) origin: Arc<UpstreamOrigin>,
     pub(super) request: Option<Request<RequestBody>>,
+    pub(super) format: ReplyFormat,
 }
 
 /// What becomes of a request once its route is known.
@@ -58,39 +45,92 @@ pub(super) enum Prepared {
     Call(Call),
 }
 
-/// What the body says of itself; a long one is read where no other request waits for it.
-pub(super) async fn read_routing_fields(body: &Bytes) -> Result<RoutingFields<'_>, InferenceError> {
-    let head = if body.len() > BLOCKING_PARSE_MIN {
-        let body = body.clone();
-        let read =
-            tokio::task::spawn_blocking(move || routing_fields::read(&body).map(RoutingFields::into_owned)).await;
+/// What the request asks for; a long body is read where no other request waits for it.
+pub(super) async fn read_fields<'b>(found: &Found, body: &'b Bytes) -> Result<RequestFields<'b>, InferenceError> {
+    if let Some(model) = &found.name {
+        check_model_in_path(model)?;
+    }
+    let (rules, verb) = (found.surface.dialect.rules(), found.surface.verb);
+    let fields = if body.len() > BLOCKING_PARSE_MIN {
+        let (name, body) = (found.name.clone(), body.clone());
+        let read = move || rules.read(verb, name, &body).map(RequestFields::into_owned);
         // It ends in no other way than a panic of its own, or with the runtime.
-        read.map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
     } else {
-        routing_fields::read(body)
+        rules.read(verb, found.name.clone(), body)
     };
-    head.map_err(|error| bad_body(&error))
+    fields.map_err(|error| bad_body(&error))
 }
 
 /// Makes of a caller's request the one that a provider gets, or says why it is not served.
 pub(super) fn prepare(
+    gateway: &Gateway,
     snapshot: &Snapshot,
-    mut parts: Parts,
+    parts: Parts,
     body: &Bytes,
-    head: RoutingFields<'_>,
-    operation: Operation,
-    hop: &HopId,
+    fields: &RequestFields<'_>,
+    found: &Found,
+    caller: Caller,
     recorder: &mut RequestRecorder,
 ) -> Result<Prepared, InferenceError> {
-    recorder.set_model(&head.model, head.stream);
-    let route = snapshot.resolve(&head.model).map_err(|refusal| explain(&head.model, refusal, snapshot))?;
+    let surface = found.surface;
+    let (dialect, rules) = (surface.dialect, surface.dialect.rules());
+    recorder.set_model(&fields.model, fields.stream);
+    let query = rules.query(parts.uri.query().unwrap_or_default())?;
+    let maker = maker(gateway, fields, caller)?;
+    let route = snapshot
+        .resolve_after(maker.as_ref(), &fields.model, &[dialect])
+        .map_err(|refusal| explain(&fields.model, refusal, snapshot, &[dialect]))?;
     let provider = route.provider;
     if provider.is_demo() {
-        let answer = demo::answer(operation, route.model, body)?;
+        let answer = demo::answer(surface.verb, route.model, body)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
         return Ok(Prepared::Demo(answer));
     }
-    let target = operation.target(provider).ok_or_else(|| not_spoken(provider))?;
+    // The route is to a provider that speaks the dialect, and its addresses were read when the registry was.
+    let (target, name) = (provider.target(dialect), route.upstream_id());
+    let uri = target.and_then(|target| match target.fixed(surface.verb) {
+        Some(fixed) => Some(fixed.clone()),
+        None => target.below(&rules.path_of(surface.verb, name)?),
+    });
+    let (target, uri) = target.zip(uri).ok_or_else(|| no_place(provider, surface))?;
+    let uri = upstream_uri(&uri, &query);
+    let (pieces, hides_usage) = rules.rewrite(fields, body, name, provider.manifest().stream_usage);
+    let (verb, costs) = (surface.verb, surface.costs);
+    let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs };
+    let call = build_call(gateway, snapshot, parts, surface, provider, target, uri, pieces, format)?;
+    recorder.set_route(provider.id(), route.model, route.listed.is_some());
+    Ok(Prepared::Call(call))
+}
+
+/// The provider that made the response from which the request goes on.
+fn maker(gateway: &Gateway, fields: &RequestFields<'_>, caller: Caller) -> Result<Option<ProviderId>, InferenceError> {
+    let Some(id) = fields.previous_response.as_deref() else { return Ok(None) };
+    match gateway.stored_responses.maker(id, caller) {
+        Maker::Known(provider) => Ok(Some(provider)),
+        Maker::Unknown => Ok(None),
+        Maker::ForAnotherCaller => {
+            Err(InferenceError::new(InferenceCode::NotFound, "there is no response with this `previous_response_id`")
+                .with_param("previous_response_id"))
+        }
+    }
+}
+
+/// The request that goes to `target`, with the provider's key.
+#[expect(clippy::too_many_arguments, reason = "the parts of one request, put together once")]
+pub(super) fn build_call(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    mut parts: Parts,
+    surface: &Surface,
+    provider: &Provider,
+    target: &Target,
+    uri: Uri,
+    body: Pieces,
+    format: ReplyFormat,
+) -> Result<Call, InferenceError> {
     let auth = match snapshot.keys.key(provider.id()) {
         Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
             key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
@@ -101,23 +141,19 @@ pub(super) fn prepare(
         }
         None => None,
     };
-    recorder.set_route(provider.id(), route.model, route.listed.is_some());
-    let pieces = match route.upstream_id() {
-        same if same == head.model => [body.clone(), Bytes::new(), Bytes::new()],
-        other => splice(body, head.span, other),
-    };
     build_upstream_headers(&mut parts.headers, target, auth);
-    hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
-    parts.method = Method::POST;
+    gateway.hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
+    parts.method = surface.method.clone();
     // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
     parts.version = Version::HTTP_11;
     parts.extensions = Extensions::new();
-    parts.uri = upstream_uri(&target.uri, parts.uri.query());
-    Ok(Prepared::Call(Call {
+    parts.uri = uri;
+    Ok(Call {
         provider: provider.id().clone(),
         origin: Arc::clone(&target.origin),
-        request: Some(Request::from_parts(parts, RequestBody::from(pieces))),
-    }))
+        request: Some(Request::from_parts(parts, RequestBody::from(body))),
+        format,
+    })
 }
 
 fn bad_body(error: &BodyError) -> InferenceError {
@@ -125,13 +161,9 @@ fn bad_body(error: &BodyError) -> InferenceError {
     error.param().into_iter().fold(refusal, InferenceError::with_param)
 }
 
-fn not_spoken(provider: &Provider) -> InferenceError {
+/// The provider speaks the dialect, but there is no address at it for what is asked.
+fn no_place(provider: &Provider, surface: &Surface) -> InferenceError {
     let id = provider.id();
-    let spoken: Vec<&str> = provider.protocols().iter().map(|protocol| protocol.as_str()).collect();
-    let message = format!(
-        "`{id}` speaks {} and not {}; a manifest can name an endpoint for it",
-        spoken.join(", "),
-        Protocol::ChatCompletions
-    );
+    let message = format!("`{id}` has no place for this call in {}", surface.dialect);
     InferenceError::new(InferenceCode::ProtocolNotSupported, message).with("provider", id.as_str())
 }

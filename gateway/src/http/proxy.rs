@@ -3,25 +3,32 @@
 use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 
 use super::{
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
-    prepare::{Call, Operation, Prepared, prepare, read_routing_fields},
+    prepare::{Call, Prepared, prepare, read_fields},
     relay_error::{read_error, relay_error},
     render_error::render_error,
     request_body::{BodyReadContext, BodyRejection, collect},
     response_body::{ResponseBody, UpstreamResponseBody},
+    stored::prepare_stored,
+    surface::Found,
 };
-use crate::{Gateway, error::InferenceError, meter::RequestRecorder, protocol::Dialect};
+use crate::{
+    Gateway,
+    error::InferenceError,
+    meter::RequestRecorder,
+    protocol::{Dialect, Verb},
+};
 
 /// Serves one inference request.
 pub(super) async fn proxy_inference(
     gateway: Arc<Gateway>,
     request: Request<CallerBody>,
-    operation: Operation,
+    found: Found,
     context: RequestContext,
 ) -> Response<ResponseBody> {
     let mut recorder = RequestRecorder::start(&gateway.usage, &context);
@@ -33,15 +40,22 @@ pub(super) async fn proxy_inference(
         interrupt: &gateway.interrupt,
         connection: &*context.connection,
     };
+    // Only what is posted has a body that matters.
+    let body = if parts.method == Method::POST { body } else { CallerBody::Empty };
     let body = match collect(&parts.headers, body, &wait).await {
         Ok(body) => body,
         Err(BodyRejection::Refused(error)) => return refuse(recorder, &error, context.dialect),
         // Most likely nobody reads this answer; the record says that the caller went away.
         Err(BodyRejection::CallerLeft(error)) => return render_error(&error, context.dialect),
     };
-    let prepared = match read_routing_fields(&body).await {
-        Ok(head) => prepare(&snapshot, parts, &body, head, operation, &gateway.hop, &mut recorder),
-        Err(error) => Err(error),
+    let caller = context.caller;
+    let prepared = if found.surface.verb.is_of_a_stored_response() {
+        prepare_stored(&gateway, &snapshot, parts, body.clone(), &found, caller, &mut recorder).map(Prepared::Call)
+    } else {
+        match read_fields(&found, &body).await {
+            Ok(fields) => prepare(&gateway, &snapshot, parts, &body, &fields, &found, caller, &mut recorder),
+            Err(error) => Err(error),
+        }
     };
     let mut call = match prepared {
         Ok(Prepared::Call(call)) => call,
@@ -55,21 +69,23 @@ pub(super) async fn proxy_inference(
         return refuse(recorder, &error, context.dialect);
     }
     let outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
-    let Call { provider, .. } = call;
+    let Call { provider, format, .. } = call;
     match outcome {
         Ok(Outcome::Reply { mut parts, body, first }) => {
             recorder.set_status(parts.status);
-            let interrupt = Arc::clone(&gateway.interrupt);
-            let headers = &mut parts.headers;
+            if let (Verb::Delete, Some(id)) = (found.surface.verb, &found.name) {
+                gateway.stored_responses.forget(id);
+            }
             let reply = UpstreamResponseBody::new(
-                headers,
+                &gateway,
+                &snapshot.limits,
+                &mut parts.headers,
                 body,
                 first,
                 context,
-                &snapshot.limits,
-                interrupt,
                 recorder,
                 provider,
+                format,
             );
             // HTTP/1.0 has no chunks: in it the caller could not tell the end of a reply from a break.
             parts.version = Version::HTTP_11;

@@ -2,15 +2,17 @@
 
 use http::Uri;
 
-use super::percent::percent_decoded;
+use crate::percent::percent_decoded;
 
 /// Names under which services take a credential in a query, folded: without case, `-` and `_`.
 const CREDENTIALS: [&[u8]; 8] =
     [b"key", b"apikey", b"accesstoken", b"authtoken", b"token", b"xapikey", b"xgoogapikey", b"subscriptionkey"];
 
 /// The provider's path with the caller's query, but for credentials in it.
-pub(super) fn upstream_uri(uri: &Uri, query: Option<&str>) -> Uri {
-    let Some(query) = query else { return uri.clone() };
+pub(super) fn upstream_uri(uri: &Uri, query: &str) -> Uri {
+    if query.is_empty() {
+        return uri.clone();
+    }
     // However the name is spelt: a provider would decode it, and read the caller's key.
     let is_key = |pair: &&str| {
         let name = percent_decoded(pair.split('=').next().unwrap_or_default());
@@ -32,13 +34,13 @@ mod tests {
     fn a_query_goes_along_without_credentials() {
         let uri: Uri = "/v1/chat/completions".parse().unwrap();
         for (query, expected) in [
-            (None, "/v1/chat/completions"),
-            (Some("key=secret"), "/v1/chat/completions"),
-            (Some("a=1&KEY=x&&b"), "/v1/chat/completions?a=1&b"),
-            (Some("k%65y=x&%4B%65%79=y&a%20=1&keys=2&%6b"), "/v1/chat/completions?a%20=1&keys=2&%6b"),
-            (Some("%6bey"), "/v1/chat/completions"),
-            (Some("api_key=x&Api-Key=y&api%5fkey=z&access_token=t&tokens=5"), "/v1/chat/completions?tokens=5"),
-            (Some(""), "/v1/chat/completions"),
+            ("", "/v1/chat/completions"),
+            ("key=secret", "/v1/chat/completions"),
+            ("a=1&KEY=x&&b", "/v1/chat/completions?a=1&b"),
+            ("k%65y=x&%4B%65%79=y&a%20=1&keys=2&%6b", "/v1/chat/completions?a%20=1&keys=2&%6b"),
+            ("%6bey", "/v1/chat/completions"),
+            ("api_key=x&Api-Key=y&api%5fkey=z&access_token=t&tokens=5", "/v1/chat/completions?tokens=5"),
+            ("", "/v1/chat/completions"),
         ] {
             assert_eq!(upstream_uri(&uri, query), expected);
         }

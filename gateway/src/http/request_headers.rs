@@ -53,7 +53,10 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::registry::{Catalog, shipped};
+    use crate::{
+        protocol::Dialect,
+        registry::{Catalog, shipped},
+    };
 
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&str, &str)| {
@@ -110,7 +113,7 @@ mod tests {
             ("x-stainless-lang", "python"),
             ("x-stainless-lang", "twice"),
         ]);
-        let target = catalog.find("openai").unwrap().chat().unwrap();
+        let target = catalog.find("openai").unwrap().target(Dialect::ChatCompletions).unwrap();
         build_upstream_headers(&mut headers, target, Some(HeaderValue::from_static("Bearer ours")));
         assert_eq!(
             names(&headers),
@@ -132,7 +135,11 @@ mod tests {
         let manifest = crate::registry::Manifest::parse(text, std::path::Path::new("x")).unwrap();
         let catalog = Catalog::build(vec![manifest], vec![], BTreeMap::new(), false).unwrap();
         let mut headers = map(&[("x-token", "caller"), ("x-version", "2")]);
-        build_upstream_headers(&mut headers, catalog.find("x").unwrap().chat().unwrap(), None);
+        build_upstream_headers(
+            &mut headers,
+            catalog.find("x").unwrap().target(Dialect::ChatCompletions).unwrap(),
+            None,
+        );
         assert_eq!(names(&headers), ["accept-encoding: identity", "host: localhost:1", "x-version: 2"]);
     }
 
@@ -141,7 +148,7 @@ mod tests {
         let text = "id = \"x\"\nkind = \"local\"\nendpoint = \"http://localhost:1/v1\"\nprotocol = \"messages\"\n[auth]\nheader = \"X-My-Key\"\n[endpoints.chat_completions]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Chat-Key\"\n[endpoints.responses]\nurl = \"http://localhost:1/v1\"\nheader = \"X-Other-Key\"";
         let manifest = crate::registry::Manifest::parse(text, std::path::Path::new("x")).unwrap();
         let catalog = Catalog::build(vec![manifest], vec![], BTreeMap::new(), false).unwrap();
-        let target = catalog.find("x").unwrap().chat().unwrap();
+        let target = catalog.find("x").unwrap().target(Dialect::ChatCompletions).unwrap();
         for auth in [None, Some(HeaderValue::from_static("ours"))] {
             let mut headers = map(&[("x-my-key", "caller"), ("x-chat-key", "caller"), ("x-other-key", "caller")]);
             build_upstream_headers(&mut headers, target, auth.clone());

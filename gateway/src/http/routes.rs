@@ -1,9 +1,10 @@
-//! The surface table: which paths there are, with which methods, and what answers them.
+//! Which paths there are besides those of the surface table, and what answers each.
 
 use std::{future::ready, pin::Pin, sync::Arc};
 
-use bitrouter_proto::codes::InferenceCode;
+use bitrouter_proto::{VERSION, codes::InferenceCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use serde_json::json;
 
 use super::{
     caller_body::CallerBody,
@@ -11,43 +12,34 @@ use super::{
     model_errors::loop_detected,
     models,
     own_response::{json_response, set_own_response},
-    prepare::Operation,
     proxy::proxy_inference,
     render_error::render_error,
     request_body::{announced_length, too_large},
     response_body::ResponseBody,
+    surface::{self, dialect_of},
 };
-use crate::{Gateway, error::InferenceError};
+use crate::{Gateway, error::InferenceError, protocol::Dialect};
 
 /// Where programs reach us when they do not say.
 const DEFAULT_HOST: &str = "127.0.0.1:4356";
 
-/// What a path leads to.
-enum Endpoint<'a> {
-    Inference(Operation),
-    Page(Page<'a>),
-}
-
 /// What is only read, and reaches no model.
 enum Page<'a> {
+    Root,
     Models,
     Model(&'a str),
     Health,
     Ping,
-    /// A WebSocket, which nothing here speaks; clients try it and fall back.
-    WebSocket,
 }
 
-impl<'a> Endpoint<'a> {
+impl<'a> Page<'a> {
     fn at(path: &'a str) -> Option<Self> {
         Some(match path {
-            "/v1/chat/completions" => Self::Inference(Operation::Chat),
-            "/v1/embeddings" => Self::Inference(Operation::Embeddings),
-            "/v1/models" => Self::Page(Page::Models),
-            "/health" => Self::Page(Page::Health),
-            "/ping" => Self::Page(Page::Ping),
-            "/v1/responses" => Self::Page(Page::WebSocket),
-            _ => Self::Page(Page::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?)),
+            "/" => Self::Root,
+            "/v1/models" => Self::Models,
+            "/health" => Self::Health,
+            "/ping" => Self::Ping,
+            _ => Self::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
         })
     }
 }
@@ -62,10 +54,15 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
         let refusal = render_error(&loop_detected(&gateway.snapshot()), context.dialect);
         return Box::pin(ready(refusal));
     }
-    if let Some(Endpoint::Inference(operation)) = Endpoint::at(request.uri().path())
-        && request.method() == Method::POST
-    {
-        return Box::pin(proxy_inference(gateway, request, operation, context));
+    let refuse = |error: InferenceError| -> ResponseFuture {
+        gateway.usage.refused(error.code().as_str());
+        Box::pin(ready(render_error(&error, context.dialect)))
+    };
+    match surface::find(request.method(), request.uri().path()) {
+        Some(Ok(found)) => return Box::pin(proxy_inference(gateway, request, found, context)),
+        Some(Err(_)) if is_websocket(&request) => return refuse(no_websocket()),
+        Some(Err(allowed)) => return refuse(wrong_method(&allowed)),
+        None => {}
     }
     Box::pin(async move {
         handle_page(&gateway, request).await.unwrap_or_else(|error| {
@@ -82,16 +79,9 @@ async fn handle_page(
 ) -> Result<Response<ResponseBody>, InferenceError> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    let page = match Endpoint::at(path) {
-        Some(Endpoint::Page(page)) => page,
-        Some(Endpoint::Inference(_)) => return Err(wrong_method("POST")),
-        None => return Err(path_not_found(path, &head.headers)),
-    };
+    let page = Page::at(path).ok_or_else(|| path_not_found(path, &head.headers))?;
     if !matches!(head.method, Method::GET | Method::HEAD) {
-        return Err(match page {
-            Page::WebSocket => path_not_found(path, &head.headers),
-            _ => wrong_method("GET, HEAD"),
-        });
+        return Err(wrong_method("GET, HEAD"));
     }
     if let Some(length) = announced_length(&head.headers)
         && length > gateway.max_body()
@@ -100,11 +90,11 @@ async fn handle_page(
     }
     drop(body);
     match page {
+        Page::Root => Ok(json_response(json!({ "name": "bitrouter", "version": VERSION }).to_string().into_bytes())),
         Page::Models => Ok(models::list(gateway).await),
         Page::Model(id) => models::retrieve(gateway, id).await,
         Page::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
         Page::Ping => Ok(pong()),
-        Page::WebSocket => Err(no_websocket()),
     }
 }
 
@@ -115,29 +105,50 @@ fn pong() -> Response<ResponseBody> {
     response
 }
 
+/// A WebSocket, which nothing here speaks; clients try it and fall back.
+fn is_websocket<B>(request: &Request<B>) -> bool {
+    request.uri().path() == "/v1/responses" && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
 /// A 426 must say what is spoken instead (RFC 9110 §15.5.22): only this.
 fn no_websocket() -> InferenceError {
     InferenceError::new(
         InferenceCode::UpgradeRequired,
-        "WebSockets are not supported here; use POST /v1/chat/completions, also for streams",
+        "WebSockets are not supported here; use POST /v1/responses, also for streams",
     )
     .with_header(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"))
     .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
 }
 
-fn wrong_method(allowed: &'static str) -> InferenceError {
-    InferenceError::new(InferenceCode::MethodNotAllowed, format!("this path takes {allowed}"))
-        .with_header(header::ALLOW, HeaderValue::from_static(allowed))
+fn wrong_method(allowed: &str) -> InferenceError {
+    let error = InferenceError::new(InferenceCode::MethodNotAllowed, format!("this path takes {allowed}"));
+    // Names of methods are a header value.
+    HeaderValue::from_str(allowed).into_iter().fold(error, |error, value| error.with_header(header::ALLOW, value))
 }
 
 /// Nothing is there: whoever has the wrong base is told the right one, whoever has the right one what is spoken.
 fn path_not_found(path: &str, headers: &HeaderMap) -> InferenceError {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(DEFAULT_HOST);
-    let base = format!("http://{host}/v1");
-    let message = if path == "/v1" || path.starts_with("/v1/") {
-        format!("there is nothing at this path; {base} speaks chat/completions, embeddings and models")
-    } else {
-        format!("there is nothing at this path; the base URL for OpenAI clients is {base}")
+    let (openai, root) = (format!("http://{host}/v1"), format!("http://{host}"));
+    let (base, message) = match dialect_of(path, headers) {
+        Dialect::Messages => (
+            root.clone(),
+            format!("the base URL for Anthropic's clients is {root}; it speaks v1/messages and v1/models"),
+        ),
+        Dialect::GenerateContent => (
+            root.clone(),
+            format!(
+                "the base URL for Google's clients is {root}; it speaks v1beta/models/MODEL:generateContent and the like"
+            ),
+        ),
+        Dialect::ChatCompletions | Dialect::Responses if path == "/v1" || path.starts_with("/v1/") => (
+            openai.clone(),
+            format!("{openai} speaks chat/completions, completions, embeddings, responses, messages and models"),
+        ),
+        Dialect::ChatCompletions | Dialect::Responses => {
+            (openai.clone(), format!("the base URL for OpenAI's clients is {openai}"))
+        }
     };
-    InferenceError::new(InferenceCode::NotFound, message).with("base_url", base)
+    InferenceError::new(InferenceCode::NotFound, format!("there is nothing at this path; {message}"))
+        .with("base_url", base)
 }

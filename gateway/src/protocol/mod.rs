@@ -1,102 +1,130 @@
 //! Dialects of inference APIs, one folder each, and what they have in common. Pure functions over bytes: no network, no
 //! keys, no clock.
 //!
-//! Nothing is ever parsed into a tree or written anew: a request keeps its bytes but for the model's name ([`splice`]),
-//! which [`routing_fields`] finds by way of [`json_members`]; a reply keeps all of its bytes. [`sse`] cuts a stream where events end, [`sse_event`]
-//! reads them, [`json_scan`] follows a document; both find the [`usage`] by its place.
+//! Nothing is ever parsed into a tree or written anew. A request keeps its bytes but for the model's name and, in a stream
+//! of chat completions, the wish for its usage: [`routing_fields`] finds them by way of [`json_members`] or, where that
+//! gives up, `json_read`; [`mod@splice`] puts them in. A reply keeps all of its bytes: [`sse`] cuts a stream where events
+//! end, [`sse_event`] reads them, [`json_scan`] follows a document; both find the [`usage`] by its place.
 //!
-//! [`Dialect`] is the only place that knows which dialects there are.
+//! What a dialect knows are its `rules`; nothing outside its folder asks which dialect it is. [`verb`] is what all of them
+//! can be asked for. `stream` and `document` follow a reply on its way, as a [`ReplyFormat`] says.
 
 mod chat_completions;
+mod document;
+mod generate_content;
 pub mod json_members;
+mod json_read;
 pub mod json_scan;
+mod messages;
+mod openai_error;
+mod responses;
 pub mod routing_fields;
+mod rules;
 pub mod splice;
 pub mod sse;
 pub mod sse_event;
+mod stream;
 pub mod usage;
+pub mod verb;
 
-use self::{json_scan::JsonScan, usage::TokenUsage};
+use std::fmt;
+
+use serde::Deserialize;
+
+use self::rules::Rules;
+pub(crate) use self::{
+    document::DocumentReader,
+    rules::RequestFields,
+    splice::{Pieces, whole},
+    stream::{Progress, ReplyStream},
+    verb::Verb,
+};
 use crate::error::InferenceError;
 
-/// How a caller writes requests and reads replies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// A dialect of an inference API: how requests are written and replies are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
-    /// OpenAI's chat completions, and everything else of that API: embeddings, model lists.
+    /// OpenAI's chat completions, and what goes with them: completions, embeddings.
     #[default]
     ChatCompletions,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// Google's generateContent.
+    GenerateContent,
 }
 
 impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::ChatCompletions, Self::Responses, Self::Messages, Self::GenerateContent];
+
+    /// The name as manifests write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+        }
+    }
+
+    /// What it knows.
+    pub(crate) fn rules(self) -> &'static dyn Rules {
+        match self {
+            Self::ChatCompletions => &chat_completions::ChatCompletions,
+            Self::Responses => &responses::Responses,
+            Self::Messages => &messages::Messages,
+            Self::GenerateContent => &generate_content::GenerateContent,
+        }
+    }
+
     /// The document of an error response.
     pub fn error_document(self, error: &InferenceError) -> Vec<u8> {
-        match self {
-            Self::ChatCompletions => chat_completions::error::document(error),
-        }
-    }
-
-    /// The event that ends a stream which fails.
-    pub fn error_event(self, error: &InferenceError) -> Vec<u8> {
-        match self {
-            Self::ChatCompletions => chat_completions::error::event(error),
-        }
-    }
-
-    /// Follows a reply that is a stream; `close_delimited` where only the end of its connection marks its end.
-    pub(crate) fn stream_state(self, close_delimited: bool) -> StreamState {
-        match self {
-            Self::ChatCompletions => StreamState::ChatCompletions(chat_completions::Stream::new(close_delimited)),
-        }
-    }
-
-    /// Follows a reply that is one document.
-    pub(crate) fn document_scan(self) -> JsonScan {
-        match self {
-            Self::ChatCompletions => JsonScan::new(chat_completions::usage::MEMBER),
-        }
-    }
-
-    /// What a whole document says was counted, where it says so in its usual place; nothing is known otherwise.
-    pub(crate) fn usage_at_the_end_of(self, document: &[u8]) -> Option<TokenUsage> {
-        match self {
-            Self::ChatCompletions => chat_completions::usage::in_document(document),
-        }
-    }
-
-    /// What the document that `scan` has followed says was counted.
-    pub(crate) fn usage_in(self, scan: &JsonScan) -> Option<TokenUsage> {
-        match self {
-            Self::ChatCompletions => chat_completions::usage::in_value(scan.value()?),
-        }
+        self.rules().error_document(error)
     }
 }
 
-/// What a stream's whole events have told so far.
-#[derive(Debug)]
-pub(crate) enum StreamState {
-    ChatCompletions(chat_completions::Stream),
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
-impl StreamState {
-    /// Takes note of whole events; what they counted, where they did.
-    pub(crate) fn read(&mut self, events: &[u8]) -> Option<TokenUsage> {
-        match self {
-            Self::ChatCompletions(stream) => stream.read(events),
-        }
+/// How the reply to one request is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplyFormat {
+    /// In which dialect.
+    pub(crate) dialect: Dialect,
+    /// What was asked for.
+    pub(crate) verb: Verb,
+    /// Whether it was asked for as a stream.
+    pub(crate) stream: bool,
+    /// Whether what a stream says of its usage is hidden from the caller.
+    pub(crate) hides_usage: bool,
+    /// Whether a provider takes money for it, so that what it counts was used.
+    pub(crate) costs: bool,
+}
+
+impl ReplyFormat {
+    /// Follows a reply that is a stream of events; `close_delimited`: only the end of its connection marks its end.
+    pub(crate) fn events(self, close_delimited: bool) -> Box<dyn ReplyStream> {
+        self.dialect.rules().events(close_delimited, self.hides_usage)
     }
 
-    /// True where the last event has passed: nothing can be missing, and an error event behind it would make a failure
-    /// of a whole reply.
-    pub(crate) fn is_done(&self) -> bool {
-        match self {
-            Self::ChatCompletions(stream) => stream.is_done(),
-        }
+    /// Follows a reply that is JSON and was asked for as a stream; `None` where it is one document all the same.
+    pub(crate) fn array(self, first: &[u8]) -> Option<Box<dyn ReplyStream>> {
+        self.stream.then(|| self.dialect.rules().array(first)).flatten()
     }
 
-    /// True where the end of the connection may be the end of the stream.
-    pub(crate) fn may_end(&self) -> bool {
-        match self {
-            Self::ChatCompletions(stream) => stream.may_end(),
-        }
+    /// Follows a reply that is one JSON document.
+    pub(crate) fn document(self) -> DocumentReader {
+        DocumentReader::new(self.dialect)
+    }
+
+    /// True where the provider stores what it makes, for verbs that speak of it later.
+    pub(crate) fn is_stored(self) -> bool {
+        self.verb == Verb::Generate && self.dialect.rules().kept().len() > 1
     }
 }

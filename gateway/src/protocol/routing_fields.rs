@@ -1,14 +1,11 @@
-//! Reads the two members of a JSON request that routing needs: `model` and `stream`.
+//! Reads the few members of a JSON request that routing needs: which model, whether as a stream, what it follows on.
 //!
 //! One pass over the bytes, no recursion, no tree. The name is found by its place in the document, so that a `model`
 //! inside a message is nothing special, and escapes in member names are understood.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, ops::Range};
 
-use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::json_members::visit_members;
+use super::json_read;
 
 /// The most bytes that a model's name may have.
 pub const LONGEST_MODEL: usize = 512;
@@ -22,6 +19,10 @@ pub struct RoutingFields<'a> {
     pub span: Range<usize>,
     /// True where `stream` is `true`.
     pub stream: bool,
+    /// Where the value of `stream_options` stands.
+    pub stream_options: Option<Range<usize>>,
+    /// Where the value of `previous_response_id` stands.
+    pub previous_response: Option<Range<usize>>,
 }
 
 /// Why a body was refused.
@@ -54,62 +55,83 @@ impl BodyError {
     }
 }
 
-impl RoutingFields<'_> {
-    /// The head without its body.
-    pub fn into_owned(self) -> RoutingFields<'static> {
-        RoutingFields { model: Cow::Owned(self.model.into_owned()), span: self.span, stream: self.stream }
+#[derive(Default)]
+struct Found {
+    model: Option<Range<usize>>,
+    twice: bool,
+    stream: Option<Range<usize>>,
+    stream_options: Option<Range<usize>>,
+    previous_response: Option<Range<usize>>,
+}
+
+impl Found {
+    fn note(&mut self, name: &[u8], value: Range<usize>) {
+        match name {
+            b"model" => self.twice |= self.model.replace(value).is_some(),
+            b"stream" => self.stream = Some(value),
+            b"stream_options" => self.stream_options = Some(value),
+            b"previous_response_id" => self.previous_response = Some(value),
+            _ => {}
+        }
     }
 }
 
-/// Reads the head of a request.
+/// Reads the head of a request whose body names the model.
 pub fn read(body: &[u8]) -> Result<RoutingFields<'_>, BodyError> {
-    if let Some(mark) = byte_order_mark(body) {
-        return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
-    }
-    if let Some(head) = read_quickly(body) {
-        return Ok(head);
-    }
-    let text = std::str::from_utf8(body)
-        .map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let found = de::Deserializer::deserialize_map(&mut json, Members).map_err(|error| bad(&error))?;
-    json.end().map_err(|error| bad(&error))?;
+    let text = text(body)?;
+    let found = members(text, Found::note)?;
     if found.twice {
         return Err(BodyError::TwoModels);
     }
-    let raw = found.model.ok_or(BodyError::NoModel)?.get();
-    // An escape takes at most six bytes for one.
-    if raw.len() > 6 * LONGEST_MODEL + 2 {
-        return Err(if raw.starts_with('"') { BodyError::ModelTooLong } else { BodyError::ModelKind });
+    let span = found.model.ok_or(BodyError::NoModel)?;
+    Ok(RoutingFields {
+        model: name(&text[span.clone()])?,
+        span,
+        stream: found.stream.is_some_and(|value| &text[value] == "true"),
+        stream_options: found.stream_options,
+        previous_response: found.previous_response,
+    })
+}
+
+/// The body as text.
+pub(super) fn text(body: &[u8]) -> Result<&str, BodyError> {
+    if let Some(mark) = byte_order_mark(body) {
+        return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
     }
+    std::str::from_utf8(body).map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))
+}
+
+/// The members of the body, which is one object.
+pub(super) fn members<T: Default>(text: &str, note: impl Fn(&mut T, &[u8], Range<usize>)) -> Result<T, BodyError> {
+    json_read::members(text, note).map_err(|error| BodyError::Json(error.to_string()))
+}
+
+/// The name in a value of `model`.
+fn name(raw: &str) -> Result<Cow<'_, str>, BodyError> {
     if !raw.starts_with('"') {
         return Err(BodyError::ModelKind);
     }
-    let model = serde_json::from_str::<Borrowed<'_>>(raw).map_err(|_| BodyError::ModelKind)?.0;
-    if model.is_empty() {
-        return Err(BodyError::ModelKind);
-    }
-    if model.len() > LONGEST_MODEL {
+    // An escape takes at most six bytes for one.
+    if raw.len() > 6 * LONGEST_MODEL + 2 {
         return Err(BodyError::ModelTooLong);
     }
-    let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-    Ok(RoutingFields { model, span: start..start + raw.len(), stream: found.stream })
+    let model = string(raw).ok_or(BodyError::ModelKind)?;
+    match model.len() {
+        0 => Err(BodyError::ModelKind),
+        1..=LONGEST_MODEL => Ok(model),
+        _ => Err(BodyError::ModelTooLong),
+    }
 }
 
-/// What nearly every request is: plain JSON with one plain name. Everything else is read again, with words for what is
-/// wrong.
-fn read_quickly(body: &[u8]) -> Option<RoutingFields<'_>> {
-    let text = std::str::from_utf8(body).ok()?;
-    let (mut model, mut twice, mut stream) = (None, false, false);
-    visit_members(body, |name, value| match name {
-        b"model" => twice |= model.replace(value).is_some(),
-        b"stream" => stream = body[value] == *b"true",
-        _ => {}
-    })?;
-    let span = model.filter(|_| !twice)?;
-    let name = text[span.clone()].strip_prefix('"')?.strip_suffix('"')?;
-    let plain = !name.is_empty() && name.len() <= LONGEST_MODEL && !name.as_bytes().contains(&b'\\');
-    plain.then_some(RoutingFields { model: Cow::Borrowed(name), span, stream })
+/// The text of a JSON string; `None` where the value is none.
+pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        return serde_json::from_str::<Borrowed<'_>>(raw).ok().map(|text| text.0);
+    }
+    Some(Cow::Borrowed(inner))
 }
 
 /// The mark that editors and shells of some systems put before a text.
@@ -121,95 +143,18 @@ fn byte_order_mark(body: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn bad(error: &serde_json::Error) -> BodyError {
-    BodyError::Json(error.to_string())
-}
-
-#[derive(serde::Deserialize)]
-struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[derive(Default)]
-struct Found<'a> {
-    model: Option<&'a RawValue>,
-    twice: bool,
-    stream: bool,
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Found<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
-        let mut found = Found::default();
-        while let Some(name) = map.next_key_seed(Name)? {
-            match name {
-                Member::Model => {
-                    let value = map.next_value::<&'de RawValue>()?;
-                    found.twice |= found.model.replace(value).is_some();
-                }
-                Member::Stream => found.stream = map.next_value::<&'de RawValue>()?.get() == "true",
-                Member::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-enum Member {
-    Model,
-    Stream,
-    Other,
-}
-
-/// Reads a member's name as bytes, so that a lone surrogate in some other name is no error of ours.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Member;
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = Member;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Member, E> {
-        Ok(match name {
-            b"model" => Member::Model,
-            b"stream" => Member::Stream,
-            _ => Member::Other,
-        })
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Member, E> {
-        self.visit_bytes(name.as_bytes())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use serde::de::IgnoredAny;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::protocol::splice::{COPIED, splice};
+    use crate::protocol::splice::{COPIED, Edit, Replacement, splice};
 
-    fn joined(parts: &[Bytes; 3]) -> Vec<u8> {
-        parts.concat()
+    fn renamed(body: &Bytes, span: Range<usize>, name: &str) -> Vec<u8> {
+        splice(body, &[Edit { at: span, with: Replacement::Text(name) }]).concat()
     }
 
     #[test]
@@ -218,7 +163,7 @@ mod tests {
         let head = read(body).unwrap();
         assert_eq!((head.model.as_ref(), head.stream), ("a/b", true));
         assert_eq!(&body[head.span.clone()], br#""a\/b""#);
-        let after = joined(&splice(&Bytes::from_static(body), head.span, "c\"d"));
+        let after = renamed(&Bytes::from_static(body), head.span, "c\"d");
         let expected = br#" {"messages":[{"model":"inner"}], "mod\u0065l" : "c\"d" , "stream":true,"x":1e5} "#;
         assert_eq!(after, expected);
     }
@@ -314,7 +259,7 @@ mod tests {
             let head = read(&body).unwrap();
             prop_assert_eq!(head.model.as_ref(), model.as_str());
             prop_assert_eq!(head.stream, members.get("stream") == Some(&json!(true)));
-            let after: Value = serde_json::from_slice(&joined(&splice(&body, head.span, &name))).unwrap();
+            let after: Value = serde_json::from_slice(&renamed(&body, head.span, &name)).unwrap();
             let mut reference: Value = serde_json::from_slice(&body).unwrap();
             reference["model"] = json!(name);
             prop_assert_eq!(after, reference);
@@ -333,10 +278,10 @@ mod tests {
         fn a_long_body_is_spliced_without_a_copy(pad in COPIED..COPIED + 9) {
             let body = Bytes::from(format!("{{\"pad\":\"{}\",\"model\":\"a\"}}", "x".repeat(pad)));
             let head = read(&body).unwrap();
-            let parts = splice(&body, head.span, "longer");
+            let parts = splice(&body, &[Edit { at: head.span, with: Replacement::Text("longer") }]);
             prop_assert_eq!(parts[1].as_ref(), b"\"longer\"");
             let expected = br#""model":"longer"}"#;
-            prop_assert!(joined(&parts).ends_with(expected));
+            prop_assert!(parts.concat().ends_with(expected));
         }
     }
 }

@@ -1,34 +1,113 @@
-//! Puts another name in the place of the model's in a body whose other bytes stay.
+//! Puts other bytes in the place of some of a body whose other bytes stay.
 
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Bodies up to this size are copied around a new name; longer ones are sent in three pieces instead.
+/// Bodies up to this size are copied around what changes; longer ones are sent in pieces instead.
 pub(super) const COPIED: usize = 64 << 10;
 
-/// The body with `name` in the place of `span`, in one to three pieces. Every other byte stays.
-pub fn splice(body: &Bytes, span: Range<usize>, name: &str) -> [Bytes; 3] {
-    if body.len() > COPIED {
-        let mut quoted = BytesMut::with_capacity(name.len() + 2);
-        quote(&mut quoted, name);
-        return [body.slice(..span.start), quoted.freeze(), body.slice(span.end..)];
-    }
-    let mut whole = BytesMut::with_capacity(body.len() - span.len() + name.len() + 2);
-    whole.put_slice(&body[..span.start]);
-    quote(&mut whole, name);
-    whole.put_slice(&body[span.end..]);
-    [whole.freeze(), Bytes::new(), Bytes::new()]
+/// A body in up to five pieces, which are sent one after the other.
+pub(crate) type Pieces = [Bytes; 5];
+
+/// A body that stays as it is.
+pub(crate) fn whole(body: Bytes) -> Pieces {
+    [body, Bytes::new(), Bytes::new(), Bytes::new(), Bytes::new()]
 }
 
-/// Appends `name` as a JSON string.
-fn quote(out: &mut BytesMut, name: &str) {
-    if name.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+/// One change.
+#[derive(Clone, Debug)]
+pub(super) struct Edit<'a> {
+    /// What it takes the place of; an empty place is where it is put in.
+    pub(super) at: Range<usize>,
+    /// What stands there then.
+    pub(super) with: Replacement<'a>,
+}
+
+/// What takes a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Replacement<'a> {
+    /// A text, as a JSON string.
+    Text(&'a str),
+    /// These bytes.
+    Raw(&'a str),
+}
+
+impl Edit<'_> {
+    /// How long it gets at the least.
+    fn len(&self) -> usize {
+        match self.with {
+            Replacement::Text(text) => text.len() + 2,
+            Replacement::Raw(text) => text.len(),
+        }
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        match self.with {
+            Replacement::Text(text) => quote(out, text),
+            Replacement::Raw(text) => out.put_slice(text.as_bytes()),
+        }
+    }
+}
+
+/// The body with `edits`, which stand in their order and do not overlap. Every other byte stays.
+pub(super) fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
+    if body.len() > COPIED && edits.len() <= 2 {
+        return pieces(body, edits);
+    }
+    let more: usize = edits.iter().map(Edit::len).sum();
+    let mut out = BytesMut::with_capacity(body.len() + more);
+    let mut from = 0;
+    for edit in edits {
+        out.put_slice(&body[from..edit.at.start]);
+        edit.put(&mut out);
+        from = edit.at.end;
+    }
+    out.put_slice(&body[from..]);
+    whole(out.freeze())
+}
+
+fn pieces(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
+    let mut pieces = whole(Bytes::new());
+    let mut from = 0;
+    for (edit, pair) in edits.iter().zip(pieces.chunks_exact_mut(2)) {
+        let mut with = BytesMut::with_capacity(edit.len());
+        edit.put(&mut with);
+        pair[0] = body.slice(from..edit.at.start);
+        pair[1] = with.freeze();
+        from = edit.at.end;
+    }
+    pieces[2 * edits.len()] = body.slice(from..);
+    pieces
+}
+
+/// Appends `text` as a JSON string.
+fn quote(out: &mut BytesMut, text: &str) {
+    if text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
         // Writing a string to memory cannot fail.
-        let _ = serde_json::to_writer(out.writer(), name);
+        let _ = serde_json::to_writer(out.writer(), text);
     } else {
         out.put_u8(b'"');
-        out.put_slice(name.as_bytes());
+        out.put_slice(text.as_bytes());
         out.put_u8(b'"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_body_is_changed_as_a_short_one_is() {
+        for pad in ["", &"x".repeat(COPIED)] {
+            let body = Bytes::from(format!("<{pad}a{pad}b{pad}>"));
+            let (a, b) = (1 + pad.len(), 2 + 2 * pad.len());
+            let edits =
+                [Edit { at: a..a + 1, with: Replacement::Text("q\"") }, Edit { at: b..b, with: Replacement::Raw("+") }];
+            assert_eq!(splice(&body, &edits).concat(), format!("<{pad}\"q\\\"\"{pad}+b{pad}>").as_bytes());
+            assert_eq!(splice(&body, &edits[..1]).concat(), format!("<{pad}\"q\\\"\"{pad}b{pad}>").as_bytes());
+            assert_eq!(splice(&body, &[]).concat(), body);
+            assert_eq!(splice(&body, &edits)[1].is_empty(), pad.is_empty());
+        }
     }
 }

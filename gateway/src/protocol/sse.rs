@@ -17,6 +17,8 @@ pub struct SseFramer {
     after_cr: bool,
     /// Bytes at the beginning of the held event were passed on, because it is too long.
     broken: bool,
+    /// Where in what passed last the event ended whose beginning had passed before.
+    long_end: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -56,18 +58,20 @@ impl Held {
 
 impl Default for SseFramer {
     fn default() -> Self {
-        Self { held: Held::One(Bytes::new()), line_is_empty: true, after_cr: false, broken: false }
+        Self { held: Held::One(Bytes::new()), line_is_empty: true, after_cr: false, broken: false, long_end: None }
     }
 }
 
 impl SseFramer {
     /// Takes a piece of the stream and returns what may go on: whole events (nothing, as long as none has ended).
     pub fn push(&mut self, mut piece: Bytes) -> Bytes {
+        self.long_end = None;
         if piece.is_empty() {
             return piece;
         }
-        let end = self.scan(&piece);
+        let (first, end) = self.scan(&piece);
         if end > 0 {
+            self.long_end = self.broken.then_some(first);
             let rest = piece.split_off(end);
             let whole = if self.held.len() == 0 {
                 piece
@@ -97,27 +101,33 @@ impl SseFramer {
         self.broken
     }
 
+    /// Where in what passed last an event ended whose beginning had passed before: behind it stand whole events.
+    pub fn long_event_end(&self) -> Option<usize> {
+        self.long_end
+    }
+
     /// Drops what is held, when the stream has failed; returns what must stand before an event of ours.
     pub fn discard_partial(&mut self) -> &'static [u8] {
         self.held.take();
         if std::mem::take(&mut self.broken) { b"\n\n" } else { b"" }
     }
 
-    /// Follows the grammar over `piece`; the number of its bytes that belong to events that have ended.
-    fn scan(&mut self, piece: &[u8]) -> usize {
+    /// Follows the grammar over `piece`; where in it the first event ends, and where the last one.
+    fn scan(&mut self, piece: &[u8]) -> (usize, usize) {
+        let mut first = 0;
         let mut end = 0;
         let mut at = 0;
         // The second half of a line end whose first half already ended an event.
         if std::mem::take(&mut self.after_cr) && piece.first() == Some(&b'\n') {
             at = 1;
             if self.held.len() == 0 && !self.broken {
-                end = 1;
+                (first, end) = (1, 1);
             }
         }
         while at < piece.len() {
             let Some(next) = memchr2(b'\n', b'\r', &piece[at..]) else {
                 self.line_is_empty = false;
-                return end;
+                return (first, end);
             };
             self.line_is_empty &= next == 0;
             at += next + 1;
@@ -130,10 +140,13 @@ impl SseFramer {
             }
             if self.line_is_empty {
                 end = at;
+                if first == 0 {
+                    first = at;
+                }
             }
             self.line_is_empty = true;
         }
-        end
+        (first, end)
     }
 }
 
@@ -186,8 +199,8 @@ mod tests {
         let mut events = SseFramer::default();
         events.push(piece.clone());
         events.push(piece);
-        assert_eq!(events.push(Bytes::from_static(b"\n\nda")).as_ref(), b"\n\n");
-        assert!(!events.is_inside_event());
+        assert_eq!(events.push(Bytes::from_static(b"\n\ndata: a\n\nda")).as_ref(), b"\n\ndata: a\n\n");
+        assert_eq!((events.is_inside_event(), events.long_event_end()), (false, Some(2)));
         assert_eq!(events.discard_partial(), b"");
     }
 

@@ -2,25 +2,37 @@
 //!
 //! Source: WHATWG HTML, "Server-sent events".
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use serde::de::IgnoredAny;
 
 /// What ends streams of some dialects; no JSON, and complete in itself.
 const DONE: &[u8] = b"[DONE]";
 
-/// The data of each whole event that has any, its lines joined.
-pub fn data_of(events: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
-    let mut lines = lines_of(events);
+/// One event that has data.
+#[derive(Debug)]
+pub(super) struct Event<'a> {
+    /// Where it stands, the empty line at its end included.
+    pub(super) at: Range<usize>,
+    /// Its data, lines joined.
+    pub(super) data: Cow<'a, [u8]>,
+}
+
+/// Each event that has data; the last one may lack its empty line.
+pub(super) fn events_of(text: &[u8]) -> impl Iterator<Item = Event<'_>> {
+    let mut lines = lines_of(text);
     std::iter::from_fn(move || {
+        let mut begin = None;
         let mut data: Option<Cow<'_, [u8]>> = None;
-        for line in lines.by_ref() {
+        for Line { at, end, text: line } in lines.by_ref() {
             if line.is_empty() {
-                if data.is_some() {
-                    return data;
+                if let Some(data) = data {
+                    return Some(Event { at: begin.unwrap_or(at)..end, data });
                 }
+                begin = None;
                 continue;
             }
+            begin = begin.or(Some(at));
             let Some(value) = line.strip_prefix(b"data:") else { continue };
             let value = value.strip_prefix(b" ").unwrap_or(value);
             match data.as_mut() {
@@ -32,19 +44,51 @@ pub fn data_of(events: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
                 }
             }
         }
-        data
+        Some(Event { at: begin?..text.len(), data: data? })
     })
 }
 
-/// The lines of `text`, which end in `\n`, `\r\n` or `\r`.
-fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(text);
+/// The data of each event that has any.
+pub(super) fn data_of(text: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    events_of(text).map(|event| event.data)
+}
+
+/// `type` of an event's data, where it is an object that has one.
+pub(super) fn type_of<'a>(data: &'a Cow<'_, [u8]>) -> Option<Cow<'a, str>> {
+    // It stands first in nearly every event of the dialects that have it.
+    if let Some(rest) = data.strip_prefix(b"{\"type\":\"")
+        && let Some(end) = memchr::memchr2(b'"', b'\\', rest)
+        && rest[end] == b'"'
+    {
+        return std::str::from_utf8(&rest[..end]).ok().map(Cow::Borrowed);
+    }
+    #[derive(serde::Deserialize)]
+    struct Typed<'a> {
+        #[serde(rename = "type", borrow)]
+        name: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Typed<'_>>(data).ok().map(|typed| typed.name)
+}
+
+/// A line, and where it begins and ends, its line end included.
+struct Line<'a> {
+    at: usize,
+    end: usize,
+    text: &'a [u8],
+}
+
+/// The lines of `text`, which end in `\n`, `\r\n` or `\r`; what follows the last line end is one too.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let now = rest.take()?;
-        let Some(end) = memchr::memchr2(b'\n', b'\r', now) else { return Some(now) };
-        let skip = if now[end..].starts_with(b"\r\n") { 2 } else { 1 };
-        rest = Some(&now[end + skip..]);
-        Some(&now[..end])
+        let now = text.get(at..).filter(|now| !now.is_empty())?;
+        let (length, skip) = match memchr::memchr2(b'\n', b'\r', now) {
+            None => (now.len(), 0),
+            Some(end) => (end, if now[end..].starts_with(b"\r\n") { 2 } else { 1 }),
+        };
+        let line = Line { at, end: at + length + skip, text: &now[..length] };
+        at = line.end;
+        Some(line)
     })
 }
 
@@ -95,6 +139,16 @@ mod tests {
         };
         assert_eq!(data("data: a\n\ndata:b\ndata:  c\n\n"), ["a", "b\n c"]);
         assert_eq!(data("event: x\r\ndata: a\r\n\r\n: comment\r\rdata: b"), ["a", "b"]);
+        let places = |text: &'static str| events_of(text.as_bytes()).map(|event| &text[event.at]).collect::<Vec<_>>();
+        assert_eq!(places("\n: x\n\nid: 1\ndata: a\r\n\r\ndata: b\n"), ["id: 1\ndata: a\r\n\r\n", "data: b\n"]);
+        for (data, expected) in [
+            (r#"{"type":"a.b","x":1}"#, Some("a.b")),
+            (r#"{ "x":{"type":"no"}, "type" : "y\u0061" }"#, Some("ya")),
+            (r#"{"type":1}"#, None),
+            ("[DONE]", None),
+        ] {
+            assert_eq!(type_of(&Cow::Borrowed(data.as_bytes())).as_deref(), expected, "{data}");
+        }
         assert_eq!(data("event: x\n\n\n\nid: 5\n\n"), Vec::<String>::new());
         assert_eq!(data("data:\n\n"), [""]);
     }

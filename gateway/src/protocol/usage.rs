@@ -1,12 +1,71 @@
-//! What a provider says it counted.
+//! What a provider says it counted, in classes that do not overlap: each token is in one of them, and their sum is the
+//! provider's own.
+
+/// Input tokens by what they cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputTokens {
+    /// Read anew, and not kept.
+    pub uncached: u64,
+    /// Read from a cache.
+    pub cache_read: u64,
+    /// Written to a cache that is kept for minutes.
+    pub cache_write: u64,
+    /// Written to a cache that is kept for an hour.
+    pub cache_write_1h: u64,
+}
+
+/// Output tokens by what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputTokens {
+    /// Of the reply itself.
+    pub visible: u64,
+    /// Of the thinking before it.
+    pub reasoning: u64,
+}
+
+impl InputTokens {
+    /// `whole` counts all of them, the others a part of it each. A part that is larger than what is left of the whole is
+    /// cut to it, so that nothing is counted twice and nothing is negative.
+    pub fn within(whole: u64, cache_read: u64, cache_write: u64, cache_write_1h: u64) -> Self {
+        let mut left = whole;
+        let mut take = |part: u64| {
+            let part = part.min(left);
+            left -= part;
+            part
+        };
+        let (cache_read, cache_write, cache_write_1h) = (take(cache_read), take(cache_write), take(cache_write_1h));
+        Self { uncached: left, cache_read, cache_write, cache_write_1h }
+    }
+
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.uncached
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_1h)
+    }
+}
+
+impl OutputTokens {
+    /// `whole` counts all of them, `reasoning` a part of it.
+    pub fn within(whole: u64, reasoning: u64) -> Self {
+        let reasoning = reasoning.min(whole);
+        Self { visible: whole - reasoning, reasoning }
+    }
+
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.visible.saturating_add(self.reasoning)
+    }
+}
 
 /// Token counts of a reply, as far as it told them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenUsage {
-    /// Input tokens.
-    pub input: Option<u64>,
-    /// Output tokens.
-    pub output: Option<u64>,
+    /// What went in.
+    pub input: Option<InputTokens>,
+    /// What came out.
+    pub output: Option<OutputTokens>,
 }
 
 impl TokenUsage {
@@ -19,5 +78,39 @@ impl TokenUsage {
     pub fn update(&mut self, later: Self) {
         self.input = later.input.or(self.input);
         self.output = later.output.or(self.output);
+    }
+
+    /// `self` where something was told.
+    pub(super) fn told(self) -> Option<Self> {
+        (!self.is_empty()).then_some(self)
+    }
+}
+
+/// A count as it stands in a document; nothing where it is no whole number from 0 on, so that one odd member does not
+/// cost all others.
+pub(super) fn count(raw: Option<&str>) -> Option<u64> {
+    raw?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_odd_count_is_none() {
+        for odd in ["-1", "1.5", "null", "true", "\"7\"", "[1]", "{}", "1e3", "18446744073709551616"] {
+            assert_eq!(count(Some(odd)), None, "{odd}");
+        }
+        assert_eq!((count(Some("18446744073709551615")), count(None)), (Some(u64::MAX), None));
+    }
+
+    proptest! {
+        #[test]
+        fn classes_never_overlap_and_sum_up_to_the_whole(whole: u64, read: u64, write: u64, hour: u64, thought: u64) {
+            prop_assert_eq!(InputTokens::within(whole, read, write, hour).total(), whole);
+            prop_assert_eq!(OutputTokens::within(whole, thought).total(), whole);
+        }
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderValue, Uri};
 use crate::host::{bracketed, is_loopback_host};
 
 /// Paths that are added to a base address: whoever wrote one of them meant what stands before it.
-const ADDED: [&str; 2] = ["/chat/completions", "/embeddings"];
+const ADDED: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
 
 /// A base address, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl BaseAddress {
         let path = uri.path().trim_end_matches('/');
         if ADDED.iter().any(|added| path.ends_with(added)) {
             return Err(
-                "must end before `/chat/completions` or `/embeddings`, which are added to it; write https://host/v1",
+                "must end before `/chat/completions`, `/messages` and the like, which are added to it; write https://host/v1",
             );
         }
         let default_port = if tls { 443 } else { 80 };
@@ -107,6 +107,8 @@ mod tests {
             "https://h/v1#x",
             "https://h/v1/chat/completions",
             "https://h/v1/embeddings/",
+            "https://h/v1/messages",
+            "https://h/v1/responses",
         ] {
             assert!(BaseAddress::parse(bad).is_err(), "{bad}");
         }

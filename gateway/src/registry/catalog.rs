@@ -110,7 +110,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::registry::shipped;
+    use crate::{
+        protocol::{Dialect, Verb},
+        registry::shipped,
+    };
 
     fn manifest(id: &str, more: &str) -> Manifest {
         let text = format!(
@@ -130,9 +133,12 @@ mod tests {
         assert!(with.find("demo").is_some() && without.find("demo").is_none());
         let google = with.find("google").unwrap();
         assert_eq!(google.key_variables(), ["BITROUTER_GOOGLE_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY"]);
-        assert!(google.chat().unwrap().uri.path().ends_with("/openai/chat/completions"));
-        let anthropic = with.find("anthropic").unwrap().chat().unwrap();
+        let chat = |provider: &str| with.find(provider).unwrap().target(Dialect::ChatCompletions).unwrap();
+        assert!(chat("google").fixed(Verb::Generate).unwrap().path().ends_with("/openai/chat/completions"));
+        let anthropic = chat("anthropic");
         assert_eq!((anthropic.auth_header.as_str(), anthropic.auth_prefix.as_str()), ("authorization", "Bearer "));
+        let messages = with.find("anthropic").unwrap().target(Dialect::Messages).unwrap();
+        assert_eq!((messages.auth_header.as_str(), messages.auth_prefix.as_str()), ("x-api-key", ""));
         assert!(!with.find("ollama").unwrap().needs_key() && !with.find("ollama").unwrap().configured());
     }
 
@@ -156,8 +162,13 @@ mod tests {
         let overrides = BTreeMap::from([(id("google"), over)]);
         let catalog = Catalog::build(shipped().unwrap(), vec![], overrides, false).unwrap();
         let google = catalog.find("google").unwrap();
-        assert_eq!(google.chat().unwrap().uri.path(), "/x/v1/chat/completions");
-        assert_eq!(google.chat().unwrap().origin.url, "http://127.0.0.1:9");
+        let chat = google.target(Dialect::ChatCompletions).unwrap();
+        assert_eq!(chat.fixed(Verb::Embed).unwrap().path(), "/x/v1/embeddings");
+        let own = google.target(Dialect::GenerateContent).unwrap();
+        assert_eq!(own.below("/models/m:countTokens").unwrap().path(), "/x/v1/models/m:countTokens");
+        for (target, header) in [(chat, "authorization"), (own, "x-goog-api-key")] {
+            assert_eq!((target.origin.url.as_str(), target.auth_header.as_str()), ("http://127.0.0.1:9", header));
+        }
         assert_eq!(google.key_variables(), ["BITROUTER_GOOGLE_API_KEY", "MY_KEY"]);
         assert!(!google.enabled());
     }

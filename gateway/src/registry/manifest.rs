@@ -14,6 +14,7 @@ use super::{
     auth::{extra_headers, key_header, scheme_before},
     shape,
 };
+use crate::protocol::Dialect;
 
 /// What sort of provider it is; the order is the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -27,38 +28,6 @@ pub enum Kind {
     Cloud,
     /// A server on this machine; it takes no key.
     Local,
-}
-
-/// A dialect of an inference API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// OpenAI's chat completions (embeddings go with it).
-    ChatCompletions,
-    /// OpenAI's responses.
-    Responses,
-    /// Anthropic's messages.
-    Messages,
-    /// Google's generateContent.
-    GenerateContent,
-}
-
-impl Protocol {
-    /// The name as manifests write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat_completions",
-            Self::Responses => "responses",
-            Self::Messages => "messages",
-            Self::GenerateContent => "generate_content",
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// Where one protocol is served, where that differs from the main endpoint.
@@ -120,11 +89,11 @@ pub struct Manifest {
     /// The base address, with the version segment.
     pub endpoint: String,
     /// What is spoken at [`Self::endpoint`].
-    pub protocols: Vec<Protocol>,
+    pub protocols: Vec<Dialect>,
     /// How it wants its key.
     pub auth: Auth,
     /// Other places for single protocols.
-    pub endpoints: BTreeMap<Protocol, Endpoint>,
+    pub endpoints: BTreeMap<Dialect, Endpoint>,
     /// False where a chat stream must not ask for usage: the provider refuses `stream_options`
     /// (<https://platform.openai.com/docs/api-reference/chat/create>, `stream_options.include_usage`).
     pub stream_usage: bool,
@@ -146,7 +115,7 @@ struct Raw {
     #[serde(default)]
     auth: Auth,
     #[serde(default)]
-    endpoints: BTreeMap<Protocol, Endpoint>,
+    endpoints: BTreeMap<Dialect, Endpoint>,
     stream_usage: Option<bool>,
     #[serde(default)]
     payment: Payment,
@@ -161,7 +130,7 @@ struct Payment {
 }
 
 /// A protocol, or a list of them.
-struct OneOrMore(Vec<Protocol>);
+struct OneOrMore(Vec<Dialect>);
 
 impl<'de> Deserialize<'de> for OneOrMore {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -174,7 +143,7 @@ impl<'de> Deserialize<'de> for OneOrMore {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMore, E> {
-                Protocol::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| OneOrMore(vec![one]))
+                Dialect::deserialize(serde::de::value::StrDeserializer::new(text)).map(|one| OneOrMore(vec![one]))
             }
 
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore, A::Error> {
@@ -200,7 +169,7 @@ impl Manifest {
             name: raw.name.unwrap_or_else(|| raw.id.clone()),
             kind: raw.kind.unwrap_or(Kind::Gateway),
             endpoint: raw.endpoint,
-            protocols: raw.protocol.map_or_else(|| vec![Protocol::ChatCompletions], |protocols| protocols.0),
+            protocols: raw.protocol.map_or_else(|| vec![Dialect::ChatCompletions], |protocols| protocols.0),
             auth: raw.auth,
             endpoints: raw.endpoints,
             stream_usage: raw.stream_usage.unwrap_or(true),

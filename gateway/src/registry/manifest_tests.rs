@@ -24,16 +24,16 @@ fn parse(text: &str) -> Result<Manifest, RegistryError> {
 #[test]
 fn reads_what_the_contract_lists() {
     let manifest = parse(GOOD).unwrap();
-    assert_eq!(manifest.protocols, [Protocol::Messages, Protocol::ChatCompletions]);
+    assert_eq!(manifest.protocols, [Dialect::Messages, Dialect::ChatCompletions]);
     assert_eq!(manifest.models[0].upstream_id(), "m");
-    assert_eq!(manifest.endpoints[&Protocol::ChatCompletions].url, "https://x.example/openai");
+    assert_eq!(manifest.endpoints[&Dialect::ChatCompletions].url, "https://x.example/openai");
 }
 
 #[test]
 fn r1_20_only_the_id_and_the_address_have_no_default() {
     let manifest = parse("id = \"x\"\nendpoint = \"https://x.example/v1\"\n[[models]]\nid = \"m\"").unwrap();
     assert_eq!((manifest.name.as_str(), manifest.kind), ("x", Kind::Gateway));
-    assert_eq!((manifest.protocols, manifest.auth), (vec![Protocol::ChatCompletions], Auth::default()));
+    assert_eq!((manifest.protocols, manifest.auth), (vec![Dialect::ChatCompletions], Auth::default()));
     assert_eq!(manifest.models[0].upstream_id(), "m");
     for text in ["id = \"x\"", "endpoint = \"https://x.example/v1\""] {
         assert!(parse(text).unwrap_err().to_string().contains("missing field"), "{text}");

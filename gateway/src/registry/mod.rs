@@ -22,7 +22,7 @@ pub use self::{
     catalog::{Catalog, ProviderOverride},
     error::RegistryError,
     id::ProviderId,
-    manifest::{Endpoint, Kind, Manifest, Model, Protocol},
+    manifest::{Endpoint, Kind, Manifest, Model},
     price::{InputPrices, OutputPrices, Price, Pricing, Tier},
     provider::Provider,
     shipped::shipped,

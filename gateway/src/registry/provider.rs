@@ -4,11 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use bitrouter_proto::key_variable;
 
-use super::{
-    BaseAddress, Kind, Manifest, Model, Protocol, ProviderId, ProviderOverride, RegistryError, Target,
-    target::{OpenAiEndpoint, refused},
-};
-use crate::upstream::UpstreamOrigin;
+use super::{BaseAddress, Kind, Manifest, Model, ProviderId, ProviderOverride, RegistryError, Target, target::refused};
+use crate::{protocol::Dialect, upstream::UpstreamOrigin};
 
 /// A provider of a [`super::Catalog`].
 #[derive(Clone, Debug)]
@@ -18,9 +15,8 @@ pub struct Provider {
     enabled: bool,
     configured: bool,
     origin: Arc<UpstreamOrigin>,
-    chat: Option<Target>,
-    embeddings: Option<Target>,
-    model_list: Option<Target>,
+    /// One for each dialect that it speaks, in their order.
+    targets: Vec<(Dialect, Target)>,
     by_name: HashMap<String, usize>,
 }
 
@@ -54,10 +50,11 @@ impl Provider {
         };
         let main = BaseAddress::parse(&manifest.endpoint).map_err(|reason| refused(&place, reason))?;
         let origin = Arc::new(UpstreamOrigin::new(main.tls, &main.host, main.port));
-        let openai = OpenAiEndpoint::of(&manifest, &origin, users_own || base_url.is_some())?;
-        let target = |path: &str| openai.as_ref().map(|endpoint| endpoint.target(path)).transpose();
-        let (chat, embeddings) = (target("/chat/completions")?, target("/embeddings")?);
-        let model_list = target("/models")?;
+        let mut targets = Vec::new();
+        for dialect in Dialect::ALL {
+            let target = Target::of(&manifest, dialect, &origin, users_own || base_url.is_some())?;
+            targets.extend(target.map(|target| (dialect, target)));
+        }
         let by_name = manifest.models.iter().enumerate().map(|(index, model)| (model.id.clone(), index)).collect();
         Ok(Self {
             by_name,
@@ -65,9 +62,7 @@ impl Provider {
             enabled: over.and_then(|over| over.enabled).unwrap_or(true),
             configured: users_own || over.is_some(),
             origin,
-            chat,
-            embeddings,
-            model_list,
+            targets,
             manifest,
         })
     }
@@ -92,9 +87,14 @@ impl Provider {
         &self.manifest
     }
 
-    /// What it speaks at its main endpoint.
-    pub fn protocols(&self) -> &[Protocol] {
-        &self.manifest.protocols
+    /// What it speaks.
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
+        self.targets.iter().map(|(dialect, _)| *dialect)
+    }
+
+    /// True where it speaks one of `dialects`.
+    pub fn speaks(&self, dialects: &[Dialect]) -> bool {
+        self.targets.iter().any(|(dialect, _)| dialects.contains(dialect))
     }
 
     /// The variables that supply its key, best first: `BITROUTER_<ID>_API_KEY`, then the passthrough names.
@@ -137,17 +137,13 @@ impl Provider {
         &self.origin
     }
 
-    /// Where chat completions go; `None` where it does not speak OpenAI's dialect anywhere.
-    pub fn chat(&self) -> Option<&Target> {
-        self.chat.as_ref()
+    /// Where calls in `dialect` go; `None` where it does not speak it.
+    pub fn target(&self, dialect: Dialect) -> Option<&Target> {
+        self.targets.iter().find(|(spoken, _)| *spoken == dialect).map(|(_, target)| target)
     }
 
-    /// Where embeddings go; `None` as for [`Self::chat`].
-    pub fn embeddings(&self) -> Option<&Target> {
-        self.embeddings.as_ref()
-    }
-    /// Where its models are listed; `None` as for [`Self::chat`].
-    pub fn model_list(&self) -> Option<&Target> {
-        self.model_list.as_ref()
+    /// All places where calls to it go.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().map(|(_, target)| target)
     }
 }

@@ -1,22 +1,29 @@
-//! Where one kind of request goes: the server, the path, and which headers carry the key.
+//! Where calls in one dialect go: the server, the paths, and which headers carry the key.
 
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::{
-    BaseAddress, Manifest, Protocol, RegistryError,
+    BaseAddress, Manifest, RegistryError,
     auth::{extra_headers, key_header, scheme_before},
 };
-use crate::upstream::UpstreamOrigin;
+use crate::{
+    protocol::{Dialect, Verb},
+    upstream::UpstreamOrigin,
+};
 
-/// Where one kind of request goes.
+/// Where calls in one dialect go.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The server.
     pub origin: Arc<UpstreamOrigin>,
-    /// The path.
-    pub uri: Uri,
+    /// The path below which everything stands, without a slash at its end.
+    base: String,
+    /// The paths that are the same for every call.
+    fixed: Vec<(Verb, Uri)>,
+    /// Where the models are listed.
+    pub model_list: Uri,
     /// The `Host` header.
     pub host: HeaderValue,
     /// The header that carries the key.
@@ -32,64 +39,62 @@ pub struct Target {
     pub user_set: bool,
 }
 
-/// The OpenAI-compatible endpoint of a provider, from which its targets are made.
-pub(super) struct OpenAiEndpoint<'a> {
-    manifest: &'a Manifest,
-    place: String,
-    address: BaseAddress,
-    origin: Arc<UpstreamOrigin>,
-    header: Option<&'a str>,
-    scheme: Option<&'a str>,
-    user_set: bool,
-}
-
-impl<'a> OpenAiEndpoint<'a> {
-    /// The endpoint that `manifest` names for chat completions; `None` where it names none. Connections are shared with
+impl Target {
+    /// The target for calls in `dialect`; `None` where the manifest names no place for them. Connections are shared with
     /// `main` where the server is the same.
     pub(super) fn of(
-        manifest: &'a Manifest,
+        manifest: &Manifest,
+        dialect: Dialect,
         main: &Arc<UpstreamOrigin>,
         user_set: bool,
     ) -> Result<Option<Self>, RegistryError> {
         let file = manifest.file.display();
         let auth = &manifest.auth;
-        let (url, header, scheme, place) = match manifest.endpoints.get(&Protocol::ChatCompletions) {
+        let (url, header, scheme, place) = match manifest.endpoints.get(&dialect) {
             Some(other) => {
                 // A header of its own does not inherit the scheme of another header.
                 let inherited = auth.scheme.as_deref().filter(|_| other.header.is_none());
                 let header = other.header.as_deref().or(auth.header.as_deref());
-                let place = format!("{file}: endpoints.chat_completions.url");
+                let place = format!("{file}: endpoints.{dialect}.url");
                 (&other.url, header, other.scheme.as_deref().or(inherited), place)
             }
-            None if manifest.protocols.contains(&Protocol::ChatCompletions) => {
+            None if manifest.protocols.contains(&dialect) => {
                 (&manifest.endpoint, auth.header.as_deref(), auth.scheme.as_deref(), format!("{file}: endpoint"))
             }
             None => return Ok(None),
         };
-        let address = BaseAddress::parse(url).map_err(|reason| refused(&place, reason))?;
+        let fail = |reason| refused(&place, reason);
+        let address = BaseAddress::parse(url).map_err(fail)?;
         let origin = UpstreamOrigin::new(address.tls, &address.host, address.port);
         let origin = if origin.url == main.url { Arc::clone(main) } else { Arc::new(origin) };
-        Ok(Some(Self { manifest, place, address, origin, header, scheme, user_set }))
+        let auth_header = key_header(header).map_err(fail)?;
+        let others = manifest.endpoints.values().map(|endpoint| &endpoint.header).chain([&auth.header]);
+        let uri = |path: &str| -> Result<Uri, RegistryError> {
+            format!("{}{path}", address.path).parse().map_err(|_| fail("holds what cannot stand in a path"))
+        };
+        let fixed = dialect.rules().fixed_paths().iter().map(|(verb, path)| Ok((*verb, uri(path)?)));
+        Ok(Some(Self {
+            origin,
+            fixed: fixed.collect::<Result<_, RegistryError>>()?,
+            model_list: uri("/models")?,
+            host: address.host_header,
+            auth_prefix: scheme_before(scheme, &auth_header).map_err(fail)?,
+            auth_header,
+            key_headers: others.flatten().filter_map(|name| name.parse().ok()).collect(),
+            extra_headers: extra_headers(auth).map_err(fail)?,
+            user_set,
+            base: address.path,
+        }))
     }
 
-    /// The target below it at `path`.
-    pub(super) fn target(&self, path: &str) -> Result<Target, RegistryError> {
-        let fail = |reason| refused(&self.place, reason);
-        let manifest = self.manifest;
-        let auth_header = key_header(self.header).map_err(fail)?;
-        let auth_prefix = scheme_before(self.scheme, &auth_header).map_err(fail)?;
-        let others = manifest.endpoints.values().map(|endpoint| &endpoint.header).chain([&manifest.auth.header]);
-        let uri = format!("{}{path}", self.address.path);
-        Ok(Target {
-            origin: Arc::clone(&self.origin),
-            uri: uri.parse().map_err(|_| fail("holds what cannot stand in a path"))?,
-            host: self.address.host_header.clone(),
-            auth_header,
-            auth_prefix,
-            key_headers: others.flatten().filter_map(|name| name.parse().ok()).collect(),
-            extra_headers: extra_headers(&manifest.auth).map_err(fail)?,
-            user_set: self.user_set,
-        })
+    /// Where `verb` is, when its place is the same for every call.
+    pub(crate) fn fixed(&self, verb: Verb) -> Option<&Uri> {
+        self.fixed.iter().find(|(known, _)| *known == verb).map(|(_, uri)| uri)
+    }
+
+    /// `path` below the base address.
+    pub(crate) fn below(&self, path: &str) -> Option<Uri> {
+        format!("{}{path}", self.base).parse().ok()
     }
 }
 

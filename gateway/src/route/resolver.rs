@@ -1,9 +1,12 @@
-//! The rules that a name goes through, in their order.
+//! The rules that a name goes through, in their order. Who does not speak the caller's dialect is no candidate.
 
 use std::collections::BTreeMap;
 
 use super::candidates::preferred;
-use crate::registry::{Catalog, Model, Provider, ProviderId};
+use crate::{
+    protocol::Dialect,
+    registry::{Catalog, Model, Provider, ProviderId},
+};
 
 /// What names are resolved against.
 #[derive(Clone, Copy)]
@@ -13,9 +16,11 @@ pub struct Names<'a, 'k> {
     /// `[aliases]`.
     pub aliases: &'a BTreeMap<String, String>,
     /// `[routing] prefer`.
-    pub prefer: &'a [ProviderId],
+    pub prefer: &'k [ProviderId],
     /// True where a key is there now.
     pub has_key: &'k dyn Fn(&ProviderId) -> bool,
+    /// What the caller speaks: providers that speak none of it are no candidates.
+    pub dialects: &'k [Dialect],
 }
 
 /// Where a name leads.
@@ -37,7 +42,7 @@ impl Route<'_> {
 }
 
 /// Why a name leads nowhere.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum RouteRefusal<'a> {
     /// This provider would serve it, had it a key.
     KeyMissing(&'a Provider),
@@ -47,6 +52,8 @@ pub enum RouteRefusal<'a> {
     DemoOff,
     /// The provider has a key and lists models, but not this one: `p:m` would ask it all the same.
     NotListed(&'a Provider, &'a str),
+    /// These providers would serve it, did they speak what the caller speaks.
+    NotSpoken(Vec<&'a Provider>),
     /// Nothing serves it.
     Unknown,
 }
@@ -81,6 +88,8 @@ impl<'a> Names<'a, '_> {
         let route = Route { provider, model, listed: provider.model(model) };
         Some(if !provider.enabled() {
             Err(RouteRefusal::Disabled(provider))
+        } else if !self.speaks(provider) {
+            Err(RouteRefusal::NotSpoken(vec![provider]))
         } else if self.usable(provider) {
             Ok(route)
         } else {
@@ -88,28 +97,50 @@ impl<'a> Names<'a, '_> {
         })
     }
 
+    /// True where the provider speaks what the caller speaks.
+    fn speaks(&self, provider: &Provider) -> bool {
+        provider.speaks(self.dialects)
+    }
+
     fn by_catalog(&self, name: &'a str) -> Result<Route<'a>, RouteRefusal<'a>> {
         let slashed = name.split_once('/').filter(|(_, model)| !model.is_empty());
         let named = slashed.and_then(|(id, model)| Some((self.catalog.find(id)?, model)));
+        let mut mute = Vec::new();
         if let Some((provider, model)) = named.filter(|(provider, _)| self.usable(provider)) {
             let listed = provider.model(model);
             if listed.is_some() || provider.models().is_empty() {
-                return Ok(Route { provider, model, listed });
+                if self.speaks(provider) {
+                    return Ok(Route { provider, model, listed });
+                }
+                mute.push(provider);
             }
         }
         // A server on this machine that nobody configured may not be there: it is no candidate for a bare name.
-        let active = |provider: &&Provider| {
+        let active = |provider: &Provider| {
             self.usable(provider) && (provider.is_demo() || provider.needs_key() || provider.configured())
         };
-        if let Some(provider) = self.best(name, active) {
+        if let Some(provider) = self.best(name, |provider| self.speaks(provider) && active(provider)) {
             return Ok(Route { provider, model: name, listed: provider.model(name) });
         }
-        if let Some((provider, _)) = named.filter(|(provider, _)| !self.usable(provider)) {
-            let refusal = if provider.enabled() { RouteRefusal::KeyMissing } else { RouteRefusal::Disabled };
-            return Err(refusal(provider));
+        match named.map(|(provider, _)| provider) {
+            Some(provider) if !provider.enabled() => return Err(RouteRefusal::Disabled(provider)),
+            Some(provider) if !self.usable(provider) && self.speaks(provider) => {
+                return Err(RouteRefusal::KeyMissing(provider));
+            }
+            _ => {}
         }
-        if let Some(provider) = self.best(name, |provider| provider.enabled() && !self.usable(provider)) {
+        let keyless = |provider: &Provider| provider.enabled() && !self.usable(provider);
+        if let Some(provider) = self.best(name, |provider| self.speaks(provider) && keyless(provider)) {
             return Err(RouteRefusal::KeyMissing(provider));
+        }
+        // With a key or without one, whoever is left speaks something else.
+        let serves = |provider: &Provider| active(provider) || keyless(provider);
+        mute.extend(named.map(|(provider, _)| provider).filter(|provider| keyless(provider)));
+        mute.extend(self.listing(name).filter(|provider| serves(provider)));
+        if !mute.is_empty() {
+            mute.sort_by_key(|provider| provider.id());
+            mute.dedup_by_key(|provider| provider.id());
+            return Err(RouteRefusal::NotSpoken(mute));
         }
         if slashed.is_some_and(|(id, _)| id == ProviderId::DEMO) && named.is_none() {
             return Err(RouteRefusal::DemoOff);
@@ -120,10 +151,14 @@ impl<'a> Names<'a, '_> {
         Err(named.map_or(RouteRefusal::Unknown, |(provider, model)| RouteRefusal::NotListed(provider, model)))
     }
 
+    /// The providers that list the whole string.
+    fn listing(&self, name: &str) -> impl Iterator<Item = &'a Provider> {
+        self.catalog.providers().filter(move |provider| provider.model(name).is_some())
+    }
+
     /// Of the providers that list the whole string and pass `filter`: the preferred one.
-    fn best(&self, name: &str, filter: impl Fn(&&'a Provider) -> bool) -> Option<&'a Provider> {
-        let listing = self.catalog.providers().filter(|provider| provider.model(name).is_some());
-        preferred(listing.filter(filter), self.prefer)
+    fn best(&self, name: &str, filter: impl Fn(&Provider) -> bool) -> Option<&'a Provider> {
+        preferred(self.listing(name).filter(|provider| filter(provider)), self.prefer)
     }
 }
 

@@ -18,9 +18,12 @@ struct World {
 }
 
 fn manifest(id: &str, kind: &str, models: &[&str]) -> Manifest {
+    speaking("[\"chat_completions\"]", id, kind, models)
+}
+
+fn speaking(protocols: &str, id: &str, kind: &str, models: &[&str]) -> Manifest {
     let address = if kind == "local" { "http://127.0.0.1:1/v1" } else { "https://h.example/v1" };
-    let mut text =
-        format!("id = \"{id}\"\nkind = \"{kind}\"\nendpoint = \"{address}\"\nprotocol = \"chat_completions\"\n");
+    let mut text = format!("id = \"{id}\"\nkind = \"{kind}\"\nendpoint = \"{address}\"\nprotocol = {protocols}\n");
     for model in models {
         text += "[[models]]\n";
         text.extend([format!("id = \"{model}\"\n"), format!("provider_model_id = \"up-{model}\"\n")]);
@@ -58,13 +61,24 @@ impl World {
 
     /// The route as `provider|model|upstream id`, or the refusal as a word and its provider.
     fn ask(&self, name: &str) -> String {
+        self.ask_in(Dialect::ChatCompletions, name)
+    }
+
+    /// The same for a caller who speaks `dialect`.
+    fn ask_in(&self, dialect: Dialect, name: &str) -> String {
         let has_key = |id: &ProviderId| self.keys.contains(&id.as_str());
-        let names = Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key: &has_key };
+        let dialects = &[dialect];
+        let names =
+            Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key: &has_key, dialects };
         match names.resolve(name) {
             Ok(route) => format!("{}|{}|{}", route.provider.id(), route.model, route.upstream_id()),
             Err(RouteRefusal::KeyMissing(provider)) => format!("key {}", provider.id()),
             Err(RouteRefusal::Disabled(provider)) => format!("disabled {}", provider.id()),
             Err(RouteRefusal::DemoOff) => "demo".to_owned(),
+            Err(RouteRefusal::NotSpoken(providers)) => {
+                let ids: Vec<&str> = providers.iter().map(|provider| provider.id().as_str()).collect();
+                format!("mute {}", ids.join(" "))
+            }
             Err(RouteRefusal::NotListed(provider, _)) => format!("unlisted {}", provider.id()),
             Err(RouteRefusal::Unknown) => "unknown".to_owned(),
         }
@@ -122,6 +136,51 @@ fn every_rule_of_the_contract_in_its_order() {
 }
 
 #[test]
+fn who_does_not_speak_the_dialect_is_no_candidate() {
+    let shipped = vec![
+        speaking("[\"messages\"]", "mute", "first_party", &["big", "only"]),
+        speaking("[\"messages\", \"responses\"]", "both", "gateway", &["big", "mute/only", "silent/x"]),
+        speaking("[\"responses\"]", "silent", "first_party", &["big", "x", "alone"]),
+        speaking("[\"responses\"]", "open", "gateway", &[]),
+        speaking("[\"chat_completions\"]", "locked", "gateway", &["alone", "shut"]),
+    ];
+    let world = World {
+        catalog: Catalog::build(shipped, vec![], BTreeMap::new(), false).unwrap(),
+        aliases: BTreeMap::from([("short".to_owned(), "mute:big".to_owned())]),
+        prefer: vec![],
+        keys: vec!["mute", "both", "open"],
+    };
+    for (dialect, name, expected) in [
+        // One bare name, and each caller is led to whom he can talk to.
+        (Dialect::Messages, "big", "mute|big|up-big"),
+        (Dialect::Responses, "big", "both|big|up-big"),
+        (Dialect::ChatCompletions, "big", "mute both mute silent"),
+        // Named, but mute: somebody else who lists the whole string.
+        (Dialect::Responses, "mute/only", "both|mute/only|up-mute/only"),
+        (Dialect::Messages, "mute/only", "mute|only|up-only"),
+        (Dialect::Responses, "mute/big", "mute mute"),
+        (Dialect::ChatCompletions, "open/anything", "mute open"),
+        (Dialect::Responses, "open/anything", "open|anything|anything"),
+        // Explicit, by an alias too: that one or nobody.
+        (Dialect::Responses, "mute:big", "mute mute"),
+        (Dialect::Responses, "short", "mute mute"),
+        // Without a key: 402 where it would help, 501 where it would not.
+        (Dialect::Responses, "silent/x", "both|silent/x|up-silent/x"),
+        (Dialect::Messages, "silent/x", "both|silent/x|up-silent/x"),
+        (Dialect::Messages, "silent:x", "mute silent"),
+        (Dialect::Responses, "alone", "key silent"),
+        (Dialect::ChatCompletions, "alone", "key locked"),
+        (Dialect::Messages, "alone", "mute locked silent"),
+        (Dialect::Messages, "locked/shut", "mute locked"),
+        (Dialect::Messages, "nobody", "unknown"),
+        (Dialect::Messages, "mute/unheard", "unlisted mute"),
+    ] {
+        let said = world.ask_in(dialect, name);
+        assert_eq!(said, expected, "{dialect} {name}");
+    }
+}
+
+#[test]
 fn preference_beats_kind_and_kind_beats_the_id() {
     let mut world = World::new(true);
     world.keys.push("keyless");
@@ -138,7 +197,13 @@ fn preference_beats_kind_and_kind_beats_the_id() {
 fn suggestions_are_near_and_working_ones_come_first() {
     let world = World::new(false);
     let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
-    let names = Names { catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key };
+    let names = Names {
+        catalog: &world.catalog,
+        aliases: &world.aliases,
+        prefer: &world.prefer,
+        has_key: &has_key,
+        dialects: &[Dialect::ChatCompletions],
+    };
     assert_eq!(suggestions("acme/bgi", &names)[0], "acme/big");
     assert_eq!(suggestions("lonly", &names), ["keyless/lonely"]);
     assert!(suggestions("zzzzqqqq", &names).is_empty());
@@ -154,7 +219,13 @@ fn suggestions_are_near_and_working_ones_come_first() {
 fn r1_01_a_name_of_any_length_costs_no_more_than_a_look_at_it() {
     let world = World::new(false);
     let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
-    let names = Names { catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key };
+    let names = Names {
+        catalog: &world.catalog,
+        aliases: &world.aliases,
+        prefer: &world.prefer,
+        has_key: &has_key,
+        dialects: &[Dialect::ChatCompletions],
+    };
     for name in ["a".repeat(64 << 20), "acme/".repeat(1 << 20), "ä:".repeat(1 << 20)] {
         let start = bitrouter_proto::clock::monotonic_now();
         assert!(suggestions(&name, &names).is_empty());
@@ -174,6 +245,7 @@ proptest! {
         let has_key = |id: &ProviderId| world.keys.contains(&id.as_str());
         let names = Names {
             catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key,
+            dialects: &[Dialect::ChatCompletions],
         };
         if let Ok(route) = names.resolve(&name) {
             prop_assert!(names.usable(route.provider));

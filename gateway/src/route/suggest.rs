@@ -22,7 +22,7 @@ pub fn suggestions(name: &str, names: &Names<'_, '_>) -> Vec<String> {
         (score >= NEAR && full != name).then_some(score)
     };
     let mut scored: Vec<(bool, f64, String)> = Vec::new();
-    for provider in names.catalog.providers().filter(|provider| provider.enabled()) {
+    for provider in names.catalog.providers().filter(|p| p.enabled() && p.speaks(names.dialects)) {
         let usable = names.usable(provider);
         for model in provider.models().iter().filter(|model| model.id.len() <= LONGEST_MODEL) {
             let full = format!("{}/{}", provider.id(), model.id);

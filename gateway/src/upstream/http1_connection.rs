@@ -18,25 +18,26 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 
 use super::{Pool, UpstreamOrigin, stream::Stream};
+use crate::protocol::{Pieces, whole};
 
 /// The most header lines of a reply: some gateways add dozens of their own to those of the provider behind them.
 const MOST_HEADERS: usize = 256;
 /// The most that is read ahead of the caller.
 const READ_AHEAD: usize = 64 << 10;
 
-/// A request body: up to three pieces that are sent one after the other.
+/// A request body in pieces that are sent one after the other.
 #[derive(Debug)]
-pub(crate) struct RequestBody([Bytes; 3]);
+pub(crate) struct RequestBody(Pieces);
 
 impl RequestBody {
     /// A request that nobody means; it stands in for one that was already taken.
     fn nothing() -> Request<Self> {
-        Request::new(Self([const { Bytes::new() }; 3]))
+        Request::new(Self(whole(Bytes::new())))
     }
 }
 
-impl From<[Bytes; 3]> for RequestBody {
-    fn from(parts: [Bytes; 3]) -> Self {
+impl From<Pieces> for RequestBody {
+    fn from(parts: Pieces) -> Self {
         Self(parts)
     }
 }

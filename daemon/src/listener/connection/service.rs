@@ -63,7 +63,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let http_10 = request.version() == Version::HTTP_10;
         routing::collapse_slashes(request.uri_mut());
         let route = routing::find(request.uri().path());
-        let dialect = route.policy.error_shape;
+        let dialect = routing::error_shape(request.uri().path(), request.headers());
         let headers = AccessHeaders::of(request.uri(), request.headers());
         let id = request_id::of(headers.request_id());
         let settings = shared.settings.load();

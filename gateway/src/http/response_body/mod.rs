@@ -1,6 +1,5 @@
 //! The body of a reply to a caller: ours and whole, a provider's as it arrives, or what somebody else makes.
 
-mod events;
 mod plain;
 mod upstream;
 

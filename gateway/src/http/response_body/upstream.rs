@@ -13,19 +13,21 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{ResponseBodyError, events::EventStream, plain::PlainBody};
+use super::{ResponseBodyError, plain::PlainBody};
 use crate::{
+    Gateway,
     error::InferenceError,
     http::{
-        context::{CallerConnection, RequestContext},
+        context::{Caller, CallerConnection, RequestContext},
         deadline::{ResponseDeadlines, WaitError},
         response_headers::{BodyMeta, Media, sanitize_response},
     },
     interrupt::Interrupt,
     meter::RequestRecorder,
-    protocol::{Dialect, sse_event::looks_like_events},
+    protocol::{Progress, ReplyFormat, ReplyStream, sse_event::looks_like_events},
     registry::ProviderId,
     snapshot::Limits,
+    stored_responses::StoredResponses,
     upstream::UpstreamBody,
 };
 
@@ -45,8 +47,18 @@ enum Stop {
 /// How the bytes are followed.
 #[derive(Debug)]
 enum Mode {
-    Events(EventStream),
+    Stream(Box<dyn ReplyStream>),
     Plain(PlainBody),
+}
+
+impl Mode {
+    /// How far a stream has come.
+    fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Stream(stream) => Some(stream.progress()),
+            Self::Plain(_) => None,
+        }
+    }
 }
 
 /// The body of a provider's reply.
@@ -56,39 +68,46 @@ pub struct UpstreamResponseBody {
     first: Option<Bytes>,
     mode: Mode,
     deadlines: ResponseDeadlines,
-    dialect: Dialect,
     interrupt: Arc<Interrupt>,
     connection: Arc<dyn CallerConnection>,
     recorder: RequestRecorder,
     provider: ProviderId,
+    /// Whether a provider takes money for it.
+    costs: bool,
+    /// Where the response that the provider stores is remembered, and for whom.
+    remembered_by: Option<(Arc<StoredResponses>, Caller)>,
 }
 
 impl UpstreamResponseBody {
     /// Takes over a reply whose first body byte is there (or that has no body). `headers` become the caller's.
     #[expect(clippy::too_many_arguments, reason = "everything that outlives the call, moved here once")]
     pub(in crate::http) fn new(
+        gateway: &Gateway,
+        limits: &Limits,
         headers: &mut HeaderMap,
         upstream: UpstreamBody,
         first: Option<Bytes>,
         context: RequestContext,
-        limits: &Limits,
-        interrupt: Arc<Interrupt>,
         mut recorder: RequestRecorder,
         provider: ProviderId,
+        format: ReplyFormat,
     ) -> Self {
         let facts = BodyMeta::of(headers);
+        let begin = first.as_deref().unwrap_or_default();
         // Some servers do not say what their streams are.
-        let is_unnamed_stream =
-            || facts.media == Media::Other && recorder.streams() && first.as_deref().is_some_and(looks_like_events);
+        let is_unnamed_stream = || facts.media == Media::Other && format.stream && looks_like_events(begin);
+        let is_json = facts.is_identity && facts.media == Media::Json;
         let mode = if facts.is_identity && (facts.media == Media::Events || is_unnamed_stream()) {
-            // An event of ours may follow theirs, and some of theirs may be withheld.
-            headers.remove(header::CONTENT_LENGTH);
-            Mode::Events(EventStream::new(context.dialect.stream_state(facts.is_close_delimited)))
+            Mode::Stream(format.events(facts.is_close_delimited))
+        } else if let Some(array) = is_json.then(|| format.array(begin)).flatten() {
+            Mode::Stream(array)
         } else {
-            let is_json = facts.is_identity && facts.media == Media::Json;
-            let scan = is_json.then(|| context.dialect.document_scan());
-            Mode::Plain(PlainBody::new(scan, facts.is_close_delimited))
+            Mode::Plain(PlainBody::new(is_json.then(|| format.document()), facts.is_close_delimited))
         };
+        if let Mode::Stream(_) = mode {
+            // Something of ours may follow what is theirs, and some of theirs may be withheld.
+            headers.remove(header::CONTENT_LENGTH);
+        }
         sanitize_response(headers);
         let is_empty = first.is_none();
         if is_empty {
@@ -101,21 +120,32 @@ impl UpstreamResponseBody {
             first,
             mode,
             deadlines: ResponseDeadlines::new(limits, context.started),
-            dialect: context.dialect,
-            interrupt,
+            interrupt: Arc::clone(&gateway.interrupt),
             connection: context.connection,
             recorder,
             provider,
+            costs: format.costs,
+            remembered_by: format.is_stored().then(|| (Arc::clone(&gateway.stored_responses), context.caller)),
+        }
+    }
+
+    /// What a stream has told since it was asked last, or a whole document at its end.
+    fn note(&mut self) {
+        let (usage, response_id) = match &mut self.mode {
+            Mode::Stream(stream) => (stream.take_usage(), stream.take_response_id()),
+            Mode::Plain(plain) => (plain.usage(), plain.response_id()),
+        };
+        if let Some(usage) = usage.filter(|_| self.costs) {
+            self.recorder.add_usage(usage);
+        }
+        if let (Some(id), Some((stored, caller))) = (response_id, &self.remembered_by) {
+            stored.remember(&id, &self.provider, *caller);
         }
     }
 
     /// Everything went well: what was counted is recorded, and nothing more is read.
     fn end(&mut self) {
-        if let Mode::Plain(plain) = &self.mode
-            && let Some(usage) = plain.usage(self.dialect)
-        {
-            self.recorder.add_usage(usage);
-        }
+        self.note();
         self.recorder.complete();
         self.upstream = None;
     }
@@ -123,13 +153,8 @@ impl UpstreamResponseBody {
     /// The provider has ended the reply.
     fn finish(&mut self) -> Piece {
         let rest = match &mut self.mode {
-            Mode::Events(events) => match events.finish() {
-                Some((rest, usage)) => {
-                    if let Some(usage) = usage {
-                        self.recorder.add_usage(usage);
-                    }
-                    rest
-                }
+            Mode::Stream(stream) => match stream.finish() {
+                Some(rest) => rest,
                 None => return self.stop(Stop::Broken),
             },
             Mode::Plain(plain) if !plain.may_end() => return self.stop(Stop::Broken),
@@ -141,47 +166,50 @@ impl UpstreamResponseBody {
 
     /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
     fn stop(&mut self, stop: Stop) -> Piece {
-        if let Mode::Events(events) = &self.mode
-            && events.is_done()
+        if let Mode::Stream(stream) = &mut self.mode
+            && stream.progress() >= Progress::Complete
         {
-            // After the last event nothing can be missing: an error event behind it would make a failure of a whole reply.
+            // Nothing can be missing: an error event behind it would make a failure of a whole reply.
             tracing::debug!(provider = %self.provider, ?stop, "a stream did not end after its last event");
+            let rest = stream.complete();
             self.end();
-            return Poll::Ready(None);
+            return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
         }
         let error = explain(stop, &self.provider);
+        self.note();
         self.recorder.set_error(error.code());
         self.recorder.complete();
         self.upstream = None;
         self.first = None;
-        match &mut self.mode {
-            Mode::Events(events) => {
+        let last = match &mut self.mode {
+            Mode::Stream(stream) => stream.fail(&error),
+            Mode::Plain(_) => None,
+        };
+        match last {
+            Some(last) => {
                 self.connection.close_after_reply();
-                let event = [events.discard_partial(), &self.dialect.error_event(&error)].concat();
-                Poll::Ready(Some(Ok(Frame::data(event.into()))))
+                Poll::Ready(Some(Ok(Frame::data(last))))
             }
-            Mode::Plain(_) => Poll::Ready(Some(Err(ResponseBodyError::Upstream))),
+            None => Poll::Ready(Some(Err(ResponseBodyError::Upstream))),
         }
     }
 
     /// A piece came: what of it may go on now.
     fn take(&mut self, data: Bytes, is_first: bool) -> Option<Bytes> {
         // What comes behind the last event does not keep the reply open for longer.
-        if !matches!(&self.mode, Mode::Events(events) if events.is_done()) {
+        if self.mode.progress() != Some(Progress::Ended) {
             self.deadlines.on_progress();
         }
         match &mut self.mode {
-            Mode::Events(events) => {
-                let (whole, usage) = events.push(data)?;
-                if let Some(usage) = usage {
-                    self.recorder.add_usage(usage);
-                }
-                Some(whole)
+            Mode::Stream(stream) => {
+                let whole = stream.push(data);
+                self.note();
+                (!whole.is_empty()).then_some(whole)
             }
             Mode::Plain(plain) => {
                 let is_end = self.upstream.as_ref().is_some_and(Body::is_end_stream);
                 if is_first && is_end {
-                    plain.push_whole(&data, self.dialect);
+                    plain.push_whole(&data);
                 } else {
                     plain.push(&data);
                 }
@@ -221,8 +249,7 @@ impl Body for UpstreamResponseBody {
                     }
                     Poll::Ready(None) => return this.finish(),
                     Poll::Pending => {
-                        let is_done = matches!(&this.mode, Mode::Events(events) if events.is_done());
-                        let at_most = is_done.then_some(AFTER_LAST_EVENT);
+                        let at_most = (this.mode.progress() == Some(Progress::Ended)).then_some(AFTER_LAST_EVENT);
                         return match this.deadlines.check_pending(&this.interrupt, &*this.connection, at_most) {
                             Some(over) => this.stop(Stop::Wait(over)),
                             None => Poll::Pending,

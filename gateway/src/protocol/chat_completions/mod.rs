@@ -1,42 +1,126 @@
-//! OpenAI's chat completions, embeddings and model lists.
+//! OpenAI's chat completions, and what goes with them: completions, embeddings.
 
-pub(super) mod error;
+mod include_usage;
 mod stream_end;
-pub(super) mod usage;
+mod usage;
 
-use super::usage::TokenUsage;
+use std::sync::LazyLock;
 
-/// What is known of a stream from the whole events that have passed.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    may_end: bool,
-    is_done: bool,
+use bytes::Bytes;
+use memchr::memmem::FinderRev;
+
+use super::{
+    json_scan::{JsonScan, Path},
+    openai_error,
+    routing_fields::{self, BodyError},
+    rules::{ModelPlaces, RequestFields, Rules},
+    splice::{Pieces, splice, whole},
+    stream::{EventReader, Progress, ReplyStream, SseStream},
+    usage::TokenUsage,
+    verb::Verb,
+};
+use crate::error::InferenceError;
+
+/// The dialect.
+pub(super) struct ChatCompletions;
+
+static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
+
+impl Rules for ChatCompletions {
+    fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
+        &[(Verb::Generate, "/chat/completions"), (Verb::Complete, "/completions"), (Verb::Embed, "/embeddings")]
+    }
+
+    fn read<'a>(&self, verb: Verb, _: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
+        let fields = routing_fields::read(body)?;
+        Ok(RequestFields {
+            model: fields.model,
+            stream: fields.stream && verb != Verb::Embed,
+            previous_response: None,
+            places: ModelPlaces::InBody(fields.span),
+            stream_options: fields.stream_options,
+        })
+    }
+
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, asks_usage: bool) -> (Pieces, bool) {
+        let name = fields.rename(model);
+        let usage =
+            (fields.stream && asks_usage).then(|| include_usage::edit(body, fields.stream_options.clone())).flatten();
+        let asked = usage.is_some();
+        let pieces = match (name, usage) {
+            (None, None) => whole(body.clone()),
+            (Some(one), None) | (None, Some(one)) => splice(body, &[one]),
+            (Some(a), Some(b)) if a.at.start <= b.at.start => splice(body, &[a, b]),
+            (Some(a), Some(b)) => splice(body, &[b, a]),
+        };
+        (pieces, asked)
+    }
+
+    fn error_document(&self, error: &InferenceError) -> Vec<u8> {
+        openai_error::document(error)
+    }
+
+    fn events(&self, close_delimited: bool, hides_usage: bool) -> Box<dyn ReplyStream> {
+        let progress = if close_delimited { Progress::Open } else { Progress::MayEnd };
+        Box::new(SseStream::new(Chunks { progress, hides_usage, usage: None }))
+    }
+
+    fn kept(&self) -> &'static [Path] {
+        &[&["usage"]]
+    }
+
+    fn finder(&self) -> &'static FinderRev<'static> {
+        &FINDER
+    }
+
+    fn usage(&self, value: &str) -> Option<TokenUsage> {
+        usage::in_value(value)
+    }
 }
 
-impl Stream {
-    /// A stream that must announce its end where only the end of its connection would mark it.
-    pub(super) fn new(close_delimited: bool) -> Self {
-        Self { may_end: !close_delimited, is_done: false }
-    }
+/// A stream of chunks. It may end with its connection: many providers send no `[DONE]`. One that marks the end of its reply
+/// only by closing its connection must have announced it.
+#[derive(Debug)]
+struct Chunks {
+    progress: Progress,
+    hides_usage: bool,
+    usage: Option<TokenUsage>,
+}
 
-    /// Takes note of whole events; what they counted, where they did.
-    pub(super) fn read(&mut self, events: &[u8]) -> Option<TokenUsage> {
+impl EventReader for Chunks {
+    fn read(&mut self, events: Bytes) -> Bytes {
         // Nothing that matters comes behind the last event.
-        if self.is_done {
-            return None;
+        if self.progress == Progress::Ended {
+            return events;
         }
-        self.is_done = stream_end::is_done(events);
-        self.may_end = self.may_end || self.is_done || stream_end::announces_end(events);
-        usage::in_events(events)
+        if stream_end::is_last(&events) {
+            self.progress = Progress::Ended;
+        } else if self.progress == Progress::Open && stream_end::announces_end(&events) {
+            self.progress = Progress::MayEnd;
+        }
+        let (usage, rest) = usage::in_events(&events, self.hides_usage);
+        self.usage = usage.or(self.usage);
+        rest.unwrap_or(events)
     }
 
-    /// True where nothing can be missing.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_done
+    fn progress(&self) -> Progress {
+        self.progress
     }
 
-    /// True where the end of the connection may be the end of the stream.
-    pub(super) fn may_end(&self) -> bool {
-        self.may_end
+    fn error_event(&self, error: &InferenceError) -> Vec<u8> {
+        [b"data: ", openai_error::document(error).as_slice(), b"\n\n"].concat()
+    }
+
+    fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.usage.take()
+    }
+
+    fn kept_of_long(&self) -> &'static [Path] {
+        &[&["usage"]]
+    }
+
+    fn read_long(&mut self, scan: &JsonScan) {
+        let value = scan.value(0).and_then(|value| std::str::from_utf8(value).ok());
+        self.usage = value.and_then(usage::in_value).or(self.usage);
     }
 }

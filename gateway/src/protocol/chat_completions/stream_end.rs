@@ -1,4 +1,4 @@
-//! What ends a stream of chat completion chunks: the line `data: [DONE]`.
+//! What ends a stream of chat completion chunks: the line `data: [DONE]`, or an error of the provider's own.
 //!
 //! A provider that marks the end of its reply only by closing its connection must have announced it: by that line, or at
 //! the least by a `finish_reason`. Source: OpenAI API reference, "Streaming".
@@ -7,8 +7,11 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
+use crate::protocol::{json_read, sse_event::data_of};
+
 const DONE: &[u8] = b"[DONE]";
 static FIND_DONE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(DONE));
+static FIND_ERROR: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"error\""));
 
 /// True where whole events say that the stream comes to its end.
 pub(super) fn announces_end(events: &[u8]) -> bool {
@@ -21,8 +24,23 @@ pub(super) fn announces_end(events: &[u8]) -> bool {
     })
 }
 
-/// True where one of these whole events is the last one of a stream: a line `data: [DONE]`, not a text that says so.
-pub(super) fn is_done(events: &[u8]) -> bool {
+/// True where one of these whole events is the last one of a stream: `[DONE]`, or the provider's own error.
+pub(super) fn is_last(events: &[u8]) -> bool {
+    is_done(events) || is_error(events)
+}
+
+/// True for an event whose data is an object with an `error` that says something.
+fn is_error(events: &[u8]) -> bool {
+    FIND_ERROR.find(events).is_some()
+        && data_of(events).any(|data| {
+            let Ok(data) = std::str::from_utf8(&data) else { return false };
+            let error = json_read::values(data, ["error"]).and_then(|[error]| error);
+            error.is_some_and(|error| error.starts_with(['{', '"']))
+        })
+}
+
+/// True for a line `data: [DONE]`, not for a text that says so.
+fn is_done(events: &[u8]) -> bool {
     FIND_DONE.find_iter(events).any(|at| {
         let Some(before) = events[..at].trim_ascii_end().strip_suffix(b"data:") else { return false };
         let begins = before.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
@@ -40,6 +58,19 @@ mod tests {
         assert!(announces_end(b"data: [DONE]\n\n"));
         assert!(announces_end(b"data: {\"choices\":[{\"finish_reason\" : \"stop\"}]}\n\n"));
         assert!(!announces_end(b"data: {\"choices\":[{\"finish_reason\":null}]}\n\n"));
+    }
+
+    #[test]
+    fn an_error_in_its_place_is_the_last_event() {
+        for (events, last) in [
+            ("data: {\"error\":{\"message\":\"x\"}}\n\n", true),
+            ("data: {}\n\ndata: {\"id\":1,\"error\":\"overloaded\"}\n\n", true),
+            ("data: {\"error\":null,\"choices\":[]}\n\n", false),
+            ("data: {\"choices\":[{\"error\":{}}]}\n\n", false),
+            ("data: {\"text\":\"\\\"error\\\"\"}\n\n", false),
+        ] {
+            assert_eq!(is_last(events.as_bytes()), last, "{events}");
+        }
     }
 
     #[test]

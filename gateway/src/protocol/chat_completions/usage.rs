@@ -1,75 +1,126 @@
 //! Where a chat completion, its stream and an embedding tell what they counted: the top-level member `usage`.
 //!
-//! Source: OpenAI API reference, objects "chat completion", "chat completion chunk" and "embedding list".
+//! Source: OpenAI API reference, objects "chat completion", "chat completion chunk" and "embedding list"; the names of
+//! caches beside OpenAI's own are DeepSeek's (`prompt_cache_hit_tokens`).
 
-use std::sync::LazyLock;
+use std::{ops::Range, str::from_utf8, sync::LazyLock};
 
+use bytes::{Bytes, BytesMut};
 use memchr::memmem;
-use serde::Deserialize;
 
 use crate::protocol::{
-    json_members::{last_member, visit_members},
-    sse_event,
-    usage::TokenUsage,
+    json_members::visit_members,
+    json_read, sse_event,
+    usage::{InputTokens, OutputTokens, TokenUsage, count},
 };
 
-/// The member of a document.
-pub(in crate::protocol) const MEMBER: &str = "usage";
+const MEMBER: &[u8] = b"\"usage\"";
+static QUOTED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(MEMBER));
 
-static QUOTED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"usage\""));
-
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Counts {
-    #[serde(default)]
-    prompt_tokens: Option<u64>,
-    #[serde(default)]
-    completion_tokens: Option<u64>,
+    prompt: Option<u64>,
+    completion: Option<u64>,
+    total: Option<u64>,
+    cached: u64,
+    cache_write: u64,
+    reasoning: u64,
 }
 
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    usage: Option<Counts>,
-}
-
-impl From<Counts> for TokenUsage {
-    fn from(counts: Counts) -> Self {
-        Self { input: counts.prompt_tokens, output: counts.completion_tokens }
+impl Counts {
+    fn usage(&self) -> Option<TokenUsage> {
+        let input = self.prompt.map(|prompt| InputTokens::within(prompt, self.cached, self.cache_write, 0));
+        let output = self.completion.map(|completion| {
+            // Some providers count what was thought beside the completion, and only their total shows it.
+            let beside = completion.saturating_add(self.reasoning);
+            let is_beside = self.reasoning > 0 && self.total == self.prompt.and_then(|p| p.checked_add(beside));
+            OutputTokens::within(if is_beside { beside } else { completion }, self.reasoning)
+        });
+        TokenUsage { input, output }.told()
     }
 }
 
-static QUOTED_FROM_THE_END: LazyLock<memmem::FinderRev<'static>> =
-    LazyLock::new(|| memmem::FinderRev::new(b"\"usage\""));
-
-/// The counts in a whole document, where they stand in their usual place: near its end.
-pub(in crate::protocol) fn in_document(document: &[u8]) -> Option<TokenUsage> {
-    in_value(last_member(document, &QUOTED_FROM_THE_END)?)
-}
-
-/// The counts in the value of [`MEMBER`].
-pub(in crate::protocol) fn in_value(value: &[u8]) -> Option<TokenUsage> {
-    let mut usage = TokenUsage::default();
-    let count = |value: std::ops::Range<usize>, text: &[u8]| std::str::from_utf8(&text[value]).ok()?.parse().ok();
-    visit_members(value, |name, at| match name {
-        b"prompt_tokens" => usage.input = count(at, value),
-        b"completion_tokens" => usage.output = count(at, value),
-        _ => {}
+/// The counts in the value of the member.
+pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
+    let mut counts = Counts::default();
+    visit_members(value.as_bytes(), |name, at| {
+        let number = || count(Some(&value[at.clone()]));
+        match name {
+            b"prompt_tokens" => counts.prompt = number(),
+            b"completion_tokens" => counts.completion = number(),
+            b"total_tokens" => counts.total = number(),
+            b"prompt_cache_hit_tokens" => counts.cached = counts.cached.max(number().unwrap_or(0)),
+            b"prompt_tokens_details" => {
+                detail(&value[at], |name, number| match name {
+                    b"cached_tokens" => counts.cached = counts.cached.max(number),
+                    b"cache_write_tokens" => counts.cache_write = number,
+                    _ => {}
+                });
+            }
+            b"completion_tokens_details" => {
+                detail(&value[at], |name, number| {
+                    if name == b"reasoning_tokens" {
+                        counts.reasoning = number;
+                    }
+                });
+            }
+            _ => {}
+        }
     })?;
-    (!usage.is_empty()).then_some(usage)
+    counts.usage()
 }
 
-/// The last counts in whole events of a stream.
-pub(in crate::protocol) fn in_events(events: &[u8]) -> Option<TokenUsage> {
-    // Most events of a stream hold no such word, or say `null`: only the others are worth a parse.
-    if !QUOTED.find_iter(events).any(|at| says_something(&events[at + MEMBER.len() + 2..])) {
-        return None;
+/// Shows the counts in an object of details; there may be null, or anything else.
+fn detail(value: &str, mut show: impl FnMut(&[u8], u64)) {
+    visit_members(value.as_bytes(), |name, at| {
+        if let Some(number) = count(Some(&value[at])) {
+            show(name, number);
+        }
+    });
+}
+
+/// The last counts in whole events of a stream, and, where `hides` is set and an event says nothing else, the events
+/// without it.
+pub(super) fn in_events(events: &Bytes, hides: bool) -> (Option<TokenUsage>, Option<Bytes>) {
+    // Most events of a stream hold no such word, or say `null`: only the others are worth a look.
+    if !QUOTED.find_iter(events).any(|at| says_something(&events[at + MEMBER.len()..])) {
+        return (None, None);
     }
-    let mut last = None;
-    for event in sse_event::data_of(events) {
-        let usage = serde_json::from_slice::<Chunk>(&event).ok().and_then(|chunk| chunk.usage);
-        last = usage.map(TokenUsage::from).filter(|usage| !usage.is_empty()).or(last);
+    let (mut last, mut hidden) = (None, Vec::new());
+    for event in sse_event::events_of(events) {
+        let Ok(data) = from_utf8(&event.data) else { continue };
+        let Some([Some(usage), choices]) = json_read::values(data, ["usage", "choices"]) else { continue };
+        let counted = in_value(usage);
+        if hides && usage.starts_with('{') && choices.is_some_and(is_empty_list) {
+            hidden.push(event.at);
+        }
+        last = counted.or(last);
     }
-    last
+    let rest = (!hidden.is_empty()).then(|| without(events, &hidden));
+    (last, rest)
+}
+
+fn is_empty_list(value: &str) -> bool {
+    value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| inner.trim().is_empty())
+}
+
+fn without(events: &Bytes, hidden: &[Range<usize>]) -> Bytes {
+    if let [one] = hidden {
+        if one.start == 0 {
+            return events.slice(one.end..);
+        }
+        if one.end == events.len() {
+            return events.slice(..one.start);
+        }
+    }
+    let mut rest = BytesMut::with_capacity(events.len());
+    let mut from = 0;
+    for at in hidden {
+        rest.extend_from_slice(&events[from..at.start]);
+        from = at.end;
+    }
+    rest.extend_from_slice(&events[from..]);
+    rest.freeze()
 }
 
 fn says_something(rest: &[u8]) -> bool {
@@ -81,9 +132,13 @@ fn says_something(rest: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn usage(input: u64, output: u64) -> Option<TokenUsage> {
+        let input = InputTokens { uncached: input, ..InputTokens::default() };
+        Some(TokenUsage { input: Some(input), output: Some(OutputTokens { visible: output, reasoning: 0 }) })
+    }
+
     #[test]
     fn only_an_object_in_its_place_with_counts_is_usage() {
-        let usage = |input, output| Some(TokenUsage { input: Some(input), output: Some(output) });
         let events = br#"data: {"usage":null,"x":"\"usage\":{}"}
 
 data: {"choices":[{"delta":{"content":"\"usage\": {\"prompt_tokens\":9}"}}],"usage" : {"prompt_tokens":3,"completion_tokens":4,"more":{"a":[1]}}}
@@ -93,18 +148,73 @@ data: {"choices":[{"delta":{"tool":{"usage":{"prompt_tokens":77}}}}]}
 data: [DONE]
 
 "#;
-        assert_eq!(in_events(events), usage(3, 4));
-        assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n"), None);
-        assert_eq!(in_events(b"data: {\"usage\":{}}\n\n"), None);
-        assert_eq!(in_events(b"\"usage\""), None);
-        assert_eq!(in_value(br#" {"prompt_tokens":1,"completion_tokens":2} "#), usage(1, 2));
-        assert_eq!(in_value(b"null"), None);
-        assert_eq!(in_value(br#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
+        let in_events = |events: &'static [u8]| in_events(&Bytes::from_static(events), false);
+        assert_eq!(in_events(events), (usage(3, 4), None));
+        assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n").0, None);
+        assert_eq!(in_events(b"data: {\"usage\":{}}\n\n").0, None);
+        assert_eq!(in_events(b"\"usage\"").0, None);
+        assert_eq!(in_value(r#" {"prompt_tokens":1,"completion_tokens":2} "#), usage(1, 2));
+        assert_eq!(in_value("null"), None);
+        assert_eq!(in_value(r#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
+    }
+
+    #[test]
+    fn classes_are_told_apart_and_sum_up() {
+        for (value, classes) in [
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":30},"completion_tokens_details":{"reasoning_tokens":20}}"#,
+                [10, 60, 30, 30, 20],
+            ),
+            // Counted beside the completion.
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":35,"completion_tokens_details":{"reasoning_tokens":20}}"#,
+                [10, 0, 0, 5, 20],
+            ),
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":2}"#,
+                [2, 8, 0, 5, 0],
+            ),
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":99}}"#,
+                [0, 10, 0, 5, 0],
+            ),
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"completion_tokens_details":"x"}"#,
+                [10, 0, 0, 5, 0],
+            ),
+        ] {
+            let usage = in_value(value).unwrap();
+            let (input, output) = (usage.input.unwrap(), usage.output.unwrap());
+            let found = [input.uncached, input.cache_read, input.cache_write, output.visible, output.reasoning];
+            assert_eq!(found, classes, "{value}");
+        }
+        assert_eq!(in_value(r#"{"prompt_tokens":7,"total_tokens":7}"#).unwrap().output, None);
+    }
+
+    #[test]
+    fn the_chunk_that_nobody_asked_for_is_hidden_and_no_other() {
+        let hide = |events: &'static str| {
+            let (counted, rest) = in_events(&Bytes::from_static(events.as_bytes()), true);
+            (counted.is_some(), rest.map(|rest| String::from_utf8(rest.to_vec()).unwrap()))
+        };
+        let chunk = r#"data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+        let leak = |text: String| -> &'static str { text.leak() };
+        let done = "data: [DONE]\n\n";
+        assert_eq!(hide(leak(format!("{chunk}\n\n{done}"))), (true, Some(done.to_owned())));
+        assert_eq!(
+            hide(leak(format!("data: {{}}\r\n\r\n{chunk}\r\n\r\n"))),
+            (true, Some("data: {}\r\n\r\n".to_owned()))
+        );
+        assert_eq!(hide(leak(format!("data: 1\n\n{chunk}\n\n{done}"))), (true, Some(format!("data: 1\n\n{done}"))));
+        assert_eq!(hide(leak(format!("{chunk}\n\n{chunk}\n\n{done}"))), (true, Some(done.to_owned())));
+        let told = r#"data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#;
+        assert_eq!(hide(leak(format!("{told}\n\n"))), (true, None));
+        assert_eq!(hide("data: {\"choices\":[],\"usage\":null}\n\n"), (false, None));
     }
 
     #[test]
     fn r1_14_nested_usages_are_read_once() {
         let nest = format!("data: {}1{}\n\n", r#"{"usage":"#.repeat(100_000), "}".repeat(100_000));
-        assert_eq!(in_events(nest.as_bytes()), None);
+        assert_eq!(in_events(&Bytes::from(nest), false), (None, None));
     }
 }

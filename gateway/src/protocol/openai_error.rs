@@ -1,4 +1,4 @@
-//! Errors as OpenAI's clients read them: `{"error":{message,type,code,param,…}}`, in a stream as an event of its own.
+//! Errors as OpenAI's clients read them, in chat completions as in responses: `{"error":{message,type,code,param,…}}`.
 //!
 //! Source: OpenAI API reference, "Error codes"; `param` is null where no parameter is at fault.
 
@@ -8,15 +8,13 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::error::InferenceError;
 
 /// The document of a response.
-pub(in crate::protocol) fn document(error: &InferenceError) -> Vec<u8> {
+pub(super) fn document(error: &InferenceError) -> Vec<u8> {
     // Writing strings and values to memory cannot fail.
     serde_json::to_vec(&Document(error)).unwrap_or_default()
 }
 
-/// The event that ends a stream.
-pub(in crate::protocol) fn event(error: &InferenceError) -> Vec<u8> {
-    [b"data: ", document(error).as_slice(), b"\n\n"].concat()
-}
+/// The error itself, to be set into other documents.
+pub(super) struct ErrorObject<'a>(pub(super) &'a InferenceError);
 
 /// `error.type` of a status.
 fn type_of(status: StatusCode) -> &'static str {
@@ -33,17 +31,16 @@ fn type_of(status: StatusCode) -> &'static str {
 }
 
 struct Document<'a>(&'a InferenceError);
-struct Inner<'a>(&'a InferenceError);
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &Inner(self.0))?;
+        map.serialize_entry("error", &ErrorObject(self.0))?;
         map.end()
     }
 }
 
-impl Serialize for Inner<'_> {
+impl Serialize for ErrorObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("message", self.0.message())?;
@@ -72,8 +69,8 @@ mod tests {
         let expected = r#"{"error":{"message":"no \"key\"","type":"payment_required","code":"provider_key_missing","param":"model","provider":"openai","variables":["A","B"]}}"#;
         assert_eq!(String::from_utf8(document(&error)).unwrap(), expected);
         let plain = InferenceError::new(InferenceCode::UpstreamTimeout, "late");
-        let expected = "data: {\"error\":{\"message\":\"late\",\"type\":\"upstream_error\",\"code\":\"upstream_timeout\",\"param\":null}}\n\n";
-        assert_eq!(String::from_utf8(event(&plain)).unwrap(), expected);
+        let expected = r#"{"error":{"message":"late","type":"upstream_error","code":"upstream_timeout","param":null}}"#;
+        assert_eq!(String::from_utf8(document(&plain)).unwrap(), expected);
     }
 
     #[test]

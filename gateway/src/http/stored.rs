@@ -1,0 +1,69 @@
+//! Calls that speak of a response that a provider has stored: they go back to the provider that made it.
+
+use bitrouter_proto::codes::InferenceCode;
+use bytes::Bytes;
+use http::request::Parts;
+
+use super::{
+    context::Caller,
+    model_errors::key_missing,
+    prepare::{Call, build_call},
+    query::upstream_uri,
+    surface::Found,
+};
+use crate::{
+    Gateway,
+    error::InferenceError,
+    meter::RequestRecorder,
+    protocol::{ReplyFormat, whole},
+    registry::{Kind, Provider},
+    snapshot::Snapshot,
+    stored_responses::{Maker, is_response_id},
+};
+
+/// Makes of a caller's request the one that the response's provider gets.
+pub(super) fn prepare_stored(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    parts: Parts,
+    body: Bytes,
+    found: &Found,
+    caller: Caller,
+    recorder: &mut RequestRecorder,
+) -> Result<Call, InferenceError> {
+    let surface = found.surface;
+    let id = found.name.as_deref().filter(|id| is_response_id(id)).ok_or_else(not_found)?;
+    let (dialect, rules) = (surface.dialect, surface.dialect.rules());
+    let provider = match gateway.stored_responses.maker(id, caller) {
+        Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
+        Maker::Unknown => only_candidate(snapshot, found),
+        Maker::ForAnotherCaller => None,
+    };
+    let (provider, target) =
+        provider.and_then(|provider| Some((provider, provider.target(dialect)?))).ok_or_else(not_found)?;
+    if !snapshot.usable(provider) {
+        return Err(key_missing(provider, &format!("no key for `{}`, which has stored this response", provider.id())));
+    }
+    let path = rules.path_of(surface.verb, id);
+    let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
+    let uri = upstream_uri(&uri, &rules.query(parts.uri.query().unwrap_or_default())?);
+    let (verb, costs) = (surface.verb, surface.costs);
+    let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs };
+    let call = build_call(gateway, snapshot, parts, surface, provider, target, uri, whole(body), format)?;
+    recorder.set_route(provider.id(), "", false);
+    Ok(call)
+}
+
+/// The one provider that can have stored a response that is not remembered; none where there are several.
+fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Option<&'s Provider> {
+    let dialects = [found.surface.dialect];
+    // A server on this machine that nobody configured may not be there.
+    let may_be_there = |provider: &&Provider| provider.kind() != Kind::Local || provider.configured();
+    let mut candidates = snapshot.catalog.providers().filter(|p| p.speaks(&dialects) && snapshot.usable(p));
+    let mut there = candidates.by_ref().filter(|provider| !provider.is_demo()).filter(may_be_there);
+    there.next().filter(|_| there.next().is_none())
+}
+
+fn not_found() -> InferenceError {
+    InferenceError::new(InferenceCode::NotFound, "no response with this id is known here").with_param("response_id")
+}

@@ -1,0 +1,51 @@
+//! A reply that is no stream, followed on its way: is it whole, what did it count, by which id is it stored?
+
+use std::str::from_utf8;
+
+use super::{Dialect, json_members::last_member, json_scan::JsonScan, usage::TokenUsage};
+
+/// One JSON document on its way.
+#[derive(Debug)]
+pub(crate) struct DocumentReader {
+    dialect: Dialect,
+    scan: JsonScan,
+    usage: Option<TokenUsage>,
+}
+
+impl DocumentReader {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, scan: JsonScan::new(dialect.rules().kept()), usage: None }
+    }
+
+    /// Takes note of a piece.
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        self.scan.push(piece);
+    }
+
+    /// Takes note of a document that came in one piece: most are read from their end and no further.
+    pub(crate) fn push_whole(&mut self, document: &[u8]) {
+        let rules = self.dialect.rules();
+        if rules.kept().len() == 1 {
+            let value = last_member(document, rules.finder());
+            self.usage = value.and_then(|value| rules.usage(from_utf8(value).ok()?));
+        }
+        if self.usage.is_none() {
+            self.push(document);
+        }
+    }
+
+    /// True where everything that was opened is closed.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.usage.is_some() || self.scan.is_whole()
+    }
+
+    /// What it counted.
+    pub(crate) fn usage(&self) -> Option<TokenUsage> {
+        self.usage.or_else(|| self.dialect.rules().usage(from_utf8(self.scan.value(0)?).ok()?))
+    }
+
+    /// The id by which the provider has stored it.
+    pub(crate) fn response_id(&self) -> Option<String> {
+        serde_json::from_slice(self.scan.value(1)?).ok()
+    }
+}

@@ -1,0 +1,249 @@
+//! A stream of content in its other form: one JSON array, a chunk an element, written as the chunks come.
+//!
+//! Whole elements pass at once. The bracket that ends the array is held until the provider has ended its reply, so that a
+//! failure can still be told as the last element.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use super::{chunk::Chunks, error};
+use crate::{
+    error::InferenceError,
+    protocol::{
+        json_scan::JsonScan,
+        stream::{Progress, ReplyStream},
+        usage::TokenUsage,
+    },
+};
+
+/// An element longer than this is no longer held back.
+const LONGEST_HELD: usize = 1 << 20;
+
+/// The array as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct ArrayStream {
+    chunks: Chunks,
+    /// What has not passed: the beginning of an element, or what stands between two.
+    held: BytesMut,
+    /// Up to where `held` was looked at.
+    seen: usize,
+    /// How many objects and arrays are open, the outer array included.
+    depth: u64,
+    in_string: bool,
+    escaped: bool,
+    /// An element has passed: the next one follows a comma.
+    has_element: bool,
+    /// The bracket that ends the array has come.
+    is_closed: bool,
+    /// Follows the element whose beginning has passed because it was too long to be held.
+    long: Option<Box<JsonScan>>,
+}
+
+impl ArrayStream {
+    /// Looks at what is held and was not looked at; where the last element ends in it, if one does.
+    fn scan(&mut self) -> Option<usize> {
+        let mut end = None;
+        // Where the element that is open begins, if it begins here.
+        let mut begin = 0;
+        while let Some(&byte) = self.held.get(self.seen) {
+            self.seen += 1;
+            if self.in_string {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    match self.depth {
+                        0 => self.is_closed = true,
+                        1 => {
+                            self.element_ended(begin);
+                            begin = self.seen;
+                            end = Some(self.seen);
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        end
+    }
+
+    /// The element between `begin`, where nothing of it passed before, and what was looked at has ended.
+    fn element_ended(&mut self, begin: usize) {
+        self.has_element = true;
+        let text = &self.held[begin..self.seen];
+        match self.long.take() {
+            Some(mut scan) => {
+                scan.push(text);
+                self.chunks.read_long(scan.value(0));
+            }
+            None => {
+                let start = text.iter().position(|byte| *byte == b'{').unwrap_or(text.len());
+                self.chunks.read(&text[start..]);
+            }
+        }
+    }
+
+    fn pass(&mut self, end: usize) -> Bytes {
+        self.seen -= end;
+        self.held.split_to(end).freeze()
+    }
+}
+
+impl ReplyStream for ArrayStream {
+    fn push(&mut self, piece: Bytes) -> Bytes {
+        self.held.put(piece);
+        if let Some(end) = self.scan() {
+            return self.pass(end);
+        }
+        let is_inside = self.depth > 1;
+        if is_inside && (self.long.is_some() || self.held.len() > LONGEST_HELD) {
+            let text = self.held.as_ref();
+            if self.long.is_none() {
+                let mut scan = JsonScan::new(&[&["usageMetadata"]]);
+                let start = text.iter().position(|byte| *byte == b'{').unwrap_or(text.len());
+                scan.push(&text[start..]);
+                self.long = Some(Box::new(scan));
+            } else if let Some(scan) = self.long.as_mut() {
+                scan.push(text);
+            }
+            return self.pass(self.held.len());
+        }
+        Bytes::new()
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        let is_whole = self.is_closed && self.chunks.progress() >= Progress::MayEnd;
+        is_whole.then(|| self.pass(self.held.len()))
+    }
+
+    fn progress(&self) -> Progress {
+        // The bracket is still to come.
+        self.chunks.progress().min(Progress::Complete)
+    }
+
+    fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {
+        // Half of an element has passed: nothing makes an array of that.
+        if self.long.is_some() {
+            return None;
+        }
+        let before: &[u8] = if self.has_element { b"," } else { b"[" };
+        Some([before, &error::document(error), b"]"].concat().into())
+    }
+
+    fn complete(&mut self) -> Bytes {
+        Bytes::from_static(b"]")
+    }
+
+    fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.chunks.take_usage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bitrouter_proto::codes::InferenceCode;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const CHUNK: &str = r#"{"candidates":[{"content":{"parts":[{"text":"a],\"}[é"}]}}]}"#;
+    const LAST: &str =
+        r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":2,"totalTokenCount":5}}"#;
+
+    fn run(text: &[u8], sizes: &[usize]) -> (ArrayStream, Vec<u8>) {
+        let (mut stream, mut passed, mut rest) = (ArrayStream::default(), Vec::new(), Bytes::copy_from_slice(text));
+        let mut sizes = sizes.iter().cycle();
+        while !rest.is_empty() {
+            let size = sizes.next().map_or(rest.len(), |size| (*size).clamp(1, rest.len()));
+            passed.extend_from_slice(&stream.push(rest.split_to(size)));
+        }
+        (stream, passed)
+    }
+
+    fn failed(text: &str) -> Value {
+        let (mut stream, mut passed) = run(text.as_bytes(), &[5]);
+        assert_eq!(stream.finish(), None, "{text}");
+        let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "broke");
+        passed.extend_from_slice(&stream.fail(&error).unwrap());
+        serde_json::from_slice(&passed).unwrap()
+    }
+
+    #[test]
+    fn a_failure_is_the_last_element_wherever_it_comes() {
+        let whole = format!("[{CHUNK}\n,\r\n{CHUNK}\n]");
+        let chunk: Value = serde_json::from_str(CHUNK).unwrap();
+        for end in 0..=whole.len() {
+            if !whole.is_char_boundary(end) {
+                continue;
+            }
+            let array = failed(&whole[..end]);
+            let (error, before) = array.as_array().unwrap().split_last().unwrap();
+            assert_eq!(error["error"]["status"], "UNAVAILABLE");
+            assert!(before.iter().all(|element| *element == chunk) && before.len() <= 2, "{array}");
+        }
+        assert_eq!(failed("[]").as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_whole_array_passes_byte_for_byte_and_is_counted() {
+        let whole = format!("[{CHUNK},\n{LAST}\n]\n");
+        let (mut stream, mut passed) = run(whole.as_bytes(), &[3, 1, 7]);
+        assert_eq!(stream.progress(), Progress::Complete);
+        passed.extend_from_slice(&stream.finish().unwrap());
+        assert_eq!(passed, whole.as_bytes());
+        let usage = stream.take_usage().unwrap();
+        assert_eq!((usage.input.unwrap().total(), usage.output.unwrap().total()), (2, 3));
+        // It broke off behind the last candidate's end.
+        let (mut stream, mut passed) = run(format!("[{CHUNK},{LAST}").as_bytes(), &[]);
+        passed.extend_from_slice(&stream.complete());
+        assert_eq!(serde_json::from_slice::<Value>(&passed).unwrap()[1], serde_json::from_str::<Value>(LAST).unwrap());
+    }
+
+    #[test]
+    fn a_long_element_passes_as_it_comes_and_is_counted_all_the_same() {
+        let picture = json!({
+            "candidates": [{"content": {"parts": [{"inlineData": "x".repeat(3 << 20)}]}, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 9},
+        });
+        let whole = format!("[{CHUNK},{picture}]");
+        let (mut stream, mut passed) = run(whole.as_bytes(), &[64 << 10]);
+        assert!(stream.held.capacity() < 4 << 20);
+        passed.extend_from_slice(&stream.finish().unwrap());
+        assert_eq!(passed, whole.as_bytes());
+        assert_eq!(stream.take_usage().unwrap().output.unwrap().total(), 8);
+        let (mut stream, _) = run(&whole.as_bytes()[..2 << 20], &[64 << 10]);
+        let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "broke");
+        assert!(stream.finish().is_none() && stream.fail(&error).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_rechunking_gives_the_same(sizes in prop::collection::vec(1usize..40, 1..8), count in 0usize..4) {
+            let chunks = vec![CHUNK; count].join(",\n");
+            let comma = if count > 0 { "," } else { "" };
+            let whole = format!("[{chunks}{comma}{LAST}]");
+            let (mut stream, mut passed) = run(whole.as_bytes(), &sizes);
+            passed.extend_from_slice(&stream.finish().unwrap());
+            prop_assert_eq!(passed, whole.as_bytes());
+            prop_assert!(stream.take_usage().is_some());
+        }
+
+        #[test]
+        fn bytes_from_outside_are_safe(text in "[\\[\\]{}\",:a\\\\ ]{0,40}", sizes in prop::collection::vec(1usize..5, 1..4)) {
+            let (mut stream, _) = run(text.as_bytes(), &sizes);
+            let _ = (stream.finish(), stream.complete());
+        }
+    }
+}

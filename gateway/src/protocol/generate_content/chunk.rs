@@ -1,0 +1,125 @@
+//! One chunk of a stream of content: which candidates have ended, what was counted.
+//!
+//! Source: Gemini API reference, `GenerateContentResponse`.
+
+use super::usage;
+use crate::protocol::{json_read, stream::Progress, usage::TokenUsage};
+
+/// Candidates beyond this are not told apart.
+const MOST_CANDIDATES: usize = 64;
+
+/// What the chunks of a stream have told so far.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    /// The candidates that have begun, and those that have ended, by their index.
+    begun: u64,
+    ended: u64,
+    progress: Progress,
+    usage: Option<TokenUsage>,
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Self { begun: 0, ended: 0, progress: Progress::Open, usage: None }
+    }
+}
+
+impl Chunks {
+    /// Takes note of a whole chunk.
+    pub(super) fn read(&mut self, chunk: &[u8]) {
+        let names = ["candidates", "promptFeedback", "usageMetadata", "error"];
+        let text = std::str::from_utf8(chunk).ok();
+        let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::values(text, names)) else {
+            return;
+        };
+        if error.is_some_and(says_something) {
+            self.progress = Progress::Ended;
+            return;
+        }
+        for candidate in candidates
+            .into_iter()
+            .flat_map(|list| json_read::elements(list).unwrap_or_default().into_iter().map(move |at| &list[at]))
+        {
+            self.candidate(candidate);
+        }
+        let blocked = feedback.and_then(|feedback| json_read::values(feedback, ["blockReason"]));
+        let is_blocked = blocked.is_some_and(|[reason]| reason.is_some_and(says_something));
+        if is_blocked || (self.begun != 0 && self.begun == self.ended) {
+            self.progress = self.progress.max(Progress::Complete);
+        } else if self.progress == Progress::Complete {
+            // Another candidate has begun.
+            self.progress = Progress::Open;
+        }
+        self.usage = counted.and_then(usage::in_value).or(self.usage);
+    }
+
+    fn candidate(&mut self, candidate: &str) {
+        let Some([index, reason]) = json_read::values(candidate, ["index", "finishReason"]) else { return };
+        // The first one's index is left out, as the encoding of the API does with zero.
+        let index: usize = index.and_then(|index| index.parse().ok()).unwrap_or(0);
+        let bit = 1 << index.min(MOST_CANDIDATES - 1);
+        self.begun |= bit;
+        if reason.is_some_and(says_something) {
+            self.ended |= bit;
+        }
+    }
+
+    /// A chunk has passed that was too long to be read: whether it was the last one nobody knows.
+    pub(super) fn read_long(&mut self, counted: Option<&[u8]>) {
+        self.progress = self.progress.max(Progress::MayEnd);
+        let counted = counted.and_then(|value| std::str::from_utf8(value).ok());
+        self.usage = counted.and_then(usage::in_value).or(self.usage);
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub(super) fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.usage.take()
+    }
+}
+
+fn says_something(value: &str) -> bool {
+    value.starts_with(['{', '"'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(chunks: &[&str]) -> Progress {
+        let mut read = Chunks::default();
+        chunks.iter().for_each(|chunk| read.read(chunk.as_bytes()));
+        read.progress()
+    }
+
+    #[test]
+    fn a_stream_is_complete_when_every_candidate_has_ended() {
+        for (chunks, progress) in [
+            (&[r#"{"candidates":[{"content":{},"finishReason":"STOP"}]}"#][..], Progress::Complete),
+            (&[r#"{"candidates":[{"content":{"parts":[{"text":"\"finishReason\":\"STOP\""}]}}]}"#], Progress::Open),
+            (&[r#"{"candidates":[{"index":0,"finishReason":null}]}"#], Progress::Open),
+            (
+                &[r#"{"candidates":[{"index":0},{"index":1,"finishReason":"STOP"}]}"#, r#"{"usageMetadata":{}}"#],
+                Progress::Open,
+            ),
+            (
+                &[
+                    r#"{"candidates":[{"index":1,"finishReason":"STOP"}]}"#,
+                    r#"{"candidates":[{"content":{}}]}"#,
+                    r#"{"candidates":[{"finishReason":"MAX_TOKENS"}]}"#,
+                ],
+                Progress::Complete,
+            ),
+            (&[r#"{"candidates":[{"index":1,"finishReason":"STOP"}]}"#, r#"{"candidates":[{}]}"#], Progress::Open),
+            (&[r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#], Progress::Complete),
+            (&[r#"{"promptFeedback":{"safetyRatings":[]}}"#], Progress::Open),
+            (&[r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#], Progress::Ended),
+            (&[r#"{"error":null}"#, "no json"], Progress::Open),
+            (&[r#"{"candidates":[{"tool":{"finishReason":"STOP"}}]}"#], Progress::Open),
+        ] {
+            assert_eq!(after(chunks), progress, "{chunks:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Google's generateContent: the path holds the model and what is asked for.
+
+mod array;
+mod chunk;
+mod error;
+mod query;
+mod request;
+mod stream;
+mod usage;
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use bytes::Bytes;
+use memchr::memmem::FinderRev;
+
+use super::{
+    json_scan::Path,
+    routing_fields::BodyError,
+    rules::{RequestFields, Rules},
+    splice::Pieces,
+    stream::{ReplyStream, SseStream},
+    usage::TokenUsage,
+    verb::Verb,
+};
+use crate::{error::InferenceError, percent::percent_encoded_path};
+
+/// The dialect.
+pub(super) struct GenerateContent;
+
+static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usageMetadata\""));
+
+impl Rules for GenerateContent {
+    fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
+        &[]
+    }
+
+    fn path_of(&self, verb: Verb, model: &str) -> Option<String> {
+        let (_, method) = METHODS.iter().find(|(known, _)| *known == verb)?;
+        Some(format!("/models/{}:{method}", percent_encoded_path(model)))
+    }
+
+    fn query<'q>(&self, query: &'q str) -> Result<Cow<'q, str>, InferenceError> {
+        query::only_alt(query)
+    }
+
+    fn read<'a>(&self, verb: Verb, in_path: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
+        request::read(verb, in_path.unwrap_or_default(), body)
+    }
+
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _: bool) -> (Pieces, bool) {
+        (request::rename(fields, body, model), false)
+    }
+
+    fn error_document(&self, error: &InferenceError) -> Vec<u8> {
+        error::document(error)
+    }
+
+    fn events(&self, _close_delimited: bool, _hides_usage: bool) -> Box<dyn ReplyStream> {
+        Box::new(SseStream::new(stream::Events::default()))
+    }
+
+    fn array(&self, first: &[u8]) -> Option<Box<dyn ReplyStream>> {
+        let stream = first.trim_ascii_start().starts_with(b"[").then(array::ArrayStream::default)?;
+        Some(Box::new(stream))
+    }
+
+    fn kept(&self) -> &'static [Path] {
+        &[&["usageMetadata"]]
+    }
+
+    fn finder(&self) -> &'static FinderRev<'static> {
+        &FINDER
+    }
+
+    fn usage(&self, value: &str) -> Option<TokenUsage> {
+        usage::in_value(value)
+    }
+}
+
+/// What can be asked for, as a path says it behind its last colon.
+pub(crate) const METHODS: [(Verb, &str); 5] = [
+    (Verb::Generate, "generateContent"),
+    (Verb::GenerateStream, "streamGenerateContent"),
+    (Verb::CountTokens, "countTokens"),
+    (Verb::Embed, "embedContent"),
+    (Verb::EmbedBatch, "batchEmbedContents"),
+];

@@ -1,0 +1,114 @@
+//! A request to Google: its path names the model, and its body repeats the name in some places, as `models/NAME`.
+//!
+//! Source: Gemini API reference, `models.generateContent`, `models.countTokens`, `models.embedContent`,
+//! `models.batchEmbedContents`. Members are read in both spellings, `camelCase` and `snake_case`, as the API itself does.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+
+use crate::protocol::{
+    json_read,
+    routing_fields::{self, BodyError},
+    rules::{ModelPlaces, RequestFields},
+    splice::{Edit, Pieces, Replacement, splice},
+    verb::Verb,
+};
+
+#[derive(Default)]
+struct Found {
+    /// Values of `model` at the top.
+    models: Vec<Range<usize>>,
+    /// Values that may hold more: `requests`, `generateContentRequest`.
+    lists: Vec<Range<usize>>,
+    objects: Vec<Range<usize>>,
+}
+
+/// Reads the body of a request for `model`.
+pub(super) fn read(verb: Verb, model: String, body: &[u8]) -> Result<RequestFields<'_>, BodyError> {
+    let text = routing_fields::text(body)?;
+    let found = routing_fields::members(text, |found: &mut Found, name, at| match name {
+        b"model" => found.models.push(at),
+        b"requests" => found.lists.push(at),
+        b"generateContentRequest" | b"generate_content_request" => found.objects.push(at),
+        _ => {}
+    })?;
+    let mut places = found.models;
+    for at in found.lists {
+        for element in json_read::elements(&text[at.clone()]).unwrap_or_default() {
+            models_in(text, at.start + element.start..at.start + element.end, &mut places);
+        }
+    }
+    for at in found.objects {
+        models_in(text, at, &mut places);
+    }
+    // Whatever else stands there is the provider's to judge.
+    places.retain(|at| text[at.clone()].starts_with('"'));
+    places.sort_by_key(|at| at.start);
+    Ok(RequestFields {
+        model: Cow::Owned(model),
+        stream: verb == Verb::GenerateStream,
+        previous_response: None,
+        places: ModelPlaces::InPath(places),
+        stream_options: None,
+    })
+}
+
+/// Adds where the object at `object` has its own `model`.
+fn models_in(text: &str, object: Range<usize>, places: &mut Vec<Range<usize>>) {
+    let start = object.start;
+    let found = json_read::members(&text[object], |found: &mut Vec<Range<usize>>, name, at| {
+        if name == b"model" {
+            found.push(at);
+        }
+    });
+    places.extend(found.unwrap_or_default().into_iter().map(|at| start + at.start..start + at.end));
+}
+
+/// The body with the model's name at the provider wherever it is repeated.
+pub(super) fn rename(fields: &RequestFields<'_>, body: &Bytes, model: &str) -> Pieces {
+    let ModelPlaces::InPath(places) = &fields.places else { return splice(body, &[]) };
+    let name = format!("models/{model}");
+    let edits: Vec<Edit<'_>> =
+        places.iter().map(|at| Edit { at: at.clone(), with: Replacement::Text(&name) }).collect();
+    splice(body, &edits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renamed(body: &str) -> String {
+        let fields = read(Verb::EmbedBatch, "x".to_owned(), body.as_bytes()).unwrap();
+        let pieces = rename(&fields, &Bytes::copy_from_slice(body.as_bytes()), "up");
+        String::from_utf8(pieces.concat()).unwrap()
+    }
+
+    #[test]
+    fn the_name_is_put_wherever_the_body_repeats_it() {
+        for (body, expected) in [
+            (
+                r#"{"contents":[{"parts":[{"text":"model"}],"model":"a"}]}"#,
+                r#"{"contents":[{"parts":[{"text":"model"}],"model":"a"}]}"#,
+            ),
+            (r#"{"model" : "models/a","content":{}}"#, r#"{"model" : "models/up","content":{}}"#),
+            (
+                r#"{"requests":[{"model":"models/a","content":{"model":"b"}}, {"mod\u0065l":"a"},7,{}],"x":1}"#,
+                r#"{"requests":[{"model":"models/up","content":{"model":"b"}}, {"mod\u0065l":"models/up"},7,{}],"x":1}"#,
+            ),
+            (
+                r#"{"generateContentRequest":{"contents":[],"model":"models/a"},"generate_content_request":{"model":"m"}}"#,
+                r#"{"generateContentRequest":{"contents":[],"model":"models/up"},"generate_content_request":{"model":"models/up"}}"#,
+            ),
+            (
+                r#"{"requests":{"model":"a"},"generateContentRequest":[{"model":"a"}],"model":5}"#,
+                r#"{"requests":{"model":"a"},"generateContentRequest":[{"model":"a"}],"model":5}"#,
+            ),
+        ] {
+            assert_eq!(renamed(body), expected);
+        }
+        for bad in ["", "[]", "{}x", "\u{feff}{}"] {
+            assert!(matches!(read(Verb::Generate, String::new(), bad.as_bytes()), Err(BodyError::Json(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A stream of content as server-sent events (`alt=sse`): a chunk an event, and no event that says the end.
+
+use bytes::Bytes;
+
+use super::{chunk::Chunks, error};
+use crate::{
+    error::InferenceError,
+    protocol::{
+        json_scan::{JsonScan, Path},
+        sse_event::data_of,
+        stream::{EventReader, Progress},
+        usage::TokenUsage,
+    },
+};
+
+/// What its events have told so far.
+#[derive(Debug, Default)]
+pub(super) struct Events(Chunks);
+
+impl EventReader for Events {
+    fn read(&mut self, events: Bytes) -> Bytes {
+        data_of(&events).for_each(|data| self.0.read(&data));
+        events
+    }
+
+    fn progress(&self) -> Progress {
+        self.0.progress()
+    }
+
+    fn error_event(&self, error: &InferenceError) -> Vec<u8> {
+        [b"data: ", error::document(error).as_slice(), b"\n\n"].concat()
+    }
+
+    fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.0.take_usage()
+    }
+
+    fn kept_of_long(&self) -> &'static [Path] {
+        &[&["usageMetadata"]]
+    }
+
+    fn read_long(&mut self, scan: &JsonScan) {
+        self.0.read_long(scan.value(0));
+    }
+}

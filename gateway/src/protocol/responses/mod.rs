@@ -1,0 +1,71 @@
+//! OpenAI's responses, which the provider stores: each has an id that later calls speak of.
+
+mod stream;
+mod usage;
+
+use std::sync::LazyLock;
+
+use memchr::memmem::FinderRev;
+
+use super::{
+    json_scan::Path,
+    openai_error,
+    routing_fields::{self, BodyError},
+    rules::{ModelPlaces, RequestFields, Rules},
+    stream::{ReplyStream, SseStream},
+    usage::TokenUsage,
+    verb::Verb,
+};
+use crate::error::InferenceError;
+
+/// The dialect.
+pub(super) struct Responses;
+
+static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
+
+impl Rules for Responses {
+    fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
+        &[(Verb::Generate, "/responses"), (Verb::CountTokens, "/responses/input_tokens")]
+    }
+
+    fn path_of(&self, verb: Verb, id: &str) -> Option<String> {
+        match verb {
+            Verb::Retrieve | Verb::Delete => Some(format!("/responses/{id}")),
+            Verb::ListInput => Some(format!("/responses/{id}/input_items")),
+            Verb::Cancel => Some(format!("/responses/{id}/cancel")),
+            _ => None,
+        }
+    }
+
+    fn read<'a>(&self, _: Verb, _: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
+        let fields = routing_fields::read(body)?;
+        let previous = fields.previous_response.and_then(|at| std::str::from_utf8(&body[at]).ok());
+        Ok(RequestFields {
+            model: fields.model,
+            stream: fields.stream,
+            previous_response: previous.and_then(routing_fields::string),
+            places: ModelPlaces::InBody(fields.span),
+            stream_options: None,
+        })
+    }
+
+    fn error_document(&self, error: &InferenceError) -> Vec<u8> {
+        openai_error::document(error)
+    }
+
+    fn events(&self, _close_delimited: bool, _hides_usage: bool) -> Box<dyn ReplyStream> {
+        Box::new(SseStream::new(stream::Events::default()))
+    }
+
+    fn kept(&self) -> &'static [Path] {
+        &[&["usage"], &["id"]]
+    }
+
+    fn finder(&self) -> &'static FinderRev<'static> {
+        &FINDER
+    }
+
+    fn usage(&self, value: &str) -> Option<TokenUsage> {
+        usage::in_value(value)
+    }
+}

@@ -1,0 +1,155 @@
+//! A stream of a response: it ends with `response.completed`, `.incomplete`, `.failed` or `.cancelled`, or with an error of
+//! the provider's own (behind which most send `response.failed`).
+//!
+//! Its events are numbered, and ours go on with the numbers. A failure is two of them: `error` with its detail nested, which
+//! makes the official SDKs raise, and `response.failed`, which other clients wait for.
+//! Source: OpenAI API reference, "Streaming events".
+
+use std::str::from_utf8;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::usage;
+use crate::{
+    error::InferenceError,
+    protocol::{
+        json_read,
+        json_scan::{JsonScan, Path},
+        openai_error::ErrorObject,
+        routing_fields::string,
+        sse_event::{data_of, type_of},
+        stream::{EventReader, Progress},
+        usage::TokenUsage,
+    },
+};
+
+/// What its events have told so far.
+#[derive(Debug)]
+pub(super) struct Events {
+    progress: Progress,
+    usage: Option<TokenUsage>,
+    /// What the first event says of the response, for the one that says that it has failed.
+    response: Option<Value>,
+    new_id: Option<String>,
+    /// The events that passed last, of which the last one has the last number.
+    last: Bytes,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { progress: Progress::Open, usage: None, response: None, new_id: None, last: Bytes::new() }
+    }
+}
+
+impl Events {
+    /// The beginning of a response: its id, and what clients need to know of it besides.
+    fn begin(&mut self, data: &[u8]) {
+        let Some([Some(response)]) = from_utf8(data).ok().and_then(|data| json_read::values(data, ["response"])) else {
+            return;
+        };
+        let Some([id, created_at, model]) = json_read::values(response, ["id", "created_at", "model"]) else { return };
+        let Some(id) = id.and_then(string) else { return };
+        let value = |raw: Option<&str>| raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or(Value::Null);
+        self.response = Some(json!({ "id": id, "created_at": value(created_at), "model": value(model) }));
+        self.new_id = Some(id.into_owned());
+    }
+
+    fn end(&mut self, data: &[u8]) {
+        self.progress = Progress::Ended;
+        let response = from_utf8(data).ok().and_then(|data| json_read::values(data, ["response"]));
+        let usage = response.and_then(|[response]| json_read::values(response?, ["usage"]));
+        self.usage = usage.and_then(|[usage]| usage::in_value(usage?)).or(self.usage);
+    }
+
+    /// The number that the next event has.
+    fn next_number(&self) -> u64 {
+        let number = |data: &[u8]| {
+            let [number] = json_read::values(from_utf8(data).ok()?, ["sequence_number"])?;
+            number?.parse::<u64>().ok()
+        };
+        data_of(&self.last).filter_map(|data| number(&data)).last().map_or(0, |number| number.saturating_add(1))
+    }
+}
+
+impl EventReader for Events {
+    fn read(&mut self, events: Bytes) -> Bytes {
+        for data in data_of(&events) {
+            let kind = type_of(&data);
+            match kind.as_deref() {
+                Some(
+                    "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "error",
+                ) => self.end(&data),
+                Some("response.created" | "response.in_progress" | "response.queued") if self.response.is_none() => {
+                    self.begin(&data);
+                }
+                _ => {}
+            }
+        }
+        self.last = events.clone();
+        events
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn error_event(&self, error: &InferenceError) -> Vec<u8> {
+        let number = self.next_number();
+        let told = json!({ "type": "error", "sequence_number": number, "error": object(error) });
+        let of = |name: &str| self.response.as_ref().map_or(Value::Null, |response| response[name].clone());
+        let id = self.response.as_ref().map_or_else(|| Value::from(""), |response| response["id"].clone());
+        let failed = json!({
+            "type": "response.failed",
+            "sequence_number": number.saturating_add(1),
+            "response": {
+                "id": id,
+                "object": "response",
+                "created_at": of("created_at"),
+                "status": "failed",
+                "model": of("model"),
+                "output": [],
+                "error": { "code": error.code().as_str(), "message": error.message() },
+                "incomplete_details": null,
+                "usage": null,
+            },
+        });
+        format!("event: error\ndata: {told}\n\nevent: response.failed\ndata: {failed}\n\n").into_bytes()
+    }
+
+    fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.usage.take()
+    }
+
+    fn take_response_id(&mut self) -> Option<String> {
+        self.new_id.take()
+    }
+
+    fn kept_of_long(&self) -> &'static [Path] {
+        &[&["type"], &["response", "usage"], &["response", "id"]]
+    }
+
+    fn read_long(&mut self, scan: &JsonScan) {
+        let text = |wanted| scan.value(wanted).and_then(|value| from_utf8(value).ok()).map(str::trim);
+        match text(0).and_then(string).as_deref() {
+            Some("response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "error") => {
+                self.progress = Progress::Ended;
+                self.usage = text(1).and_then(usage::in_value).or(self.usage);
+            }
+            // A response that repeats long instructions begins with a long event.
+            Some("response.created" | "response.in_progress" | "response.queued") if self.response.is_none() => {
+                if let Some(id) = text(2).and_then(string) {
+                    self.response = Some(json!({ "id": id }));
+                    self.new_id = Some(id.into_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The error as a value.
+fn object(error: &InferenceError) -> Value {
+    // Strings and values are values.
+    serde_json::to_value(ErrorObject(error)).unwrap_or(Value::Null)
+}

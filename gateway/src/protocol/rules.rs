@@ -1,0 +1,124 @@
+//! What one dialect knows, as everything outside its folder asks for it.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+use memchr::memmem::FinderRev;
+
+use super::{
+    json_scan::Path,
+    routing_fields::{self, BodyError},
+    splice::{Edit, Pieces, Replacement, splice, whole},
+    stream::ReplyStream,
+    usage::TokenUsage,
+    verb::Verb,
+};
+use crate::error::InferenceError;
+
+/// The rules of one dialect.
+pub(crate) trait Rules: Sync {
+    /// Where below a provider's base address each verb is, as far as it is the same place for every call.
+    fn fixed_paths(&self) -> &'static [(Verb, &'static str)];
+
+    /// Where below a provider's base address a verb is whose place holds the name of what it speaks of: a model, or a
+    /// stored response. `None` where the dialect has no such verb.
+    fn path_of(&self, _verb: Verb, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// What of a caller's query goes to the provider, but for credentials.
+    fn query<'q>(&self, query: &'q str) -> Result<Cow<'q, str>, InferenceError> {
+        Ok(Cow::Borrowed(query))
+    }
+
+    /// Reads what the way of a request depends on. `in_path` is the model's name where the path holds it.
+    fn read<'a>(&self, _verb: Verb, _in_path: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
+        let fields = routing_fields::read(body)?;
+        Ok(RequestFields {
+            model: fields.model,
+            stream: fields.stream,
+            previous_response: None,
+            places: ModelPlaces::InBody(fields.span),
+            stream_options: None,
+        })
+    }
+
+    /// The body that the provider gets, which knows the model as `model`; and whether what it says of its usage is hidden
+    /// from the caller, who did not ask for it. `asks_usage`: the provider may be asked.
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _asks_usage: bool) -> (Pieces, bool) {
+        match fields.rename(model) {
+            Some(edit) => (splice(body, &[edit]), false),
+            None => (whole(body.clone()), false),
+        }
+    }
+
+    /// The document of an error response.
+    fn error_document(&self, error: &InferenceError) -> Vec<u8>;
+
+    /// Follows a reply that is a stream of events. `close_delimited`: only the end of its connection marks its end;
+    /// `hides_usage`: as [`Rules::rewrite`] said.
+    fn events(&self, close_delimited: bool, hides_usage: bool) -> Box<dyn ReplyStream>;
+
+    /// Follows a reply that is a stream in the form of one JSON array, of which `first` are the first bytes; `None` where
+    /// it is none.
+    fn array(&self, _first: &[u8]) -> Option<Box<dyn ReplyStream>> {
+        None
+    }
+
+    /// The members of a whole reply that are kept: the first is what was counted, a second one the id by which the provider
+    /// has stored it.
+    fn kept(&self) -> &'static [Path];
+
+    /// Finds the first of [`Rules::kept`] from the end of a document, where it usually stands.
+    fn finder(&self) -> &'static FinderRev<'static>;
+
+    /// What was counted, in the value of the first of [`Rules::kept`].
+    fn usage(&self, value: &str) -> Option<TokenUsage>;
+}
+
+/// What a request asks for, as far as its way depends on it.
+#[derive(Debug)]
+pub(crate) struct RequestFields<'a> {
+    /// The model as the caller names it.
+    pub(crate) model: Cow<'a, str>,
+    /// Whether the reply is asked for as a stream.
+    pub(crate) stream: bool,
+    /// The stored response that it goes on from.
+    pub(crate) previous_response: Option<Cow<'a, str>>,
+    /// Where the model's name stands in the body.
+    pub(super) places: ModelPlaces,
+    /// Where `stream_options` stands, in the dialects that have it.
+    pub(super) stream_options: Option<Range<usize>>,
+}
+
+/// Where the model's name stands in a body, in quotes.
+#[derive(Debug)]
+pub(super) enum ModelPlaces {
+    /// In one place.
+    InBody(Range<usize>),
+    /// In the path, and perhaps repeated in the body.
+    InPath(Vec<Range<usize>>),
+}
+
+impl RequestFields<'_> {
+    /// The same without the body that it borrows from.
+    pub(crate) fn into_owned(self) -> RequestFields<'static> {
+        RequestFields {
+            model: Cow::Owned(self.model.into_owned()),
+            stream: self.stream,
+            previous_response: self.previous_response.map(|id| Cow::Owned(id.into_owned())),
+            places: self.places,
+            stream_options: self.stream_options,
+        }
+    }
+
+    /// The change that names the model as its provider does; nothing where it does already.
+    pub(super) fn rename<'m>(&self, model: &'m str) -> Option<Edit<'m>> {
+        match &self.places {
+            ModelPlaces::InBody(at) if self.model != model => {
+                Some(Edit { at: at.clone(), with: Replacement::Text(model) })
+            }
+            ModelPlaces::InBody(_) | ModelPlaces::InPath(_) => None,
+        }
+    }
+}

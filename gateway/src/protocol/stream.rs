@@ -1,0 +1,184 @@
+//! A reply that comes as a stream, followed on its way: what of it may go on, when it may end, what it counted, and how it
+//! ends where it fails.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+use super::{
+    json_scan::{JsonScan, Path},
+    sse::SseFramer,
+    sse_event::is_whole_event,
+    usage::TokenUsage,
+};
+use crate::error::InferenceError;
+
+/// How far a stream has come, by its own grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Progress {
+    /// More must come.
+    Open,
+    /// The connection may end in good order.
+    MayEnd,
+    /// Nothing is missing, so that whatever breaks now is no failure; more may come.
+    Complete,
+    /// The last event has passed.
+    Ended,
+}
+
+/// A stream on its way.
+pub(crate) trait ReplyStream: Debug + Send {
+    /// Takes a piece; returns what may go on now (nothing, as long as no event has ended).
+    fn push(&mut self, piece: Bytes) -> Bytes;
+
+    /// The provider has ended the stream: the rest that still goes on; `None` where it broke off.
+    fn finish(&mut self) -> Option<Bytes>;
+
+    /// How far it has come.
+    fn progress(&self) -> Progress;
+
+    /// The stream has failed: what ends it. `None` where nothing can, so that only the end of the connection tells.
+    fn fail(&mut self, error: &InferenceError) -> Option<Bytes>;
+
+    /// The stream broke off with nothing missing: what its form still needs.
+    fn complete(&mut self) -> Bytes {
+        Bytes::new()
+    }
+
+    /// What was counted since this was asked last.
+    fn take_usage(&mut self) -> Option<TokenUsage>;
+
+    /// The id by which the provider has stored what it makes, once.
+    fn take_response_id(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// What one dialect reads in its events.
+pub(super) trait EventReader: Debug + Send {
+    /// Takes note of whole events; returns those that go on.
+    fn read(&mut self, events: Bytes) -> Bytes;
+
+    /// How far the stream has come.
+    fn progress(&self) -> Progress;
+
+    /// The events that end a stream which fails.
+    fn error_event(&self, error: &InferenceError) -> Vec<u8>;
+
+    /// What was counted since this was asked last.
+    fn take_usage(&mut self) -> Option<TokenUsage>;
+
+    /// As [`ReplyStream::take_response_id`].
+    fn take_response_id(&mut self) -> Option<String> {
+        None
+    }
+
+    /// The members that matter of an event that is too long to be held.
+    fn kept_of_long(&self) -> &'static [Path] {
+        &[]
+    }
+
+    /// An event that was too long to be held has passed; `scan` kept [`EventReader::kept_of_long`].
+    fn read_long(&mut self, _scan: &JsonScan) {}
+}
+
+/// A stream of server-sent events.
+#[derive(Debug)]
+pub(super) struct SseStream<R> {
+    framer: SseFramer,
+    reader: R,
+    /// Follows the event of which the beginning has passed.
+    long: Option<Box<LongEvent>>,
+}
+
+/// An event that is too long to be held.
+#[derive(Debug)]
+struct LongEvent {
+    scan: JsonScan,
+    has_begun: bool,
+}
+
+impl LongEvent {
+    fn push(&mut self, piece: &[u8]) {
+        // What stands before the data, `event:` and the like, opens no document.
+        let from = if self.has_begun {
+            0
+        } else {
+            let Some(at) = memchr::memchr2(b'{', b'[', piece) else { return };
+            self.has_begun = true;
+            at
+        };
+        self.scan.push(&piece[from..]);
+    }
+}
+
+impl<R: EventReader> SseStream<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { framer: SseFramer::default(), reader, long: None }
+    }
+
+    /// Follows a long event; returns the whole events behind its end, where that has come.
+    fn follow_long(&mut self, passed: &Bytes) -> Option<Bytes> {
+        let end = self.framer.long_event_end();
+        let paths = self.reader.kept_of_long();
+        let long =
+            self.long.get_or_insert_with(|| Box::new(LongEvent { scan: JsonScan::new(paths), has_begun: false }));
+        long.push(&passed[..end.unwrap_or(passed.len())]);
+        let end = end?;
+        self.reader.read_long(&long.scan);
+        self.long = None;
+        Some(passed.slice(end..))
+    }
+}
+
+impl<R: EventReader> ReplyStream for SseStream<R> {
+    fn push(&mut self, piece: Bytes) -> Bytes {
+        let passed = self.framer.push(piece);
+        if passed.is_empty() {
+            return passed;
+        }
+        if self.long.is_none() && !self.framer.is_inside_event() {
+            return self.reader.read(passed);
+        }
+        match self.follow_long(&passed) {
+            Some(rest) if !rest.is_empty() => {
+                let long = passed.slice(..passed.len() - rest.len());
+                joined(&long, &self.reader.read(rest))
+            }
+            _ => passed,
+        }
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        let is_cut = self.framer.is_inside_event();
+        let rest = self.framer.finish();
+        // An event without its empty line is still one where it is complete in itself; half of one shows that something
+        // broke, however orderly the end of the connection was.
+        if self.reader.progress() < Progress::Complete && (is_cut || !is_whole_event(&rest)) {
+            return None;
+        }
+        let rest = if rest.is_empty() { rest } else { self.reader.read(rest) };
+        (self.reader.progress() >= Progress::MayEnd).then_some(rest)
+    }
+
+    fn progress(&self) -> Progress {
+        self.reader.progress()
+    }
+
+    fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {
+        let before = self.framer.discard_partial();
+        Some([before, &self.reader.error_event(error)].concat().into())
+    }
+
+    fn take_usage(&mut self) -> Option<TokenUsage> {
+        self.reader.take_usage()
+    }
+
+    fn take_response_id(&mut self) -> Option<String> {
+        self.reader.take_response_id()
+    }
+}
+
+fn joined(first: &Bytes, second: &Bytes) -> Bytes {
+    if second.is_empty() { first.clone() } else { [&first[..], second].concat().into() }
+}
