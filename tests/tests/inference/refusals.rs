@@ -99,7 +99,7 @@ fn p13_only_plain_json_is_taken() {
 #[test]
 fn p13_unknown_paths_and_methods_are_json_and_name_the_way() {
     let fixture = InferenceFixture::new();
-    for path in ["/", "/nowhere", "/v1/nowhere", "/chat/completions", "/v1/v1/chat/completions"] {
+    for path in ["/nowhere", "/v1/nowhere", "/chat/completions", "/v1/v1/chat/completions"] {
         let error = fixture.http().get(path).send().refused(404, "not_found");
         let message = error["message"].as_str().unwrap_or_default();
         assert!(message.contains(&fixture.daemon.base_url()), "{path}: {message}");
@@ -121,6 +121,15 @@ fn p13_unknown_paths_and_methods_are_json_and_name_the_way() {
     answer.refused(426, "upgrade_required");
     assert_eq!((answer.header("upgrade"), answer.header("connection")), (Some("HTTP/1.1"), Some("upgrade")));
     assert_eq!(fixture.provider.count(), 0);
+}
+
+#[test]
+fn the_root_answers_everybody_that_it_is_there() {
+    let fixture = InferenceFixture::new();
+    let root = fixture.http().get("/").send().ok().json();
+    assert_eq!(root["name"], "bitrouter", "{root}");
+    assert_eq!(fixture.http().request("HEAD", "/").send().ok().text(), "");
+    fixture.http().post("/").json("{}").send().refused(405, "method_not_allowed");
 }
 
 #[test]
