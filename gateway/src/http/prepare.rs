@@ -38,6 +38,14 @@ pub(super) struct Call {
     pub(super) format: ReplyFormat,
 }
 
+/// What a request is served with, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Serving<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) caller: Caller,
+}
+
 /// What becomes of a request once its route is known.
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment; a box would be one more allocation a call")]
 pub(super) enum Prepared {
@@ -66,20 +74,18 @@ pub(super) async fn read_fields<'b>(found: &Found, body: &'b Bytes) -> Result<Re
 
 /// Makes of a caller's request the one that a provider gets, or says why it is not served.
 pub(super) fn prepare(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
+    serving: Serving<'_>,
     parts: Parts,
     body: &Bytes,
     fields: &RequestFields<'_>,
     found: &Found,
-    caller: Caller,
     recorder: &mut RequestRecorder,
 ) -> Result<Prepared, InferenceError> {
-    let surface = found.surface;
+    let (surface, snapshot) = (found.surface, serving.snapshot);
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
     recorder.set_model(&fields.model, fields.stream);
     let query = rules.query(parts.uri.query().unwrap_or_default())?;
-    let maker = maker(gateway, fields, caller)?;
+    let maker = serving.maker(fields)?;
     let route = snapshot
         .resolve_after(maker.as_ref(), &fields.model, &[dialect])
         .map_err(|refusal| explain(&fields.model, refusal, snapshot, &[dialect]))?;
@@ -100,60 +106,61 @@ pub(super) fn prepare(
     let (pieces, hides_usage) = rules.rewrite(fields, body, name, provider.manifest().stream_usage);
     let (verb, costs) = (surface.verb, surface.costs);
     let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs };
-    let call = build_call(gateway, snapshot, parts, surface, provider, target, uri, pieces, format)?;
+    let call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
     Ok(Prepared::Call(call))
 }
 
-/// The provider that made the response from which the request goes on.
-fn maker(gateway: &Gateway, fields: &RequestFields<'_>, caller: Caller) -> Result<Option<ProviderId>, InferenceError> {
-    let Some(id) = fields.previous_response.as_deref() else { return Ok(None) };
-    match gateway.stored_responses.maker(id, caller) {
-        Maker::Known(provider) => Ok(Some(provider)),
-        Maker::Unknown => Ok(None),
-        Maker::ForAnotherCaller => {
-            Err(InferenceError::new(InferenceCode::NotFound, "there is no response with this `previous_response_id`")
-                .with_param("previous_response_id"))
+impl Serving<'_> {
+    /// The provider that made the response from which the request goes on.
+    fn maker(self, fields: &RequestFields<'_>) -> Result<Option<ProviderId>, InferenceError> {
+        let Some(id) = fields.previous_response.as_deref() else { return Ok(None) };
+        match self.gateway.stored_responses.maker(id, self.caller) {
+            Maker::Known(provider) => Ok(Some(provider)),
+            Maker::Unknown => Ok(None),
+            Maker::ForAnotherCaller => {
+                let message = "there is no response with this `previous_response_id`";
+                Err(InferenceError::new(InferenceCode::NotFound, message).with_param("previous_response_id"))
+            }
         }
     }
-}
 
-/// The request that goes to `target`, with the provider's key.
-#[expect(clippy::too_many_arguments, reason = "the parts of one request, put together once")]
-pub(super) fn build_call(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    mut parts: Parts,
-    surface: &Surface,
-    provider: &Provider,
-    target: &Target,
-    uri: Uri,
-    body: Pieces,
-    format: ReplyFormat,
-) -> Result<Call, InferenceError> {
-    let auth = match snapshot.keys.key(provider.id()) {
-        Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
-            key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
-        })?),
-        // The key may have gone since the route was chosen: the snapshot's source answers for itself.
-        None if provider.needs_key() => {
-            return Err(key_missing(provider, &format!("no key for `{}`", provider.id())));
-        }
-        None => None,
-    };
-    build_upstream_headers(&mut parts.headers, target, auth);
-    gateway.hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
-    parts.method = surface.method.clone();
-    // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
-    parts.version = Version::HTTP_11;
-    parts.extensions = Extensions::new();
-    parts.uri = uri;
-    Ok(Call {
-        provider: provider.id().clone(),
-        origin: Arc::clone(&target.origin),
-        request: Some(Request::from_parts(parts, RequestBody::from(body))),
-        format,
-    })
+    /// The request that goes to `target`, with the provider's key.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, put together once")]
+    pub(super) fn build_call(
+        self,
+        mut parts: Parts,
+        surface: &Surface,
+        provider: &Provider,
+        target: &Target,
+        uri: Uri,
+        body: Pieces,
+        format: ReplyFormat,
+    ) -> Result<Call, InferenceError> {
+        let auth = match self.snapshot.keys.key(provider.id()) {
+            Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
+                key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
+            })?),
+            // The key may have gone since the route was chosen: the snapshot's source answers for itself.
+            None if provider.needs_key() => {
+                return Err(key_missing(provider, &format!("no key for `{}`", provider.id())));
+            }
+            None => None,
+        };
+        build_upstream_headers(&mut parts.headers, target, auth);
+        self.gateway.hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
+        parts.method = surface.method.clone();
+        // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
+        parts.version = Version::HTTP_11;
+        parts.extensions = Extensions::new();
+        parts.uri = uri;
+        Ok(Call {
+            provider: provider.id().clone(),
+            origin: Arc::clone(&target.origin),
+            request: Some(Request::from_parts(parts, RequestBody::from(body))),
+            format,
+        })
+    }
 }
 
 fn bad_body(error: &BodyError) -> InferenceError {

@@ -9,7 +9,7 @@ use super::{
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
-    prepare::{Call, Prepared, prepare, read_fields},
+    prepare::{Call, Prepared, Serving, prepare, read_fields},
     relay_error::{read_error, relay_error},
     render_error::render_error,
     request_body::{BodyReadContext, BodyRejection, collect},
@@ -48,12 +48,12 @@ pub(super) async fn proxy_inference(
         // Most likely nobody reads this answer; the record says that the caller went away.
         Err(BodyRejection::CallerLeft(error)) => return render_error(&error, context.dialect),
     };
-    let caller = context.caller;
+    let serving = Serving { gateway: &gateway, snapshot: &snapshot, caller: context.caller };
     let prepared = if found.surface.verb.is_of_a_stored_response() {
-        prepare_stored(&gateway, &snapshot, parts, body.clone(), &found, caller, &mut recorder).map(Prepared::Call)
+        prepare_stored(serving, parts, body.clone(), &found, &mut recorder).map(Prepared::Call)
     } else {
         match read_fields(&found, &body).await {
-            Ok(fields) => prepare(&gateway, &snapshot, parts, &body, &fields, &found, caller, &mut recorder),
+            Ok(fields) => prepare(serving, parts, &body, &fields, &found, &mut recorder),
             Err(error) => Err(error),
         }
     };

@@ -5,14 +5,12 @@ use bytes::Bytes;
 use http::request::Parts;
 
 use super::{
-    context::Caller,
     model_errors::key_missing,
-    prepare::{Call, build_call},
+    prepare::{Call, Serving},
     query::upstream_uri,
     surface::Found,
 };
 use crate::{
-    Gateway,
     error::InferenceError,
     meter::RequestRecorder,
     protocol::{ReplyFormat, whole},
@@ -23,18 +21,16 @@ use crate::{
 
 /// Makes of a caller's request the one that the response's provider gets.
 pub(super) fn prepare_stored(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
+    serving: Serving<'_>,
     parts: Parts,
     body: Bytes,
     found: &Found,
-    caller: Caller,
     recorder: &mut RequestRecorder,
 ) -> Result<Call, InferenceError> {
-    let surface = found.surface;
+    let (surface, snapshot) = (found.surface, serving.snapshot);
     let id = found.name.as_deref().filter(|id| is_response_id(id)).ok_or_else(not_found)?;
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
-    let provider = match gateway.stored_responses.maker(id, caller) {
+    let provider = match serving.gateway.stored_responses.maker(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
         Maker::Unknown => only_candidate(snapshot, found),
         Maker::ForAnotherCaller => None,
@@ -49,7 +45,7 @@ pub(super) fn prepare_stored(
     let uri = upstream_uri(&uri, &rules.query(parts.uri.query().unwrap_or_default())?);
     let (verb, costs) = (surface.verb, surface.costs);
     let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs };
-    let call = build_call(gateway, snapshot, parts, surface, provider, target, uri, whole(body), format)?;
+    let call = serving.build_call(parts, surface, provider, target, uri, whole(body), format)?;
     recorder.set_route(provider.id(), "", false);
     Ok(call)
 }

@@ -54,7 +54,7 @@ pub(super) fn data_of(text: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
 }
 
 /// `type` of an event's data, where it is an object that has one.
-pub(super) fn type_of<'a>(data: &'a Cow<'_, [u8]>) -> Option<Cow<'a, str>> {
+pub(super) fn type_of(data: &[u8]) -> Option<Cow<'_, str>> {
     // It stands first in nearly every event of the dialects that have it.
     if let Some(rest) = data.strip_prefix(b"{\"type\":\"")
         && let Some(end) = memchr::memchr2(b'"', b'\\', rest)
@@ -62,12 +62,13 @@ pub(super) fn type_of<'a>(data: &'a Cow<'_, [u8]>) -> Option<Cow<'a, str>> {
     {
         return std::str::from_utf8(&rest[..end]).ok().map(Cow::Borrowed);
     }
-    #[derive(serde::Deserialize)]
-    struct Typed<'a> {
-        #[serde(rename = "type", borrow)]
-        name: Cow<'a, str>,
-    }
     serde_json::from_slice::<Typed<'_>>(data).ok().map(|typed| typed.name)
+}
+
+#[derive(serde::Deserialize)]
+struct Typed<'a> {
+    #[serde(rename = "type", borrow)]
+    name: Cow<'a, str>,
 }
 
 /// A line, and where it begins and ends, its line end included.
@@ -147,7 +148,7 @@ mod tests {
             (r#"{"type":1}"#, None),
             ("[DONE]", None),
         ] {
-            assert_eq!(type_of(&Cow::Borrowed(data.as_bytes())).as_deref(), expected, "{data}");
+            assert_eq!(type_of(data.as_bytes()).as_deref(), expected, "{data}");
         }
         assert_eq!(data("event: x\n\n\n\nid: 5\n\n"), Vec::<String>::new());
         assert_eq!(data("data:\n\n"), [""]);

@@ -132,9 +132,9 @@ fn says_something(rest: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn usage(input: u64, output: u64) -> Option<TokenUsage> {
+    fn usage(input: u64, output: u64) -> TokenUsage {
         let input = InputTokens { uncached: input, ..InputTokens::default() };
-        Some(TokenUsage { input: Some(input), output: Some(OutputTokens { visible: output, reasoning: 0 }) })
+        TokenUsage { input: Some(input), output: Some(OutputTokens { visible: output, reasoning: 0 }) }
     }
 
     #[test]
@@ -149,11 +149,11 @@ data: [DONE]
 
 "#;
         let in_events = |events: &'static [u8]| in_events(&Bytes::from_static(events), false);
-        assert_eq!(in_events(events), (usage(3, 4), None));
+        assert_eq!(in_events(events), (Some(usage(3, 4)), None));
         assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n").0, None);
         assert_eq!(in_events(b"data: {\"usage\":{}}\n\n").0, None);
         assert_eq!(in_events(b"\"usage\"").0, None);
-        assert_eq!(in_value(r#" {"prompt_tokens":1,"completion_tokens":2} "#), usage(1, 2));
+        assert_eq!(in_value(r#" {"prompt_tokens":1,"completion_tokens":2} "#), Some(usage(1, 2)));
         assert_eq!(in_value("null"), None);
         assert_eq!(in_value(r#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
     }

@@ -90,7 +90,9 @@ mod tests {
 
     fn after(chunks: &[&str]) -> Progress {
         let mut read = Chunks::default();
-        chunks.iter().for_each(|chunk| read.read(chunk.as_bytes()));
+        for chunk in chunks {
+            read.read(chunk.as_bytes());
+        }
         read.progress()
     }
 

@@ -11,12 +11,12 @@ use crate::protocol::{
 pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
     let names = ["input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details"];
     let [input, input_details, output, output_details] = json_read::values(value, names)?;
-    let caches = ["cached_tokens", "cache_write_tokens"];
-    let [cached, written] = input_details.and_then(|value| json_read::values(value, caches)).unwrap_or_default();
+    let parts = ["cached_tokens", "cache_write_tokens"];
+    let [read, written] = input_details.and_then(|value| json_read::values(value, parts)).unwrap_or_default();
     let [reasoning] =
         output_details.and_then(|value| json_read::values(value, ["reasoning_tokens"])).unwrap_or_default();
-    let caches = (count(cached).unwrap_or(0), count(written).unwrap_or(0));
-    let input = count(input).map(|input| InputTokens::within(input, caches.0, caches.1, 0));
+    let (read, written) = (count(read).unwrap_or(0), count(written).unwrap_or(0));
+    let input = count(input).map(|input| InputTokens::within(input, read, written, 0));
     let output = count(output).map(|output| OutputTokens::within(output, count(reasoning).unwrap_or(0)));
     TokenUsage { input, output }.told()
 }
