@@ -69,7 +69,7 @@ await run({
     equal(extra.error.error.message, "temperature: Extra inputs are not permitted");
     equal(text(await ask({ temperature: 1 }, { headers: { "anthropic-version": "2023-06-01" } })), said(PROMPT));
     // A stream that breaks throws, and what came first is no answer.
-    for (const broken of DAEMON ? ["break", "truncate"] : ["break"]) {
+    for (const broken of DAEMON ? ["break", "truncate", "hang-up"] : ["break"]) {
       for (const get of [final, (more) => all(ask({ stream: true, ...more }))]) {
         try {
           await get({ model: model(broken) });

@@ -64,7 +64,7 @@ await run({
     }
     const lost = await raises(OpenAI.BadRequestError, () => ask({ previous_response_id: "resp_nobody" }));
     equal(lost.code, "previous_response_not_found");
-    for (const broken of DAEMON ? ["break", "truncate"] : ["break"]) {
+    for (const broken of DAEMON ? ["break", "truncate", "hang-up"] : ["break"]) {
       await raises(OpenAI.APIError, () => all(ask({ model: model(broken), stream: true })));
       await raises(OpenAI.APIError, () => final({ model: model(broken) }));
     }

@@ -164,7 +164,7 @@ def error():
     old = {"anthropic-version": "2023-06-01"}
     equal(text(ask(extra_body={"temperature": 1.0}, extra_headers=old)), said(PROMPT))
     # A stream that breaks raises, and what came first is no answer.
-    for broken in ["break", "truncate"] if DAEMON else ["break"]:
+    for broken in ["break", "truncate", "hang-up"] if DAEMON else ["break"]:
         for get in [final, lambda **more: list(ask(stream=True, **more))]:
             try:
                 got = get(model=model(broken))

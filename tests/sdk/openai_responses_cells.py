@@ -139,7 +139,7 @@ def error():
     equal(lost.code, "previous_response_not_found")
     extra = raises(openai.BadRequestError, lambda: ask(extra_body={"odd_member": 1}))
     equal(extra.code, "unknown_parameter")
-    for broken in ["break", "truncate"] if DAEMON else ["break"]:
+    for broken in ["break", "truncate", "hang-up"] if DAEMON else ["break"]:
         raises(openai.APIError, lambda: list(ask(model=model(broken), stream=True)))
 
 

@@ -42,6 +42,8 @@ pub enum Behaviour {
     Break,
     /// `truncate`: a stream that ends in good order in its middle.
     Truncate,
+    /// `hang-up`: a stream whose connection closes in its middle.
+    HangUp,
     /// `stall`: a stream that says nothing more after its middle, or no answer at all.
     Stall,
 }
@@ -52,6 +54,7 @@ impl Behaviour {
         match model {
             "break" => Self::Break,
             "truncate" => Self::Truncate,
+            "hang-up" => Self::HangUp,
             "stall" => Self::Stall,
             other => {
                 other.strip_prefix("refuse-").and_then(|status| status.parse().ok()).map_or(Self::Answer, Self::Refuse)

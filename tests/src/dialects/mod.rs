@@ -8,7 +8,8 @@
 //! // A provider that answers as Anthropic does, in CRLF and seven bytes at a time:
 //! let provider = Provider::start();
 //! Vendor::Anthropic.play(&provider, &Script::new().crlf().cut_every(7));
-//! // What the model's name says is done: `refuse-429`, `break`, `truncate`, `stall`; any other name answers.
+//! // What the model's name says is done: `refuse-429`, `break`, `truncate`, `hang-up`, `stall`; any other
+//! // name answers.
 //!
 //! // Or the events alone, to be cut, stalled or broken after the n-th:
 //! let events = messages::events(&Turn::sample(), "m");

@@ -86,6 +86,7 @@ impl Script {
             Behaviour::Answer | Behaviour::Refuse(_) => stream.frames.iter().fold(head, Reply::piece).end(),
             Behaviour::Break => stream.broken.iter().fold(begun(head), Reply::piece).end(),
             Behaviour::Truncate => begun(head).end(),
+            Behaviour::HangUp => begun(head).close(),
             Behaviour::Stall => begun(head).stall(),
         };
         self.cut(reply)

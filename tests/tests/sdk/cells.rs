@@ -1,6 +1,7 @@
-//! Every SDK, cell by cell, at a scripted provider itself: the baseline.
+//! Every SDK, cell by cell: at a scripted provider itself (the baseline), at the same through the daemon, once more with
+//! the provider's bytes cut and its lines ended by CRLF, and at the daemon's own `demo`. Other cuts: `make soak`.
 
-use bitrouter_tests::sdk::table;
+use bitrouter_tests::{dialects::Script, sdk::table};
 
 macro_rules! cells {
     ($($name:ident: $cells:ident,)+) => {$(
@@ -10,6 +11,21 @@ macro_rules! cells {
             #[test]
             fn direct() {
                 table::$cells.direct();
+            }
+
+            #[test]
+            fn through_the_daemon() {
+                table::$cells.through_daemon(Script::new());
+            }
+
+            #[test]
+            fn through_the_daemon_in_pieces() {
+                table::$cells.through_daemon(Script::new().crlf().cut_every(7));
+            }
+
+            #[test]
+            fn at_demo() {
+                table::$cells.at_demo();
             }
         }
     )+};
