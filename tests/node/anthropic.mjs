@@ -114,6 +114,13 @@ await run({
       ok(refused.message.includes("Invalid `signature` in `thinking` block"), refused.message);
     }
   },
+  async beta() {
+    const more = asked({ context_management: { edits: [{ type: "clear_tool_uses_20250919" }] } });
+    const answer = await client.beta.messages.create({ ...more, betas: ["context-management-2025-06-27"] });
+    equal(answer.content[0].text, said(PROMPT));
+    // Without the header that opens it the member is refused.
+    await raises(Anthropic.BadRequestError, () => client.beta.messages.create(more));
+  },
   async abort() {
     for await (const _ of await ask({ model: model("stall"), stream: true })) break;
     const controller = new AbortController();

@@ -182,6 +182,16 @@ def abort():
     raises(anthropic.APITimeoutError, lambda: hasty.messages.create(model=model("stall"), max_tokens=9, messages=USER))
 
 
+@scripted
+def beta():
+    edits = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    asked = {"model": model("m"), "max_tokens": 99, "messages": USER, "context_management": edits}
+    answer = client.beta.messages.create(**asked, betas=["context-management-2025-06-27"])
+    equal(answer.content[0].text, said(PROMPT))
+    # Without the header that opens it the member is refused.
+    raises(anthropic.BadRequestError, lambda: client.beta.messages.create(**asked))
+
+
 @cell
 def count():
     counted = client.messages.count_tokens(model=model("m"), messages=USER).input_tokens

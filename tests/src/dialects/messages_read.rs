@@ -14,8 +14,8 @@ use crate::provider::Request;
 
 const VERSIONS: [&str; 3] = ["2023-01-01", "2023-06-01", "2026-10-21"];
 
-/// The members of a request, `betas` (which the SDKs turn into a header) left out.
-const MEMBERS: [&str; 29] = [
+/// The members of a request that need no beta.
+const MEMBERS: [&str; 18] = [
     "max_tokens",
     "messages",
     "model",
@@ -27,24 +27,26 @@ const MEMBERS: [&str; 29] = [
     "tools",
     "metadata",
     "output_config",
-    "output_format",
     "service_tier",
     "speed",
     "cache_control",
     "container",
+    "inference_geo",
+    "user_profile_id",
+    "workspace_id",
+];
+/// The members that `anthropic-beta` opens.
+const BETA: [&str; 10] = [
+    "output_format",
     "context_management",
-    "diagnostics",
     "fallback_credit_token",
     "fallbacks",
-    "inference_geo",
     "mcp_servers",
     "billing_policy",
     "compaction",
+    "diagnostics",
     "safeguards",
     "thread",
-    "user_profile_id",
-    "workspace_id",
-    "temperature",
 ];
 /// What only versions before 2026-10-21 take.
 const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
@@ -78,7 +80,8 @@ pub(super) fn body(request: &Request, counting: bool) -> Result<Asked, Refusal> 
         }
     }
     let modern = request.header("anthropic-version") == Some("2026-10-21");
-    let extra = refusal::unknown(&body, &MEMBERS).filter(|name| !SAMPLING.contains(name));
+    let beta: &[&str] = if request.header("anthropic-beta").is_some() { &BETA } else { &[] };
+    let extra = refusal::unknown(&body, &[&MEMBERS[..], &SAMPLING, beta].concat());
     let sampling = SAMPLING.into_iter().find(|name| modern && !body[name].is_null());
     let counted = ["max_tokens", "stream"].into_iter().find(|name| counting && !body[name].is_null());
     if let Some(name) = extra.or(sampling).or(counted) {

@@ -41,7 +41,7 @@ pub const ANTHROPIC_PYTHON: Cells = of(
     Vendor::Anthropic,
     "anthropic_cells.py",
     &["stream_async", "structured_output", "count", "models"],
-    &["thinking"],
+    &["thinking", "beta"],
 );
 /// `google-genai` of PyPI.
 pub const GOOGLE_PYTHON: Cells = of(
@@ -58,7 +58,7 @@ pub const OPENAI_RESPONSES_NODE: Cells =
     of(Vendor::OpenAi, "openai_responses.mjs", &["structured_output", "count"], &["thinking", "stored"]);
 /// `@anthropic-ai/sdk` of npm.
 pub const ANTHROPIC_NODE: Cells =
-    of(Vendor::Anthropic, "anthropic.mjs", &["structured_output", "count", "models"], &["thinking"]);
+    of(Vendor::Anthropic, "anthropic.mjs", &["structured_output", "count", "models"], &["thinking", "beta"]);
 /// `@google/genai` of npm.
 pub const GOOGLE_NODE: Cells =
     of(Vendor::Google, "google.mjs", &["structured_output", "embeddings", "count", "models"], &["thinking"]);

@@ -1,4 +1,4 @@
-//! Other people's clients: the official OpenAI SDK, and gRPC's own Python client on the control socket.
+//! Other people's clients: the official SDKs, and gRPC's own Python client on the control socket.
 
 mod cells;
 
