@@ -64,9 +64,19 @@ pub(super) fn bind(path: &Path) -> Result<Bound, ServeError> {
         Ok(listener) => listener,
         Err(error) => return refuse(error.to_string()),
     };
-    match rustix::fs::lstat(path) {
-        Ok(stat) => Ok(Bound { listener, identity: identity(&stat) }),
-        Err(error) => refuse(io::Error::from(error).to_string()),
+    match known_again(path) {
+        Ok(identity) => Ok(Bound { listener, identity }),
+        Err(why) => refuse(why),
+    }
+}
+
+/// What was bound at `path` a moment ago. Somebody may have put a file of his own there meanwhile: taken for ours, it would
+/// be asked in vain for as long as it stands, and removed at the end.
+fn known_again(path: &Path) -> Result<Identity, String> {
+    match rustix::fs::lstat(path).map(|stat| identity(&stat)) {
+        Ok(identity) if identity.kind == FileType::Socket => Ok(identity),
+        Ok(_) => Err("something that is no socket took its place at once; move it away".to_owned()),
+        Err(error) => Err(io::Error::from(error).to_string()),
     }
 }
 
@@ -163,6 +173,19 @@ mod tests {
         assert_eq!(identity(&stat), bound.identity);
         stat.st_mode = FileType::RegularFile.as_raw_mode() | 0o600;
         assert_ne!(identity(&stat), bound.identity);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_the_place_at_once_is_not_our_socket() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("bitrouter/control.sock");
+        let bound = bind(&path).unwrap();
+        assert_eq!(known_again(&path), Ok(bound.identity));
+        rustix::fs::unlink(&path).unwrap();
+        assert!(known_again(&path).unwrap_err().contains("No such file"));
+        let dir = files::private_dir(path.parent().unwrap()).unwrap();
+        files::replace(&dir, "control.sock", b"x", &path).unwrap();
+        assert!(known_again(&path).unwrap_err().contains("no socket"));
     }
 
     #[tokio::test]
