@@ -91,7 +91,7 @@ impl Cells {
 fn hung_up(provider: &Provider) {
     let exchanges = (0..provider.count()).map(|number| provider.exchange(number));
     let stalled: Vec<_> = exchanges.filter(|exchange| stalls(&exchange.request)).collect();
-    assert!(stalled.len() >= 2, "{} calls of a model that stalls", stalled.len());
+    assert!(!stalled.is_empty(), "no model was asked to stall");
     for exchange in stalled {
         exchange.wait_left();
     }
