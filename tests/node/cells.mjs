@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 export const [BASE, KIND, PREFIX, KEY, ARGUMENT] = process.argv.slice(2);
 export const DEMO = KIND === "demo";
 export const DAEMON = KIND !== "direct";
-const LIMIT = 20_000;
+const LIMIT = 60_000;
 
 // A prompt that is wrong as soon as somebody escapes, decodes or cuts it in another way.
 export const PROMPT = 'Grüezi, «☂» 🧠 é\u2028 "x" \\ / </s>';

@@ -12,7 +12,7 @@ import traceback
 BASE, KIND, PREFIX, KEY = sys.argv[1:5]
 DEMO = KIND == "demo"
 DAEMON = KIND != "direct"
-LIMIT = 20
+LIMIT = 60
 
 # A prompt that is wrong as soon as somebody escapes, decodes or cuts it in another way.
 PROMPT = "Grüezi, «☂» 🧠 é\u2028 \"x\" \\ / </s>"

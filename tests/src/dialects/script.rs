@@ -1,6 +1,9 @@
 //! How a scripted provider speaks: with which key, in which line ends, cut where; and what it remembers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::{
     event::{Event, Newline},
@@ -14,7 +17,8 @@ use crate::provider::{Reply, Request};
 pub struct Script {
     key: Option<String>,
     newline: Newline,
-    cut: Option<usize>,
+    sizes: Vec<usize>,
+    replies: Arc<AtomicUsize>,
     stored: Arc<Mutex<Stored>>,
 }
 
@@ -50,8 +54,15 @@ impl Script {
 
     /// Sends so many bytes at a time: cuts land inside heads, frames and characters.
     #[must_use]
-    pub fn cut_every(mut self, size: usize) -> Self {
-        self.cut = Some(size);
+    pub fn cut_every(self, size: usize) -> Self {
+        self.cut_by(&[size])
+    }
+
+    /// Sends pieces of these sizes in turn. Each answer begins with another of them, so that the same answer is cut in
+    /// another place each time.
+    #[must_use]
+    pub fn cut_by(mut self, sizes: &[usize]) -> Self {
+        self.sizes = sizes.to_vec();
         self
     }
 
@@ -98,10 +109,12 @@ impl Script {
     }
 
     fn cut(&self, reply: Reply) -> Reply {
-        match self.cut {
-            Some(size) => reply.cut_every(size),
-            None => reply,
+        if self.sizes.is_empty() {
+            return reply;
         }
+        let first = self.replies.fetch_add(1, Ordering::Relaxed);
+        let mut sizes = self.sizes.iter().cycle().skip(first % self.sizes.len());
+        reply.cut_by(|| sizes.next().copied().unwrap_or(1))
     }
 }
 

@@ -171,7 +171,21 @@ impl Reply {
     /// Sends what it sends in pieces of `size` bytes, each alone: cuts land inside heads, frames and characters.
     #[must_use]
     pub fn cut_every(self, size: usize) -> Self {
-        self.recut(|bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect())
+        self.cut_by(|| size)
+    }
+
+    /// Sends what it sends in pieces, each alone, of the sizes that `next` says in turn.
+    #[must_use]
+    pub fn cut_by(self, mut next: impl FnMut() -> usize) -> Self {
+        self.recut(|mut bytes| {
+            let mut pieces = Vec::new();
+            while !bytes.is_empty() {
+                let (piece, rest) = bytes.split_at(next().clamp(1, bytes.len()));
+                pieces.push(piece.to_vec());
+                bytes = rest;
+            }
+            pieces
+        })
     }
 
     /// Cuts what it sends at these positions of the whole answer.
@@ -258,6 +272,7 @@ mod tests {
     fn cuts_move_no_byte() {
         let whole = sent(Reply::stream().token("ä").done()).concat();
         assert_eq!(sent(Reply::stream().token("ä").done().cut_every(3)).concat(), whole);
+        assert_eq!(sent(Reply::raw("abcdef").cut_by(|| 4)), [b"abcd".to_vec(), b"ef".to_vec()]);
         let cut = sent(Reply::raw("abc").send("def").cut_at(&[1, 4, 5]));
         assert_eq!(cut, [b"a".to_vec(), b"bc".to_vec(), b"d".to_vec(), b"e".to_vec(), b"f".to_vec()]);
     }
