@@ -4,7 +4,7 @@
 //! asks waits for a first list only a moment. While a provider is away its last good list stays.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,13 +13,12 @@ use bitrouter_proto::{VERSION, clock};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt as _;
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Gateway,
     credential::credential,
-    protocol::{routing_fields::LONGEST_MODEL, whole},
+    protocol::{Dialect, read_model_page, routing_fields::LONGEST_MODEL, whole},
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
     upstream::{RequestBody, UpstreamBody},
@@ -89,8 +88,8 @@ impl LiveModels {
 pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, provider: &Provider) -> Arc<[String]> {
     let none = || Arc::from([]);
     // A shipped provider on the network is called when a call goes to it, and never by itself.
-    let asked = |target: &&Target| target.user_set || provider.kind() == Kind::Local;
-    let Some(target) = provider.targets().next().filter(asked) else { return none() };
+    let asked = |(_, target): &(Dialect, &Target)| target.user_set || provider.kind() == Kind::Local;
+    let Some((_, target)) = asked_at(provider).filter(asked) else { return none() };
     let address = format!("{}{}", target.origin.url, target.model_list);
     let now = clock::monotonic_now();
     let (running, wait_until) = {
@@ -140,34 +139,61 @@ impl List {
     }
 }
 
-/// Asks the provider.
+/// Asks the provider for its names, each once, in their order, page by page.
 async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Result<Vec<String>, String> {
     let provider = snapshot.catalog.get(id).ok_or("it is gone")?;
-    let target = provider.targets().next().ok_or("it has no list")?;
-    let mut request = Some(request(gateway, snapshot, provider, target)?);
-    let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
-    let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
-    if !parts.status.is_success() {
-        return Err(format!("it answered {}", parts.status.as_u16()));
+    let (dialect, target) = asked_at(provider).ok_or("it has no list")?;
+    let rules = dialect.rules();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
+    let mut query = rules.models_query(None);
+    while let Some(asked) = query.take() {
+        let mut request = Some(request(gateway, snapshot, provider, (dialect, target), &asked)?);
+        let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
+        let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
+        if !parts.status.is_success() {
+            return Err(format!("it answered {}", parts.status.as_u16()));
+        }
+        let page = read_model_page(&collect(body).await?)?;
+        let known = names.len();
+        let usable =
+            |name: &&str| !name.is_empty() && name.len() <= LONGEST_MODEL && !name.chars().any(char::is_control);
+        let usable = page.names.iter().map(|listed| rules.model_name(listed)).filter(usable);
+        names.extend(usable.map(str::to_owned).filter(|name| seen.insert(name.clone())));
+        // Who ignores what the next page begins with, gives the same one again and again.
+        if names.len() > known && names.len() < MOST_NAMES {
+            query = rules.models_query(Some(&page));
+        }
     }
-    parse(&collect(body).await?)
+    names.truncate(MOST_NAMES);
+    Ok(names)
+}
+
+/// Where the provider is asked: at the first of the dialects that it speaks.
+fn asked_at(provider: &Provider) -> Option<(Dialect, &Target)> {
+    let dialect = provider.dialects().next()?;
+    Some((dialect, provider.target(dialect)?))
 }
 
 fn request(
     gateway: &Gateway,
     snapshot: &Snapshot,
     provider: &Provider,
-    target: &Target,
+    (dialect, target): (Dialect, &Target),
+    query: &str,
 ) -> Result<Request<RequestBody>, String> {
     let mut request = Request::new(RequestBody::from(whole(Bytes::new())));
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = target.model_list.clone();
+    *request.uri_mut() = match query {
+        "" => target.model_list.clone(),
+        query => format!("{}?{query}", target.model_list).parse().map_err(|_| "its next page has no name")?,
+    };
     let headers = request.headers_mut();
     headers.insert(header::HOST, target.host.clone());
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers
         .insert(header::USER_AGENT, HeaderValue::from_str(&format!("bitrouter/{VERSION}")).map_err(|e| e.to_string())?);
+    headers.extend(dialect.rules().models_header());
     for (name, value) in &target.extra_headers {
         headers.insert(name, value.clone());
     }
@@ -191,74 +217,4 @@ async fn collect(mut body: UpstreamBody) -> Result<Bytes, String> {
         }
     }
     Ok(all.freeze())
-}
-
-/// A model as the lists of the field describe it: OpenAI's `id`, elsewhere only a `name`.
-#[derive(Deserialize)]
-struct Entry {
-    id: Option<String>,
-    name: Option<String>,
-}
-
-/// OpenAI's list, and the one of servers that have an own shape. A server without models may write `null`.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default, deserialize_with = "present")]
-    data: Option<Vec<Entry>>,
-    #[serde(default, deserialize_with = "present")]
-    models: Option<Vec<Entry>>,
-}
-
-/// A member that is there: `null` is an empty list, absence is none.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Entry>>, D::Error> {
-    Option::<Vec<Entry>>::deserialize(deserializer).map(|entries| Some(entries.unwrap_or_default()))
-}
-
-/// The names in a list of models, each once, in their order.
-fn parse(body: &[u8]) -> Result<Vec<String>, String> {
-    let no_json = |_| "its list is no JSON of the kind that is known";
-    let entries = if body.trim_ascii_start().starts_with(b"[") {
-        serde_json::from_slice::<Vec<Entry>>(body).map_err(no_json)?
-    } else {
-        let document: Document = serde_json::from_slice(body).map_err(no_json)?;
-        document.data.or(document.models).ok_or("its list has no `data`")?
-    };
-    let mut seen = std::collections::HashSet::new();
-    let usable = |name: &String| {
-        !name.is_empty()
-            && name.len() <= LONGEST_MODEL
-            && !name.chars().any(char::is_control)
-            && seen.insert(name.clone())
-    };
-    Ok(entries.into_iter().filter_map(|entry| entry.id.or(entry.name)).filter(usable).take(MOST_NAMES).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lists_of_the_field_are_read_and_nothing_else() {
-        for (body, expected) in [
-            (r#"{"object":"list","data":[{"id":"a","object":"model"},{"id":"b/c:d"}]}"#, Some(&["a", "b/c:d"][..])),
-            (r#"{"object":"list","data":null}"#, Some(&[])),
-            (r#"{"data":[]}"#, Some(&[])),
-            (r#"{"models":[{"name":"llama3:8b"}]}"#, Some(&["llama3:8b"])),
-            (r#" [{"id":"x"},{"id":"x"},{"id":""},{"name":"y"},{}]"#, Some(&["x", "y"])),
-            (r#"{"data":[{"id":"a\u0007"},{"id":"ok"}]}"#, Some(&["ok"])),
-            (r#"{"error":"no"}"#, None),
-            (r#"{"data":{}}"#, None),
-            ("<html>", None),
-            ("", None),
-        ] {
-            let names = parse(body.as_bytes()).ok();
-            assert_eq!(
-                names.as_deref(),
-                expected.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref(),
-                "{body}"
-            );
-        }
-        let long = format!(r#"{{"data":[{{"id":"{}"}},{{"id":"ok"}}]}}"#, "x".repeat(513));
-        assert_eq!(parse(long.as_bytes()).unwrap(), ["ok"]);
-    }
 }

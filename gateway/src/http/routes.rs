@@ -36,11 +36,22 @@ impl<'a> Page<'a> {
     fn at(path: &'a str) -> Option<Self> {
         Some(match path {
             "/" => Self::Root,
-            "/v1/models" => Self::Models,
+            "/v1/models" | "/v1beta/models" => Self::Models,
             "/health" => Self::Health,
             "/ping" => Self::Ping,
-            _ => Self::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?),
+            _ => {
+                let name = path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/"));
+                Self::Model(name.filter(|name| !name.is_empty())?)
+            }
         })
+    }
+
+    /// True where a model is asked to do what no model here can: behind a colon Google's paths name a method, and this one
+    /// is not in the surface table.
+    fn is_called(&self, method: &Method, path: &str) -> bool {
+        matches!(self, Self::Model(name) if name.contains(':'))
+            && method == Method::POST
+            && path.starts_with("/v1beta/")
     }
 }
 
@@ -65,7 +76,7 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
         None => {}
     }
     Box::pin(async move {
-        handle_page(&gateway, request).await.unwrap_or_else(|error| {
+        handle_page(&gateway, request, context.dialect).await.unwrap_or_else(|error| {
             gateway.usage.refused(error.code().as_str());
             render_error(&error, context.dialect)
         })
@@ -76,10 +87,12 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
 async fn handle_page(
     gateway: &Arc<Gateway>,
     request: Request<CallerBody>,
+    dialect: Dialect,
 ) -> Result<Response<ResponseBody>, InferenceError> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    let page = Page::at(path).ok_or_else(|| path_not_found(path, &head.headers))?;
+    let page = Page::at(path).filter(|page| !page.is_called(&head.method, path));
+    let page = page.ok_or_else(|| path_not_found(path, &head.headers))?;
     if !matches!(head.method, Method::GET | Method::HEAD) {
         return Err(wrong_method("GET, HEAD"));
     }
@@ -91,8 +104,8 @@ async fn handle_page(
     drop(body);
     match page {
         Page::Root => Ok(json_response(json!({ "name": "bitrouter", "version": VERSION }).to_string().into_bytes())),
-        Page::Models => Ok(models::list(gateway).await),
-        Page::Model(id) => models::retrieve(gateway, id).await,
+        Page::Models => models::list(gateway, dialect, head.uri.query().unwrap_or_default()).await,
+        Page::Model(name) => models::retrieve(gateway, dialect, name).await,
         Page::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
         Page::Ping => Ok(pong()),
     }

@@ -105,6 +105,11 @@ pub(crate) fn find(method: &Method, path: &str) -> Option<Result<Found, String>>
     Some(Err(others.map(|surface| surface.method.as_str()).collect::<Vec<_>>().join(", ")))
 }
 
+/// True where embeddings can be asked for in `dialect`.
+pub(super) fn embeds(dialect: Dialect) -> bool {
+    SURFACE.iter().any(|surface| surface.dialect == dialect && surface.verb == Verb::Embed)
+}
+
 fn is_at(surface: &Surface, path: &Path<'_>) -> bool {
     match (surface.path, path) {
         (Place::At(own), Path::At(path)) => own == *path,

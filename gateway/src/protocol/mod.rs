@@ -16,6 +16,7 @@ pub mod json_members;
 mod json_read;
 pub mod json_scan;
 mod messages;
+mod model_list;
 mod openai_error;
 mod responses;
 pub mod routing_fields;
@@ -34,6 +35,7 @@ use serde::Deserialize;
 use self::rules::Rules;
 pub(crate) use self::{
     document::DocumentReader,
+    model_list::read as read_model_page,
     rules::RequestFields,
     splice::{Pieces, whole},
     stream::{Progress, ReplyStream},

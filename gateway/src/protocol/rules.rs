@@ -3,10 +3,12 @@
 use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use memchr::memmem::FinderRev;
 
 use super::{
     json_scan::Path,
+    model_list::ModelPage,
     routing_fields::{self, BodyError},
     splice::{Edit, Pieces, Replacement, splice, whole},
     stream::ReplyStream,
@@ -74,6 +76,22 @@ pub(crate) trait Rules: Sync {
 
     /// What was counted, in the value of the first of [`Rules::kept`].
     fn usage(&self, value: &str) -> Option<TokenUsage>;
+
+    /// The query that asks a provider for the beginning of its list of models, or for what follows `page`; `None` where
+    /// nothing does.
+    fn models_query(&self, page: Option<&ModelPage>) -> Option<String> {
+        page.is_none().then(String::new)
+    }
+
+    /// A header without which a provider gives no list of models, for one whose manifest does not name it.
+    fn models_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
+
+    /// How a call names the model that a provider's list calls `listed`.
+    fn model_name<'n>(&self, listed: &'n str) -> &'n str {
+        listed
+    }
 }
 
 /// What a request asks for, as far as its way depends on it.

@@ -123,6 +123,12 @@ impl Opened {
         Self::next(Buffered::new(stream))
     }
 
+    /// The same as the answer to a HEAD, which announces a body that does not come (RFC 9112 §6.3).
+    #[must_use]
+    pub(super) fn without_body(self) -> Self {
+        Self { body: Body::new(Framing::Empty), ..self }
+    }
+
     fn next(mut source: Buffered<TcpStream>) -> Self {
         loop {
             let head = match source.until(b"\r\n\r\n") {

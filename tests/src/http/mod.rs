@@ -123,6 +123,7 @@ impl Client {
         let mut stream = self.connect();
         // An answer may come, and the connection close, before everything was taken.
         stream.write_all(bytes.as_ref()).ok();
-        Opened::read(stream)
+        let opened = Opened::read(stream);
+        if bytes.as_ref().starts_with(b"HEAD ") { opened.without_body() } else { opened }
     }
 }

@@ -15,6 +15,7 @@ use memchr::memmem::FinderRev;
 
 use super::{
     json_scan::Path,
+    model_list::ModelPage,
     routing_fields::BodyError,
     rules::{RequestFields, Rules},
     splice::Pieces,
@@ -74,6 +75,16 @@ impl Rules for GenerateContent {
 
     fn usage(&self, value: &str) -> Option<TokenUsage> {
         usage::in_value(value)
+    }
+
+    fn models_query(&self, page: Option<&ModelPage>) -> Option<String> {
+        let Some(page) = page else { return Some("pageSize=1000".to_owned()) };
+        let token = page.next_page_token.as_ref()?;
+        Some(format!("pageSize=1000&pageToken={}", percent_encoded_path(token)))
+    }
+
+    fn model_name<'n>(&self, listed: &'n str) -> &'n str {
+        listed.strip_prefix("models/").unwrap_or(listed)
     }
 }
 

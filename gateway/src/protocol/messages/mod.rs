@@ -6,16 +6,18 @@ mod usage;
 
 use std::sync::LazyLock;
 
+use http::{HeaderName, HeaderValue};
 use memchr::memmem::FinderRev;
 
 use super::{
     json_scan::Path,
+    model_list::ModelPage,
     rules::Rules,
     stream::{ReplyStream, SseStream},
     usage::TokenUsage,
     verb::Verb,
 };
-use crate::error::InferenceError;
+use crate::{error::InferenceError, percent::percent_encoded_path};
 
 /// The dialect.
 pub(super) struct Messages;
@@ -45,5 +47,15 @@ impl Rules for Messages {
 
     fn usage(&self, value: &str) -> Option<TokenUsage> {
         usage::Counts::of(value).usage()
+    }
+
+    fn models_query(&self, page: Option<&ModelPage>) -> Option<String> {
+        let Some(page) = page else { return Some("limit=1000".to_owned()) };
+        let last = page.names.last().filter(|_| page.has_more)?;
+        Some(format!("limit=1000&after_id={}", percent_encoded_path(last)))
+    }
+
+    fn models_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some((HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01")))
     }
 }
