@@ -91,6 +91,7 @@ await run({
     ok(listed.length && listed.every((id) => id.startsWith(wanted)), `${listed}`);
     equal((await all(client.models.list({ limit: 1 }))).map((one) => one.id), listed);
     equal((await client.models.retrieve(listed[0])).id, listed[0]);
+    if (!DEMO) equal(text(await ask({ model: listed[0] })), said(PROMPT));
     await raises(Anthropic.NotFoundError, () => client.models.retrieve("no-such-model"));
   },
 }, {

@@ -76,6 +76,9 @@ await run({
     equal(await list({ queryBase: true, pageSize: 1 }), listed);
     equal((await client.models.get({ model: listed[0] })).name, listed[0]);
     equal((await raises(ApiError, () => client.models.get({ model: "models/no-such-model" }))).status, 404);
+    if (DEMO) return;
+    equal((await ask({ model: listed[0] })).text, said(PROMPT));
+    equal(textOf(await pieces({ model: listed[0].replace("models/", "") })), said(PROMPT));
   },
 }, {
   async tools() {

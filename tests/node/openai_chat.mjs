@@ -90,6 +90,7 @@ await run({
     const wanted = DEMO ? "demo/" : PREFIX.replace(":", "/");
     ok(listed.length && listed.every((id) => id.startsWith(wanted)), `${listed}`);
     equal((await client.models.retrieve(listed[0])).id, listed[0]);
+    if (!DEMO) equal((await chat({ model: listed[0] })).choices[0].message.content, said(PROMPT));
     await raises(OpenAI.NotFoundError, () => client.models.retrieve("no-such-model"));
   },
 }, {

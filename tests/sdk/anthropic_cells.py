@@ -207,6 +207,8 @@ def models():
     # Page by page it is the same list.
     equal([one.id for one in client.models.list(limit=1)], listed)
     equal(client.models.retrieve(listed[0]).id, listed[0])
+    if not DEMO:
+        equal(text(ask(model=listed[0])), said(PROMPT))
     raises(anthropic.NotFoundError, lambda: client.models.retrieve("no-such-model"))
 
 

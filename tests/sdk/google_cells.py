@@ -202,6 +202,9 @@ def models():
     assert all(one.startswith(wanted) for one in listed), listed
     equal([one.name for one in client.models.list(config={"query_base": True, "page_size": 1})], listed)
     equal(client.models.get(model=listed[0]).name, listed[0])
+    if not DEMO:
+        equal(ask(named=listed[0]).text, said(PROMPT))
+        equal("".join(answer.text or "" for answer in pieces(named=listed[0].removeprefix("models/"))), said(PROMPT))
     equal(raises(errors.ClientError, lambda: client.models.get(model="models/no-such-model")).code, 404)
 
 

@@ -208,6 +208,8 @@ def models():
     wanted = "demo/" if DEMO else PREFIX.replace(":", "/")
     assert all(one.startswith(wanted) for one in listed), listed
     equal(client.models.retrieve(listed[0]).id, listed[0])
+    if not DEMO:
+        equal(chat(model=listed[0]).choices[0].message.content, said(PROMPT))
     raises(openai.NotFoundError, lambda: client.models.retrieve("no-such-model"))
 
 
