@@ -32,13 +32,13 @@ pub(super) struct Events {
     /// What the first event says of the response, for the one that says that it has failed.
     response: Option<Value>,
     new_id: Option<String>,
-    /// The events that passed last, of which the last one has the last number.
-    last: Bytes,
+    /// The number that the next event has.
+    next_number: u64,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { progress: Progress::Open, usage: None, response: None, new_id: None, last: Bytes::new() }
+        Self { progress: Progress::Open, usage: None, response: None, new_id: None, next_number: 0 }
     }
 }
 
@@ -62,19 +62,23 @@ impl Events {
         self.usage = usage.and_then(|[usage]| usage::in_value(usage?)).or(self.usage);
     }
 
-    /// The number that the next event has.
-    fn next_number(&self) -> u64 {
-        let number = |data: &[u8]| {
-            let [number] = json_read::values(from_utf8(data).ok()?, ["sequence_number"])?;
-            number?.parse::<u64>().ok()
-        };
-        data_of(&self.last).filter_map(|data| number(&data)).last().map_or(0, |number| number.saturating_add(1))
+    /// Takes note of the number of an event.
+    fn count(&mut self, data: &[u8]) {
+        let number = from_utf8(data).ok().and_then(|data| json_read::values(data, ["sequence_number"]));
+        if let Some(number) = number.and_then(|[number]| number?.parse::<u64>().ok()) {
+            self.next_number = number.saturating_add(1);
+        }
     }
 }
 
 impl EventReader for Events {
     fn read(&mut self, events: Bytes) -> Bytes {
-        for data in data_of(&events) {
+        let mut all = data_of(&events).peekable();
+        while let Some(data) = all.next() {
+            // The last one of several has the last number.
+            if all.peek().is_none() {
+                self.count(&data);
+            }
             let kind = type_of(&data);
             match kind.as_deref() {
                 Some(
@@ -86,7 +90,7 @@ impl EventReader for Events {
                 _ => {}
             }
         }
-        self.last = events.clone();
+        drop(all);
         events
     }
 
@@ -95,7 +99,7 @@ impl EventReader for Events {
     }
 
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {
-        let number = self.next_number();
+        let number = self.next_number;
         let told = json!({ "type": "error", "sequence_number": number, "error": object(error) });
         let of = |name: &str| self.response.as_ref().map_or(Value::Null, |response| response[name].clone());
         let id = self.response.as_ref().map_or_else(|| Value::from(""), |response| response["id"].clone());
