@@ -13,9 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{error::BenchError, sse::Script};
-
-const PATH: &str = "/v1/chat/completions";
+use crate::{dialect::Ask, error::BenchError};
 
 /// A kept connection.
 #[derive(Debug)]
@@ -45,12 +43,17 @@ impl Caller {
         Ok(Self { sender, host })
     }
 
-    /// The request for `script`, as an SDK sends it.
-    pub(crate) fn request(&self, script: Script) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(script.request_body()));
+    /// The request for `ask`, as an SDK sends it.
+    pub(crate) fn request(&self, ask: impl Into<Ask>) -> Request<Full<Bytes>> {
+        let ask = ask.into();
+        let mut request = Request::new(Full::new(ask.body()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = http::Uri::from_static(PATH);
+        // Every path of ours is one.
+        *request.uri_mut() = ask.path().parse().unwrap_or_default();
         let headers = request.headers_mut();
+        if let Some((name, value)) = ask.dialect.header() {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
@@ -102,11 +105,12 @@ async fn tcp(to: SocketAddr) -> Result<TcpStream, BenchError> {
 }
 
 /// Sends a request as plain bytes and reads nothing.
-pub(crate) async fn send_raw(to: SocketAddr, script: Script) -> Result<TcpStream, BenchError> {
+pub(crate) async fn send_raw(to: SocketAddr, ask: impl Into<Ask>) -> Result<TcpStream, BenchError> {
+    let ask = ask.into();
+    let (path, body) = (ask.path(), ask.body());
     let mut stream = tcp(to).await?;
-    let body = script.request_body();
     let mut bytes = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

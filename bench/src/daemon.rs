@@ -14,7 +14,7 @@ use bitrouter_proto::{client, clock, env::Environment, files, paths::Places};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{error::BenchError, sse::KEY_PREFIX, valgrind::Valgrind};
+use crate::{dialect::SETTINGS, error::BenchError, sse::KEY_PREFIX, valgrind::Valgrind};
 
 /// How long a start or an end may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `binary` with the provider `openai` at `provider`, and waits until both sockets answer.
+    /// Starts `binary` with a provider of each dialect at `provider`, and waits until both sockets answer.
     pub(crate) fn start(binary: &Path, provider: SocketAddr) -> Result<Self, BenchError> {
         Self::start_as(Command::new(binary), binary, provider, PATIENCE)
     }
@@ -75,10 +75,13 @@ impl Daemon {
         let places = Places::of(&Environment::from_iter(variables.clone()))
             .map_err(|error| BenchError::Unexpected(error.to_string()))?;
         let config = files::private_dir(&places.config_dir)?;
-        let text = format!("[providers.openai]\nbase_url = \"http://{provider}/v1\"\n");
+        let section = |(id, path): (&str, &str)| format!("[providers.{id}]\nbase_url = \"http://{provider}{path}\"\n");
+        let text: String = SETTINGS.into_iter().map(section).collect();
         files::replace(&config, "config.toml", text.as_bytes(), &places.config_file())?;
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().envs(variables.iter().cloned());
-        command.env("OPENAI_API_KEY", format!("{KEY_PREFIX}0"));
+        for variable in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"] {
+            command.env(variable, format!("{KEY_PREFIX}0"));
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log(&below("log"))?);
         let started = clock::monotonic_now();
         let child = command.spawn().map_err(BenchError::io("start `bitrouter` (is it built?)"))?;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     caller::Caller,
+    dialect::Ask,
     error::BenchError,
     sse::Script,
     stats::{number, percentile},
@@ -46,18 +47,19 @@ impl Window {
 /// Callers that are connected and warm.
 pub(crate) struct Callers {
     callers: Vec<Caller>,
-    script: Script,
+    ask: Ask,
 }
 
 impl Callers {
-    pub(crate) async fn connect(to: SocketAddr, script: Script, connections: usize) -> Result<Self, BenchError> {
+    pub(crate) async fn connect(to: SocketAddr, ask: impl Into<Ask>, connections: usize) -> Result<Self, BenchError> {
+        let ask = ask.into();
         let mut callers = Vec::with_capacity(connections);
         for _ in 0..connections {
             let mut caller = Caller::connect(to).await?;
-            caller.exchange(caller.request(script)).await?;
+            caller.exchange(caller.request(ask)).await?;
             callers.push(caller);
         }
-        Ok(Self { callers, script })
+        Ok(Self { callers, ask })
     }
 
     /// Lets all of them call for `span`.
@@ -66,7 +68,7 @@ impl Callers {
         let until = started + span;
         let mut running = JoinSet::new();
         for caller in self.callers {
-            running.spawn(call(caller, self.script, until));
+            running.spawn(call(caller, self.ask, until));
         }
         let mut window = Window::default();
         while let Some(ended) = running.join_next().await {
@@ -85,7 +87,7 @@ impl Callers {
         let mut running = JoinSet::new();
         for mut caller in self.callers {
             running.spawn(async move {
-                let template = caller.request(self.script);
+                let template = caller.request(self.ask);
                 for _ in 0..count {
                     caller.exchange(template.clone()).await?;
                 }
@@ -101,8 +103,8 @@ impl Callers {
 
 type Times = (Vec<f64>, Vec<f64>);
 
-async fn call(mut caller: Caller, script: Script, until: Instant) -> Result<Times, BenchError> {
-    let template = caller.request(script);
+async fn call(mut caller: Caller, ask: Ask, until: Instant) -> Result<Times, BenchError> {
+    let template = caller.request(ask);
     let mut times = Times::default();
     loop {
         let started = clock::monotonic_now();

@@ -2,7 +2,7 @@
 //! run, so that what stands in the report are ratios and not the speed of somebody's machine.
 //!
 //! [`role`] holds the processes that are measured against (this binary, started again), [`daemon`] the process under
-//! test, [`caller`] and [`load`] the client, [`valgrind`] what counts instructions, [`measure`] one file per question, [`report`] what is printed and checked.
+//! test, [`caller`] and [`load`] the client, [`dialect`] what they say, [`valgrind`] what counts instructions, [`measure`] one file per question, [`report`] what is printed and checked.
 //! It knows nothing of the daemon but its command line, its files and its two sockets.
 
 mod args;
@@ -10,6 +10,7 @@ mod bound;
 mod caller;
 mod child;
 mod daemon;
+mod dialect;
 mod error;
 mod load;
 mod measure;

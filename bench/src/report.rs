@@ -19,7 +19,7 @@ pub(crate) const PATHS: [&str; 4] = ["direct", "relay", "bare proxy", "bitrouter
 /// One thing on all paths: medians over the rounds, and medians of what was computed within each round.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Compared {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) unit: Unit,
     pub(crate) direct: Option<f64>,
     pub(crate) relay: f64,
@@ -43,7 +43,7 @@ impl Report {
     /// The tables.
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         if !self.compared.is_empty() {
-            write!(out, "{:<34}", "")?;
+            write!(out, "{:<50}", "")?;
             for title in PATHS.iter().chain(&["to relay", "to proxy", "added (direct)", "(relay)", "(proxy)"]) {
                 write!(out, "{title:>15}")?;
             }
@@ -62,7 +62,7 @@ impl Report {
                 shown(row.over_relay, row.unit),
                 shown(row.over_proxy, row.unit),
             ];
-            write!(out, "{:<34}", row.name)?;
+            write!(out, "{:<50}", row.name)?;
             for cell in cells {
                 write!(out, "{cell:>15}")?;
             }
@@ -102,7 +102,7 @@ mod tests {
 
     fn report() -> Report {
         let compared = Compared {
-            name: "latency",
+            name: "latency".to_owned(),
             unit: Unit::Micros,
             direct: Some(10.0),
             relay: 20.0,

@@ -70,13 +70,18 @@ impl Script {
     pub(crate) fn of_body(body: &[u8]) -> Option<Self> {
         let mark = b"bench-";
         let start = body.windows(mark.len()).take(256).position(|window| window == mark)? + mark.len();
-        let name = body[start..].split(|byte| *byte == b'"').next()?;
+        let name = body[start..].split(|byte| matches!(byte, b'"' | b':')).next()?;
         Self::parse(std::str::from_utf8(name).ok()?)
+    }
+
+    /// Whether a stream is asked for.
+    pub(crate) fn streams(self) -> bool {
+        !matches!(self, Self::Plain | Self::Key)
     }
 
     /// The body that asks for it: 1 KB, with the provider named.
     pub(crate) fn request_body(self) -> Bytes {
-        let stream = !matches!(self, Self::Plain | Self::Key);
+        let stream = self.streams();
         let head = format!(
             "{{\"model\":\"openai:{}\",\"stream\":{stream},\"temperature\":0.2,\"messages\":[{{\"role\":\"system\",\
              \"content\":\"You are terse.\"}},{{\"role\":\"user\",\"content\":\"",

@@ -14,6 +14,7 @@ use crate::{
     bound::{Bound, Row, Unit},
     child::Role,
     daemon::Daemon,
+    dialect::{Ask, Dialect},
     error::BenchError,
     load::Callers,
     role,
@@ -25,8 +26,11 @@ use crate::{
 /// Kept connections.
 const CONNECTIONS: usize = 4;
 
-/// What is asked for: its script, and how often on each connection before anything counts.
+/// What is asked for, and how often on each connection before anything counts.
 const KINDS: [(Script, usize); 3] = [(Script::Plain, 12), (Script::Fifty, 2), (Script::Paced, 1)];
+
+/// Of the other dialects: the first two.
+const FEWER: usize = 2;
 
 /// How often a daemon is started that was too slow for itself.
 const STARTS: u32 = 10;
@@ -41,24 +45,34 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
     let provider = stage.provider.address();
     let load = options.pick([250, 20, 6], [100, 10, 3]);
 
-    let proxy = cost(load, async |load| {
-        let role = Role::start_under(&valgrind, &log, role::READING_PROXY, provider)?;
-        ask(role.address(), load).await?;
-        role.end()?;
-        valgrind::count(&log)
-    });
-    let proxy = proxy.await?;
-    let daemon = cost(load, async |load| of_daemon(&valgrind, &log, &stage.binary, provider, load).await).await?;
-
-    let bounds = [Some(Bound::instructions(1.6)), Some(Bound::instructions(1.0)), None];
-    let names = ["request", "stream of 50 events", "stream, events apart"];
     let mut rows = Vec::new();
-    for (kind, name) in names.into_iter().enumerate() {
-        let row =
-            |what: &str, unit, value, bound| Row::new(format!("instructions per {name}{what}"), unit, value, bound);
-        rows.push(row(", bare proxy", Unit::Count, proxy[kind], None));
-        rows.push(row("", Unit::Count, daemon[kind], None));
-        rows.push(row(", to the bare proxy", Unit::Times, daemon[kind] / proxy[kind], bounds[kind]));
+    // A short run asks for what has a bound.
+    let others = options.pick(&Dialect::OTHERS[..], &[]);
+    for dialect in [Dialect::Chat].iter().chain(others).copied() {
+        let is_chat = dialect == Dialect::Chat;
+        let kinds = if is_chat { KINDS.len() } else { FEWER };
+        let proxy = cost(load, kinds, async |load| {
+            let role = Role::start_under(&valgrind, &log, role::READING_PROXY, provider)?;
+            ask(role.address(), dialect, load).await?;
+            role.end()?;
+            valgrind::count(&log)
+        });
+        let proxy = proxy.await?;
+        let of_daemon = async |load| of_daemon(&valgrind, &log, &stage.binary, provider, dialect, load).await;
+        let daemon = cost(load, kinds, of_daemon).await?;
+
+        let bounds = [Some(Bound::instructions(1.6)), Some(Bound::instructions(1.0)), None];
+        let names = ["request", "stream of 50 events", "stream, events apart"];
+        let prefix = if is_chat { String::new() } else { format!("{}: ", dialect.name()) };
+        for (kind, name) in names.into_iter().enumerate().take(kinds) {
+            let row = |what: &str, unit, value, bound| {
+                Row::new(format!("{prefix}instructions per {name}{what}"), unit, value, bound)
+            };
+            rows.push(row(", bare proxy", Unit::Count, proxy[kind], None));
+            rows.push(row("", Unit::Count, daemon[kind], None));
+            let bound = bounds[kind].filter(|_| is_chat);
+            rows.push(row(", to the bare proxy", Unit::Times, daemon[kind] / proxy[kind], bound));
+        }
     }
     Ok(rows)
 }
@@ -68,10 +82,11 @@ async fn of_daemon(
     log: &Path,
     binary: &Path,
     provider: SocketAddr,
+    dialect: Dialect,
     load: Load,
 ) -> Result<u64, BenchError> {
     let daemon = start(valgrind, log, binary, provider)?;
-    ask(daemon.address(), load).await?;
+    ask(daemon.address(), dialect, load).await?;
     daemon.end()?;
     valgrind::count(log)
 }
@@ -88,14 +103,15 @@ fn start(valgrind: &Valgrind, log: &Path, binary: &Path, provider: SocketAddr) -
     }
 }
 
-/// The difference that each kind of load makes, divided by its number.
+/// The difference that each of the first `kinds` of load makes, divided by its number.
 async fn cost(
     load: Load,
+    kinds: usize,
     mut count: impl AsyncFnMut(Load) -> Result<u64, BenchError>,
 ) -> Result<[f64; KINDS.len()], BenchError> {
     let base = count(Load::default()).await?;
     let mut costs = [0.0; KINDS.len()];
-    for kind in 0..KINDS.len() {
+    for kind in 0..kinds {
         let mut alone = Load::default();
         alone[kind] = load[kind];
         let more = count(alone).await?.saturating_sub(base);
@@ -104,9 +120,13 @@ async fn cost(
     Ok(costs)
 }
 
-async fn ask(to: SocketAddr, load: Load) -> Result<(), BenchError> {
+async fn ask(to: SocketAddr, dialect: Dialect, load: Load) -> Result<(), BenchError> {
     for ((script, warm), times) in KINDS.into_iter().zip(load) {
-        Callers::connect(to, script, CONNECTIONS).await?.times(warm + times).await?;
+        // What is never asked for needs no warming.
+        if dialect != Dialect::Chat && script == Script::Paced {
+            continue;
+        }
+        Callers::connect(to, Ask { dialect, script }, CONNECTIONS).await?.times(warm + times).await?;
     }
     Ok(())
 }

@@ -54,6 +54,7 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     if options.wants(Part::Paths) {
         compared = runtime.block_on(paths::compare(&stage, options))?;
         rows.extend(paths::promises(&compared));
+        compared.extend(runtime.block_on(paths::compare_dialects(&stage, options))?);
     }
     if options.wants(Part::Cancel) {
         rows.extend(runtime.block_on(cancel::rows(&stage, options))?);

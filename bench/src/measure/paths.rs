@@ -7,6 +7,7 @@ use super::Stage;
 use crate::{
     args::Options,
     bound::{Bound, Row, Unit},
+    dialect::{Ask, Dialect},
     error::BenchError,
     load::{self, Callers, Window},
     procfs,
@@ -60,16 +61,22 @@ struct Path {
     pid: Option<u32>,
 }
 
+impl Path {
+    fn all(stage: &Stage) -> [Self; PATHS.len()] {
+        [
+            Self { to: stage.provider.address(), pid: None },
+            Self { to: stage.relay.address(), pid: Some(stage.relay.pid()) },
+            Self { to: stage.proxy.address(), pid: Some(stage.proxy.pid()) },
+            Self { to: stage.daemon.address(), pid: Some(stage.daemon.pid()) },
+        ]
+    }
+}
+
 type Series = BTreeMap<Metric, [Vec<f64>; PATHS.len()]>;
 
 /// Runs the rounds.
 pub(super) async fn compare(stage: &Stage, options: &Options) -> Result<Vec<Compared>, BenchError> {
-    let paths: [Path; PATHS.len()] = [
-        Path { to: stage.provider.address(), pid: None },
-        Path { to: stage.relay.address(), pid: Some(stage.relay.pid()) },
-        Path { to: stage.proxy.address(), pid: Some(stage.proxy.pid()) },
-        Path { to: stage.daemon.address(), pid: Some(stage.daemon.pid()) },
-    ];
+    let paths = Path::all(stage);
     let span = |full: u64, quick: u64| Duration::from_millis(options.pick(full, quick));
     for path in &paths {
         Callers::connect(path.to, Script::Plain, MANY).await?.run(span(300, 150)).await?;
@@ -103,17 +110,48 @@ pub(super) async fn compare(stage: &Stage, options: &Options) -> Result<Vec<Comp
             put(Metric::Fresh, fresh.whole(50));
         }
     }
-    Ok(series.into_iter().map(|(metric, series)| compared(metric, &series)).collect())
+    Ok(series.into_iter().map(|(metric, series)| compared(metric, "", &series)).collect())
+}
+
+/// The main ratios for each of the other dialects, in fewer rounds.
+pub(super) async fn compare_dialects(stage: &Stage, options: &Options) -> Result<Vec<Compared>, BenchError> {
+    let paths = Path::all(stage);
+    let span = |full: u64, quick: u64| Duration::from_millis(options.pick(full, quick));
+    let mut all = Vec::new();
+    for dialect in Dialect::OTHERS {
+        let ask = |script| Ask { dialect, script };
+        let mut series = Series::new();
+        for round in 0..options.pick(5, 2) {
+            for turn in 0..paths.len() {
+                let index = (turn + round) % paths.len();
+                let path = &paths[index];
+                let mut put = |metric, value| series.entry(metric).or_default()[index].push(value);
+
+                let (one, _) = measured(path, ask(Script::Plain), 1, span(300, 200)).await?;
+                put(Metric::HalfOne, one.whole(50));
+
+                let (many, cpu) = measured(path, ask(Script::Plain), MANY, span(400, 250)).await?;
+                put(Metric::RateMany, many.per_second());
+                put(Metric::CpuMany, cpu);
+
+                let (stream, cpu) = measured(path, ask(Script::Events), 1, span(300, 200)).await?;
+                put(Metric::FirstHalf, stream.first(50));
+                put(Metric::CpuStream, cpu);
+            }
+        }
+        all.extend(series.into_iter().map(|(metric, series)| compared(metric, dialect.name(), &series)));
+    }
+    Ok(all)
 }
 
 /// A window of load, and the CPU per request of the process in the middle in microseconds.
 async fn measured(
     path: &Path,
-    script: Script,
+    ask: impl Into<Ask>,
     connections: usize,
     span: Duration,
 ) -> Result<(Window, f64), BenchError> {
-    let callers = Callers::connect(path.to, script, connections).await?;
+    let callers = Callers::connect(path.to, ask, connections).await?;
     let before = path.pid.map(procfs::cpu).unwrap_or_default();
     let window = callers.run(span).await?;
     let used = path.pid.map(procfs::cpu).unwrap_or_default().saturating_sub(before);
@@ -121,8 +159,10 @@ async fn measured(
     Ok((window, cpu))
 }
 
-fn compared(metric: Metric, series: &[Vec<f64>; PATHS.len()]) -> Compared {
+/// The medians of a metric, for the dialect of this name (none: chat completions).
+fn compared(metric: Metric, dialect: &str, series: &[Vec<f64>; PATHS.len()]) -> Compared {
     let (name, unit) = metric.describe();
+    let name = if dialect.is_empty() { name.to_owned() } else { format!("{dialect}: {name}") };
     let [direct, relay, proxy, daemon] = series;
     let is_cpu = matches!(metric, Metric::CpuOne | Metric::CpuMany | Metric::CpuStream);
     let is_time = unit == Unit::Micros && !is_cpu;

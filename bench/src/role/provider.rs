@@ -21,7 +21,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::sse::{self, EVENTS, FIFTY, FLOOD, KEY_PREFIX, Script};
+use crate::{
+    dialect::Dialect,
+    sse::{self, EVENTS, FIFTY, FLOOD, KEY_PREFIX, Script},
+};
 
 /// Between two events of [`Script::Paced`]: longer than a process under valgrind needs for one.
 const PAUSE: Duration = Duration::from_millis(12);
@@ -39,16 +42,14 @@ struct Counts {
 
 struct Provider {
     counts: watch::Sender<Counts>,
-    completion: Bytes,
-    event: Bytes,
+    completions: Vec<(Dialect, Bytes)>,
     block: Bytes,
 }
 
 pub(super) async fn run(listener: TcpListener, tasks: Tasks) {
     let provider = Arc::new(Provider {
         counts: watch::Sender::default(),
-        completion: sse::completion(),
-        event: sse::event(),
+        completions: Dialect::ALL.into_iter().map(|dialect| (dialect, dialect.completion())).collect(),
         block: sse::block(),
     });
     loop {
@@ -67,19 +68,20 @@ async fn answer(provider: Arc<Provider>, request: Request<Incoming>) -> Result<R
         return Ok(Response::new(Scripted::Whole(provider.tell(head.uri.path()).await)));
     }
     let body = body.collect().await?.to_bytes();
-    let Some(script) = Script::of_body(&body) else {
+    let dialect = Dialect::of_path(head.uri.path());
+    let Some(script) = dialect.script(head.uri.path(), &body) else {
         let mut reply =
             Response::new(Scripted::Whole(Bytes::from_static(b"{\"error\":{\"message\":\"no such script\"}}")));
         *reply.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(reply);
     };
     let body = match script {
-        Script::Plain => Scripted::Whole(provider.completion.clone()),
+        Script::Plain => Scripted::Whole(provider.completion(dialect)),
         Script::Key => Scripted::Whole(key(&head.headers)),
-        Script::Events => Scripted::Events { event: provider.event.clone(), left: EVENTS, is_next_due: true },
-        Script::Fifty => Scripted::Events { event: provider.event.clone(), left: FIFTY, is_next_due: true },
-        Script::Paced => Scripted::Paced { event: provider.event.clone(), left: FIFTY, pause: Box::pin(sleep(PAUSE)) },
-        Script::Hold => Scripted::Hold { event: Some(provider.event.clone()), _visit: Visit::of(&provider) },
+        Script::Events => Scripted::Events { dialect, left: EVENTS, is_next_due: true },
+        Script::Fifty => Scripted::Events { dialect, left: FIFTY, is_next_due: true },
+        Script::Paced => Scripted::Paced { dialect, left: FIFTY, pause: Box::pin(sleep(PAUSE)) },
+        Script::Hold => Scripted::Hold { event: Some(dialect.event()), _visit: Visit::of(&provider) },
         Script::Silent => {
             let _visit = Visit::of(&provider);
             return std::future::pending().await;
@@ -100,6 +102,11 @@ fn key(headers: &HeaderMap) -> Bytes {
 }
 
 impl Provider {
+    fn completion(&self, dialect: Dialect) -> Bytes {
+        let found = self.completions.iter().find(|(other, _)| *other == dialect);
+        found.map(|(_, completion)| completion.clone()).unwrap_or_default()
+    }
+
     /// `/arrived`, `/left`, `/produced`: the count; with a number behind it, as soon as the count is above that.
     async fn tell(&self, path: &str) -> Bytes {
         let mut parts = path.trim_start_matches('/').split('/');
@@ -136,8 +143,8 @@ impl Drop for Visit {
 /// A scripted body.
 enum Scripted {
     Whole(Bytes),
-    Events { event: Bytes, left: usize, is_next_due: bool },
-    Paced { event: Bytes, left: usize, pause: Pin<Box<Sleep>> },
+    Events { dialect: Dialect, left: usize, is_next_due: bool },
+    Paced { dialect: Dialect, left: usize, pause: Pin<Box<Sleep>> },
     Hold { event: Option<Bytes>, _visit: Visit },
     Flood { left: u64, provider: Arc<Provider> },
 }
@@ -149,7 +156,7 @@ impl Body for Scripted {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = match self.get_mut() {
             Self::Whole(bytes) => std::mem::take(bytes),
-            Self::Events { event, left, is_next_due } => {
+            Self::Events { dialect, left, is_next_due } => {
                 if !*is_next_due {
                     // A pause of one turn, so that each event is a write of its own.
                     *is_next_due = true;
@@ -161,21 +168,21 @@ impl Body for Scripted {
                     0 => Bytes::new(),
                     1 => {
                         *left = 0;
-                        sse::done()
+                        dialect.done()
                     }
                     _ => {
                         *left -= 1;
-                        event.clone()
+                        dialect.event()
                     }
                 }
             }
-            Self::Paced { event, left, pause } => {
+            Self::Paced { dialect, left, pause } => {
                 ready!(pause.as_mut().poll(cx));
                 pause.set(sleep(PAUSE));
                 let data = match *left {
                     0 => Bytes::new(),
-                    1 => sse::done(),
-                    _ => event.clone(),
+                    1 => dialect.done(),
+                    _ => dialect.event(),
                 };
                 *left = left.saturating_sub(1);
                 data

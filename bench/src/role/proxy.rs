@@ -60,7 +60,8 @@ pub(super) async fn run_reading(listener: TcpListener, to: SocketAddr, tasks: Ta
 /// What a proxy must see of a request.
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(borrow)]
+    /// Google's stands in the path.
+    #[serde(borrow, default)]
     model: Cow<'a, str>,
     #[serde(default)]
     stream: bool,
