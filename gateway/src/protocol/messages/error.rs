@@ -29,7 +29,6 @@ fn type_of(status: StatusCode) -> &'static str {
         413 => "request_too_large",
         429 => "rate_limit_error",
         504 => "timeout_error",
-        529 => "overloaded_error",
         500..=599 => "api_error",
         _ => "invalid_request_error",
     }
@@ -96,7 +95,7 @@ mod tests {
             (503, "api_error"),
             (504, "timeout_error"),
             (508, "api_error"),
-            (529, "overloaded_error"),
+            (529, "api_error"),
         ] {
             assert_eq!(type_of(StatusCode::from_u16(status).unwrap()), expected, "{status}");
         }
