@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Gateway,
     credential::credential,
-    protocol::{Dialect, read_model_page, routing_fields::LONGEST_MODEL, whole},
+    protocol::{Dialect, Pieces, read_model_page, routing_fields::LONGEST_MODEL},
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
     upstream::{RequestBody, UpstreamBody},
@@ -181,7 +181,7 @@ fn request(
     (dialect, target): (Dialect, &Target),
     query: &str,
 ) -> Result<Request<RequestBody>, String> {
-    let mut request = Request::new(RequestBody::from(whole(Bytes::new())));
+    let mut request = Request::new(RequestBody::from(Pieces::One(Bytes::new())));
     *request.method_mut() = Method::GET;
     *request.uri_mut() = match query {
         "" => target.model_list.clone(),

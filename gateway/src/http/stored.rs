@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::InferenceError,
     meter::RequestRecorder,
-    protocol::{ReplyFormat, whole},
+    protocol::{Pieces, ReplyFormat},
     registry::{Kind, Provider},
     snapshot::Snapshot,
     stored_responses::{Maker, is_response_id},
@@ -45,7 +45,7 @@ pub(super) fn prepare_stored(
     let uri = upstream_uri(&uri, &rules.query(parts.uri.query().unwrap_or_default())?);
     let (verb, costs) = (surface.verb, surface.costs);
     let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs };
-    let call = serving.build_call(parts, surface, provider, target, uri, whole(body), format)?;
+    let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
     recorder.set_route(provider.id(), "", false);
     Ok(call)
 }

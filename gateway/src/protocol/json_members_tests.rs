@@ -62,7 +62,7 @@ fn what_is_no_json_is_not_taken() {
 
 #[test]
 fn the_last_member_is_found_from_the_end() {
-    let finder = memmem::FinderRev::new(b"\"usage\"");
+    let finder = memmem::Finder::new(b"\"usage\"");
     let found =
         |text: &'static str| last_member(text.as_bytes(), &finder).map(|value| std::str::from_utf8(value).unwrap());
     for (text, expected) in [
@@ -135,7 +135,7 @@ proptest! {
         members.insert("~deep".to_owned(), serde_json::to_value(&inner).unwrap());
         members.insert("text".to_owned(), serde_json::to_string(&inner).unwrap().into());
         let text = if pretty { serde_json::to_vec_pretty(&members) } else { serde_json::to_vec(&members) }.unwrap();
-        if let Some(value) = last_member(&text, &memmem::FinderRev::new(b"\"usage\"")) {
+        if let Some(value) = last_member(&text, &memmem::Finder::new(b"\"usage\"")) {
             prop_assert_eq!(Some(&serde_json::from_slice::<Value>(value).unwrap()), members.get("usage"));
         }
     }

@@ -37,7 +37,7 @@ pub(crate) use self::{
     document::DocumentReader,
     model_list::read as read_model_page,
     rules::RequestFields,
-    splice::{Pieces, whole},
+    splice::Pieces,
     stream::{Progress, ReplyStream},
     verb::Verb,
 };

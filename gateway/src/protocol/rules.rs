@@ -4,13 +4,13 @@ use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use memchr::memmem::FinderRev;
+use memchr::memmem::Finder;
 
 use super::{
     json_scan::Path,
     model_list::ModelPage,
     routing_fields::{self, BodyError},
-    splice::{Edit, Pieces, Replacement, splice, whole},
+    splice::{Edit, Pieces, Replacement, splice},
     stream::ReplyStream,
     usage::TokenUsage,
     verb::Verb,
@@ -50,7 +50,7 @@ pub(crate) trait Rules: Sync {
     fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _asks_usage: bool) -> (Pieces, bool) {
         match fields.rename(model) {
             Some(edit) => (splice(body, &[edit]), false),
-            None => (whole(body.clone()), false),
+            None => (Pieces::One(body.clone()), false),
         }
     }
 
@@ -72,7 +72,7 @@ pub(crate) trait Rules: Sync {
     fn kept(&self) -> &'static [Path];
 
     /// Finds the first of [`Rules::kept`] from the end of a document, where it usually stands.
-    fn finder(&self) -> &'static FinderRev<'static>;
+    fn finder(&self) -> &'static Finder<'static>;
 
     /// What was counted, in the value of the first of [`Rules::kept`].
     fn usage(&self, value: &str) -> Option<TokenUsage>;

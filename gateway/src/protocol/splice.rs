@@ -7,12 +7,40 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Bodies up to this size are copied around what changes; longer ones are sent in pieces instead.
 pub(super) const COPIED: usize = 64 << 10;
 
-/// A body in up to five pieces, which are sent one after the other.
-pub(crate) type Pieces = [Bytes; 5];
+/// A body in pieces that are sent one after the other. Nearly every one is a single piece, and small to be moved.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    /// All of it.
+    One(Bytes),
+    /// One to five of them, the rest empty.
+    Several(Box<[Bytes; 5]>),
+}
 
-/// A body that stays as it is.
-pub(crate) fn whole(body: Bytes) -> Pieces {
-    [body, Bytes::new(), Bytes::new(), Bytes::new(), Bytes::new()]
+impl Pieces {
+    /// The next piece that is not empty.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        let next = self.as_mut_slice().iter_mut().find(|piece| !piece.is_empty());
+        next.map(std::mem::take)
+    }
+
+    /// The bytes that are left.
+    pub(crate) fn len(&self) -> u64 {
+        self.as_slice().iter().map(|piece| piece.len() as u64).sum()
+    }
+
+    pub(super) fn as_slice(&self) -> &[Bytes] {
+        match self {
+            Self::One(whole) => std::slice::from_ref(whole),
+            Self::Several(pieces) => pieces.as_slice(),
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [Bytes] {
+        match self {
+            Self::One(whole) => std::slice::from_mut(whole),
+            Self::Several(pieces) => pieces.as_mut_slice(),
+        }
+    }
 }
 
 /// One change.
@@ -64,11 +92,11 @@ pub(super) fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
         from = edit.at.end;
     }
     out.put_slice(&body[from..]);
-    whole(out.freeze())
+    Pieces::One(out.freeze())
 }
 
 fn pieces(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
-    let mut pieces = whole(Bytes::new());
+    let mut pieces = Box::new([const { Bytes::new() }; 5]);
     let mut from = 0;
     for (edit, pair) in edits.iter().zip(pieces.chunks_exact_mut(2)) {
         let mut with = BytesMut::with_capacity(edit.len());
@@ -78,7 +106,7 @@ fn pieces(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
         from = edit.at.end;
     }
     pieces[2 * edits.len()] = body.slice(from..);
-    pieces
+    Pieces::Several(pieces)
 }
 
 /// Appends `text` as a JSON string.
@@ -104,10 +132,19 @@ mod tests {
             let (a, b) = (1 + pad.len(), 2 + 2 * pad.len());
             let edits =
                 [Edit { at: a..a + 1, with: Replacement::Text("q\"") }, Edit { at: b..b, with: Replacement::Raw("+") }];
-            assert_eq!(splice(&body, &edits).concat(), format!("<{pad}\"q\\\"\"{pad}+b{pad}>").as_bytes());
-            assert_eq!(splice(&body, &edits[..1]).concat(), format!("<{pad}\"q\\\"\"{pad}b{pad}>").as_bytes());
-            assert_eq!(splice(&body, &[]).concat(), body);
-            assert_eq!(splice(&body, &edits)[1].is_empty(), pad.is_empty());
+            assert_eq!(splice(&body, &edits).as_slice().concat(), format!("<{pad}\"q\\\"\"{pad}+b{pad}>").as_bytes());
+            assert_eq!(
+                splice(&body, &edits[..1]).as_slice().concat(),
+                format!("<{pad}\"q\\\"\"{pad}b{pad}>").as_bytes()
+            );
+            assert_eq!(splice(&body, &[]).as_slice().concat(), body);
+            assert_eq!(matches!(splice(&body, &edits), Pieces::One(_)), pad.is_empty());
+            let mut pieces = splice(&body, &edits);
+            let mut sent = Vec::new();
+            while let Some(piece) = pieces.next() {
+                sent.extend_from_slice(&piece);
+            }
+            assert_eq!((sent.len(), pieces.len()), (body.len() + 5, 0));
         }
     }
 }

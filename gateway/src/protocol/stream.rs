@@ -37,6 +37,11 @@ pub(crate) trait ReplyStream: Debug + Send {
     /// How far it has come.
     fn progress(&self) -> Progress;
 
+    /// True where nothing is missing, so that whatever breaks now is no failure. Asked only where something breaks.
+    fn is_complete(&self) -> bool {
+        self.progress() >= Progress::Complete
+    }
+
     /// The stream has failed: what ends it. `None` where nothing can, so that only the end of the connection tells.
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes>;
 
@@ -61,6 +66,11 @@ pub(super) trait EventReader: Debug + Send {
 
     /// How far the stream has come.
     fn progress(&self) -> Progress;
+
+    /// As [`ReplyStream::is_complete`].
+    fn is_complete(&self) -> bool {
+        self.progress() >= Progress::Complete
+    }
 
     /// The events that end a stream which fails.
     fn error_event(&self, error: &InferenceError) -> Vec<u8>;
@@ -154,15 +164,19 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         let rest = self.framer.finish();
         // An event without its empty line is still one where it is complete in itself; half of one shows that something
         // broke, however orderly the end of the connection was.
-        if self.reader.progress() < Progress::Complete && (is_cut || !is_whole_event(&rest)) {
+        if !self.reader.is_complete() && (is_cut || !is_whole_event(&rest)) {
             return None;
         }
         let rest = if rest.is_empty() { rest } else { self.reader.read(rest) };
-        (self.reader.progress() >= Progress::MayEnd).then_some(rest)
+        (self.reader.progress() >= Progress::MayEnd || self.reader.is_complete()).then_some(rest)
     }
 
     fn progress(&self) -> Progress {
         self.reader.progress()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.reader.is_complete()
     }
 
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {

@@ -18,7 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 
 use super::{Pool, UpstreamOrigin, stream::Stream};
-use crate::protocol::{Pieces, whole};
+use crate::protocol::Pieces;
 
 /// The most header lines of a reply: some gateways add dozens of their own to those of the provider behind them.
 const MOST_HEADERS: usize = 256;
@@ -32,7 +32,7 @@ pub(crate) struct RequestBody(Pieces);
 impl RequestBody {
     /// A request that nobody means; it stands in for one that was already taken.
     fn nothing() -> Request<Self> {
-        Request::new(Self(whole(Bytes::new())))
+        Request::new(Self(Pieces::One(Bytes::new())))
     }
 }
 
@@ -47,16 +47,15 @@ impl Body for RequestBody {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.get_mut().0.iter_mut().find(|part| !part.is_empty());
-        Poll::Ready(next.map(|part| Ok(Frame::data(std::mem::take(part)))))
+        Poll::Ready(self.get_mut().0.next().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.iter().all(Bytes::is_empty)
+        self.0.len() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.iter().map(|part| part.len() as u64).sum())
+        SizeHint::with_exact(self.0.len())
     }
 }
 

@@ -168,7 +168,7 @@ impl UpstreamResponseBody {
     /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
     fn stop(&mut self, stop: Stop) -> Piece {
         if let Mode::Stream(stream) = &mut self.mode
-            && stream.progress() >= Progress::Complete
+            && stream.is_complete()
         {
             // Nothing can be missing: an error event behind it would make a failure of a whole reply.
             tracing::debug!(provider = %self.provider, ?stop, "a stream did not end after its last event");

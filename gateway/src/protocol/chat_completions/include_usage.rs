@@ -57,7 +57,7 @@ mod tests {
     fn asked(body: &str) -> Option<String> {
         let fields = routing_fields::read(body.as_bytes()).unwrap();
         let edit = edit(body.as_bytes(), fields.stream_options)?;
-        Some(String::from_utf8(splice(&Bytes::from(body.to_owned()), &[edit]).concat()).unwrap())
+        Some(String::from_utf8(splice(&Bytes::from(body.to_owned()), &[edit]).as_slice().concat()).unwrap())
     }
 
     #[test]

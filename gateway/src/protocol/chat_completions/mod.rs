@@ -7,24 +7,27 @@ mod usage;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use memchr::memmem::FinderRev;
+use memchr::memmem::Finder;
 
 use super::{
     json_scan::{JsonScan, Path},
     openai_error,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
-    splice::{Pieces, splice, whole},
+    splice::{Pieces, splice},
     stream::{EventReader, Progress, ReplyStream, SseStream},
     usage::TokenUsage,
     verb::Verb,
 };
 use crate::error::InferenceError;
 
+/// The longest error event of a provider that is known for one.
+const LONGEST_ERROR: usize = 8 << 10;
+
 /// The dialect.
 pub(super) struct ChatCompletions;
 
-static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 
 impl Rules for ChatCompletions {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
@@ -48,7 +51,7 @@ impl Rules for ChatCompletions {
             (fields.stream && asks_usage).then(|| include_usage::edit(body, fields.stream_options.clone())).flatten();
         let asked = usage.is_some();
         let pieces = match (name, usage) {
-            (None, None) => whole(body.clone()),
+            (None, None) => Pieces::One(body.clone()),
             (Some(one), None) | (None, Some(one)) => splice(body, &[one]),
             (Some(a), Some(b)) if a.at.start <= b.at.start => splice(body, &[a, b]),
             (Some(a), Some(b)) => splice(body, &[b, a]),
@@ -62,14 +65,14 @@ impl Rules for ChatCompletions {
 
     fn events(&self, close_delimited: bool, hides_usage: bool) -> Box<dyn ReplyStream> {
         let progress = if close_delimited { Progress::Open } else { Progress::MayEnd };
-        Box::new(SseStream::new(Chunks { progress, hides_usage, usage: None }))
+        Box::new(SseStream::new(Chunks { progress, hides_usage, usage: None, last: Vec::new() }))
     }
 
     fn kept(&self) -> &'static [Path] {
         &[&["usage"]]
     }
 
-    fn finder(&self) -> &'static FinderRev<'static> {
+    fn finder(&self) -> &'static Finder<'static> {
         &FINDER
     }
 
@@ -85,6 +88,9 @@ struct Chunks {
     progress: Progress,
     hides_usage: bool,
     usage: Option<TokenUsage>,
+    /// The end of what passed last. Whether it is an error is asked only where the stream breaks: to look for that in every
+    /// event would cost more than to keep it.
+    last: Vec<u8>,
 }
 
 impl EventReader for Chunks {
@@ -93,7 +99,9 @@ impl EventReader for Chunks {
         if self.progress == Progress::Ended {
             return events;
         }
-        if stream_end::is_last(&events) {
+        self.last.clear();
+        self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
+        if stream_end::is_done(&events) {
             self.progress = Progress::Ended;
         } else if self.progress == Progress::Open && stream_end::announces_end(&events) {
             self.progress = Progress::MayEnd;
@@ -105,6 +113,11 @@ impl EventReader for Chunks {
 
     fn progress(&self) -> Progress {
         self.progress
+    }
+
+    fn is_complete(&self) -> bool {
+        // An error event of the provider's own is the last one.
+        self.progress == Progress::Ended || stream_end::ends_with_error(&self.last)
     }
 
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {

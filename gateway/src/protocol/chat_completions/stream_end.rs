@@ -11,7 +11,6 @@ use crate::protocol::{json_read, sse_event::data_of};
 
 const DONE: &[u8] = b"[DONE]";
 static FIND_DONE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(DONE));
-static FIND_ERROR: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"error\""));
 
 /// True where whole events say that the stream comes to its end.
 pub(super) fn announces_end(events: &[u8]) -> bool {
@@ -24,23 +23,18 @@ pub(super) fn announces_end(events: &[u8]) -> bool {
     })
 }
 
-/// True where one of these whole events is the last one of a stream: `[DONE]`, or the provider's own error.
-pub(super) fn is_last(events: &[u8]) -> bool {
-    is_done(events) || is_error(events)
+/// True where the last one of these events is an error of the provider's own: its data is an object with an `error` that
+/// says something.
+pub(super) fn ends_with_error(events: &[u8]) -> bool {
+    data_of(events).last().is_some_and(|data| {
+        let Ok(data) = std::str::from_utf8(&data) else { return false };
+        let error = json_read::values(data, ["error"]).and_then(|[error]| error);
+        error.is_some_and(|error| error.starts_with(['{', '"']))
+    })
 }
 
-/// True for an event whose data is an object with an `error` that says something.
-fn is_error(events: &[u8]) -> bool {
-    FIND_ERROR.find(events).is_some()
-        && data_of(events).any(|data| {
-            let Ok(data) = std::str::from_utf8(&data) else { return false };
-            let error = json_read::values(data, ["error"]).and_then(|[error]| error);
-            error.is_some_and(|error| error.starts_with(['{', '"']))
-        })
-}
-
-/// True for a line `data: [DONE]`, not for a text that says so.
-fn is_done(events: &[u8]) -> bool {
+/// True where one of these whole events is the last one of a stream: a line `data: [DONE]`, not a text that says so.
+pub(super) fn is_done(events: &[u8]) -> bool {
     FIND_DONE.find_iter(events).any(|at| {
         let Some(before) = events[..at].trim_ascii_end().strip_suffix(b"data:") else { return false };
         let begins = before.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
@@ -61,15 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_its_place_is_the_last_event() {
+    fn an_error_in_its_place_may_be_the_last_event() {
         for (events, last) in [
             ("data: {\"error\":{\"message\":\"x\"}}\n\n", true),
             ("data: {}\n\ndata: {\"id\":1,\"error\":\"overloaded\"}\n\n", true),
+            ("data: {\"error\":{}}\n\ndata: {}\n\n", false),
             ("data: {\"error\":null,\"choices\":[]}\n\n", false),
             ("data: {\"choices\":[{\"error\":{}}]}\n\n", false),
             ("data: {\"text\":\"\\\"error\\\"\"}\n\n", false),
         ] {
-            assert_eq!(is_last(events.as_bytes()), last, "{events}");
+            assert_eq!(ends_with_error(events.as_bytes()), last, "{events}");
         }
     }
 

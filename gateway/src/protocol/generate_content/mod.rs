@@ -11,7 +11,7 @@ mod usage;
 use std::{borrow::Cow, sync::LazyLock};
 
 use bytes::Bytes;
-use memchr::memmem::FinderRev;
+use memchr::memmem::Finder;
 
 use super::{
     json_scan::Path,
@@ -28,7 +28,7 @@ use crate::{error::InferenceError, percent::percent_encoded_path};
 /// The dialect.
 pub(super) struct GenerateContent;
 
-static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usageMetadata\""));
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usageMetadata\""));
 
 impl Rules for GenerateContent {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
@@ -69,7 +69,7 @@ impl Rules for GenerateContent {
         &[&["usageMetadata"]]
     }
 
-    fn finder(&self) -> &'static FinderRev<'static> {
+    fn finder(&self) -> &'static Finder<'static> {
         &FINDER
     }
 

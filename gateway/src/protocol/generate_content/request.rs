@@ -81,7 +81,7 @@ mod tests {
     fn renamed(body: &str) -> String {
         let fields = read(Verb::EmbedBatch, "x".to_owned(), body.as_bytes()).unwrap();
         let pieces = rename(&fields, &Bytes::copy_from_slice(body.as_bytes()), "up");
-        String::from_utf8(pieces.concat()).unwrap()
+        String::from_utf8(pieces.as_slice().concat()).unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod usage;
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue};
-use memchr::memmem::FinderRev;
+use memchr::memmem::Finder;
 
 use super::{
     json_scan::Path,
@@ -22,7 +22,7 @@ use crate::{error::InferenceError, percent::percent_encoded_path};
 /// The dialect.
 pub(super) struct Messages;
 
-static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 
 impl Rules for Messages {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
@@ -41,7 +41,7 @@ impl Rules for Messages {
         &[&["usage"]]
     }
 
-    fn finder(&self) -> &'static FinderRev<'static> {
+    fn finder(&self) -> &'static Finder<'static> {
         &FINDER
     }
 

@@ -5,7 +5,7 @@ mod usage;
 
 use std::sync::LazyLock;
 
-use memchr::memmem::FinderRev;
+use memchr::memmem::Finder;
 
 use super::{
     json_scan::Path,
@@ -21,7 +21,7 @@ use crate::error::InferenceError;
 /// The dialect.
 pub(super) struct Responses;
 
-static FINDER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 
 impl Rules for Responses {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
@@ -61,7 +61,7 @@ impl Rules for Responses {
         &[&["usage"], &["id"]]
     }
 
-    fn finder(&self) -> &'static FinderRev<'static> {
+    fn finder(&self) -> &'static Finder<'static> {
         &FINDER
     }
 
