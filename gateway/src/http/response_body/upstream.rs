@@ -204,6 +204,10 @@ impl UpstreamResponseBody {
         match &mut self.mode {
             Mode::Stream(stream) => {
                 let whole = stream.push(data);
+                // Whoever leaves behind the end has left nothing.
+                if stream.progress() >= Progress::Complete {
+                    self.recorder.complete();
+                }
                 self.note();
                 (!whole.is_empty()).then_some(whole)
             }
