@@ -1,49 +1,161 @@
-//! The provider inside the process: everything can be tried with no key and no network.
+//! The provider inside the process: everything can be tried with no key and no network, in every dialect.
 //!
-//! `echo` returns the last user text, a word per chunk, counted in words; `lorem` a fixed text; `embed` eight numbers
-//! from a hash of the input. It speaks OpenAI's dialect and knows nothing of real providers.
+//! `echo` returns the last user text, `lorem` a fixed text, `embed` eight numbers from a hash of the input. Its tokens are
+//! words. It stores nothing, calls no tools, and knows nothing of real providers.
+//!
+//! One file a dialect reads what the demo needs of a request (a `Conversation`) and writes what it says (a
+//! [`Completion`]) as a [`Writer`]; `read` and `words` are what the files have in common. `body` sends a stream a word at
+//! a time, by way of the dialect's own [`ReplyStream`], so that it ends as a provider's does.
 
-mod chat;
-mod embed;
-mod reply;
+mod body;
+mod chat_completions;
+mod completions;
+mod conversation;
+mod embeddings;
+mod generate_content;
+mod messages;
+mod read;
+mod responses;
+mod vector;
+mod words;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use bitrouter_proto::codes::InferenceCode;
-use http::Response;
+use bitrouter_proto::{clock, codes::InferenceCode};
+use http::{Response, StatusCode};
+use serde_json::Value;
 
+pub(crate) use self::conversation::Completion;
+use self::{
+    body::StreamedBody,
+    conversation::Voice,
+    words::{Word, words},
+};
 use crate::{
     error::InferenceError,
-    http::{RequestContext, ResponseBody},
+    http::{RequestContext, ResponseBody, json_response, set_own_response},
     interrupt::Interrupt,
     meter::RequestRecorder,
-    protocol::Verb,
+    protocol::{
+        Dialect, ReplyStream, Verb,
+        usage::{InputTokens, OutputTokens, TokenUsage},
+    },
 };
+
+/// What a caller asks of the demo.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// In which dialect.
+    pub(crate) dialect: Dialect,
+    /// For what.
+    pub(crate) verb: Verb,
+    /// Of which of its models, as the demo names them.
+    pub(crate) model: &'a str,
+    /// What of the query a provider gets.
+    pub(crate) query: &'a str,
+    /// The body.
+    pub(crate) body: &'a [u8],
+}
 
 /// An answer that is ready to be sent.
 pub(crate) enum Answer {
-    /// A chat completion, whole or as a stream.
-    Chat(chat::Completion),
-    /// A finished document with the words that went in.
-    Embeddings(Vec<u8>, u64),
+    /// A finished document, and what was counted where a provider takes money for it.
+    Document(Value, TokenUsage),
+    /// A text, and how it is written: as a stream where there is a form for it.
+    Text(Completion, Box<dyn Writer>, Option<Form>),
 }
 
-/// What the demo answers to `body`, sent to its model `model`.
-pub(crate) fn answer(verb: Verb, model: &str, body: &[u8]) -> Result<Answer, InferenceError> {
-    match (verb, model) {
-        (Verb::Generate, "echo") => chat::echo(body).map(Answer::Chat),
-        (Verb::Generate, "lorem") => chat::lorem(body).map(Answer::Chat),
-        (Verb::Embed, "embed") => embed::embed(body).map(|(document, words)| Answer::Embeddings(document, words)),
-        (Verb::Generate, "embed") => Err(invalid("`demo/embed` makes embeddings; POST /v1/embeddings", "model")),
-        (Verb::Embed, "echo" | "lorem") => {
-            Err(invalid("this demo model makes no embeddings; use `demo/embed`", "model"))
+/// The form of a stream.
+pub(crate) struct Form {
+    media_type: &'static str,
+    stream: Box<dyn ReplyStream>,
+}
+
+impl Form {
+    /// Server-sent events in `dialect`.
+    fn events(dialect: Dialect) -> Self {
+        Self { media_type: "text/event-stream", stream: dialect.rules().events(false, false) }
+    }
+
+    /// One JSON array, in a dialect that has such streams.
+    fn array(dialect: Dialect) -> Option<Self> {
+        Some(Self { media_type: "application/json", stream: dialect.rules().array(b"[")? })
+    }
+}
+
+/// What the demo says, with what goes by the request.
+pub(crate) struct Reply {
+    completion: Completion,
+    /// The request's id, for ids of our own.
+    id: String,
+    /// In seconds since 1970.
+    created: u64,
+}
+
+/// Writes a reply in one dialect: as a document, or as the pieces of a stream (whole events or elements each).
+pub(crate) trait Writer: Send {
+    /// All of it.
+    fn document(&self, reply: &Reply) -> Value;
+
+    /// What stands before the first word.
+    fn begin(&mut self, reply: &Reply) -> Vec<u8>;
+
+    /// One word.
+    fn word(&mut self, reply: &Reply, word: &Word<'_>) -> Vec<u8>;
+
+    /// What stands behind the last word.
+    fn end(&mut self, reply: &Reply) -> Vec<u8>;
+}
+
+/// What a model is to do.
+enum Task {
+    Speak(Voice),
+    Embed,
+    Count,
+}
+
+impl Task {
+    /// What `verb` asks of `model`.
+    fn of(verb: Verb, model: &str) -> Result<Self, InferenceError> {
+        const MODELS: [&str; 3] = ["demo/echo", "demo/lorem", "demo/embed"];
+        match (verb, model) {
+            (Verb::CountTokens, "echo" | "lorem" | "embed") => Ok(Self::Count),
+            (Verb::Embed | Verb::EmbedBatch, "embed") => Ok(Self::Embed),
+            (Verb::Embed | Verb::EmbedBatch, "echo" | "lorem") => {
+                Err(invalid("this demo model makes no embeddings; `demo/embed` does", "model"))
+            }
+            (_, "echo") => Ok(Self::Speak(Voice::Echo)),
+            (_, "lorem") => Ok(Self::Speak(Voice::Lorem)),
+            (_, "embed") => Err(invalid("`demo/embed` makes embeddings; `demo/echo` and `demo/lorem` speak", "model")),
+            _ => {
+                let message = format!("the demo has no such model; it has {}", MODELS.join(", "));
+                Err(InferenceError::new(InferenceCode::ModelNotFound, message)
+                    .with_param("model")
+                    .with("suggestions", MODELS.as_slice()))
+            }
         }
-        _ => {
-            let models = ["demo/echo", "demo/lorem", "demo/embed"];
-            let message = format!("the demo has no such model; it has {}", models.join(", "));
-            Err(InferenceError::new(InferenceCode::ModelNotFound, message)
-                .with_param("model")
-                .with("suggestions", models.as_slice()))
+    }
+}
+
+/// What the demo answers.
+pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, InferenceError> {
+    let task = Task::of(asked.verb, asked.model)?;
+    let body = &read::object(asked.body)?;
+    match (asked.dialect, asked.verb, task) {
+        (Dialect::ChatCompletions, Verb::Complete, Task::Speak(voice)) => completions::speak(voice, body),
+        (Dialect::ChatCompletions, _, Task::Speak(voice)) => chat_completions::speak(voice, body),
+        (Dialect::ChatCompletions, _, Task::Embed) => embeddings::embed(body),
+        (Dialect::Responses, _, Task::Speak(voice)) => responses::speak(voice, body),
+        (Dialect::Responses, _, Task::Count) => responses::count(body),
+        (Dialect::Messages, _, Task::Speak(voice)) => messages::speak(voice, body),
+        (Dialect::Messages, _, Task::Count) => messages::count(body),
+        (Dialect::GenerateContent, verb, Task::Speak(voice)) => generate_content::speak(voice, body, verb, asked.query),
+        (Dialect::GenerateContent, _, Task::Count) => generate_content::count(body),
+        (Dialect::GenerateContent, Verb::EmbedBatch, Task::Embed) => generate_content::embed_batch(body),
+        (Dialect::GenerateContent, _, Task::Embed) => generate_content::embed(body),
+        (dialect, _, Task::Count | Task::Embed) => {
+            let message = format!("the demo has no place for this call in {dialect}");
+            Err(InferenceError::new(InferenceCode::ProtocolNotSupported, message).with("provider", "demo"))
         }
     }
 }
@@ -52,22 +164,77 @@ impl Answer {
     /// The answer as a response; what `recorder` records ends with its last byte.
     pub(crate) fn into_response(
         self,
-        recorder: RequestRecorder,
+        mut recorder: RequestRecorder,
         context: &RequestContext,
         interrupt: Arc<Interrupt>,
     ) -> Response<ResponseBody> {
-        match self {
-            Self::Chat(completion) => reply::completion(completion, recorder, context, interrupt),
-            Self::Embeddings(document, words) => reply::document(document, words, None, recorder),
-        }
+        recorder.set_status(StatusCode::OK);
+        let (document, usage) = match self {
+            Self::Document(document, usage) => (document, usage),
+            Self::Text(completion, writer, form) => {
+                let since = clock::wall_now().duration_since(SystemTime::UNIX_EPOCH);
+                let created = since.map_or(0, |since| since.as_secs());
+                let reply = Reply { completion, id: context.id.to_string(), created };
+                if let Some(Form { media_type, stream }) = form {
+                    let connection = Arc::clone(&context.connection);
+                    let body = StreamedBody::new(reply, writer, stream, recorder, interrupt, connection);
+                    let mut response = Response::new(ResponseBody::Other(axum::body::Body::new(body)));
+                    set_own_response(response.headers_mut(), media_type);
+                    return response;
+                }
+                (writer.document(&reply), counts(reply.input(), Some(reply.output())))
+            }
+        };
+        recorder.set_first_byte();
+        recorder.add_usage(usage);
+        recorder.complete();
+        json_response(document.to_string().into_bytes())
     }
 }
 
-/// The number of words in `text`: what the demo counts as tokens.
-fn words(text: &str) -> u64 {
-    text.split_whitespace().count() as u64
+impl Reply {
+    /// The model's name, as the caller knows it.
+    fn model(&self) -> &'static str {
+        self.completion.model
+    }
+
+    /// The text, in the dialects that have one.
+    fn text(&self) -> &str {
+        self.completion.texts.first().map_or("", String::as_str)
+    }
+
+    /// The words that went in.
+    fn input(&self) -> u64 {
+        self.completion.prompt_words
+    }
+
+    /// The words that come out.
+    fn output(&self) -> u64 {
+        self.completion.texts.iter().map(|text| words(text)).sum()
+    }
+}
+
+/// What went in and came out, as it is recorded.
+fn counts(input: u64, output: Option<u64>) -> TokenUsage {
+    let input = InputTokens { uncached: input, ..InputTokens::default() };
+    TokenUsage { input: Some(input), output: output.map(|visible| OutputTokens { visible, reasoning: 0 }) }
+}
+
+/// An event whose data is `data`.
+fn event(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+/// An event that is called what its data says its type is.
+fn typed_event(data: &Value) -> String {
+    format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or_default())
 }
 
 fn invalid(message: impl Into<String>, param: &'static str) -> InferenceError {
     InferenceError::new(InferenceCode::InvalidRequest, message).with_param(param)
 }
+
+#[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ mod routes;
 mod stored;
 mod surface;
 
+#[cfg(test)]
+pub(crate) use self::surface::SURFACE;
 pub use self::{
     caller_body::CallerBody,
     context::{Caller, CallerConnection, RequestContext, RequestId},

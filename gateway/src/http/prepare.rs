@@ -91,7 +91,8 @@ pub(super) fn prepare(
         .map_err(|refusal| explain(&fields.model, refusal, snapshot, &[dialect]))?;
     let provider = route.provider;
     if provider.is_demo() {
-        let answer = demo::answer(surface.verb, route.model, body)?;
+        let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
+        let answer = demo::answer(&asked)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
         return Ok(Prepared::Demo(answer));
     }

@@ -97,6 +97,12 @@ impl Answer {
         self.text().split("\n\n").filter_map(|event| Some(event.strip_prefix("data: ")?.to_owned())).collect()
     }
 
+    /// The data of each event that is JSON, whether the event has a name or not.
+    pub fn data(&self) -> Vec<Value> {
+        let text = self.text();
+        text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect()
+    }
+
     /// The text that the chunks of a streamed chat completion add up to.
     pub fn streamed_text(&self) -> String {
         let chunks = self.events().into_iter().filter_map(|event| serde_json::from_str::<Value>(&event).ok());

@@ -1,6 +1,6 @@
-//! The built-in provider `demo`: everything can be tried offline.
+//! The built-in provider `demo`: everything can be tried offline, here in OpenAI's chat completions and what goes with them.
 
-use bitrouter_tests::World;
+use bitrouter_tests::{World, wait};
 use serde_json::{Value, json};
 
 #[test]
@@ -105,4 +105,66 @@ fn without_demo_the_answer_says_how_to_get_it() {
     let daemon = world.serve().start();
     let error = daemon.http().chat("demo/echo", "x").send().refused(404, "model_not_found");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("serve --demo")), "{error}");
+}
+
+#[test]
+fn completions_go_on_with_each_prompt() {
+    let world = World::new();
+    let daemon = world.demo();
+    let ask = |body: Value| daemon.http().post("/v1/completions").json(body.to_string()).send().ok();
+    let plain = ask(json!({"model": "demo/echo", "prompt": ["one", "two words"]})).json();
+    assert_eq!((&plain["object"], &plain["choices"][1]["text"]), (&json!("text_completion"), &json!("two words")));
+    assert_eq!(plain["usage"], json!({"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}));
+    let options = json!({"include_usage": true});
+    let streamed = ask(json!({"model": "demo/echo", "prompt": "two words", "stream": true, "stream_options": options}));
+    let chunks = streamed.data();
+    let texts: Vec<&str> = chunks.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str()).collect();
+    assert_eq!(texts, ["two ", "words", ""]);
+    assert_eq!(chunks.last().map(|chunk| &chunk["usage"]["total_tokens"]), Some(&json!(4)));
+    assert!(streamed.text().ends_with("data: [DONE]\n\n"), "{}", streamed.text());
+}
+
+#[test]
+fn what_the_demo_cannot_read_is_refused_by_name() {
+    let world = World::new();
+    let daemon = world.demo();
+    for (path, body, param) in [
+        ("/v1/chat/completions", json!({"model": "demo/echo"}), "messages"),
+        ("/v1/completions", json!({"model": "demo/echo", "prompt": [1, 2]}), "prompt"),
+        ("/v1/embeddings", json!({"model": "demo/embed", "input": []}), "input"),
+        ("/v1/chat/completions", json!({"model": "demo/embed", "messages": []}), "model"),
+        ("/v1/embeddings", json!({"model": "demo/echo", "input": "x"}), "model"),
+    ] {
+        let error = daemon.http().post(path).json(body.to_string()).send().refused(400, "invalid_request");
+        assert_eq!(error["param"], param, "{error}");
+    }
+}
+
+#[test]
+fn only_what_would_cost_is_counted() {
+    let world = World::new();
+    let daemon = world.demo();
+    let tokens = || {
+        let text = daemon.http().get("/metrics").send().ok().text();
+        let lines = text.lines().filter(|line| line.starts_with("bitrouter_tokens_total{")).map(str::to_owned);
+        let counted = lines.filter_map(|line| {
+            let class = line.split('"').nth(1)?.to_owned();
+            let count = line.rsplit(' ').next()?.parse::<f64>().ok()?;
+            (count > 0.0).then(|| format!("{class} {count}"))
+        });
+        let mut counted: Vec<_> = counted.collect();
+        counted.sort();
+        counted.join(", ")
+    };
+    let ask = |path: &str, body: Value| daemon.http().post(path).json(body.to_string()).send().ok();
+    let messages = json!([{"role": "user", "content": "two words"}]);
+    ask("/v1/messages/count_tokens", json!({"model": "demo/echo", "messages": messages}));
+    ask("/v1/responses/input_tokens", json!({"model": "demo/echo", "input": "two words"}));
+    ask("/v1beta/models/demo/echo:countTokens", json!({"contents": [{"parts": [{"text": "two words"}]}]}));
+    assert_eq!(tokens(), "");
+    ask("/v1/messages", json!({"model": "demo/echo", "max_tokens": 9, "messages": messages}));
+    ask("/v1/messages", json!({"model": "demo/echo", "max_tokens": 9, "messages": messages, "stream": true}));
+    wait::holds("the count", || tokens() == "input 4, output 4");
+    ask("/v1beta/models/demo/embed:embedContent", json!({"content": {"parts": [{"text": "two words"}]}}));
+    wait::holds("the count", || tokens() == "input 6, output 4");
 }
