@@ -2,7 +2,7 @@
 
 use std::str::from_utf8;
 
-use super::{Dialect, json_members::last_member, json_scan::JsonScan, usage::TokenUsage};
+use super::{Dialect, json_members::last_member, json_read, json_scan::JsonScan, usage::TokenUsage};
 
 /// One JSON document on its way.
 #[derive(Debug)]
@@ -41,11 +41,19 @@ impl DocumentReader {
 
     /// What it counted.
     pub(crate) fn usage(&self) -> Option<TokenUsage> {
-        self.usage.or_else(|| self.dialect.rules().usage(from_utf8(self.scan.value(0)?).ok()?))
+        self.usage.or_else(|| self.kept(0, |value| self.dialect.rules().usage(value)))
     }
 
     /// The id by which the provider has stored it.
     pub(crate) fn response_id(&self) -> Option<String> {
-        serde_json::from_slice(self.scan.value(1)?).ok()
+        self.kept(1, |value| serde_json::from_str(value).ok())
+    }
+
+    /// Reads the value of the member with this number.
+    fn kept<T>(&self, number: usize, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let name = *self.dialect.rules().kept().get(number)?;
+        let copy = self.scan.copy()?;
+        let [value] = json_read::values(&copy, [name])?;
+        read(value?)
     }
 }

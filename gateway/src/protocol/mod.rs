@@ -15,6 +15,7 @@ mod generate_content;
 pub mod json_members;
 mod json_read;
 pub mod json_scan;
+mod long_event;
 mod messages;
 mod model_list;
 mod openai_error;

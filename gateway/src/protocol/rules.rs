@@ -7,7 +7,6 @@ use http::{HeaderName, HeaderValue};
 use memchr::memmem::Finder;
 
 use super::{
-    json_scan::Path,
     model_list::ModelPage,
     routing_fields::{self, BodyError},
     splice::{Edit, Pieces, Replacement, splice},
@@ -67,9 +66,9 @@ pub(crate) trait Rules: Sync {
         None
     }
 
-    /// The members of a whole reply that are kept: the first is what was counted, a second one the id by which the provider
-    /// has stored it.
-    fn kept(&self) -> &'static [Path];
+    /// The members at the top of a whole reply that are read: the first is what was counted, a second one the id by which the
+    /// provider has stored it.
+    fn kept(&self) -> &'static [&'static str];
 
     /// Finds the first of [`Rules::kept`] from the end of a document, where it usually stands.
     fn finder(&self) -> &'static Finder<'static>;

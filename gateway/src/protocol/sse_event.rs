@@ -6,6 +6,9 @@ use std::{borrow::Cow, ops::Range};
 
 use serde::de::IgnoredAny;
 
+/// What a stream may begin with, and is no part of its first line.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What ends streams of some dialects; no JSON, and complete in itself.
 const DONE: &[u8] = b"[DONE]";
 
@@ -123,7 +126,7 @@ pub fn is_whole_event(rest: &[u8]) -> bool {
 
 /// True where bytes begin as a stream of events does.
 pub fn looks_like_events(bytes: &[u8]) -> bool {
-    let bytes = bytes.trim_ascii_start();
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii_start();
     // The first piece may be shorter than a field's name.
     let begins = |field: &&[u8]| bytes.starts_with(field) || (!bytes.is_empty() && field.starts_with(bytes));
     [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(begins)

@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 
 use super::{
-    json_scan::{JsonScan, Path},
+    long_event::LongEvent,
     sse::SseFramer,
-    sse_event::is_whole_event,
+    sse_event::{BYTE_ORDER_MARK, is_whole_event},
     usage::TokenUsage,
 };
 use crate::error::InferenceError;
@@ -83,13 +83,9 @@ pub(super) trait EventReader: Debug + Send {
         None
     }
 
-    /// The members that matter of an event that is too long to be held.
-    fn kept_of_long(&self) -> &'static [Path] {
-        &[]
-    }
-
-    /// An event that was too long to be held has passed; `scan` kept [`EventReader::kept_of_long`].
-    fn read_long(&mut self, _scan: &JsonScan) {}
+    /// The names of the members that are read of events, at whatever depth: an event that is too long to be held is shown
+    /// with nothing else in it.
+    fn names(&self) -> &'static [&'static str];
 }
 
 /// A stream of server-sent events.
@@ -97,46 +93,37 @@ pub(super) trait EventReader: Debug + Send {
 pub(super) struct SseStream<R> {
     framer: SseFramer,
     reader: R,
+    /// Something has passed.
+    has_begun: bool,
     /// Follows the event of which the beginning has passed.
     long: Option<Box<LongEvent>>,
 }
 
-/// An event that is too long to be held.
-#[derive(Debug)]
-struct LongEvent {
-    scan: JsonScan,
-    has_begun: bool,
-}
-
-impl LongEvent {
-    fn push(&mut self, piece: &[u8]) {
-        // What stands before the data, `event:` and the like, opens no document.
-        let from = if self.has_begun {
-            0
-        } else {
-            let Some(at) = memchr::memchr2(b'{', b'[', piece) else { return };
-            self.has_begun = true;
-            at
-        };
-        self.scan.push(&piece[from..]);
-    }
-}
-
 impl<R: EventReader> SseStream<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { framer: SseFramer::default(), reader, long: None }
+        Self { framer: SseFramer::default(), reader, has_begun: false, long: None }
+    }
+
+    /// Shows whole events to the reader; returns those that go on.
+    fn read(&mut self, events: Bytes) -> Bytes {
+        if !std::mem::replace(&mut self.has_begun, true) && events.starts_with(BYTE_ORDER_MARK) {
+            let rest = self.reader.read(events.slice(BYTE_ORDER_MARK.len()..));
+            return joined(BYTE_ORDER_MARK, &rest);
+        }
+        self.reader.read(events)
     }
 
     /// Follows a long event; returns the whole events behind its end, where that has come.
     fn follow_long(&mut self, passed: &Bytes) -> Option<Bytes> {
         let end = self.framer.long_event_end();
-        let paths = self.reader.kept_of_long();
-        let long =
-            self.long.get_or_insert_with(|| Box::new(LongEvent { scan: JsonScan::new(paths), has_begun: false }));
+        let names = self.reader.names();
+        let long = self.long.get_or_insert_with(|| Box::new(LongEvent::new(names)));
         long.push(&passed[..end.unwrap_or(passed.len())]);
         let end = end?;
-        self.reader.read_long(&long.scan);
-        self.long = None;
+        if let Some(short) = self.long.take().and_then(|long| long.short()) {
+            // What it tells is told; it has passed itself.
+            self.reader.read(short);
+        }
         Some(passed.slice(end..))
     }
 }
@@ -148,8 +135,9 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
             return passed;
         }
         if self.long.is_none() && !self.framer.is_inside_event() {
-            return self.reader.read(passed);
+            return self.read(passed);
         }
+        self.has_begun = true;
         match self.follow_long(&passed) {
             Some(rest) if !rest.is_empty() => {
                 let long = passed.slice(..passed.len() - rest.len());
@@ -162,12 +150,12 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
     fn finish(&mut self) -> Option<Bytes> {
         let is_cut = self.framer.is_inside_event();
         let rest = self.framer.finish();
-        // An event without its empty line is still one where it is complete in itself; half of one shows that something
-        // broke, however orderly the end of the connection was.
-        if !self.reader.is_complete() && (is_cut || !is_whole_event(&rest)) {
-            return None;
+        if is_cut || !is_whole_event(&rest) {
+            // Half an event shows that something broke, however orderly the end of the connection was; it stays behind.
+            return self.reader.is_complete().then(Bytes::new);
         }
-        let rest = if rest.is_empty() { rest } else { self.reader.read(rest) };
+        // An event without its empty line is still one where it is complete in itself.
+        let rest = if rest.is_empty() { rest } else { self.read(rest) };
         (self.reader.progress() >= Progress::MayEnd || self.reader.is_complete()).then_some(rest)
     }
 
@@ -193,6 +181,6 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
     }
 }
 
-fn joined(first: &Bytes, second: &Bytes) -> Bytes {
-    if second.is_empty() { first.clone() } else { [&first[..], second].concat().into() }
+fn joined(first: &[u8], second: &[u8]) -> Bytes {
+    [first, second].concat().into()
 }

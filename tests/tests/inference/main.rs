@@ -23,7 +23,7 @@ mod names;
 mod odd_inputs;
 mod pressure;
 mod refusals;
-
 mod sockets;
+mod streams;
 mod timeouts;
 mod upstream_errors;

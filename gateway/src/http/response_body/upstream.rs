@@ -228,6 +228,15 @@ impl UpstreamResponseBody {
     }
 }
 
+impl Drop for UpstreamResponseBody {
+    fn drop(&mut self) {
+        // The caller has left: what was counted by then is told all the same.
+        if self.upstream.is_some() {
+            self.note();
+        }
+    }
+}
+
 type Piece = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
 impl Body for UpstreamResponseBody {

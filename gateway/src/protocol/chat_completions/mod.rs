@@ -10,7 +10,6 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use super::{
-    json_scan::{JsonScan, Path},
     openai_error,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
@@ -68,8 +67,8 @@ impl Rules for ChatCompletions {
         Box::new(SseStream::new(Chunks { progress, hides_usage, usage: None, last: Vec::new() }))
     }
 
-    fn kept(&self) -> &'static [Path] {
-        &[&["usage"]]
+    fn kept(&self) -> &'static [&'static str] {
+        &["usage"]
     }
 
     fn finder(&self) -> &'static Finder<'static> {
@@ -99,14 +98,24 @@ impl EventReader for Chunks {
         if self.progress == Progress::Ended {
             return events;
         }
-        self.last.clear();
-        self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
-        if stream_end::is_done(&events) {
+        // Comments that keep a connection alive say nothing of how it ends.
+        if !events.starts_with(b":") {
+            self.last.clear();
+            self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
+        }
+        let end = stream_end::done_end(&events);
+        if end.is_some() {
             self.progress = Progress::Ended;
         } else if self.progress == Progress::Open && stream_end::announces_end(&events) {
             self.progress = Progress::MayEnd;
         }
-        let (usage, rest) = usage::in_events(&events, self.hides_usage);
+        let (usage, rest) = match end {
+            Some(end) if end < events.len() => {
+                let (usage, rest) = usage::in_events(&events.slice(..end), self.hides_usage);
+                (usage, rest.map(|rest| [&rest, &events[end..]].concat().into()))
+            }
+            _ => usage::in_events(&events, self.hides_usage),
+        };
         self.usage = usage.or(self.usage);
         rest.unwrap_or(events)
     }
@@ -128,12 +137,7 @@ impl EventReader for Chunks {
         self.usage.take()
     }
 
-    fn kept_of_long(&self) -> &'static [Path] {
-        &[&["usage"]]
-    }
-
-    fn read_long(&mut self, scan: &JsonScan) {
-        let value = scan.value(0).and_then(|value| std::str::from_utf8(value).ok());
-        self.usage = value.and_then(usage::in_value).or(self.usage);
+    fn names(&self) -> &'static [&'static str] {
+        &["choices", "finish_reason", "usage", "error"]
     }
 }

@@ -3,23 +3,29 @@
 //! A provider that marks the end of its reply only by closing its connection must have announced it: by that line, or at
 //! the least by a `finish_reason`. Source: OpenAI API reference, "Streaming".
 
-use std::sync::LazyLock;
+use std::{str::from_utf8, sync::LazyLock};
 
 use memchr::memmem;
 
-use crate::protocol::{json_read, sse_event::data_of};
+use crate::protocol::{
+    json_read,
+    sse_event::{data_of, events_of},
+};
 
 const DONE: &[u8] = b"[DONE]";
 static FIND_DONE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(DONE));
+static FIND_REASON: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"finish_reason\""));
 
-/// True where whole events say that the stream comes to its end.
+/// True where a choice in one of these whole events says why it ends.
 pub(super) fn announces_end(events: &[u8]) -> bool {
-    if FIND_DONE.find(events).is_some() {
-        return true;
-    }
-    memmem::find_iter(events, b"\"finish_reason\"").any(|at| {
-        let rest = events[at + b"\"finish_reason\"".len()..].trim_ascii_start();
-        rest.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"\""))
+    FIND_REASON.find(events).is_some() && data_of(events).any(|data| from_utf8(&data).is_ok_and(gives_reason))
+}
+
+fn gives_reason(chunk: &str) -> bool {
+    let Some([Some(choices)]) = json_read::values(chunk, ["choices"]) else { return false };
+    json_read::elements(choices).unwrap_or_default().into_iter().any(|choice| {
+        let reason = json_read::values(&choices[choice], ["finish_reason"]);
+        reason.is_some_and(|[reason]| reason.is_some_and(|reason| reason.starts_with('"')))
     })
 }
 
@@ -27,20 +33,16 @@ pub(super) fn announces_end(events: &[u8]) -> bool {
 /// says something.
 pub(super) fn ends_with_error(events: &[u8]) -> bool {
     data_of(events).last().is_some_and(|data| {
-        let Ok(data) = std::str::from_utf8(&data) else { return false };
+        let Ok(data) = from_utf8(&data) else { return false };
         let error = json_read::values(data, ["error"]).and_then(|[error]| error);
         error.is_some_and(|error| error.starts_with(['{', '"']))
     })
 }
 
-/// True where one of these whole events is the last one of a stream: a line `data: [DONE]`, not a text that says so.
-pub(super) fn is_done(events: &[u8]) -> bool {
-    FIND_DONE.find_iter(events).any(|at| {
-        let Some(before) = events[..at].trim_ascii_end().strip_suffix(b"data:") else { return false };
-        let begins = before.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
-        let ends = events.get(at + DONE.len()).is_none_or(u8::is_ascii_whitespace);
-        begins && ends
-    })
+/// Where in these whole events `[DONE]` ends, if it is among them: all the data of an event, not a text that says so.
+pub(super) fn done_end(events: &[u8]) -> Option<usize> {
+    FIND_DONE.find(events)?;
+    events_of(events).find(|event| event.data.trim_ascii() == DONE).map(|event| event.at.end)
 }
 
 #[cfg(test)]
@@ -48,10 +50,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_announced_by_done_or_a_reason() {
-        assert!(announces_end(b"data: [DONE]\n\n"));
-        assert!(announces_end(b"data: {\"choices\":[{\"finish_reason\" : \"stop\"}]}\n\n"));
-        assert!(!announces_end(b"data: {\"choices\":[{\"finish_reason\":null}]}\n\n"));
+    fn the_end_is_announced_by_a_reason_in_its_place() {
+        for (chunk, announced) in [
+            (r#"{"choices":[{"finish_reason" : "stop"}]}"#, true),
+            (r#"{"choices":[{"index":0,"finish_reason":null},{"finish_reason":"length"}]}"#, true),
+            (r#"{"choices":[{"finish_reason":null}]}"#, false),
+            (r#"{"choices":[{"delta":{"finish_reason":"stop"}}]}"#, false),
+            (r#"{"choices":[{"delta":{"content":"[DONE] \"finish_reason\":\"stop\""},"finish_reason":null}]}"#, false),
+            ("[DONE]", false),
+        ] {
+            assert_eq!(announces_end(format!("data: {chunk}\n\n").as_bytes()), announced, "{chunk}");
+        }
     }
 
     #[test]
@@ -69,17 +78,18 @@ mod tests {
     }
 
     #[test]
-    fn done_is_a_line_and_not_a_text_that_says_so() {
-        for (events, done) in [
-            ("data: [DONE]\n\n", true),
-            ("data:[DONE]\r\n\r\n", true),
-            ("data: {}\n\ndata: [DONE] \n\n: bye\n\n", true),
-            ("data: {\"content\":\"[DONE]\"}\n\n", false),
-            ("data: {\"content\":\"data: [DONE]\"}\n\n", false),
-            ("data: [DONE]?\n\n", false),
-            ("data: {}\n\n", false),
+    fn done_is_all_the_data_of_an_event() {
+        for (events, behind) in [
+            ("data: [DONE]\n\n", Some("")),
+            ("data:[DONE]\r\n\r\n", Some("")),
+            ("data: {}\n\ndata: [DONE] \n\n: bye\n\n", Some(": bye\n\n")),
+            ("data: {\"content\":\"[DONE]\"}\n\n", None),
+            ("data: {\"content\":\"data: [DONE]\"}\n\n", None),
+            ("data: [DONE]?\n\n", None),
+            ("data: x\ndata: [DONE]\n\n", None),
+            ("data: {}\n\n", None),
         ] {
-            assert_eq!(is_done(events.as_bytes()), done, "{events:?}");
+            assert_eq!(done_end(events.as_bytes()).map(|end| &events[end..]), behind, "{events:?}");
         }
     }
 }

@@ -5,7 +5,10 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::{chunk::Chunks, error};
+use super::{
+    chunk::{self, Chunks},
+    error,
+};
 use crate::{
     error::InferenceError,
     protocol::{
@@ -15,7 +18,7 @@ use crate::{
     },
 };
 
-/// An element longer than this is no longer held back.
+/// What is longer than this is no longer held back.
 const LONGEST_HELD: usize = 1 << 20;
 
 /// The array as far as it has come.
@@ -36,6 +39,8 @@ pub(super) struct ArrayStream {
     is_closed: bool,
     /// Follows the element whose beginning has passed because it was too long to be held.
     long: Option<Box<JsonScan>>,
+    /// What stands between two elements was too long to be held: whether a comma was part of it is not known any more.
+    is_odd: bool,
 }
 
 impl ArrayStream {
@@ -78,18 +83,29 @@ impl ArrayStream {
         end
     }
 
-    /// The element between `begin`, where nothing of it passed before, and what was looked at has ended.
+    /// The element has ended of which `held` has what stands between `begin` and what was looked at.
     fn element_ended(&mut self, begin: usize) {
         self.has_element = true;
-        let text = &self.held[begin..self.seen];
+        let text = from_first_brace(&self.held[begin..self.seen]);
         match self.long.take() {
             Some(mut scan) => {
-                scan.push(text);
-                self.chunks.read_long(scan.value(0));
+                scan.push(&self.held[begin..self.seen]);
+                if let Some(copy) = scan.copy() {
+                    self.chunks.read(copy.as_bytes());
+                }
             }
+            None => self.chunks.read(text),
+        }
+    }
+
+    /// The beginning of an element passes because it is too long.
+    fn follow_long(&mut self) {
+        match self.long.as_mut() {
+            Some(scan) => scan.push(&self.held),
             None => {
-                let start = text.iter().position(|byte| *byte == b'{').unwrap_or(text.len());
-                self.chunks.read(&text[start..]);
+                let mut scan = Box::new(JsonScan::new(chunk::NAMES));
+                scan.push(from_first_brace(&self.held));
+                self.long = Some(scan);
             }
         }
     }
@@ -106,35 +122,34 @@ impl ReplyStream for ArrayStream {
         if let Some(end) = self.scan() {
             return self.pass(end);
         }
-        let is_inside = self.depth > 1;
-        if is_inside && (self.long.is_some() || self.held.len() > LONGEST_HELD) {
-            let text = self.held.as_ref();
-            if self.long.is_none() {
-                let mut scan = JsonScan::new(&[&["usageMetadata"]]);
-                let start = text.iter().position(|byte| *byte == b'{').unwrap_or(text.len());
-                scan.push(&text[start..]);
-                self.long = Some(Box::new(scan));
-            } else if let Some(scan) = self.long.as_mut() {
-                scan.push(text);
+        let is_long = self.held.len() > LONGEST_HELD;
+        if self.depth > 1 {
+            if !is_long && self.long.is_none() {
+                return Bytes::new();
             }
-            return self.pass(self.held.len());
+            self.follow_long();
+        } else if is_long {
+            self.is_odd = true;
+        } else if !self.is_odd {
+            return Bytes::new();
         }
-        Bytes::new()
+        self.pass(self.held.len())
     }
 
     fn finish(&mut self) -> Option<Bytes> {
-        let is_whole = self.is_closed && self.chunks.progress() >= Progress::MayEnd;
-        is_whole.then(|| self.pass(self.held.len()))
+        (self.is_closed && self.chunks.progress() >= Progress::Complete).then(|| self.pass(self.held.len()))
     }
 
     fn progress(&self) -> Progress {
-        // The bracket is still to come.
-        self.chunks.progress().min(Progress::Complete)
+        match self.chunks.progress() {
+            Progress::Complete if self.is_closed => Progress::Ended,
+            progress => progress,
+        }
     }
 
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {
-        // Half of an element has passed: nothing makes an array of that.
-        if self.long.is_some() {
+        // Half of an element has passed, or nobody knows what: nothing makes an array of that.
+        if self.long.is_some() || self.is_odd {
             return None;
         }
         let before: &[u8] = if self.has_element { b"," } else { b"[" };
@@ -142,12 +157,17 @@ impl ReplyStream for ArrayStream {
     }
 
     fn complete(&mut self) -> Bytes {
-        Bytes::from_static(b"]")
+        if self.is_closed { self.pass(self.held.len()) } else { Bytes::from_static(b"]") }
     }
 
     fn take_usage(&mut self) -> Option<TokenUsage> {
         self.chunks.take_usage()
     }
+}
+
+/// What of a text belongs to the object in it.
+fn from_first_brace(text: &[u8]) -> &[u8] {
+    memchr::memchr(b'{', text).map_or(&[], |at| &text[at..])
 }
 
 #[cfg(test)]
@@ -200,7 +220,7 @@ mod tests {
     fn a_whole_array_passes_byte_for_byte_and_is_counted() {
         let whole = format!("[{CHUNK},\n{LAST}\n]\n");
         let (mut stream, mut passed) = run(whole.as_bytes(), &[3, 1, 7]);
-        assert_eq!(stream.progress(), Progress::Complete);
+        assert_eq!(stream.progress(), Progress::Ended);
         passed.extend_from_slice(&stream.finish().unwrap());
         assert_eq!(passed, whole.as_bytes());
         let usage = stream.take_usage().unwrap();
@@ -223,9 +243,32 @@ mod tests {
         passed.extend_from_slice(&stream.finish().unwrap());
         assert_eq!(passed, whole.as_bytes());
         assert_eq!(stream.take_usage().unwrap().output.unwrap().total(), 8);
+        // Where it was the last one is known of a long one too.
+        for (end, progress) in [(whole.len() - 2, Progress::Open), (whole.len() - 1, Progress::Complete)] {
+            let (mut stream, mut passed) = run(&whole.as_bytes()[..end], &[64 << 10]);
+            assert_eq!(stream.progress(), progress);
+            passed.extend_from_slice(&stream.complete());
+            assert_eq!(passed == whole.as_bytes(), progress == Progress::Complete);
+        }
         let (mut stream, _) = run(&whole.as_bytes()[..2 << 20], &[64 << 10]);
         let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "broke");
         assert!(stream.finish().is_none() && stream.fail(&error).is_none());
+    }
+
+    #[test]
+    fn what_stands_between_elements_is_not_held_without_a_bound() {
+        let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "broke");
+        for filler in [" ", "\n,", "1,"] {
+            let whole = format!("[{CHUNK},{}{LAST}]{}", filler.repeat(3 << 19), " ".repeat(3 << 20));
+            let (mut stream, mut passed) = run(whole.as_bytes(), &[64 << 10]);
+            assert!(stream.held.capacity() < 4 << 20 && stream.fail(&error).is_none());
+            passed.extend_from_slice(&stream.finish().unwrap());
+            assert!(passed == whole.as_bytes(), "{filler:?}");
+            // What broke off behind the bracket needs no second one.
+            let (mut stream, mut passed) = run(whole.as_bytes(), &[64 << 10]);
+            passed.extend_from_slice(&stream.complete());
+            assert!(passed == whole.as_bytes(), "{filler:?}");
+        }
     }
 
     proptest! {

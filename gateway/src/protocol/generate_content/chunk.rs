@@ -8,20 +8,21 @@ use crate::protocol::{json_read, stream::Progress, usage::TokenUsage};
 /// Candidates beyond this are not told apart.
 const MOST_CANDIDATES: usize = 64;
 
+/// The members that are read of a chunk.
+pub(super) const NAMES: &[&str] =
+    &["candidates", "index", "finishReason", "promptFeedback", "blockReason", "usageMetadata", "error"];
+
 /// What the chunks of a stream have told so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chunks {
     /// The candidates that have begun, and those that have ended, by their index.
     begun: u64,
     ended: u64,
-    progress: Progress,
+    /// The prompt was refused: there will be no candidate.
+    is_blocked: bool,
+    /// An error was told.
+    has_failed: bool,
     usage: Option<TokenUsage>,
-}
-
-impl Default for Chunks {
-    fn default() -> Self {
-        Self { begun: 0, ended: 0, progress: Progress::Open, usage: None }
-    }
 }
 
 impl Chunks {
@@ -32,10 +33,8 @@ impl Chunks {
         let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::values(text, names)) else {
             return;
         };
-        if error.is_some_and(says_something) {
-            self.progress = Progress::Ended;
-            return;
-        }
+        self.usage = counted.and_then(usage::in_value).or(self.usage);
+        self.has_failed |= error.is_some_and(says_something);
         for candidate in candidates
             .into_iter()
             .flat_map(|list| json_read::elements(list).unwrap_or_default().into_iter().map(move |at| &list[at]))
@@ -43,14 +42,7 @@ impl Chunks {
             self.candidate(candidate);
         }
         let blocked = feedback.and_then(|feedback| json_read::values(feedback, ["blockReason"]));
-        let is_blocked = blocked.is_some_and(|[reason]| reason.is_some_and(says_something));
-        if is_blocked || (self.begun != 0 && self.begun == self.ended) {
-            self.progress = self.progress.max(Progress::Complete);
-        } else if self.progress == Progress::Complete {
-            // Another candidate has begun.
-            self.progress = Progress::Open;
-        }
-        self.usage = counted.and_then(usage::in_value).or(self.usage);
+        self.is_blocked |= blocked.is_some_and(|[reason]| reason.is_some_and(says_something));
     }
 
     fn candidate(&mut self, candidate: &str) {
@@ -64,15 +56,15 @@ impl Chunks {
         }
     }
 
-    /// A chunk has passed that was too long to be read: whether it was the last one nobody knows.
-    pub(super) fn read_long(&mut self, counted: Option<&[u8]>) {
-        self.progress = self.progress.max(Progress::MayEnd);
-        let counted = counted.and_then(|value| std::str::from_utf8(value).ok());
-        self.usage = counted.and_then(usage::in_value).or(self.usage);
-    }
-
     pub(super) fn progress(&self) -> Progress {
-        self.progress
+        if self.has_failed {
+            Progress::Ended
+        } else if self.is_blocked || (self.begun != 0 && self.begun == self.ended) {
+            // Counts may follow, or another candidate that begins.
+            Progress::Complete
+        } else {
+            Progress::Open
+        }
     }
 
     pub(super) fn take_usage(&mut self) -> Option<TokenUsage> {
@@ -116,6 +108,7 @@ mod tests {
             ),
             (&[r#"{"candidates":[{"index":1,"finishReason":"STOP"}]}"#, r#"{"candidates":[{}]}"#], Progress::Open),
             (&[r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#], Progress::Complete),
+            (&[r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#, r#"{"usageMetadata":{}}"#], Progress::Complete),
             (&[r#"{"promptFeedback":{"safetyRatings":[]}}"#], Progress::Open),
             (&[r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#], Progress::Ended),
             (&[r#"{"error":null}"#, "no json"], Progress::Open),

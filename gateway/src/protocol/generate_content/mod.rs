@@ -14,7 +14,6 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use super::{
-    json_scan::Path,
     model_list::ModelPage,
     routing_fields::BodyError,
     rules::{RequestFields, Rules},
@@ -65,8 +64,8 @@ impl Rules for GenerateContent {
         Some(Box::new(stream))
     }
 
-    fn kept(&self) -> &'static [Path] {
-        &[&["usageMetadata"]]
+    fn kept(&self) -> &'static [&'static str] {
+        &["usageMetadata"]
     }
 
     fn finder(&self) -> &'static Finder<'static> {

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{chunk::Chunks, error};
+use super::{
+    chunk::{self, Chunks},
+    error,
+};
 use crate::{
     error::InferenceError,
     protocol::{
-        json_scan::{JsonScan, Path},
         sse_event::data_of,
         stream::{EventReader, Progress},
         usage::TokenUsage,
@@ -35,11 +37,7 @@ impl EventReader for Events {
         self.0.take_usage()
     }
 
-    fn kept_of_long(&self) -> &'static [Path] {
-        &[&["usageMetadata"]]
-    }
-
-    fn read_long(&mut self, scan: &JsonScan) {
-        self.0.read_long(scan.value(0));
+    fn names(&self) -> &'static [&'static str] {
+        chunk::NAMES
     }
 }

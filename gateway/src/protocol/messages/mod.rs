@@ -10,7 +10,6 @@ use http::{HeaderName, HeaderValue};
 use memchr::memmem::Finder;
 
 use super::{
-    json_scan::Path,
     model_list::ModelPage,
     rules::Rules,
     stream::{ReplyStream, SseStream},
@@ -37,8 +36,8 @@ impl Rules for Messages {
         Box::new(SseStream::new(stream::Events::default()))
     }
 
-    fn kept(&self) -> &'static [Path] {
-        &[&["usage"]]
+    fn kept(&self) -> &'static [&'static str] {
+        &["usage"]
     }
 
     fn finder(&self) -> &'static Finder<'static> {

@@ -48,7 +48,10 @@ impl EventReader for Events {
         for data in data_of(&events) {
             let kind = type_of(&data);
             match kind.as_deref() {
-                Some("message_stop" | "error") => self.progress = Progress::Ended,
+                Some("message_stop" | "error") => {
+                    self.progress = Progress::Ended;
+                    break;
+                }
                 Some("message_start") => {
                     let message = from_utf8(&data).ok().and_then(|data| json_read::values(data, ["message"]));
                     let usage = message.and_then(|[message]| json_read::values(message?, ["usage"]));
@@ -74,5 +77,9 @@ impl EventReader for Events {
 
     fn take_usage(&mut self) -> Option<TokenUsage> {
         std::mem::take(&mut self.has_news).then(|| self.counts.usage()).flatten()
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        &["type", "message", "usage"]
     }
 }

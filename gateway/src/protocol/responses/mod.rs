@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::{
-    json_scan::Path,
     openai_error,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
@@ -57,8 +56,8 @@ impl Rules for Responses {
         Box::new(SseStream::new(stream::Events::default()))
     }
 
-    fn kept(&self) -> &'static [Path] {
-        &[&["usage"], &["id"]]
+    fn kept(&self) -> &'static [&'static str] {
+        &["usage", "id"]
     }
 
     fn finder(&self) -> &'static Finder<'static> {

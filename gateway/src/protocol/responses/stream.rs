@@ -15,7 +15,6 @@ use crate::{
     error::InferenceError,
     protocol::{
         json_read,
-        json_scan::{JsonScan, Path},
         openai_error::ErrorObject,
         routing_fields::string,
         sse_event::{data_of, type_of},
@@ -73,12 +72,8 @@ impl Events {
 
 impl EventReader for Events {
     fn read(&mut self, events: Bytes) -> Bytes {
-        let mut all = data_of(&events).peekable();
-        while let Some(data) = all.next() {
-            // The last one of several has the last number.
-            if all.peek().is_none() {
-                self.count(&data);
-            }
+        for data in data_of(&events) {
+            self.count(&data);
             let kind = type_of(&data);
             match kind.as_deref() {
                 Some(
@@ -90,7 +85,6 @@ impl EventReader for Events {
                 _ => {}
             }
         }
-        drop(all);
         events
     }
 
@@ -129,26 +123,8 @@ impl EventReader for Events {
         self.new_id.take()
     }
 
-    fn kept_of_long(&self) -> &'static [Path] {
-        &[&["type"], &["response", "usage"], &["response", "id"]]
-    }
-
-    fn read_long(&mut self, scan: &JsonScan) {
-        let text = |wanted| scan.value(wanted).and_then(|value| from_utf8(value).ok()).map(str::trim);
-        match text(0).and_then(string).as_deref() {
-            Some("response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "error") => {
-                self.progress = Progress::Ended;
-                self.usage = text(1).and_then(usage::in_value).or(self.usage);
-            }
-            // A response that repeats long instructions begins with a long event.
-            Some("response.created" | "response.in_progress" | "response.queued") if self.response.is_none() => {
-                if let Some(id) = text(2).and_then(string) {
-                    self.response = Some(json!({ "id": id }));
-                    self.new_id = Some(id.into_owned());
-                }
-            }
-            _ => {}
-        }
+    fn names(&self) -> &'static [&'static str] {
+        &["type", "sequence_number", "response", "id", "created_at", "model", "usage"]
     }
 }
 

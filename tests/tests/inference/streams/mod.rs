@@ -1,0 +1,9 @@
+//! Streams in every dialect: what the caller of one that fails is left with, wherever and however it fails; what was
+//! counted by then; what becomes of a stream whose caller leaves.
+//!
+//! The rule, for each surface: every whole event that came, byte for byte, then the dialect's own word for the failure, once;
+//! and where its grammar says that nothing was missing, nothing of ours.
+
+mod endings;
+mod every_index;
+mod surface;
