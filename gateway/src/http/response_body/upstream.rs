@@ -46,7 +46,6 @@ enum Stop {
 
 /// How the bytes are followed.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "what holds it is in a box already")]
 enum Mode {
     Stream(Box<dyn ReplyStream>),
     Plain(PlainBody),

@@ -2,17 +2,16 @@
 
 use std::thread;
 
+use super::{
+    counted::counted,
+    endings::{exactly, failed, refused},
+    surface::{Scene, Surface, until_length},
+};
 use bitrouter_tests::{
     Answer, Gate, Reply,
     dialects::{Newline, Turn},
     provider::Step,
     wait,
-};
-use serde_json::Value;
-
-use super::{
-    endings::{exactly, failed, refused},
-    surface::{Scene, Surface, until_length},
 };
 
 /// How a provider's stream ends early.
@@ -126,40 +125,6 @@ impl Cut<'_> {
     fn name(&self) -> String {
         format!("{:?} after {} of {}, half: {}, {:?}", self.surface, self.after, self.frames.len(), self.half, self.how)
     }
-}
-
-/// What the log must say that `frames` counted.
-fn counted(surface: Surface, frames: &[String]) -> [Option<u64>; 2] {
-    let data = frames.iter().filter_map(|frame| {
-        let at = frame.find('{')?;
-        serde_json::from_str::<Value>(frame[at..].trim_end()).ok()
-    });
-    let sum = |usage: &Value, names: &[&str]| names.iter().filter_map(|name| usage[*name].as_u64()).sum::<u64>();
-    let mut found = [None; 2];
-    for data in data {
-        let usage = match surface {
-            Surface::Chat | Surface::Completions => &data["usage"],
-            Surface::Messages if data["type"] == "message_start" => &data["message"]["usage"],
-            Surface::Messages => &data["usage"],
-            Surface::Responses => &data["response"]["usage"],
-            Surface::GoogleEvents | Surface::GoogleArray => &data["usageMetadata"],
-        };
-        if !usage.is_object() {
-            continue;
-        }
-        let (input, output): (&[&str], &[&str]) = match surface {
-            Surface::Chat | Surface::Completions => (&["prompt_tokens"], &["completion_tokens"]),
-            Surface::Messages => {
-                (&["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"], &["output_tokens"])
-            }
-            Surface::Responses => (&["input_tokens"], &["output_tokens"]),
-            Surface::GoogleEvents | Surface::GoogleArray => {
-                (&["promptTokenCount"], &["candidatesTokenCount", "thoughtsTokenCount"])
-            }
-        };
-        found = [Some(sum(usage, input)), Some(sum(usage, output))];
-    }
-    found
 }
 
 fn cuts(surface: Surface, frames: &[String], half: bool, how: Break) -> impl Iterator<Item = Cut<'_>> {

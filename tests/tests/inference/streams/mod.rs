@@ -4,6 +4,12 @@
 //! The rule, for each surface: every whole event that came, byte for byte, then the dialect's own word for the failure, once;
 //! and where its grammar says that nothing was missing, nothing of ours.
 
+mod counted;
 mod endings;
 mod every_index;
+mod leaves;
+mod long;
+mod own_errors;
+mod planted;
 mod surface;
+mod usage;

@@ -36,14 +36,6 @@ impl Surface {
     pub(crate) const ALL: [Self; 6] =
         [Self::Chat, Self::Completions, Self::Messages, Self::Responses, Self::GoogleEvents, Self::GoogleArray];
 
-    fn vendor(self) -> Vendor {
-        match self {
-            Self::Chat | Self::Completions | Self::Responses => Vendor::OpenAi,
-            Self::Messages => Vendor::Anthropic,
-            Self::GoogleEvents | Self::GoogleArray => Vendor::Google,
-        }
-    }
-
     /// Where a stream, or a whole reply, is asked for.
     pub(crate) fn path(self, stream: bool) -> &'static str {
         match (self, stream) {
