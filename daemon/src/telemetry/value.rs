@@ -86,10 +86,19 @@ impl<'a> Escaped<'a> {
     }
 }
 
+/// True for bytes that are escaped, or may begin what is. A terminal obeys the control characters above ASCII too (U+009B
+/// alone begins a sequence): 0xc2 begins them.
+fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
+}
+
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        // A terminal obeys the control characters above ASCII too (U+009B alone begins a sequence): 0xc2 begins them.
-        while let Some(at) = text.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)) {
+        // Nearly every text needs no escape; looked at without a stop, its bytes are taken many at a time.
+        if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+            return self.plain(text);
+        }
+        while let Some(at) = text.bytes().position(is_special) {
             self.plain(&text[..at])?;
             if self.out.len() >= self.end {
                 return self.plain(&text[at..]);

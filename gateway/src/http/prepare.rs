@@ -103,7 +103,7 @@ pub(super) fn prepare(
         None => target.below(&rules.path_of(surface.verb, name)?),
     });
     let (target, uri) = target.zip(uri).ok_or_else(|| no_place(provider, surface))?;
-    let uri = upstream_uri(&uri, &query);
+    let uri = upstream_uri(uri, &query);
     let (pieces, hides_usage) = rules.rewrite(fields, body, name, provider.manifest().stream_usage);
     let (verb, costs) = (surface.verb, surface.costs);
     let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs };
@@ -127,6 +127,7 @@ impl Serving<'_> {
     }
 
     /// The request that goes to `target`, with the provider's key.
+    #[inline]
     #[expect(clippy::too_many_arguments, reason = "the parts of one request, put together once")]
     pub(super) fn build_call(
         self,

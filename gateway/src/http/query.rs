@@ -9,9 +9,9 @@ const CREDENTIALS: [&[u8]; 8] =
     [b"key", b"apikey", b"accesstoken", b"authtoken", b"token", b"xapikey", b"xgoogapikey", b"subscriptionkey"];
 
 /// The provider's path with the caller's query, but for credentials in it.
-pub(super) fn upstream_uri(uri: &Uri, query: &str) -> Uri {
+pub(super) fn upstream_uri(uri: Uri, query: &str) -> Uri {
     if query.is_empty() {
-        return uri.clone();
+        return uri;
     }
     // However the name is spelt: a provider would decode it, and read the caller's key.
     let is_key = |pair: &&str| {
@@ -21,9 +21,9 @@ pub(super) fn upstream_uri(uri: &Uri, query: &str) -> Uri {
     };
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !is_key(pair)).collect();
     if kept.is_empty() {
-        return uri.clone();
+        return uri;
     }
-    format!("{}?{}", uri.path(), kept.join("&")).parse().unwrap_or_else(|_| uri.clone())
+    format!("{}?{}", uri.path(), kept.join("&")).parse().unwrap_or(uri)
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
             ("api_key=x&Api-Key=y&api%5fkey=z&access_token=t&tokens=5", "/v1/chat/completions?tokens=5"),
             ("", "/v1/chat/completions"),
         ] {
-            assert_eq!(upstream_uri(&uri, query), expected);
+            assert_eq!(upstream_uri(uri.clone(), query), expected);
         }
     }
 }

@@ -27,7 +27,7 @@ impl DocumentReader {
         let rules = self.dialect.rules();
         if rules.kept().len() == 1 {
             let value = last_member(document, rules.finder());
-            self.usage = value.and_then(|value| rules.usage(from_utf8(value).ok()?));
+            self.usage = value.and_then(|value| rules.usage(value));
         }
         if self.usage.is_none() {
             self.push(document);
@@ -41,7 +41,7 @@ impl DocumentReader {
 
     /// What it counted.
     pub(crate) fn usage(&self) -> Option<TokenUsage> {
-        self.usage.or_else(|| self.kept(0, |value| self.dialect.rules().usage(value)))
+        self.usage.or_else(|| self.kept(0, |value| self.dialect.rules().usage(value.as_bytes())))
     }
 
     /// The id by which the provider has stored it.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use memchr::{memchr2, memmem};
 
 /// How far from the end of a document its last members usually begin.
-const NEAR_THE_END: usize = 1 << 10;
+const NEAR_THE_END: usize = 256;
 
 /// The deepest nest that is followed here.
 const DEEPEST: u32 = 127;

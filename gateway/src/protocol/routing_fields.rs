@@ -98,7 +98,10 @@ pub(super) fn text(body: &[u8]) -> Result<&str, BodyError> {
     if let Some(mark) = byte_order_mark(body) {
         return Err(BodyError::Json(format!("it begins with a byte order mark; send it as UTF-8 without {mark}")));
     }
-    std::str::from_utf8(body).map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))
+    // The quick check says only whether it is text; the other one says where it is not.
+    simdutf8::basic::from_utf8(body)
+        .or_else(|_| std::str::from_utf8(body))
+        .map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))
 }
 
 /// The members of the body, which is one object.

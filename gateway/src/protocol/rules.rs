@@ -74,7 +74,7 @@ pub(crate) trait Rules: Sync {
     fn finder(&self) -> &'static Finder<'static>;
 
     /// What was counted, in the value of the first of [`Rules::kept`].
-    fn usage(&self, value: &str) -> Option<TokenUsage>;
+    fn usage(&self, value: &[u8]) -> Option<TokenUsage>;
 
     /// The query that asks a provider for the beginning of its list of models, or for what follows `page`; `None` where
     /// nothing does.

@@ -75,7 +75,7 @@ impl Rules for ChatCompletions {
         &FINDER
     }
 
-    fn usage(&self, value: &str) -> Option<TokenUsage> {
+    fn usage(&self, value: &[u8]) -> Option<TokenUsage> {
         usage::in_value(value)
     }
 }

@@ -41,39 +41,39 @@ impl Counts {
 }
 
 /// The counts in the value of the member.
-pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
+pub(super) fn in_value(value: &[u8]) -> Option<TokenUsage> {
     let mut counts = Counts::default();
-    visit_members(value.as_bytes(), |name, at| {
-        let number = || count(Some(&value[at.clone()]));
+    visit_members(value, |name, at| {
+        let value = &value[at];
         match name {
-            b"prompt_tokens" => counts.prompt = number(),
-            b"completion_tokens" => counts.completion = number(),
-            b"total_tokens" => counts.total = number(),
-            b"prompt_cache_hit_tokens" => counts.cached = counts.cached.max(number().unwrap_or(0)),
-            b"prompt_tokens_details" => {
-                detail(&value[at], |name, number| match name {
-                    b"cached_tokens" => counts.cached = counts.cached.max(number),
-                    b"cache_write_tokens" => counts.cache_write = number,
-                    _ => {}
-                });
-            }
-            b"completion_tokens_details" => {
-                detail(&value[at], |name, number| {
-                    if name == b"reasoning_tokens" {
-                        counts.reasoning = number;
-                    }
-                });
-            }
+            b"prompt_tokens" => counts.prompt = number(value),
+            b"completion_tokens" => counts.completion = number(value),
+            b"total_tokens" => counts.total = number(value),
+            b"prompt_cache_hit_tokens" => counts.cached = counts.cached.max(number(value).unwrap_or(0)),
+            b"prompt_tokens_details" => detail(value, |name, number| match name {
+                b"cached_tokens" => counts.cached = counts.cached.max(number),
+                b"cache_write_tokens" => counts.cache_write = number,
+                _ => {}
+            }),
+            b"completion_tokens_details" => detail(value, |name, number| {
+                if name == b"reasoning_tokens" {
+                    counts.reasoning = number;
+                }
+            }),
             _ => {}
         }
     })?;
     counts.usage()
 }
 
+fn number(value: &[u8]) -> Option<u64> {
+    count(from_utf8(value).ok())
+}
+
 /// Shows the counts in an object of details; there may be null, or anything else.
-fn detail(value: &str, mut show: impl FnMut(&[u8], u64)) {
-    visit_members(value.as_bytes(), |name, at| {
-        if let Some(number) = count(Some(&value[at])) {
+fn detail(value: &[u8], mut show: impl FnMut(&[u8], u64)) {
+    visit_members(value, |name, at| {
+        if let Some(number) = number(&value[at]) {
             show(name, number);
         }
     });
@@ -90,7 +90,7 @@ pub(super) fn in_events(events: &Bytes, hides: bool) -> (Option<TokenUsage>, Opt
     for event in sse_event::events_of(events) {
         let Ok(data) = from_utf8(&event.data) else { continue };
         let Some([Some(usage), choices]) = json_read::values(data, ["usage", "choices"]) else { continue };
-        let counted = in_value(usage);
+        let counted = in_value(usage.as_bytes());
         if hides && usage.starts_with('{') && choices.is_some_and(is_empty_list) {
             hidden.push(event.at);
         }
@@ -153,9 +153,9 @@ data: [DONE]
         assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n").0, None);
         assert_eq!(in_events(b"data: {\"usage\":{}}\n\n").0, None);
         assert_eq!(in_events(b"\"usage\"").0, None);
-        assert_eq!(in_value(r#" {"prompt_tokens":1,"completion_tokens":2} "#), Some(usage(1, 2)));
-        assert_eq!(in_value("null"), None);
-        assert_eq!(in_value(r#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
+        assert_eq!(in_value(br#" {"prompt_tokens":1,"completion_tokens":2} "#), Some(usage(1, 2)));
+        assert_eq!(in_value(b"null"), None);
+        assert_eq!(in_value(br#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
     }
 
     #[test]
@@ -183,12 +183,12 @@ data: [DONE]
                 [10, 0, 0, 5, 0],
             ),
         ] {
-            let usage = in_value(value).unwrap();
+            let usage = in_value(value.as_bytes()).unwrap();
             let (input, output) = (usage.input.unwrap(), usage.output.unwrap());
             let found = [input.uncached, input.cache_read, input.cache_write, output.visible, output.reasoning];
             assert_eq!(found, classes, "{value}");
         }
-        assert_eq!(in_value(r#"{"prompt_tokens":7,"total_tokens":7}"#).unwrap().output, None);
+        assert_eq!(in_value(br#"{"prompt_tokens":7,"total_tokens":7}"#).unwrap().output, None);
     }
 
     #[test]

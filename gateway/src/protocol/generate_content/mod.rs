@@ -72,8 +72,8 @@ impl Rules for GenerateContent {
         &FINDER
     }
 
-    fn usage(&self, value: &str) -> Option<TokenUsage> {
-        usage::in_value(value)
+    fn usage(&self, value: &[u8]) -> Option<TokenUsage> {
+        usage::in_value(std::str::from_utf8(value).ok()?)
     }
 
     fn models_query(&self, page: Option<&ModelPage>) -> Option<String> {

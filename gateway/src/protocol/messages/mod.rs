@@ -44,8 +44,8 @@ impl Rules for Messages {
         &FINDER
     }
 
-    fn usage(&self, value: &str) -> Option<TokenUsage> {
-        usage::Counts::of(value).usage()
+    fn usage(&self, value: &[u8]) -> Option<TokenUsage> {
+        usage::Counts::of(std::str::from_utf8(value).ok()?).usage()
     }
 
     fn models_query(&self, page: Option<&ModelPage>) -> Option<String> {

@@ -64,7 +64,7 @@ impl Rules for Responses {
         &FINDER
     }
 
-    fn usage(&self, value: &str) -> Option<TokenUsage> {
-        usage::in_value(value)
+    fn usage(&self, value: &[u8]) -> Option<TokenUsage> {
+        usage::in_value(std::str::from_utf8(value).ok()?)
     }
 }
