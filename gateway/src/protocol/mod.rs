@@ -39,7 +39,7 @@ pub(crate) use self::{
     model_list::read as read_model_page,
     rules::RequestFields,
     splice::Pieces,
-    stream::{Progress, ReplyStream},
+    stream::{Progress, ReplyStream, StreamStatus},
     verb::Verb,
 };
 use crate::error::InferenceError;

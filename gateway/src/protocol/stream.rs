@@ -26,6 +26,15 @@ pub(crate) enum Progress {
     Ended,
 }
 
+/// What a stream is after a piece.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamStatus {
+    /// How far it has come.
+    pub(crate) progress: Progress,
+    /// It has told something that was not taken yet: what it counted, or an id.
+    pub(crate) has_news: bool,
+}
+
 /// A stream on its way.
 pub(crate) trait ReplyStream: Debug + Send {
     /// Takes a piece; returns what may go on now (nothing, as long as no event has ended).
@@ -34,12 +43,12 @@ pub(crate) trait ReplyStream: Debug + Send {
     /// The provider has ended the stream: the rest that still goes on; `None` where it broke off.
     fn finish(&mut self) -> Option<Bytes>;
 
-    /// How far it has come.
-    fn progress(&self) -> Progress;
+    /// What it is now.
+    fn status(&self) -> StreamStatus;
 
     /// True where nothing is missing, so that whatever breaks now is no failure. Asked only where something breaks.
     fn is_complete(&self) -> bool {
-        self.progress() >= Progress::Complete
+        self.status().progress >= Progress::Complete
     }
 
     /// The stream has failed: what ends it. `None` where nothing can, so that only the end of the connection tells.
@@ -77,6 +86,9 @@ pub(super) trait EventReader: Debug + Send {
 
     /// What was counted since this was asked last.
     fn take_usage(&mut self) -> Option<TokenUsage>;
+
+    /// True where something was told that was not taken yet.
+    fn has_news(&self) -> bool;
 
     /// As [`ReplyStream::take_response_id`].
     fn take_response_id(&mut self) -> Option<String> {
@@ -159,8 +171,8 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         (self.reader.progress() >= Progress::MayEnd || self.reader.is_complete()).then_some(rest)
     }
 
-    fn progress(&self) -> Progress {
-        self.reader.progress()
+    fn status(&self) -> StreamStatus {
+        StreamStatus { progress: self.reader.progress(), has_news: self.reader.has_news() }
     }
 
     fn is_complete(&self) -> bool {

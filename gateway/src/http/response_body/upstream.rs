@@ -24,7 +24,7 @@ use crate::{
     },
     interrupt::Interrupt,
     meter::RequestRecorder,
-    protocol::{Progress, ReplyFormat, ReplyStream, sse_event::looks_like_events},
+    protocol::{Progress, ReplyFormat, ReplyStream, StreamStatus, sse_event::looks_like_events},
     registry::ProviderId,
     snapshot::Limits,
     stored_responses::StoredResponses,
@@ -51,22 +51,14 @@ enum Mode {
     Plain(PlainBody),
 }
 
-impl Mode {
-    /// How far a stream has come.
-    fn progress(&self) -> Option<Progress> {
-        match self {
-            Self::Stream(stream) => Some(stream.progress()),
-            Self::Plain(_) => None,
-        }
-    }
-}
-
 /// The body of a provider's reply.
 pub struct UpstreamResponseBody {
     /// `None` once the reply has ended.
     upstream: Option<UpstreamBody>,
     first: Option<Bytes>,
     mode: Mode,
+    /// How far a stream has come.
+    progress: Option<Progress>,
     deadlines: ResponseDeadlines,
     interrupt: Arc<Interrupt>,
     connection: Arc<dyn CallerConnection>,
@@ -119,6 +111,7 @@ impl UpstreamResponseBody {
             upstream: (!is_empty).then_some(upstream),
             first,
             mode,
+            progress: None,
             deadlines: ResponseDeadlines::new(limits, context.started),
             interrupt: Arc::clone(&gateway.interrupt),
             connection: context.connection,
@@ -197,17 +190,21 @@ impl UpstreamResponseBody {
     /// A piece came: what of it may go on now.
     fn take(&mut self, data: Bytes, is_first: bool) -> Option<Bytes> {
         // What comes behind the last event does not keep the reply open for longer.
-        if self.mode.progress() != Some(Progress::Ended) {
+        if self.progress != Some(Progress::Ended) {
             self.deadlines.on_progress();
         }
         match &mut self.mode {
             Mode::Stream(stream) => {
                 let whole = stream.push(data);
+                let StreamStatus { progress, has_news } = stream.status();
+                self.progress = Some(progress);
                 // Whoever leaves behind the end has left nothing.
-                if stream.progress() >= Progress::Complete {
+                if progress >= Progress::Complete {
                     self.recorder.complete();
                 }
-                self.note();
+                if has_news {
+                    self.note();
+                }
                 (!whole.is_empty()).then_some(whole)
             }
             Mode::Plain(plain) => {
@@ -262,7 +259,7 @@ impl Body for UpstreamResponseBody {
                     }
                     Poll::Ready(None) => return this.finish(),
                     Poll::Pending => {
-                        let at_most = (this.mode.progress() == Some(Progress::Ended)).then_some(AFTER_LAST_EVENT);
+                        let at_most = (this.progress == Some(Progress::Ended)).then_some(AFTER_LAST_EVENT);
                         return match this.deadlines.check_pending(&this.interrupt, &*this.connection, at_most) {
                             Some(over) => this.stop(Stop::Wait(over)),
                             None => Poll::Pending,

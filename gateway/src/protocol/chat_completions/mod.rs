@@ -133,6 +133,10 @@ impl EventReader for Chunks {
         [b"data: ", openai_error::document(error).as_slice(), b"\n\n"].concat()
     }
 
+    fn has_news(&self) -> bool {
+        self.usage.is_some()
+    }
+
     fn take_usage(&mut self) -> Option<TokenUsage> {
         self.usage.take()
     }

@@ -13,7 +13,7 @@ use crate::{
     error::InferenceError,
     protocol::{
         json_scan::JsonScan,
-        stream::{Progress, ReplyStream},
+        stream::{Progress, ReplyStream, StreamStatus},
         usage::TokenUsage,
     },
 };
@@ -140,11 +140,12 @@ impl ReplyStream for ArrayStream {
         (self.is_closed && self.chunks.progress() >= Progress::Complete).then(|| self.pass(self.held.len()))
     }
 
-    fn progress(&self) -> Progress {
-        match self.chunks.progress() {
+    fn status(&self) -> StreamStatus {
+        let progress = match self.chunks.progress() {
             Progress::Complete if self.is_closed => Progress::Ended,
             progress => progress,
-        }
+        };
+        StreamStatus { progress, has_news: self.chunks.has_news() }
     }
 
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {
@@ -220,7 +221,7 @@ mod tests {
     fn a_whole_array_passes_byte_for_byte_and_is_counted() {
         let whole = format!("[{CHUNK},\n{LAST}\n]\n");
         let (mut stream, mut passed) = run(whole.as_bytes(), &[3, 1, 7]);
-        assert_eq!(stream.progress(), Progress::Ended);
+        assert_eq!(stream.status().progress, Progress::Ended);
         passed.extend_from_slice(&stream.finish().unwrap());
         assert_eq!(passed, whole.as_bytes());
         let usage = stream.take_usage().unwrap();

@@ -67,6 +67,10 @@ impl Chunks {
         }
     }
 
+    pub(super) fn has_news(&self) -> bool {
+        self.usage.is_some()
+    }
+
     pub(super) fn take_usage(&mut self) -> Option<TokenUsage> {
         self.usage.take()
     }

@@ -33,6 +33,10 @@ impl EventReader for Events {
         [b"data: ", error::document(error).as_slice(), b"\n\n"].concat()
     }
 
+    fn has_news(&self) -> bool {
+        self.0.has_news()
+    }
+
     fn take_usage(&mut self) -> Option<TokenUsage> {
         self.0.take_usage()
     }

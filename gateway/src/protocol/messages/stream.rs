@@ -75,6 +75,10 @@ impl EventReader for Events {
         error::event(error)
     }
 
+    fn has_news(&self) -> bool {
+        self.has_news
+    }
+
     fn take_usage(&mut self) -> Option<TokenUsage> {
         std::mem::take(&mut self.has_news).then(|| self.counts.usage()).flatten()
     }

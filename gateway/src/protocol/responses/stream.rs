@@ -115,6 +115,10 @@ impl EventReader for Events {
         format!("event: error\ndata: {told}\n\nevent: response.failed\ndata: {failed}\n\n").into_bytes()
     }
 
+    fn has_news(&self) -> bool {
+        self.usage.is_some() || self.new_id.is_some()
+    }
+
     fn take_usage(&mut self) -> Option<TokenUsage> {
         self.usage.take()
     }
