@@ -1,7 +1,5 @@
 //! A reply that is no stream, followed on its way: is it whole, what did it count, by which id is it stored?
 
-use std::str::from_utf8;
-
 use super::{Dialect, json_members::last_member, json_read, json_scan::JsonScan, usage::TokenUsage};
 
 /// One JSON document on its way.

@@ -247,7 +247,7 @@ mod tests {
         // Where it was the last one is known of a long one too.
         for (end, progress) in [(whole.len() - 2, Progress::Open), (whole.len() - 1, Progress::Complete)] {
             let (mut stream, mut passed) = run(&whole.as_bytes()[..end], &[64 << 10]);
-            assert_eq!(stream.progress(), progress);
+            assert_eq!(stream.status().progress, progress);
             passed.extend_from_slice(&stream.complete());
             assert_eq!(passed == whole.as_bytes(), progress == Progress::Complete);
         }
