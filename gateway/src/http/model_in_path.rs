@@ -20,11 +20,12 @@ pub(super) fn check_model_in_path(name: &str) -> Result<(), InferenceError> {
     )
 }
 
-/// True for a name that no server could read as another path.
+/// True for a name that no server could read as another path. What stands behind a colon is a segment too: the provider
+/// before it is no part of the path in which the name goes on.
 fn is_plain(name: &str) -> bool {
     let is_step = |segment: &str| matches!(segment, "." | "..");
     !name.contains(|c: char| matches!(c, '?' | '#' | '%' | '\u{fffd}') || c.is_control())
-        && !name.split('/').any(is_step)
+        && !name.split(['/', ':']).any(is_step)
 }
 
 #[cfg(test)]
@@ -36,7 +37,21 @@ mod tests {
         for good in ["m", "acme/m:8b", "a b", "é", "...", "a/.b/..c", &"m".repeat(LONGEST_MODEL)] {
             assert!(check_model_in_path(good).is_ok(), "{good}");
         }
-        for bad in ["a?b", "a#b", "a%2Fb", "a\nb", "\u{7f}", "\u{85}", "..", "a/../b", "./a", "a/.", &"m".repeat(513)] {
+        for bad in [
+            "a?b",
+            "a#b",
+            "a%2Fb",
+            "a\nb",
+            "\u{7f}",
+            "\u{85}",
+            "..",
+            "a/../b",
+            "./a",
+            "a/.",
+            "p:../a",
+            "p:..",
+            &"m".repeat(513),
+        ] {
             assert!(check_model_in_path(bad).is_err(), "{bad}");
         }
     }
