@@ -16,7 +16,7 @@ use crate::{
     protocol::{Pieces, ReplyFormat},
     registry::{Kind, Provider},
     snapshot::Snapshot,
-    stored_responses::{Maker, is_response_id},
+    stored_responses::Maker,
 };
 
 /// Makes of a caller's request the one that the response's provider gets.
@@ -28,7 +28,7 @@ pub(super) fn prepare_stored(
     recorder: &mut RequestRecorder,
 ) -> Result<Call, InferenceError> {
     let (surface, snapshot) = (found.surface, serving.snapshot);
-    let id = found.name.as_deref().filter(|id| is_response_id(id)).ok_or_else(not_found)?;
+    let id = found.name.as_deref().ok_or_else(not_found)?;
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
     let provider = match serving.gateway.stored_responses.maker(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use crate::{
     percent::percent_decoded,
     protocol::{Dialect, Verb},
+    stored_responses::is_response_id,
 };
 
 /// One line of the table.
@@ -76,7 +77,7 @@ pub(crate) static SURFACE: [Surface; 16] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) surface: &'static Surface,
-    /// The model or the response, decoded and not judged.
+    /// The model, decoded and not judged, or the response.
     pub(crate) name: Option<String>,
 }
 
@@ -84,7 +85,7 @@ pub(crate) struct Found {
 #[derive(Debug, PartialEq, Eq)]
 enum Path<'a> {
     At(&'a str),
-    OfResponse { id: Cow<'a, str>, behind: Cow<'a, str> },
+    OfResponse { id: &'a str, behind: &'a str },
     OfModel { name: String, method: String },
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Option<Result<Found, String>>
     if let Some(surface) = others.clone().find(|surface| surface.method == *method) {
         let name = match parsed {
             Path::At(_) => None,
-            Path::OfResponse { id, .. } => Some(id.into_owned()),
+            Path::OfResponse { id, .. } => Some(id.to_owned()),
             Path::OfModel { name, .. } => Some(name),
         };
         return Some(Ok(Found { surface, name }));
@@ -132,10 +133,12 @@ fn parse(path: &str) -> Path<'_> {
     if let Some((name, method)) = google(&decoded) {
         return Path::OfModel { name: name.to_owned(), method: method.to_owned() };
     }
-    // What is encoded in an id is no part of one; it is judged as it was sent.
-    if let Some(rest) = path.strip_prefix("/v1/responses/").filter(|rest| !rest.is_empty()) {
-        let at = rest.find('/').unwrap_or(rest.len());
-        return Path::OfResponse { id: rest[..at].into(), behind: rest[at..].into() };
+    // What is encoded in an id is no part of one: it is judged as it was sent.
+    if let Some(rest) = path.strip_prefix("/v1/responses/") {
+        let (id, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if is_response_id(id) {
+            return Path::OfResponse { id, behind };
+        }
     }
     Path::At(path)
 }
@@ -245,6 +248,10 @@ mod tests {
             ("POST", "/v2/models/m:generateContent", "none"),
             ("POST", "/v1/responses/", "none"),
             ("GET", "/v1/responses/resp_1/other", "none"),
+            ("GET", "/v1/responses/resp.1", "none"),
+            ("POST", "/v1/responses/..", "none"),
+            ("DELETE", "/v1/responses/resp_1%2Fcancel", "none"),
+            ("POST", "/v1/responses/%72esp/cancel", "none"),
             ("GET", "/v1/responses/resp_1/input_items/", "none"),
             ("POST", "/v1/images/generations", "none"),
             ("POST", "/v1/audio/speech", "none"),
