@@ -6,7 +6,7 @@ mod usage;
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use memchr::memmem::Finder;
 
 use super::{
@@ -64,7 +64,13 @@ impl Rules for ChatCompletions {
 
     fn events(&self, close_delimited: bool, hides_usage: bool) -> Box<dyn ReplyStream> {
         let progress = if close_delimited { Progress::Open } else { Progress::MayEnd };
-        Box::new(SseStream::new(Chunks { progress, hides_usage, usage: None, last: Vec::new() }))
+        Box::new(SseStream::new(Chunks {
+            progress,
+            hides_usage,
+            hides_next_newline: false,
+            usage: None,
+            last: Vec::new(),
+        }))
     }
 
     fn kept(&self) -> &'static [&'static str] {
@@ -86,6 +92,8 @@ impl Rules for ChatCompletions {
 struct Chunks {
     progress: Progress,
     hides_usage: bool,
+    /// The second half of the line end of what was hidden may still come.
+    hides_next_newline: bool,
     usage: Option<TokenUsage>,
     /// The end of what passed last. Whether it is an error is asked only where the stream breaks: to look for that in every
     /// event would cost more than to keep it.
@@ -93,7 +101,10 @@ struct Chunks {
 }
 
 impl EventReader for Chunks {
-    fn read(&mut self, events: Bytes) -> Bytes {
+    fn read(&mut self, mut events: Bytes) -> Bytes {
+        if std::mem::take(&mut self.hides_next_newline) && events.first() == Some(&b'\n') {
+            events.advance(1);
+        }
         // Nothing that matters comes behind the last event.
         if self.progress == Progress::Ended {
             return events;
@@ -109,15 +120,17 @@ impl EventReader for Chunks {
         } else if self.progress == Progress::Open && stream_end::announces_end(&events) {
             self.progress = Progress::MayEnd;
         }
-        let (usage, rest) = match end {
+        let told = match end {
             Some(end) if end < events.len() => {
-                let (usage, rest) = usage::in_events(&events.slice(..end), self.hides_usage);
-                (usage, rest.map(|rest| [&rest, &events[end..]].concat().into()))
+                let told = usage::in_events(&events.slice(..end), self.hides_usage);
+                let rest = told.rest.map(|rest| [&rest, &events[end..]].concat().into());
+                usage::Told { rest, ..told }
             }
             _ => usage::in_events(&events, self.hides_usage),
         };
-        self.usage = usage.or(self.usage);
-        rest.unwrap_or(events)
+        self.hides_next_newline = told.hides_next_newline;
+        self.usage = told.usage.or(self.usage);
+        told.rest.unwrap_or(events)
     }
 
     fn progress(&self) -> Progress {

@@ -79,12 +79,22 @@ fn detail(value: &[u8], mut show: impl FnMut(&[u8], u64)) {
     });
 }
 
-/// The last counts in whole events of a stream, and, where `hides` is set and an event says nothing else, the events
-/// without it.
-pub(super) fn in_events(events: &Bytes, hides: bool) -> (Option<TokenUsage>, Option<Bytes>) {
+/// What whole events of a stream say of usage.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The last counts.
+    pub(super) usage: Option<TokenUsage>,
+    /// The events without those that say nothing else, where such are hidden.
+    pub(super) rest: Option<Bytes>,
+    /// The last of them is hidden and ends with a `\r`, so that a `\n` that follows belongs to it.
+    pub(super) hides_next_newline: bool,
+}
+
+/// What `events` say; with `hides` those that say nothing else are left out.
+pub(super) fn in_events(events: &Bytes, hides: bool) -> Told {
     // Most events of a stream hold no such word, or say `null`: only the others are worth a look.
     if !QUOTED.find_iter(events).any(|at| says_something(&events[at + MEMBER.len()..])) {
-        return (None, None);
+        return Told::default();
     }
     let (mut last, mut hidden) = (None, Vec::new());
     for event in sse_event::events_of(events) {
@@ -96,8 +106,9 @@ pub(super) fn in_events(events: &Bytes, hides: bool) -> (Option<TokenUsage>, Opt
         }
         last = counted.or(last);
     }
+    let hides_next_newline = events.ends_with(b"\r") && hidden.last().is_some_and(|at| at.end == events.len());
     let rest = (!hidden.is_empty()).then(|| without(events, &hidden));
-    (last, rest)
+    Told { usage: last, rest, hides_next_newline }
 }
 
 fn is_empty_list(value: &str) -> bool {
@@ -148,11 +159,15 @@ data: {"choices":[{"delta":{"tool":{"usage":{"prompt_tokens":77}}}}]}
 data: [DONE]
 
 "#;
-        let in_events = |events: &'static [u8]| in_events(&Bytes::from_static(events), false);
-        assert_eq!(in_events(events), (Some(usage(3, 4)), None));
-        assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n").0, None);
-        assert_eq!(in_events(b"data: {\"usage\":{}}\n\n").0, None);
-        assert_eq!(in_events(b"\"usage\"").0, None);
+        let in_events = |events: &'static [u8]| {
+            let told = in_events(&Bytes::from_static(events), false);
+            assert!(told.rest.is_none());
+            told.usage
+        };
+        assert_eq!(in_events(events), Some(usage(3, 4)));
+        assert_eq!(in_events(b"data: {\"usage\":{\"prompt_tokens\":-1}}\n\n"), None);
+        assert_eq!(in_events(b"data: {\"usage\":{}}\n\n"), None);
+        assert_eq!(in_events(b"\"usage\""), None);
         assert_eq!(in_value(br#" {"prompt_tokens":1,"completion_tokens":2} "#), Some(usage(1, 2)));
         assert_eq!(in_value(b"null"), None);
         assert_eq!(in_value(br#"{"prompt_tokens":-1,"completion_tokens":2.5,"total_tokens":3}"#), None);
@@ -194,8 +209,8 @@ data: [DONE]
     #[test]
     fn the_chunk_that_nobody_asked_for_is_hidden_and_no_other() {
         let hide = |events: &'static str| {
-            let (counted, rest) = in_events(&Bytes::from_static(events.as_bytes()), true);
-            (counted.is_some(), rest.map(|rest| String::from_utf8(rest.to_vec()).unwrap()))
+            let told = in_events(&Bytes::from_static(events.as_bytes()), true);
+            (told.usage.is_some(), told.rest.map(|rest| String::from_utf8(rest.to_vec()).unwrap()))
         };
         let chunk = r#"data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
         let leak = |text: String| -> &'static str { text.leak() };
@@ -215,6 +230,6 @@ data: [DONE]
     #[test]
     fn r1_14_nested_usages_are_read_once() {
         let nest = format!("data: {}1{}\n\n", r#"{"usage":"#.repeat(100_000), "}".repeat(100_000));
-        assert_eq!(in_events(&Bytes::from(nest), false), (None, None));
+        assert_eq!(in_events(&Bytes::from(nest), false).usage, None);
     }
 }
