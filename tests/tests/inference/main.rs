@@ -25,5 +25,6 @@ mod pressure;
 mod refusals;
 mod sockets;
 mod streams;
+mod surfaces;
 mod timeouts;
 mod upstream_errors;
