@@ -109,8 +109,8 @@ impl EventReader for Chunks {
         if self.progress == Progress::Ended {
             return events;
         }
-        // Comments that keep a connection alive say nothing of how it ends.
-        if !events.starts_with(b":") {
+        // Comments that keep a connection alive say nothing of how it ends, nor does the second half of a line end.
+        if !matches!(events.trim_ascii_start(), [] | [b':', ..]) {
             self.last.clear();
             self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
         }

@@ -258,3 +258,19 @@ fn a_provider_that_refuses_to_say_is_not_asked() {
         assert_eq!(seen, stream("\n", ""));
     }
 }
+
+/// A provider's own error is the last event, though the second half of its line end comes alone behind it.
+#[test]
+fn an_error_whose_line_end_comes_apart_is_told_once() {
+    let cast = Cast::new();
+    let gate = bitrouter_tests::Gate::new();
+    let error = "data: {\"error\":{\"message\":\"overloaded\",\"code\":null}}\r\n\r";
+    let head = [("content-type", "text/event-stream")];
+    let reply = Reply::until_close(200, &head).piece(error).gate(&gate).piece("\n").close();
+    cast.provider(Vendor::OpenAi).next(reply);
+    let mut open = cast.http().post(chat().path).json(WISH_AT_ALL).open();
+    let (begin, _) = open.until_contains("overloaded");
+    gate.open();
+    let answer = open.finish();
+    assert_eq!(begin + &answer.text(), format!("{error}\n"));
+}
