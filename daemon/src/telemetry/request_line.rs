@@ -18,6 +18,19 @@ struct Members<'a> {
     form: Form,
 }
 
+/// The name of a member as each form writes it, with all that stands around it: put together once, not for each line.
+#[derive(Clone, Copy)]
+struct Name {
+    json: &'static str,
+    human: &'static str,
+}
+
+macro_rules! member {
+    ($name:literal) => {
+        Name { json: concat!(",\"", $name, "\":"), human: concat!(" ", $name, "=") }
+    };
+}
+
 /// Appends the line for `record`, without its newline.
 pub(super) fn request_line(form: Form, record: &RequestRecord, out: &mut String) {
     match form {
@@ -35,47 +48,39 @@ pub(super) fn request_line(form: Form, record: &RequestRecord, out: &mut String)
     }
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut members = Members { out, form };
-    members.text("request_id", Some(record.request_id.as_str()));
-    members.text("model", Some(&record.model));
-    members.text("provider", record.provider.as_ref().map(ProviderId::as_str));
-    members.number("status", Some(u64::from(record.status)));
-    members.flag("stream", record.stream);
-    members.number("input_tokens", record.usage.input.map(InputTokens::total));
-    members.number("output_tokens", record.usage.output.map(OutputTokens::total));
-    members.number("total_ms", Some(millis(record.total)));
-    members.number("first_byte_ms", record.first_byte.map(millis));
-    members.text("error_code", record.error_code);
-    members.flag("cancelled", record.cancelled);
+    members.text(member!("request_id"), Some(record.request_id.as_str()));
+    members.text(member!("model"), Some(&record.model));
+    members.text(member!("provider"), record.provider.as_ref().map(ProviderId::as_str));
+    members.number(member!("status"), Some(u64::from(record.status)));
+    members.flag(member!("stream"), record.stream);
+    members.number(member!("input_tokens"), record.usage.input.map(InputTokens::total));
+    members.number(member!("output_tokens"), record.usage.output.map(OutputTokens::total));
+    members.number(member!("total_ms"), Some(millis(record.total)));
+    members.number(member!("first_byte_ms"), record.first_byte.map(millis));
+    members.text(member!("error_code"), record.error_code);
+    members.flag(member!("cancelled"), record.cancelled);
     if form == Form::Json {
         out.push('}');
     }
 }
 
 impl Members<'_> {
-    fn name(&mut self, name: &str) {
-        match self.form {
-            Form::Json => {
-                self.out.push_str(",\"");
-                self.out.push_str(name);
-                self.out.push_str("\":");
-            }
-            Form::Human => {
-                self.out.push(' ');
-                self.out.push_str(name);
-                self.out.push('=');
-            }
-        }
+    fn name(&mut self, name: Name) {
+        self.out.push_str(match self.form {
+            Form::Json => name.json,
+            Form::Human => name.human,
+        });
     }
 
     /// Readers of JSON find every name; people are shown what there is.
-    fn absent(&mut self, name: &str) {
+    fn absent(&mut self, name: Name) {
         if self.form == Form::Json {
             self.name(name);
             self.out.push_str("null");
         }
     }
 
-    fn text(&mut self, name: &str, value: Option<&str>) {
+    fn text(&mut self, name: Name, value: Option<&str>) {
         let Some(value) = value else { return self.absent(name) };
         self.name(name);
         match self.form {
@@ -84,13 +89,13 @@ impl Members<'_> {
         }
     }
 
-    fn number(&mut self, name: &str, value: Option<u64>) {
+    fn number(&mut self, name: Name, value: Option<u64>) {
         let Some(value) = value else { return self.absent(name) };
         self.name(name);
         push_number(self.out, value);
     }
 
-    fn flag(&mut self, name: &str, value: bool) {
+    fn flag(&mut self, name: Name, value: bool) {
         self.name(name);
         self.out.push_str(if value { "true" } else { "false" });
     }

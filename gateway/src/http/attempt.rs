@@ -11,11 +11,10 @@ use http::response::Parts;
 use http_body_util::BodyExt as _;
 
 use super::{
-    content_coding::is_identity,
     context::RequestContext,
     deadline::{Deadline, WaitError, earlier, total, within},
     prepare::Call,
-    response_headers::{Media, has_no_body},
+    response_headers::{BodyMeta, Media, has_no_body},
 };
 use crate::{
     Gateway,
@@ -28,7 +27,7 @@ use crate::{
 /// What a provider answered.
 pub(super) enum Outcome {
     /// A reply, held until its first body byte was there (`None`: it has no body).
-    Reply { parts: Parts, body: UpstreamBody, first: Option<Bytes> },
+    Reply { parts: Parts, meta: BodyMeta, body: UpstreamBody, first: Option<Bytes> },
     /// The head of an error: status and headers are the caller's, however its body fares.
     Error { parts: Parts, body: UpstreamBody },
 }
@@ -68,19 +67,20 @@ pub(super) async fn call_provider(
         if !parts.status.is_success() {
             return Err(CallError::Status(parts.status.as_u16()));
         }
+        let meta = BodyMeta::of(&parts.headers);
         loop {
             match body.frame().await {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(first) if !first.is_empty() => {
-                        if is_page(&parts, &first) {
+                        if is_page(meta, &first) {
                             return Err(CallError::HtmlPage);
                         }
-                        return Ok(Outcome::Reply { parts, body, first: Some(first) });
+                        return Ok(Outcome::Reply { parts, meta, body, first: Some(first) });
                     }
                     _ => {}
                 },
                 // A reply that says it is empty is one; a stream or an unmeasured body without a byte broke off.
-                None if has_no_body(&parts) => return Ok(Outcome::Reply { parts, body, first: None }),
+                None if has_no_body(&parts) => return Ok(Outcome::Reply { parts, meta, body, first: None }),
                 Some(Err(_)) | None => return Err(CallError::Interrupted),
             }
         }
@@ -98,14 +98,14 @@ fn first_byte_limit(limits: &Limits, started: Instant, connected: Option<Instant
 }
 
 /// True for a page where JSON or events are due: the usual answer of a `base_url` that leads beside the API.
-fn is_page(parts: &Parts, first: &[u8]) -> bool {
-    if Media::of(&parts.headers) == Media::Html {
+fn is_page(meta: BodyMeta, first: &[u8]) -> bool {
+    if meta.media == Media::Html {
         return true;
     }
     // Neither JSON nor an event begins like that, whatever the page is said to be.
     let begin = first.trim_ascii_start();
     let begins = |with: &[u8]| begin.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
-    begin.starts_with(b"<") && is_identity(&parts.headers) && (begins(b"<!doctype html") || begins(b"<html"))
+    begin.starts_with(b"<") && meta.is_identity && (begins(b"<!doctype html") || begins(b"<html"))
 }
 
 impl CallError {

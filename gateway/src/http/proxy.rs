@@ -71,7 +71,7 @@ pub(super) async fn proxy_inference(
     let outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
     let Call { provider, format, .. } = call;
     match outcome {
-        Ok(Outcome::Reply { mut parts, body, first }) => {
+        Ok(Outcome::Reply { mut parts, meta, body, first }) => {
             recorder.set_status(parts.status);
             if let (Verb::Delete, Some(id)) = (found.surface.verb, &found.name) {
                 gateway.stored_responses.forget(id);
@@ -80,6 +80,7 @@ pub(super) async fn proxy_inference(
                 &gateway,
                 &snapshot.limits,
                 &mut parts.headers,
+                meta,
                 body,
                 first,
                 context,

@@ -71,12 +71,14 @@ pub struct UpstreamResponseBody {
 }
 
 impl UpstreamResponseBody {
-    /// Takes over a reply whose first body byte is there (or that has no body). `headers` become the caller's.
+    /// Takes over a reply whose first body byte is there (or that has no body). `headers`, of which `facts` tell, become the
+    /// caller's.
     #[expect(clippy::too_many_arguments, reason = "everything that outlives the call, moved here once")]
     pub(in crate::http) fn new(
         gateway: &Gateway,
         limits: &Limits,
         headers: &mut HeaderMap,
+        facts: BodyMeta,
         upstream: UpstreamBody,
         first: Option<Bytes>,
         context: RequestContext,
@@ -84,7 +86,6 @@ impl UpstreamResponseBody {
         provider: ProviderId,
         format: ReplyFormat,
     ) -> Self {
-        let facts = BodyMeta::of(headers);
         let begin = first.as_deref().unwrap_or_default();
         // Some servers do not say what their streams are.
         let is_unnamed_stream = || facts.media == Media::Other && format.stream && looks_like_events(begin);
