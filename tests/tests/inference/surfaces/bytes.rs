@@ -184,6 +184,28 @@ fn googles_bodies_name_the_model_as_their_provider_does() {
     arrives_as(&cast, line, &all("google:m"), &all("m"));
 }
 
+/// Names are found beside, and never within, what lies deeper than a stack would go.
+#[test]
+fn googles_names_are_found_beside_deep_nests() {
+    let cast = Cast::new();
+    for depth in [130, 100_000] {
+        let nest = format!("{}\"model\"{}", "[".repeat(depth), "]".repeat(depth));
+        for (verb, body) in [
+            (
+                "batchEmbedContents",
+                format!(r#"{{"requests":[{{"content":{nest},"model":@}},{nest},{{"model":@,"x":{nest}}}]}}"#),
+            ),
+            ("countTokens", format!(r#"{{"generateContentRequest":{{"contents":{nest},"model":@}},"x":{nest}}}"#)),
+            ("embedContent", format!(r#"{{"content":{nest},"model":@}}"#)),
+        ] {
+            let path = format!("/v1beta/models/google:m:{verb}");
+            let line = LIST.iter().find(|line| line.path == path).expect("a line");
+            let written = |name: &str| body.replace('@', name);
+            arrives_as(&cast, line, &written(r#""models/google:m""#), &written(r#""models/m""#));
+        }
+    }
+}
+
 #[test]
 fn what_google_shall_judge_is_left_as_it_is() {
     let cast = Cast::new();

@@ -61,6 +61,11 @@ impl Cast {
         self.providers.iter().map(Provider::count).sum()
     }
 
+    /// How many reached each.
+    pub(super) fn counts(&self) -> [usize; 3] {
+        self.providers.each_ref().map(Provider::count)
+    }
+
     /// The usual call for a line of the table.
     pub(super) fn call(&self, line: &Line) -> Call {
         self.call_at(line, "")

@@ -226,6 +226,20 @@ fn p13_a_provider_that_is_away_is_said_to_be_in_every_dialect() {
 }
 
 #[test]
+fn p13_a_body_that_does_not_come_is_said_in_every_dialect() {
+    let cast = Cast::with("[timeouts]\ntotal = \"400ms\"\n");
+    for line in of_each_dialect() {
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{",
+            line.path,
+            cast.daemon.addr()
+        );
+        line.voice.refused(&cast.http().raw(head), 408, "invalid_request");
+    }
+    assert_eq!(cast.arrivals(), 0);
+}
+
+#[test]
 fn p13_an_error_of_google_carries_its_facts_as_texts() {
     let cast = Cast::new();
     let answer = cast.http().post("/v1beta/models/nobody-lists-it:generateContent").json("{}").send();

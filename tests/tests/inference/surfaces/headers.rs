@@ -58,7 +58,8 @@ fn a_callers_version_wins_over_the_manifests() {
 
 #[test]
 fn p03_no_key_of_the_callers_goes_up_wherever_it_stands() {
-    let cast = Cast::new();
+    // What is logged at the lowest level is searched for secrets at the end, too.
+    let cast = Cast::with("[log]\nlevel = \"trace\"\n");
     let places = [
         "authorization",
         "x-api-key",
@@ -132,6 +133,25 @@ fn what_says_who_and_where_a_caller_is_stays_here() {
         let addr = cast.provider(line.vendor).addr().to_string();
         assert_eq!(exchange.request.header("host"), Some(addr.as_str()));
         assert_eq!(exchange.request.header("accept-encoding"), Some("identity"));
+    }
+}
+
+/// An address that the user named may lead back here: the call says through whose hands it went.
+#[test]
+fn a_call_says_through_whose_hands_it_went_in_every_line() {
+    let cast = Cast::new();
+    let hop = |exchange: &bitrouter_tests::provider::Exchange| {
+        exchange.request.header("x-bitrouter-hop").map(str::to_owned).unwrap_or_default()
+    };
+    for line in &LIST {
+        let (exchange, _) = cast.arrives(line, cast.call(line));
+        let ours = hop(&exchange);
+        assert!(!ours.is_empty(), "{} {}", line.method, line.path);
+        let (exchange, _) = cast.arrives(line, cast.call(line).header("x-bitrouter-hop", "one, two"));
+        let list: Vec<String> = hop(&exchange).split(',').map(|hop| hop.trim().to_owned()).collect();
+        assert_eq!(list, ["one", "two", &ours], "{}", line.path);
+        let answer = cast.call(line).header("x-bitrouter-hop", &format!("one, {ours}")).send();
+        line.voice.refused(&answer, 508, "loop_detected");
     }
 }
 

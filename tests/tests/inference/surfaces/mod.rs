@@ -3,6 +3,8 @@
 
 mod bytes;
 mod cast;
+mod connections;
+mod crawl;
 mod endpoints;
 mod errors;
 mod headers;

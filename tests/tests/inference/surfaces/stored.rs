@@ -115,6 +115,50 @@ fn an_id_leads_back_to_the_provider_that_made_it() {
 }
 
 #[test]
+fn an_id_is_found_wherever_it_stands_in_a_long_reply() {
+    let cast = Cast::new(&["alpha", "beta"]);
+    let long = "x \\u00e9 \\\" ".repeat(200_000);
+    let created = |id: &str| {
+        let response = format!(r#"{{"object":"response","instructions":"{long}","model":"m","id":"{id}"}}"#);
+        format!("event: response.created\r\ndata: {{\"type\":\"response.created\",\"response\":{response}}}\r\n\r\n")
+    };
+    let completed =
+        "data: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_wrong\",\"usage\":null}}\r\n\r\n";
+    let replies = [
+        ("resp_first", Reply::json(200, format!(r#"{{"id":"resp_first","output":"{long}","usage":null}}"#))),
+        ("resp_last", Reply::json(200, format!(r#"{{"output":["{long}",{{"id":"resp_wrong"}}],"id" : "resp_last"}}"#))),
+        ("resp_stream", Reply::stream().piece(created("resp_stream") + completed).end().cut_every(9_999)),
+    ];
+    for (id, reply) in replies {
+        cast.beta.next(reply);
+        cast.post(&json!({"model": "beta:m", "input": "x"}));
+        cast.goes_to("beta", "GET", &format!("/v1/responses/{id}"));
+        cast.is_unknown("GET", "/v1/responses/resp_wrong");
+    }
+}
+
+#[test]
+fn an_id_of_a_stream_is_known_before_its_caller_knows_it() {
+    let cast = Cast::new(&["alpha", "beta"]);
+    for (number, newline) in [Newline::Lf, Newline::CrLf].into_iter().enumerate() {
+        let id = format!("resp_early_{number}");
+        let gate = bitrouter_tests::Gate::new();
+        let events = responses::events(&Turn::saying("one two"), "m", &id);
+        let frames: Vec<String> = events.iter().map(|event| event.frame(newline)).collect();
+        let head = Reply::stream_with(200, &[("content-type", "text/event-stream")]);
+        cast.beta.next(head.piece(&frames[0]).gate(&gate).piece(frames[1..].concat()).end());
+        let body = json!({"model": "beta:m", "input": "x", "stream": true}).to_string();
+        let mut open = cast.daemon.http().post("/v1/responses").json(body).open();
+        open.until_contains(&id);
+        // Its stream has only begun, and it can be cancelled.
+        cast.goes_to("beta", "POST", &format!("/v1/responses/{id}/cancel"));
+        gate.open();
+        open.finish().ok();
+        cast.goes_to("beta", "GET", &format!("/v1/responses/{id}"));
+    }
+}
+
+#[test]
 fn what_goes_on_from_a_response_goes_to_its_provider() {
     let cast = Cast::new(&["alpha", "beta"]);
     // By its name alone the better one would serve it.
@@ -187,6 +231,20 @@ fn p14_a_response_whose_provider_lost_its_key_says_so() {
     let answer = cast.ask("GET", "/v1/responses/resp_beta_1");
     let error = Voice::OpenAi.refused(&answer, 402, "provider_key_missing");
     assert_eq!(error["variables"], json!(["BITROUTER_BETA_API_KEY"]));
+}
+
+#[test]
+fn a_response_whose_provider_is_switched_off_is_not_known() {
+    let cast = Cast::new(&["alpha", "beta"]);
+    cast.post(&json!({"model": "beta:m", "input": "x"}));
+    cast.goes_to("beta", "GET", "/v1/responses/resp_beta_1");
+    cast.world.config("[providers.beta]\nenabled = false\n");
+    cast.world.cli(["reload"]).expect_code(0);
+    // The other one did not make it.
+    cast.is_unknown("GET", "/v1/responses/resp_beta_1");
+    cast.world.config("");
+    cast.world.cli(["reload"]).expect_code(0);
+    cast.goes_to("beta", "GET", "/v1/responses/resp_beta_1");
 }
 
 #[test]

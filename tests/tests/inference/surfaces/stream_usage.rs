@@ -111,6 +111,22 @@ fn the_wish_is_spliced_in_where_a_stream_does_not_have_it() {
     }
 }
 
+/// The older call for texts speaks the same dialect.
+#[test]
+fn a_streamed_completion_is_asked_like_a_chat() {
+    let cast = Cast::new();
+    let line = LIST.iter().find(|line| line.path == "/v1/completions").expect("a line");
+    let frame = |data: &str| format!("data: {data}\n\n");
+    let (text, done) = (frame(r#"{"choices":[{"text":"x","finish_reason":"stop"}],"usage":null}"#), frame("[DONE]"));
+    let told = [text.as_str(), &frame(r#"{"choices":[],"usage":{"prompt_tokens":3}}"#), &done].concat();
+    cast.provider(Vendor::OpenAi).next(Reply::stream().piece(&told).end());
+    let call = cast.http().post(line.path).json(r#"{"model":"openai:m","stream":true,"prompt":"x"}"#);
+    let (exchange, answer) = cast.arrives(line, call);
+    let expected = r#"{"model":"m","stream":true,"prompt":"x","stream_options":{"include_usage":true}}"#;
+    assert_eq!(exchange.request.body, expected.as_bytes());
+    assert_eq!(answer.text(), text + &done);
+}
+
 #[test]
 fn no_other_dialect_is_asked_for_usage() {
     let cast = Cast::new();

@@ -1,9 +1,9 @@
 //! What is in the reviewed list reaches its provider, and nothing else does.
 
-use bitrouter_tests::Answer;
+use bitrouter_tests::{Answer, dialects::Vendor};
 
 use super::{
-    cast::Cast,
+    cast::{Cast, headers_with},
     listed::{LIST, Line},
     voice::Voice,
 };
@@ -16,6 +16,10 @@ fn every_line_of_the_list_reaches_its_provider_and_nobody_else() {
         let request = &exchange.request;
         assert_eq!((request.method.as_str(), request.target.as_str()), (line.method, line.target));
         assert_eq!(answer.text(), "{}", "{line:?}");
+        for vendor in Vendor::ALL {
+            let keys = headers_with(request, cast.key(vendor)).len();
+            assert_eq!(keys, usize::from(vendor == line.vendor), "{line:?}: the key of {vendor:?}");
+        }
         if line.method != "POST" {
             let framing = ["content-length", "transfer-encoding"].map(|name| request.header(name));
             assert!(request.body.is_empty() && framing == [None, None], "{line:?} {framing:?}");
