@@ -98,6 +98,29 @@ fn p06_a_page_that_may_call_may_call_every_line() {
     }
 }
 
+/// A request may name its server in its first line (RFC 9112 §3.2.2), as long as that is the one of its `Host`.
+#[test]
+fn p06_the_absolute_form_is_the_same_request() {
+    let cast = Cast::new();
+    let addr = cast.daemon.addr();
+    for line in of_each_dialect() {
+        let ask = |authority: &str| {
+            let head = format!(
+                "POST http://{authority}{} HTTP/1.1\r\nhost: {addr}\r\ncontent-type: application/json\r\n",
+                line.path
+            );
+            cast.http().raw(format!("{head}content-length: {}\r\n\r\n{}", line.body.len(), line.body))
+        };
+        let before = cast.provider(line.vendor).count();
+        assert_eq!(ask(&addr.to_string()).ok().text(), "{}");
+        assert_eq!(cast.provider(line.vendor).exchange(before).request.target, line.target);
+        for other in ["evil.example", "127.0.0.1:1", "api.openai.com"] {
+            line.voice.refused(&ask(other), 403, "host_not_allowed");
+        }
+        assert_eq!(cast.provider(line.vendor).count(), before + 1);
+    }
+}
+
 /// HTTP/1.0 has no chunks, so that a caller who speaks it gets everything until the connection ends.
 #[test]
 fn a_caller_of_http_1_0_is_served_in_every_dialect() {

@@ -1,9 +1,9 @@
 //! Where each protocol of a provider is, and in which header its key goes there; a user's `base_url` moves all of them and
 //! changes no header.
 
-use bitrouter_tests::{Daemon, Provider, Reply, World};
+use bitrouter_tests::{Daemon, Provider, Reply, World, dialects::Vendor};
 
-use super::cast::headers_with;
+use super::cast::{Cast, headers_with};
 
 /// A manifest with a place and a header of its own for each protocol.
 fn manifest(provider: &Provider) -> String {
@@ -107,6 +107,29 @@ fn p03_what_is_stored_is_asked_for_at_the_place_of_responses() {
         let exchange = provider.last();
         assert_eq!(exchange.request.target, format!("/responses-api/responses/resp_1{behind}"));
         assert_eq!(headers_with(&exchange.request, &key), [("x-responses-key".to_owned(), key.clone())]);
+    }
+}
+
+/// What the shipped manifests say, wherever a user sends their calls.
+#[test]
+fn p03_shipped_providers_get_their_key_as_each_protocol_of_theirs_wants_it() {
+    let cast = Cast::new();
+    for (vendor, path, target, header, scheme) in [
+        (Vendor::OpenAi, "/v1/chat/completions", "/v1/chat/completions", "authorization", "Bearer "),
+        (Vendor::OpenAi, "/v1/responses", "/v1/responses", "authorization", "Bearer "),
+        (Vendor::Anthropic, "/v1/messages", "/v1/messages", "x-api-key", ""),
+        (Vendor::Anthropic, "/v1/chat/completions", "/v1/chat/completions", "authorization", "Bearer "),
+        (Vendor::Google, "/v1/models/google:m:countTokens", "/v1beta/models/m:countTokens", "x-goog-api-key", ""),
+        (Vendor::Google, "/v1/chat/completions", "/v1beta/chat/completions", "authorization", "Bearer "),
+        (Vendor::Google, "/v1/embeddings", "/v1beta/embeddings", "authorization", "Bearer "),
+    ] {
+        let provider = cast.provider(vendor);
+        let before = provider.count();
+        cast.http().post(path).json(format!(r#"{{"model":"{}:m"}}"#, vendor.id())).send().ok();
+        let request = &provider.exchange(before).request;
+        assert_eq!(request.target, target);
+        let key = cast.key(vendor);
+        assert_eq!(headers_with(request, key), [(header.to_owned(), format!("{scheme}{key}"))], "{vendor:?} {path}");
     }
 }
 
