@@ -47,7 +47,6 @@ pub(super) struct Serving<'a> {
 }
 
 /// What becomes of a request once its route is known.
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment; a box would be one more allocation a call")]
 pub(super) enum Prepared {
     Demo(demo::Answer),
     Call(Call),
