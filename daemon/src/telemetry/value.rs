@@ -89,7 +89,7 @@ impl<'a> Escaped<'a> {
 /// True for bytes that are escaped, or may begin what is. A terminal obeys the control characters above ASCII too (U+009B
 /// alone begins a sequence): 0xc2 begins them.
 fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
+    byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f | 0xc2)
 }
 
 impl fmt::Write for Escaped<'_> {
