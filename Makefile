@@ -1,6 +1,6 @@
 # The commands of this repository; continuous integration calls only these. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-ordinary lint structure audit bench soak dist build
+.PHONY: help run install test test-ordinary lint structure audit bench soak fuzz dist build
 MAKEFLAGS += --no-print-directory
 
 # A rustup that was installed a minute ago is not on PATH yet.
@@ -13,6 +13,7 @@ CARGO_FLAGS := --release --locked
 NEXTEST = $$(tests/lint/tool.sh cargo-nextest 0.9.143 or-newer)
 DENY = $$(tests/lint/tool.sh cargo-deny 0.20.2)
 MACHETE = $$(tests/lint/tool.sh cargo-machete 0.9.2)
+FUZZ = $$(tests/lint/tool.sh cargo-fuzz 0.13.2 or-newer)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 VENV := .venv
 MODULES := tests/node/node_modules
@@ -79,6 +80,14 @@ bench: build ## beside a direct run, a bare relay and a bare proxy; prints ratio
 
 soak: build $(VENV)/installed $(MODULES)/installed ## the long runs: no growth of memory, descriptors or wake-ups; other cuts for the SDKs
 	nextest=$(NEXTEST) && $$nextest nextest run $(CARGO_FLAGS) -p bitrouter-tests --profile soak --run-ignored only -E 'binary(soak)' $(ARGS)
+
+# The sanitizer is asked of the compiler by flags that are otherwise for its nightly builds.
+fuzz: ## bytes from outside for the cutter and each reader, a minute each  (TARGET=…, FOR=seconds)
+	@tests/lint/needs.sh build
+	fuzz=$(FUZZ) && cd fuzz && for target in $(or $(TARGET),$(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))); do \
+		mkdir -p corpus/$$target && \
+		RUSTC_BOOTSTRAP=1 $$fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(or $(FOR),60) || exit 1; \
+	done
 
 # RUSTFLAGS in the environment would silently replace the flags that make the binary static.
 dist: ## one static binary: dist/bitrouter

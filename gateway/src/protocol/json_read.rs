@@ -5,7 +5,7 @@
 
 use std::{fmt, marker::PhantomData, ops::Range};
 
-use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json_members::{visit_elements, visit_members};
@@ -22,6 +22,8 @@ pub(super) fn members<T: Default>(
     if visit_members(text.as_bytes(), |name, at| note(&mut found, name, at)).is_some() {
         return Ok(found);
     }
+    // A name that is read as bytes may hold control characters, which are no JSON.
+    serde_json::from_str::<IgnoredAny>(text)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let found = de::Deserializer::deserialize_map(&mut json, Members { text, note, found: PhantomData })?;
     json.end()?;
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(values("[]", ["a"]), None);
         let nest = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read(&nest).map(|found| found.len()), Some(1));
-        for bad in ["", "[]", "{}x", "{\"a\"}", "{\"a\":1,}"] {
+        for bad in ["", "[]", "{}x", "{\"a\"}", "{\"a\":1,}", "{\"a\0\":1}", "{\"\\u0061\n\":1}", "{\"a\":\"\0\"}"] {
             assert_eq!(read(bad), None, "{bad}");
         }
         let nested = format!("[1,{}{}]", "[".repeat(200), "]".repeat(200));

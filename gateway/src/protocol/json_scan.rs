@@ -9,16 +9,16 @@ use std::borrow::Cow;
 use super::json_members::quote_or_escape;
 
 /// A copy larger than this is given up.
-const LARGEST_COPY: usize = 64 << 10;
+pub(super) const LARGEST_COPY: usize = 64 << 10;
 /// A text longer than this is empty in the copy: no word that matters is so long.
-const LONGEST_TEXT: usize = 1 << 10;
+pub(super) const LONGEST_TEXT: usize = 1 << 10;
 /// The longest spelling of a name that can be a wanted one; each character may be an escape of six bytes.
 const LONGEST_NAME: usize = 192;
 /// The deepest nest in the copy; what is deeper is `null` there.
-const DEEPEST: u32 = 16;
+pub(super) const DEEPEST: u32 = 16;
 
 /// Members of these names are copied with all that is in them.
-const WHOLE: [&str; 3] = ["usage", "usageMetadata", "error"];
+pub(super) const WHOLE: [&str; 3] = ["usage", "usageMetadata", "error"];
 
 /// Bytes that open, close and quote.
 const STRUCTURE: u8 = 1;

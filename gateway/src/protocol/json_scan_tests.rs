@@ -4,8 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-
-const NAMES: &[&str] = &["usage", "response", "id", "candidates", "finishReason"];
+use crate::protocol::fuzzing::documents::{NAMES, pruned};
 
 fn scan(document: &[u8], sizes: &[usize]) -> JsonScan {
     let mut scan = JsonScan::new(NAMES);
@@ -16,20 +15,6 @@ fn scan(document: &[u8], sizes: &[usize]) -> JsonScan {
         rest = &rest[size..];
     }
     scan
-}
-
-/// The same by way of a tree: members that are not wanted are taken out of objects that are.
-fn pruned(value: &Value, whole: bool) -> Value {
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .filter(|(name, _)| whole || NAMES.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), pruned(value, whole || WHOLE.contains(&name.as_str()))))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        Value::Array(elements) => elements.iter().map(|element| pruned(element, whole)).collect(),
-        other => other.clone(),
-    }
 }
 
 #[test]

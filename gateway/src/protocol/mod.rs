@@ -11,6 +11,8 @@
 
 mod chat_completions;
 mod document;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod generate_content;
 pub mod json_members;
 mod json_read;

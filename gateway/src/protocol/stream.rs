@@ -196,3 +196,7 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
 fn joined(first: &[u8], second: &[u8]) -> Bytes {
     [first, second].concat().into()
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -80,6 +80,14 @@ impl TokenUsage {
         self.output = later.output.or(self.output);
     }
 
+    /// What was told before, updated by what was told later.
+    pub(super) fn joined(before: Option<Self>, later: Option<Self>) -> Option<Self> {
+        let Some(later) = later else { return before };
+        let mut usage = before.unwrap_or_default();
+        usage.update(later);
+        Some(usage)
+    }
+
     /// `self` where something was told.
     pub(super) fn told(self) -> Option<Self> {
         (!self.is_empty()).then_some(self)

@@ -14,6 +14,7 @@ use super::{
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
     splice::{Pieces, splice},
+    sse_event::data_of,
     stream::{EventReader, Progress, ReplyStream, SseStream},
     usage::TokenUsage,
     verb::Verb,
@@ -109,8 +110,8 @@ impl EventReader for Chunks {
         if self.progress == Progress::Ended {
             return events;
         }
-        // Comments that keep a connection alive say nothing of how it ends, nor does the second half of a line end.
-        if !matches!(events.trim_ascii_start(), [] | [b':', ..]) {
+        // Comments that keep a connection alive, and the like, say nothing of how it ends.
+        if events.starts_with(b"data:") || data_of(&events).next().is_some() {
             self.last.clear();
             self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
         }
@@ -129,7 +130,7 @@ impl EventReader for Chunks {
             _ => usage::in_events(&events, self.hides_usage),
         };
         self.hides_next_newline = told.hides_next_newline;
-        self.usage = told.usage.or(self.usage);
+        self.usage = TokenUsage::joined(self.usage, told.usage);
         told.rest.unwrap_or(events)
     }
 

@@ -99,12 +99,14 @@ pub(super) fn in_events(events: &Bytes, hides: bool) -> Told {
     let (mut last, mut hidden) = (None, Vec::new());
     for event in sse_event::events_of(events) {
         let Ok(data) = from_utf8(&event.data) else { continue };
-        let Some([Some(usage), choices]) = json_read::values(data, ["usage", "choices"]) else { continue };
+        let names = ["usage", "choices", "error"];
+        let Some([Some(usage), choices, error]) = json_read::values(data, names) else { continue };
         let counted = in_value(usage.as_bytes());
-        if hides && usage.starts_with('{') && choices.is_some_and(is_empty_list) {
+        let is_all = choices.is_some_and(is_empty_list) && error.is_none_or(|error| error == "null");
+        if hides && usage.starts_with('{') && is_all {
             hidden.push(event.at);
         }
-        last = counted.or(last);
+        last = TokenUsage::joined(last, counted);
     }
     let hides_next_newline = events.ends_with(b"\r") && hidden.last().is_some_and(|at| at.end == events.len());
     let rest = (!hidden.is_empty()).then(|| without(events, &hidden));
@@ -225,6 +227,8 @@ data: [DONE]
         let told = r#"data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#;
         assert_eq!(hide(leak(format!("{told}\n\n"))), (true, None));
         assert_eq!(hide("data: {\"choices\":[],\"usage\":null}\n\n"), (false, None));
+        let failed = r#"data: {"choices":[],"usage":{"prompt_tokens":1},"error":{"message":"x"}}"#;
+        assert_eq!(hide(leak(format!("{failed}\n\n"))), (true, None));
     }
 
     #[test]

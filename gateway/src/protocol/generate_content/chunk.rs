@@ -33,7 +33,7 @@ impl Chunks {
         let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::values(text, names)) else {
             return;
         };
-        self.usage = counted.and_then(usage::in_value).or(self.usage);
+        self.usage = TokenUsage::joined(self.usage, counted.and_then(usage::in_value));
         self.has_failed |= error.is_some_and(says_something);
         for candidate in candidates
             .into_iter()

@@ -58,7 +58,8 @@ impl Events {
         self.progress = Progress::Ended;
         let response = from_utf8(data).ok().and_then(|data| json_read::values(data, ["response"]));
         let usage = response.and_then(|[response]| json_read::values(response?, ["usage"]));
-        self.usage = usage.and_then(|[usage]| usage::in_value(usage?)).or(self.usage);
+        let usage = usage.and_then(|[usage]| usage::in_value(usage?));
+        self.usage = TokenUsage::joined(self.usage, usage);
     }
 
     /// Takes note of the number of an event.

@@ -95,6 +95,10 @@ fn a_chat_that_did_not_ask_is_counted_and_not_told() {
                 assert_eq!(scene.line(&answer).tokens(), [Some(16), Some(10)]);
                 let counted: Vec<u64> = scene.tokens().iter().zip(before).map(|(now, before)| now - before).collect();
                 assert_eq!(counted, [11, 5, 0, 0, 7, 3]);
+                // Nor is any byte of it where the pieces are the smallest.
+                let bytes = frames.concat().as_bytes().chunks(1).fold(surface.head(), Reply::piece).end();
+                let answer = scene.post(surface.path(true), &body, bytes).send().ok();
+                assert_eq!(answer.text(), shown.concat());
                 // It is not shown either where the stream breaks behind it.
                 let cut = frames[..frames.len() - 1].concat();
                 let answer = scene.post(surface.path(true), &body, surface.head().piece(cut).close()).send().ok();

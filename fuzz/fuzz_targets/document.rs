@@ -1,0 +1,7 @@
+//! Any bytes for the reader of whole replies; what must hold stands in the gateway.
+#![no_main]
+
+use bitrouter_gateway::protocol::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| fuzzing::document(data));

@@ -1,0 +1,109 @@
+//! The readers of streams, beside themselves: the same bytes in other pieces.
+
+use bitrouter_proto::codes::InferenceCode;
+use bytes::Bytes;
+
+use super::{Input, in_pieces};
+use crate::{
+    error::InferenceError,
+    protocol::{
+        Dialect,
+        stream::{Progress, ReplyStream},
+        usage::TokenUsage,
+    },
+};
+
+/// One way in which a stream is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocol) enum Form {
+    Chat { close_delimited: bool, hides_usage: bool },
+    Of(Dialect),
+    Array,
+}
+
+impl Form {
+    /// All of them.
+    pub(in crate::protocol) const ALL: [Self; 7] = [
+        Self::Chat { close_delimited: false, hides_usage: true },
+        Self::Chat { close_delimited: true, hides_usage: false },
+        Self::Chat { close_delimited: true, hides_usage: true },
+        Self::Of(Dialect::Messages),
+        Self::Of(Dialect::Responses),
+        Self::Of(Dialect::GenerateContent),
+        Self::Array,
+    ];
+
+    fn stream(self) -> Box<dyn ReplyStream> {
+        let stream = match self {
+            Self::Chat { close_delimited, hides_usage } => {
+                Some(Dialect::ChatCompletions.rules().events(close_delimited, hides_usage))
+            }
+            Self::Of(dialect) => Some(dialect.rules().events(false, false)),
+            Self::Array => Dialect::GenerateContent.rules().array(b"["),
+        };
+        stream.unwrap_or_else(|| panic!("{self:?} is a form of a stream"))
+    }
+}
+
+/// Everything that a stream did.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::protocol) struct Outcome {
+    pub(in crate::protocol) passed: Bytes,
+    pub(in crate::protocol) progress: Progress,
+    pub(in crate::protocol) is_complete: bool,
+    pub(in crate::protocol) usage: TokenUsage,
+    pub(in crate::protocol) ids: Vec<String>,
+    /// What its end let pass.
+    pub(in crate::protocol) finished: Option<Bytes>,
+    /// What ended it where it broke off instead.
+    pub(in crate::protocol) broken: Option<Bytes>,
+}
+
+/// Follows a stream that arrives in pieces of these sizes.
+pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outcome {
+    let read = || {
+        let (mut stream, mut passed) = (form.stream(), Vec::new());
+        let (mut usage, mut ids) = (TokenUsage::default(), Vec::new());
+        in_pieces(text, sizes, |piece| {
+            passed.extend_from_slice(&stream.push(piece));
+            usage.update(stream.take_usage().unwrap_or_default());
+            ids.extend(stream.take_response_id());
+        });
+        (stream, passed, usage, ids)
+    };
+    let (mut stream, passed, mut usage, ids) = read();
+    let (progress, is_complete) = (stream.status().progress, stream.is_complete());
+    let broken = if is_complete {
+        Some(stream.complete())
+    } else {
+        stream.fail(&InferenceError::new(InferenceCode::UpstreamInterrupted, "broke"))
+    };
+    let (mut stream, ..) = read();
+    let finished = stream.finish();
+    usage.update(stream.take_usage().unwrap_or_default());
+    Outcome { passed: passed.into(), progress, is_complete, usage, ids, finished, broken }
+}
+
+/// The pieces make no difference; nothing is invented, and nothing is lost but what is hidden and half an event.
+pub fn reply_stream(data: &[u8]) {
+    let Some(input) = Input::read(data) else { return };
+    check(Form::ALL[input.way % Form::ALL.len()], input.text, &input.sizes);
+}
+
+/// As [`reply_stream`], for one form.
+pub(in crate::protocol) fn check(form: Form, text: &[u8], sizes: &[usize]) {
+    let whole = run(form, text, &[]);
+    assert_eq!(run(form, text, sizes), whole);
+    assert_eq!(run(form, text, &[1]), whole);
+    let all = [&whole.passed[..], whole.finished.as_deref().unwrap_or_default()].concat();
+    match form {
+        Form::Chat { hides_usage: true, .. } => assert!(is_within(&all, text), "something was invented"),
+        _ => assert!(text.starts_with(&all), "something was invented or changed"),
+    }
+}
+
+/// True where `all` is left of `text` when some bytes are taken out.
+fn is_within(all: &[u8], text: &[u8]) -> bool {
+    let mut text = text.iter();
+    all.iter().all(|byte| text.any(|other| other == byte))
+}
