@@ -76,6 +76,12 @@ impl Snapshot {
         Names { prefer: &prefer, ..self.names(&has_key, dialects) }.resolve(name)
     }
 
+    /// True where the name, or the alias that it is, says its provider.
+    pub(crate) fn names_provider(&self, name: &str) -> bool {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        name.split_once([':', '/']).is_some_and(|(id, _)| self.catalog.find(id).is_some())
+    }
+
     /// The names nearest to one that leads nowhere, for a caller who speaks one of `dialects`.
     pub fn suggestions(&self, name: &str, dialects: &[Dialect]) -> Vec<String> {
         route::suggestions(name, &self.names(&|id| self.keys.key(id).is_some(), dialects))

@@ -12,6 +12,7 @@ use super::{
     model_in_path::check_model_in_path,
     query::upstream_uri,
     request_headers::build_upstream_headers,
+    stored::only_candidate,
     surface::{Found, Surface},
 };
 use crate::{
@@ -89,6 +90,7 @@ pub(super) fn prepare(
         .resolve_after(maker.as_ref(), &fields.model, &[dialect])
         .map_err(|refusal| explain(&fields.model, refusal, snapshot, &[dialect]))?;
     let provider = route.provider;
+    serving.check_previous(maker.as_ref(), provider, fields, found)?;
     if provider.is_demo() {
         let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
         let answer = demo::answer(&asked)?;
@@ -118,10 +120,34 @@ impl Serving<'_> {
         match self.gateway.stored_responses.maker(id, self.caller) {
             Maker::Known(provider) => Ok(Some(provider)),
             Maker::Unknown => Ok(None),
-            Maker::ForAnotherCaller => {
-                let message = "there is no response with this `previous_response_id`";
-                Err(InferenceError::new(InferenceCode::NotFound, message).with_param("previous_response_id"))
+            Maker::ForAnotherCaller => Err(no_previous("there is no response with this `previous_response_id`")),
+        }
+    }
+
+    /// A request goes on only from what its own provider has stored. Who made a response that is not remembered is known
+    /// where the model's name says its provider, or where one alone can have made it.
+    fn check_previous(
+        self,
+        maker: Option<&ProviderId>,
+        provider: &Provider,
+        fields: &RequestFields<'_>,
+        found: &Found,
+    ) -> Result<(), InferenceError> {
+        if fields.previous_response.is_none() || provider.is_demo() {
+            return Ok(());
+        }
+        match maker {
+            Some(maker) if maker != provider.id() => Err(no_previous(&format!(
+                "the response of this `previous_response_id` was made by `{maker}`, and the model's name leads to `{}`",
+                provider.id()
+            ))),
+            None if !self.snapshot.names_provider(&fields.model) && only_candidate(self.snapshot, found).is_none() => {
+                Err(no_previous(
+                    "which provider made the response of this `previous_response_id` is not remembered; name it, as \
+                     `provider:model`",
+                ))
             }
+            _ => Ok(()),
         }
     }
 
@@ -162,6 +188,10 @@ impl Serving<'_> {
             format,
         })
     }
+}
+
+fn no_previous(message: &str) -> InferenceError {
+    InferenceError::new(InferenceCode::NotFound, message).with_param("previous_response_id")
 }
 
 fn bad_body(error: &BodyError) -> InferenceError {

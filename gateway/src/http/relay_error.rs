@@ -5,7 +5,7 @@ use std::{io::Read as _, time::Duration};
 use bitrouter_proto::{clock, codes::InferenceCode};
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, HeaderValue, Response, Version, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header, response::Parts};
 use http_body_util::BodyExt as _;
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +15,7 @@ use super::{
     context::RequestContext,
     deadline::{earlier, total, within},
     own_response::json_response,
+    render_error::challenge,
     response_body::ResponseBody,
     response_headers::{Media, sanitize_response},
 };
@@ -133,6 +134,9 @@ pub(super) fn relay_error(
         .with("provider", provider.as_str());
     let (own, body) = json_response(dialect.error_document(&wrapped)).into_parts();
     parts.headers.extend(own.headers);
+    if parts.status == StatusCode::UNAUTHORIZED && !parts.headers.contains_key(header::WWW_AUTHENTICATE) {
+        parts.headers.insert(header::WWW_AUTHENTICATE, challenge());
+    }
     Response::from_parts(parts, body)
 }
 

@@ -6,14 +6,18 @@ use http::{HeaderValue, Response, StatusCode, header};
 use super::{own_response::json_response, response_body::ResponseBody};
 use crate::{error::InferenceError, protocol::Dialect};
 
+/// The challenge that every 401 carries (RFC 9110 §11.6.1).
+pub(super) fn challenge() -> HeaderValue {
+    HeaderValue::from_static("Bearer realm=\"bitrouter\"")
+}
+
 /// `error` as a response.
 pub fn render_error(error: &InferenceError, dialect: Dialect) -> Response<ResponseBody> {
     let mut response = json_response(dialect.error_document(error));
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
     if error.status() == StatusCode::UNAUTHORIZED {
-        // The challenge that every 401 carries (RFC 9110 §11.6.1).
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bitrouter\""));
+        headers.insert(header::WWW_AUTHENTICATE, challenge());
     }
     if is_final(error.status()) {
         // Some agents repeat a refusal for minutes before they show it, unless they are told as their SDKs agree on it.

@@ -51,7 +51,7 @@ pub(super) fn prepare_stored(
 }
 
 /// The one provider that can have stored a response that is not remembered; none where there are several.
-fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Option<&'s Provider> {
+pub(super) fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Option<&'s Provider> {
     let dialects = [found.surface.dialect];
     // A server on this machine that nobody configured may not be there.
     let may_be_there = |provider: &&Provider| provider.kind() != Kind::Local || provider.configured();

@@ -33,6 +33,9 @@ pub(super) fn read(verb: Verb, model: String, body: &[u8]) -> Result<RequestFiel
         b"generateContentRequest" | b"generate_content_request" => found.objects.push(at),
         _ => {}
     })?;
+    if found.models.len() > 1 {
+        return Err(BodyError::TwoModels);
+    }
     let mut places = found.models;
     for at in found.lists {
         for element in json_read::elements(&text[at.clone()]).unwrap_or_default() {
@@ -107,6 +110,8 @@ mod tests {
         ] {
             assert_eq!(renamed(body), expected);
         }
+        let twice = read(Verb::Generate, String::new(), br#"{"model":"a","mod\u0065l":"b"}"#);
+        assert_eq!(twice.unwrap_err(), BodyError::TwoModels);
         for bad in ["", "[]", "{}x", "\u{feff}{}"] {
             assert!(matches!(read(Verb::Generate, String::new(), bad.as_bytes()), Err(BodyError::Json(_))), "{bad}");
         }

@@ -42,7 +42,7 @@ impl Rules for Responses {
         Ok(RequestFields {
             model: fields.model,
             stream: fields.stream,
-            previous_response: previous.and_then(routing_fields::string),
+            previous_response: previous.and_then(routing_fields::string).filter(|id| !id.is_empty()),
             places: ModelPlaces::InBody(fields.span),
             stream_options: None,
         })

@@ -177,9 +177,24 @@ fn what_goes_on_from_a_response_goes_to_its_provider() {
     }
     let nested = json!({"model": "shared", "input": [{"previous_response_id": "resp_beta_1"}]});
     assert_eq!(cast.post(&nested).json()["by"], "alpha");
-    // Who names a provider gets that one.
-    let named = json!({"model": "alpha:shared", "input": "x", "previous_response_id": "resp_beta_1"});
-    assert_eq!(cast.post(&named).json()["by"], "alpha");
+    // Nobody else gets the id, whoever is named.
+    let calls = cast.alpha.count();
+    let elsewhere = json!({"model": "alpha:shared", "input": "x", "previous_response_id": "resp_beta_1"}).to_string();
+    let refused = cast.daemon.http().post("/v1/responses").json(elsewhere).send().refused(404, "not_found");
+    assert_eq!((&refused["param"], cast.alpha.count()), (&json!("previous_response_id"), calls));
+}
+
+#[test]
+fn an_unknown_previous_response_needs_a_provider_by_name_or_one_alone() {
+    let unknown = |model: &str| json!({"model": model, "input": "x", "previous_response_id": "resp_of_before"});
+    let cast = Cast::new(&["alpha", "beta"]);
+    assert_eq!(cast.post(&unknown("beta:shared")).json()["by"], "beta");
+    assert_eq!(cast.post(&unknown("alpha/shared")).json()["by"], "alpha");
+    let bare = unknown("shared").to_string();
+    let refused = cast.daemon.http().post("/v1/responses").json(bare).send().refused(404, "not_found");
+    assert_eq!(refused["param"], "previous_response_id");
+    let cast = Cast::new(&["beta"]);
+    assert_eq!(cast.post(&unknown("shared")).json()["by"], "beta");
 }
 
 #[test]
