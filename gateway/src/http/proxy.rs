@@ -76,7 +76,7 @@ pub(super) async fn proxy_inference(
             if let (Verb::Delete, Some(id)) = (found.surface.verb, &found.name) {
                 gateway.stored_responses.forget(id);
             }
-            let reply = UpstreamResponseBody::new(
+            let mut reply = UpstreamResponseBody::new(
                 &gateway,
                 &snapshot.limits,
                 &mut parts.headers,
@@ -88,6 +88,9 @@ pub(super) async fn proxy_inference(
                 provider,
                 format,
             );
+            if let (true, Some(id)) = (found.surface.verb.is_of_a_stored_response(), &found.name) {
+                reply.is_of_response(id);
+            }
             // HTTP/1.0 has no chunks: in it the caller could not tell the end of a reply from a break.
             parts.version = Version::HTTP_11;
             Response::from_parts(parts, ResponseBody::Upstream(Box::new(reply)))

@@ -66,6 +66,9 @@ pub(crate) trait ReplyStream: Debug + Send {
     fn take_response_id(&mut self) -> Option<String> {
         None
     }
+
+    /// It goes on with the response that is stored under this id, which its events need not tell again.
+    fn is_of_response(&mut self, _id: &str) {}
 }
 
 /// What one dialect reads in its events.
@@ -94,6 +97,9 @@ pub(super) trait EventReader: Debug + Send {
     fn take_response_id(&mut self) -> Option<String> {
         None
     }
+
+    /// As [`ReplyStream::is_of_response`].
+    fn is_of_response(&mut self, _id: &str) {}
 
     /// The names of the members that are read of events, at whatever depth: an event that is too long to be held is shown
     /// with nothing else in it.
@@ -190,6 +196,10 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
 
     fn take_response_id(&mut self) -> Option<String> {
         self.reader.take_response_id()
+    }
+
+    fn is_of_response(&mut self, id: &str) {
+        self.reader.is_of_response(id);
     }
 }
 

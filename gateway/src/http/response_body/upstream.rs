@@ -123,6 +123,13 @@ impl UpstreamResponseBody {
         }
     }
 
+    /// It is one of the stored response with this id.
+    pub(in crate::http) fn is_of_response(&mut self, id: &str) {
+        if let Mode::Stream(stream) = &mut self.mode {
+            stream.is_of_response(id);
+        }
+    }
+
     /// What a stream has told since it was asked last, or a whole document at its end.
     fn note(&mut self) {
         let (usage, response_id) = match &mut self.mode {

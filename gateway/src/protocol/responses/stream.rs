@@ -31,13 +31,15 @@ pub(super) struct Events {
     /// What the first event says of the response, for the one that says that it has failed.
     response: Option<Value>,
     new_id: Option<String>,
+    /// The id of a stored response that the stream goes on with.
+    stored_id: Option<String>,
     /// The number that the next event has.
     next_number: u64,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { progress: Progress::Open, usage: None, response: None, new_id: None, next_number: 0 }
+        Self { progress: Progress::Open, usage: None, response: None, new_id: None, stored_id: None, next_number: 0 }
     }
 }
 
@@ -97,7 +99,8 @@ impl EventReader for Events {
         let number = self.next_number;
         let told = json!({ "type": "error", "sequence_number": number, "error": object(error) });
         let of = |name: &str| self.response.as_ref().map_or(Value::Null, |response| response[name].clone());
-        let id = self.response.as_ref().map_or_else(|| Value::from(""), |response| response["id"].clone());
+        let stored_id = || self.stored_id.clone().unwrap_or_default().into();
+        let id = self.response.as_ref().map_or_else(stored_id, |response| response["id"].clone());
         let failed = json!({
             "type": "response.failed",
             "sequence_number": number.saturating_add(1),
@@ -126,6 +129,10 @@ impl EventReader for Events {
 
     fn take_response_id(&mut self) -> Option<String> {
         self.new_id.take()
+    }
+
+    fn is_of_response(&mut self, id: &str) {
+        self.stored_id = Some(id.to_owned());
     }
 
     fn names(&self) -> &'static [&'static str] {

@@ -5,8 +5,10 @@
 //! and where its grammar says that nothing was missing, nothing of ours.
 
 mod counted;
+mod documents;
 mod endings;
 mod every_index;
+mod last_events;
 mod leaves;
 mod long;
 mod own_errors;

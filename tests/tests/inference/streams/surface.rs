@@ -65,6 +65,7 @@ impl Surface {
     }
 
     /// The frames of a whole stream: events, or the elements of an array with what stands before them, and its end.
+    /// With CRLF an array is written as Google does it: each element over several lines.
     pub(crate) fn frames(self, turn: &Turn, newline: Newline) -> Vec<String> {
         let frames = |events: &[Event]| events.iter().map(|event| event.frame(newline)).collect();
         match self {
@@ -73,7 +74,14 @@ impl Surface {
             Self::Messages => frames(&messages::events(turn, "m")),
             Self::Responses => frames(&responses::events(turn, "m", RESPONSE)),
             Self::GoogleEvents => frames(&google::events(turn, "m")),
-            Self::GoogleArray => google::array(&google::answers(turn, "m")),
+            Self::GoogleArray if newline == Newline::Lf => google::array(&google::answers(turn, "m")),
+            Self::GoogleArray => {
+                let answers = google::answers(turn, "m");
+                let element = |(number, answer): (usize, &Value)| {
+                    format!("{}{answer:#}", if number == 0 { "[" } else { "\n,\r\n" })
+                };
+                answers.iter().enumerate().map(element).chain(["\n]\n".to_owned()]).collect()
+            }
         }
     }
 
