@@ -63,8 +63,10 @@ fn is_shallow(value: &Value, depth: u32) -> bool {
 
 /// The document of a text, and its plainest spelling: no member twice, no escape without need.
 fn plain(text: &[u8]) -> Option<(String, Value)> {
-    let document: Value = serde_json::from_slice(text).ok()?;
-    Some((document.to_string(), document))
+    let text = serde_json::from_slice::<Value>(text).ok()?.to_string();
+    // Read again, since a fraction that is written may be read as its neighbour.
+    let document = serde_json::from_str(&text).ok()?;
+    Some((text, document))
 }
 
 /// A whole reply tells the same in one piece and in several, and what a parser finds.
