@@ -106,15 +106,20 @@ mod tests {
     fn the_newest_are_remembered_with_their_caller() {
         let stored = StoredResponses::default();
         for number in 0..5 {
-            stored.remember_within(3, &format!("resp_{number}"), &provider("acme"), Caller::Local);
+            stored.remember_within(
+                3,
+                &format!("resp_{number}"),
+                &provider("acme"),
+                Caller::Keyless { namespace: None },
+            );
         }
-        assert_eq!(stored.maker("resp_1", Caller::Local), Maker::Unknown);
-        assert_eq!(stored.maker("resp_2", Caller::Local), Maker::Known(provider("acme")));
+        assert_eq!(stored.maker("resp_1", Caller::Keyless { namespace: None }), Maker::Unknown);
+        assert_eq!(stored.maker("resp_2", Caller::Keyless { namespace: None }), Maker::Known(provider("acme")));
         assert_eq!(stored.maker("resp_2", Caller::Anyone), Maker::ForAnotherCaller);
         stored.remember("resp_2", &provider("thief"), Caller::Anyone);
-        assert_eq!(stored.maker("resp_2", Caller::Local), Maker::Known(provider("acme")));
+        assert_eq!(stored.maker("resp_2", Caller::Keyless { namespace: None }), Maker::Known(provider("acme")));
         stored.forget("resp_2");
-        assert_eq!(stored.maker("resp_2", Caller::Local), Maker::Unknown);
+        assert_eq!(stored.maker("resp_2", Caller::Keyless { namespace: None }), Maker::Unknown);
         assert_eq!(stored.remembered().order.len(), 2);
     }
 

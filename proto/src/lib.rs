@@ -3,6 +3,7 @@
 //! * [`wire`] is generated from `control/v1/*.proto`; [`status`] holds the same facts as domain types with the exact
 //!   JSON of `status --json`, and [`convert`] goes between the two, one file per noun.
 //! * [`codes`] closes the sets that others build on: exit codes, control-API reasons, inference error codes.
+//! * [`account`] holds ids, scopes and names: what credentials are baked with.
 //! * [`env`] is the one registry of environment variables, [`paths`] the one place that knows where things live:
 //!   both are pure functions of a captured [`env::Environment`].
 //! * [`shell`] and [`terminal`] know what those two do with a word.
@@ -18,6 +19,7 @@
 //! This crate depends on no other crate of ours and must never know how the daemon does anything.
 #![warn(missing_docs)]
 
+pub mod account;
 pub mod clock;
 pub mod codes;
 pub mod convert;

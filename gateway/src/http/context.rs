@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
+use bitrouter_proto::account::{CredentialId, NamespaceId, PersonId, ScopeSet};
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -25,10 +26,39 @@ pub struct RequestContext {
 /// Who calls, as the listener found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// A program of the daemon's own user.
-    Local,
-    /// Somebody whom the listener did not ask: the path is open to all.
+    /// A program of the daemon's own user, without a credential.
+    Keyless {
+        /// The namespace that such calls are made in: the node's first one. `None` while the node is off.
+        namespace: Option<NamespaceId>,
+    },
+    /// Whoever holds this credential.
+    Credential(Principal),
+    /// Somebody whom the listener did not ask: the path is open to all, or judges its callers itself.
     Anyone,
+}
+
+/// What a credential is baked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Which credential it is.
+    pub credential: CredentialId,
+    /// The one namespace that it reaches.
+    pub namespace: NamespaceId,
+    /// The person behind it.
+    pub person: PersonId,
+    /// What it may do now.
+    pub scopes: ScopeSet,
+}
+
+impl Caller {
+    /// The namespace in which the call is made.
+    pub fn namespace(self) -> Option<NamespaceId> {
+        match self {
+            Self::Keyless { namespace } => namespace,
+            Self::Credential(principal) => Some(principal.namespace),
+            Self::Anyone => None,
+        }
+    }
 }
 
 /// The id of a request: visible ASCII, at most 64 characters.

@@ -34,7 +34,7 @@ mod surface;
 pub(crate) use self::surface::SURFACE;
 pub use self::{
     caller_body::CallerBody,
-    context::{Caller, CallerConnection, RequestContext, RequestId},
+    context::{Caller, CallerConnection, Principal, RequestContext, RequestId},
     own_response::{guard_own_response, set_own_response},
     render_error::render_error,
     response_body::{ResponseBody, ResponseBodyError, UpstreamResponseBody},

@@ -184,7 +184,7 @@ async fn serve(gateway: &Arc<Gateway>, tasks: &Tasks, close: CancellationToken) 
                 let context = RequestContext {
                     id: RequestId::from_text("req_test"),
                     started: clock::monotonic_now(),
-                    caller: Caller::Local,
+                    caller: Caller::Keyless { namespace: None },
                     dialect: Dialect::default(),
                     connection: Arc::clone(&connection),
                 };

@@ -73,7 +73,7 @@ fn identify(evidence: &CallerEvidence<'_>) -> Result<Caller, InferenceError> {
                  set `keyless = \"same-user\"` to serve this user's own programs",
             ))
         }
-        (PeerIdentity::SameUser, _) => Ok(Caller::Local),
+        (PeerIdentity::SameUser, _) => Ok(Caller::Keyless { namespace: None }),
         (PeerIdentity::OtherUser(uid), _) => Err(InferenceError::new(
             InferenceCode::PeerNotAllowed,
             format!(
