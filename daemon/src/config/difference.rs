@@ -2,17 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Config, ProviderSettings};
+use super::{Config, Node, ProviderSettings};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
-const NEED_RESTART: [&str; 2] = ["server.listen", "log.format"];
+const NEED_RESTART: [&str; 11] = [
+    "server.listen",
+    "log.format",
+    "node.enabled",
+    "node.public_url",
+    "node.oauth.access_token_ttl",
+    "node.oauth.refresh_token_ttl",
+    "node.oauth.session_ttl",
+    "node.oauth.refresh_grace",
+    "node.oauth.complete_uri",
+    "node.oauth.device_code_ttl",
+    "node.oauth.device_interval",
+];
 
 impl Config {
     /// The dotted keys of everything that differs, sorted.
     pub fn changed(old: &Self, new: &Self) -> Vec<String> {
         // Taken apart, so that a new setting is not forgotten here.
-        let Self { env_files, server, log, timeouts, providers, routing, aliases } = new;
+        let Self { env_files, server, log, timeouts, providers, routing, aliases, node } = new;
         let mut keys = BTreeSet::new();
         let mut differs = |differs: bool, key: &str| {
             if differs {
@@ -32,6 +44,18 @@ impl Config {
         differs(timeouts.between_chunks != old.timeouts.between_chunks, "timeouts.between_chunks");
         differs(timeouts.total != old.timeouts.total, "timeouts.total");
         differs(routing.prefer != old.routing.prefer, "routing.prefer");
+        let Node { enabled, public_url, trusted_proxies, oauth } = node;
+        differs(*enabled != old.node.enabled, "node.enabled");
+        differs(*public_url != old.node.public_url, "node.public_url");
+        differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");
+        let (now, before) = (oauth, &old.node.oauth);
+        differs(now.access_token_ttl != before.access_token_ttl, "node.oauth.access_token_ttl");
+        differs(now.refresh_token_ttl != before.refresh_token_ttl, "node.oauth.refresh_token_ttl");
+        differs(now.session_ttl != before.session_ttl, "node.oauth.session_ttl");
+        differs(now.refresh_grace != before.refresh_grace, "node.oauth.refresh_grace");
+        differs(now.complete_uri != before.complete_uri, "node.oauth.complete_uri");
+        differs(now.device_code_ttl != before.device_code_ttl, "node.oauth.device_code_ttl");
+        differs(now.device_interval != before.device_interval, "node.oauth.device_interval");
         for alias in names(aliases, &old.aliases) {
             differs(aliases.get(alias) != old.aliases.get(alias), &format!("aliases.{}", shown(alias)));
         }
@@ -65,18 +89,25 @@ mod tests {
     use crate::config::{Keyless, Level, LogFormat};
 
     #[test]
-    fn only_listen_and_format_need_a_restart() {
+    fn what_is_read_once_needs_a_restart() {
         let old = Config::default();
         let mut new = old.clone();
         new.log.level = Level::Trace;
         new.server.keyless = Keyless::Never;
         new.timeouts.total = Duration::from_secs(1);
         new.aliases.insert("a".into(), "b".into());
+        new.node.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
         assert!(Config::needs_restart(&old, &new).is_empty());
         new.log.format = LogFormat::Json;
         assert_eq!(Config::needs_restart(&old, &new), ["log.format"]);
         new.server.listen = "127.0.0.1:1".parse().unwrap();
         assert_eq!(Config::needs_restart(&old, &new), ["server.listen", "log.format"]);
+        new.node.enabled = false;
+        new.node.oauth.complete_uri = false;
+        assert_eq!(
+            Config::needs_restart(&old, &new),
+            ["server.listen", "log.format", "node.enabled", "node.oauth.complete_uri"]
+        );
     }
 
     #[test]

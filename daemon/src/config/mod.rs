@@ -10,8 +10,10 @@ mod document;
 mod error;
 mod listen;
 mod load;
+mod network;
 mod own_address;
 mod parse;
+mod public_url;
 mod quantity;
 mod settings;
 
@@ -20,8 +22,10 @@ pub(crate) use own_address::reason as own_address_reason;
 pub use self::{
     error::{ConfigError, Problem},
     listen::{Listen, ListenError},
+    network::{Network, NetworkError},
     own_address::own_address,
     parse::{ConfigLocation, KnownProviders},
+    public_url::{PublicUrl, PublicUrlError},
     quantity::{QuantityError, parse_duration, parse_size},
-    settings::{Config, Keyless, Level, Log, LogFormat, ProviderSettings, Routing, Server, Timeouts},
+    settings::{Config, Keyless, Level, Log, LogFormat, Node, NodeOauth, ProviderSettings, Routing, Server, Timeouts},
 };

@@ -8,6 +8,7 @@ use std::{
 use bitrouter_proto::key_variable;
 use toml::de::DeTable;
 
+use self::node::{NODE, OAUTH};
 use super::{
     Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings, addresses,
     document::{self, Document, Section, ValueError, dotted},
@@ -16,6 +17,8 @@ use super::{
     quantity::{parse_duration, parse_size},
 };
 use crate::nearest::{nearest, shown};
+
+mod node;
 
 /// Where a settings file stands: what relative paths and `~/` in it mean, and how errors name it.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,7 @@ const TOP: Section = Section {
         ("providers", ""),
         ("routing", ""),
         ("aliases", ""),
+        ("node", ""),
     ],
 };
 const SERVER: Section = Section {
@@ -74,7 +78,7 @@ const PROVIDER: Section = Section {
     keys: &[("base_url", r#""https://api.openai.com/v1""#), ("env", r#"["MY_OPENAI_KEY"]"#), ("enabled", "true")],
 };
 const ROUTING: Section = Section { name: "routing", keys: &[("prefer", r#"["anthropic", "openai"]"#)] };
-const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING];
+const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING, &NODE, &OAUTH];
 
 impl Config {
     /// Reads `text`, the settings file at `place`. `known` is what the registry describes.
@@ -127,6 +131,9 @@ impl<'t> Reading<'_, 't> {
         }
         if let Some(table) = self.document.table(root, "", "aliases") {
             self.aliases(table, config);
+        }
+        if let Some(table) = self.section(root, &NODE) {
+            self.node(table, config);
         }
     }
 

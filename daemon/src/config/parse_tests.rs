@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::{Node, NodeOauth};
 
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
@@ -28,6 +29,8 @@ fn nothing_is_the_default() {
     assert_eq!((config.server.max_body, config.server.keyless), (64 << 20, Keyless::SameUser));
     assert_eq!(config.timeouts.first_byte, Duration::from_mins(10));
     assert_eq!(config.timeouts.total, Duration::from_mins(30));
+    assert!(config.node.enabled && config.node.public_url.is_none() && config.node.oauth.complete_uri);
+    assert_eq!(config.node.oauth.session_ttl, Duration::from_hours(365 * 24));
 }
 
 #[test]
@@ -60,6 +63,18 @@ prefer = ["groq", "openai"]
 [aliases]
 fast = "groq:llama-3.3-70b"
 "quoted.name" = "openai/gpt"
+[node]
+enabled = false
+public_url = "https://Node.example/"
+trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+[node.oauth]
+access_token_ttl = "2s"
+refresh_token_ttl = "3s"
+session_ttl = "4s"
+refresh_grace = "0s"
+complete_uri = false
+device_code_ttl = "5s"
+device_interval = "1s"
 "#,
     )
     .unwrap();
@@ -82,6 +97,29 @@ fast = "groq:llama-3.3-70b"
     assert_eq!(config.routing.prefer, ["groq", "openai"]);
     assert_eq!(config.aliases["fast"], "groq:llama-3.3-70b");
     assert_eq!(config.aliases["quoted.name"], "openai/gpt");
+    let node = Node {
+        enabled: false,
+        public_url: Some("https://node.example".parse().unwrap()),
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+        oauth: NodeOauth {
+            access_token_ttl: Duration::from_secs(2),
+            refresh_token_ttl: Duration::from_secs(3),
+            session_ttl: Duration::from_secs(4),
+            refresh_grace: Duration::ZERO,
+            complete_uri: false,
+            device_code_ttl: Duration::from_secs(5),
+            device_interval: Duration::from_secs(1),
+        },
+    };
+    assert_eq!(config.node, node);
+}
+
+#[test]
+fn what_later_versions_know_is_unknown() {
+    for key in ["database_url", "listen", "credit", "keep_requests", "byok", "stripe"] {
+        let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
+        assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
+    }
 }
 
 #[test]
@@ -94,15 +132,47 @@ fn refusals_name_line_key_and_cure() {
             "[server]\nenv_files = []\n",
             "/c/config.toml:2: unknown key `server.env_files`; did you mean `env_files` above the first `[…]`?",
         ),
+        ("[node]\nenable = true\n", "/c/config.toml:2: unknown key `node.enable`; did you mean `enabled`?"),
         (
-            "[node]\nenabled = true\n",
-            "/c/config.toml:1: unknown key `node`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
-             `routing`, `aliases`",
+            "[node.oauth]\nrefresh_token_tll = \"1h\"\n",
+            "/c/config.toml:2: unknown key `node.oauth.refresh_token_tll`; did you mean `refresh_token_ttl`?",
+        ),
+        (
+            "[node.oauth]\nbase_url = \"\"\n",
+            "/c/config.toml:2: unknown key `node.oauth.base_url`; did you mean `base_url` in `[providers.<id>]`?",
+        ),
+        (
+            "[node]\naccess_token_ttl = \"1h\"\n",
+            "/c/config.toml:2: unknown key `node.access_token_ttl`; did you mean `access_token_ttl` in `[node.oauth]`?",
+        ),
+        (
+            "[node]\npublic_url = \"http://node.example\"\n",
+            "/c/config.toml:2: `node.public_url` must be https: over http passwords and tokens would cross the network \
+             in clear (http goes only to 127.0.0.1, [::1] and localhost); for example `public_url = \
+             \"https://node.example\"`",
+        ),
+        (
+            "[node]\ntrusted_proxies = [\"127.0.0.1\",\n\"0.0.0.0/0\"]\n",
+            "/c/config.toml:3: `node.trusted_proxies` must not trust every address; for example `trusted_proxies = \
+             [\"127.0.0.1\", \"10.0.0.0/8\"]`",
+        ),
+        (
+            "[node]\noauth = 1\n",
+            "/c/config.toml:2: `node.oauth` must be a table, not an integer; for example `[node.oauth]`",
+        ),
+        (
+            "[node.oauth]\ndevice_interval = \"31s\"\n",
+            "/c/config.toml:2: `node.oauth.device_interval` must not be longer than 30s; for example `device_interval = \
+             \"5s\"`",
+        ),
+        (
+            "[node.oauth]\nsession_ttl = \"0s\"\n",
+            "/c/config.toml:2: `node.oauth.session_ttl` must be longer than 0s; for example `session_ttl = \"365d\"`",
         ),
         (
             "[account]\nclient_id = \"x\"\n",
             "/c/config.toml:1: unknown key `account`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
-             `routing`, `aliases`",
+             `routing`, `aliases`, `node`",
         ),
         (
             "[log]\nlevel = 3\n",
@@ -226,8 +296,8 @@ proptest! {
 
     #[test]
     fn documents_of_right_shape_never_panic(
-        section in "server|log|timeouts|providers|providers\\.openai|routing|aliases|[a-z]{1,6}",
-        key in "listen|keyless|max_body|level|connect|env|base_url|enabled|prefer|\"[^\"\\\\\\n]{0,8}\"|[a-z_]{1,8}",
+        section in "server|log|timeouts|providers|providers\\.openai|routing|aliases|node|node\\.oauth|[a-z]{1,6}",
+        key in "listen|keyless|public_url|trusted_proxies|refresh_grace|device_interval|max_body|level|connect|env|base_url|enabled|prefer|\"[^\"\\\\\\n]{0,8}\"|[a-z_]{1,8}",
         value in "\"[ -!#-\\[\\]-~]{0,12}\"|-?[0-9]{1,30}|true|\\[[0-9a-z\", ]{0,10}\\]|\\{a=1\\}|1979-05-27",
     ) {
         if let Err(error) = parse(&format!("[{section}]\n{key} = {value}\n")) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bitrouter_gateway::Limits;
 
-use super::Listen;
+use super::{Listen, Network, PublicUrl};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -85,6 +85,8 @@ pub struct Config {
     pub routing: Routing,
     /// `[aliases]`: a name and what it stands for.
     pub aliases: BTreeMap<String, String>,
+    /// `[node]`
+    pub node: Node,
 }
 
 /// `[server]`
@@ -160,6 +162,58 @@ pub struct ProviderSettings {
 pub struct Routing {
     /// Provider ids, the preferred one first.
     pub prefer: Vec<String>,
+}
+
+/// `[node]`: people, namespaces and sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// False: there is no node, and nothing is asked of its database.
+    pub enabled: bool,
+    /// Where others reach it; also its issuer.
+    pub public_url: Option<PublicUrl>,
+    /// Who may say, in a forwarding header, for whom it speaks.
+    pub trusted_proxies: Vec<Network>,
+    /// `[node.oauth]`
+    pub oauth: NodeOauth,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth: NodeOauth::default() }
+    }
+}
+
+/// `[node.oauth]`: how long what the node issues lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeOauth {
+    /// An access token.
+    pub access_token_ttl: Duration,
+    /// A refresh token that nobody uses.
+    pub refresh_token_ttl: Duration,
+    /// A session, used or not.
+    pub session_ttl: Duration,
+    /// How long a spent refresh token still gives its successor, counted from the successor's first use.
+    pub refresh_grace: Duration,
+    /// Whether a device is shown a link that holds its code.
+    pub complete_uri: bool,
+    /// The code of a device.
+    pub device_code_ttl: Duration,
+    /// The pause between two polls of a device.
+    pub device_interval: Duration,
+}
+
+impl Default for NodeOauth {
+    fn default() -> Self {
+        Self {
+            access_token_ttl: Duration::from_hours(1),
+            refresh_token_ttl: Duration::from_hours(90 * 24),
+            session_ttl: Duration::from_hours(365 * 24),
+            refresh_grace: Duration::from_secs(30),
+            complete_uri: true,
+            device_code_ttl: Duration::from_mins(10),
+            device_interval: Duration::from_secs(5),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,90 @@
+//! `[node]` and `[node.oauth]`.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::{
+    ALL, Reading, Section, ValueError,
+    document::{self, dotted},
+    parse_duration, set,
+};
+use crate::config::{Config, NodeOauth, QuantityError};
+
+pub(super) const NODE: Section = Section {
+    name: "node",
+    keys: &[
+        ("enabled", "true"),
+        ("public_url", r#""https://node.example""#),
+        ("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
+        ("oauth", ""),
+    ],
+};
+pub(super) const OAUTH: Section = Section {
+    name: "node.oauth",
+    keys: &[
+        ("access_token_ttl", r#""1h""#),
+        ("refresh_token_ttl", r#""90d""#),
+        ("session_ttl", r#""365d""#),
+        ("refresh_grace", r#""30s""#),
+        ("complete_uri", "true"),
+        ("device_code_ttl", r#""10m""#),
+        ("device_interval", r#""5s""#),
+    ],
+};
+
+/// Clients are never told to wait longer between two polls.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
+
+impl<'t> Reading<'_, 't> {
+    pub(super) fn node(&mut self, table: &DeTable<'t>, config: &mut Config) {
+        let node = &mut config.node;
+        let enabled = self.document.read(table, NODE.name, &NODE, "enabled", document::truth);
+        set(&mut node.enabled, enabled);
+        let public_url =
+            self.document.read(table, NODE.name, &NODE, "public_url", |value| match document::text(value)? {
+                "" => Ok(None),
+                url => Ok(Some(url.parse()?)),
+            });
+        set(&mut node.public_url, public_url);
+        let proxies = self.document.read(table, NODE.name, &NODE, "trusted_proxies", |value| {
+            document::list(value, |network| Ok(network.parse()?))
+        });
+        set(&mut node.trusted_proxies, proxies);
+        if let Some(oauth) = self.document.table(table, NODE.name, "oauth") {
+            self.document.only_known(oauth, &dotted(NODE.name, "oauth"), &OAUTH, ALL, |_| None);
+            self.oauth(oauth, &mut node.oauth);
+        }
+    }
+
+    fn oauth(&mut self, table: &DeTable<'t>, oauth: &mut NodeOauth) {
+        for (key, target) in [
+            ("access_token_ttl", &mut oauth.access_token_ttl),
+            ("refresh_token_ttl", &mut oauth.refresh_token_ttl),
+            ("session_ttl", &mut oauth.session_ttl),
+            ("device_code_ttl", &mut oauth.device_code_ttl),
+        ] {
+            let time =
+                self.document.read(table, OAUTH.name, &OAUTH, key, |value| Ok(parse_duration(document::text(value)?)?));
+            set(target, time);
+        }
+        let grace = self.document.read(table, OAUTH.name, &OAUTH, "refresh_grace", |value| {
+            match parse_duration(document::text(value)?) {
+                // No time at all: the first use of the new token ends the grace.
+                Err(QuantityError::Zero) => Ok(Duration::ZERO),
+                read => Ok(read?),
+            }
+        });
+        set(&mut oauth.refresh_grace, grace);
+        let interval =
+            self.document.read(table, OAUTH.name, &OAUTH, "device_interval", |value| {
+                match parse_duration(document::text(value)?)? {
+                    interval if interval > LONGEST_INTERVAL => Err(ValueError::new("must not be longer than 30s")),
+                    interval => Ok(interval),
+                }
+            });
+        set(&mut oauth.device_interval, interval);
+        let complete_uri = self.document.read(table, OAUTH.name, &OAUTH, "complete_uri", document::truth);
+        set(&mut oauth.complete_uri, complete_uri);
+    }
+}
