@@ -5,6 +5,7 @@
 //! * [`config`], [`environment`]: settings and provider keys as values; [`reload`] owns them and swaps them whole.
 //! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`service_manager`]: what systemd
 //!   is told.
+//! * `node_host`: the node, on or off and why.
 //! * [`agent`]: the handles that lead to all of it ([`status`], [`phase`], [`log_control`] and those of the parts above).
 //!
 //! The journey of a key: a shell pushes it over [`control`] → [`reload`] lays it over env files and the environment →
@@ -22,6 +23,7 @@ pub mod lifecycle;
 pub mod listener;
 mod log_control;
 mod nearest;
+mod node_host;
 mod phase;
 mod rate_limited_warning;
 mod regular_file;

@@ -21,6 +21,13 @@ pub fn wall_now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Time since the machine booted, suspend included (`CLOCK_BOOTTIME`, clock_gettime(2)).
+pub fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// A wall-clock time as RFC 3339 in UTC with milliseconds, as every interface of ours writes it.
 pub fn rfc3339(at: SystemTime) -> String {
     let stamp = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -1,0 +1,114 @@
+//! Bodies: read whole within a bound, then as a form or as JSON whose every member is known.
+
+use std::collections::BTreeMap;
+
+use bitrouter_gateway::http::{CallerBody, percent_decoded};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
+
+use super::{
+    Kind,
+    error::{ApiError, Code},
+};
+
+/// The most that a body of each kind may have, in bytes.
+fn bound(kind: Kind) -> usize {
+    match kind {
+        Kind::Rest => 1024 * 1024,
+        Kind::OAuth | Kind::Page => 64 * 1024,
+    }
+}
+
+/// Reads the body of a request for an endpoint of `kind`.
+pub(crate) async fn read(headers: &HeaderMap, mut body: CallerBody, kind: Kind) -> Result<Bytes, ApiError> {
+    let bound = bound(kind);
+    let too_large = || {
+        let message = format!("the body is larger than {} KiB", bound / 1024);
+        ApiError::new(Code::BadRequest, message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > bound as u64) {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::new(Code::BadRequest, "the body broke off"))?;
+        if let Ok(data) = frame.into_data() {
+            if whole.len() + data.len() > bound {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+/// The media type of a request, in lower case and without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// A form (`application/x-www-form-urlencoded`): each name with its values, in the order in which they were sent.
+#[derive(Debug, Default)]
+pub(crate) struct Form(BTreeMap<String, Vec<String>>);
+
+impl Form {
+    /// Reads a form; `None` where a name or value is no UTF-8.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            fields.entry(decoded(name)?).or_default().push(decoded(value)?);
+        }
+        Some(Self(fields))
+    }
+
+    /// The value of a field that was sent once and is not empty.
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)?.as_slice() {
+            [value] if !value.is_empty() => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Every value of a field.
+    pub(crate) fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// A field that was sent more than once.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        self.0.iter().find(|(_, values)| values.len() > 1).map(|(name, _)| name.as_str())
+    }
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    String::from_utf8(percent_decoded(&spaced).into_owned()).ok()
+}
+
+/// Reads a JSON body into `T`, which denies unknown members.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::new(Code::BadRequest, format!("the body: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_decoded_and_repeats_are_seen() {
+        let form = Form::parse(b"a=1&b=x+y%2B&c=&scope=q&scope=r&%64=5&e").unwrap();
+        assert_eq!(form.one("a"), Some("1"));
+        assert_eq!(form.one("b"), Some("x y+"));
+        assert_eq!((form.one("c"), form.one("e"), form.one("z")), (None, None, None));
+        assert_eq!(form.one("d"), Some("5"));
+        assert_eq!(form.all("scope"), ["q", "r"]);
+        assert_eq!((form.one("scope"), form.repeated()), (None, Some("scope")));
+        assert!(Form::parse(b"a=%ff").is_none() && Form::parse(&[0xff]).is_none());
+    }
+}

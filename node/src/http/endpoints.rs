@@ -1,0 +1,120 @@
+//! The table of endpoints: the only list of what the node answers. Tests walk it.
+
+use bitrouter_proto::account::Scope;
+use http::Method;
+
+use super::Handler;
+use crate::oauth;
+
+/// How an endpoint reads bodies and writes errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// REST: JSON in, JSON out, flat errors.
+    Rest,
+    /// An OAuth endpoint: form in, JSON out, errors of RFC 6749 §5.2.
+    OAuth,
+    /// A page: form in, HTML out.
+    Page,
+}
+
+/// Whom an endpoint is open to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody whom the listener lets pass; the handler asks for more where it must.
+    Open,
+    /// A token with this scope, or a person's web session.
+    Scope(Scope),
+    /// A person's web session alone.
+    WebSession,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// `GET`, `POST`, `PATCH` or `DELETE`; `HEAD` is answered as `GET` is.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// How it reads and writes.
+    pub kind: Kind,
+    /// Whom it is open to.
+    pub access: Access,
+    /// What answers.
+    pub(crate) handler: Handler,
+}
+
+/// The tables of all parts.
+const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS];
+
+/// Every endpoint.
+pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    TABLES.iter().copied().flatten()
+}
+
+/// What stands at a path.
+pub(crate) enum Found {
+    /// This endpoint, with what stands for its ids.
+    Endpoint(&'static Endpoint, Vec<String>),
+    /// Only other methods: these.
+    OtherMethods(Kind, Vec<&'static Method>),
+    /// Nothing.
+    Nothing,
+}
+
+/// The endpoint of `method` at `path`.
+pub(crate) fn find(method: &Method, path: &str) -> Found {
+    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut others = Vec::new();
+    let mut kind = Kind::Rest;
+    for endpoint in all_endpoints() {
+        let Some(params) = matched(endpoint.path, path) else { continue };
+        if endpoint.method == *wanted {
+            return Found::Endpoint(endpoint, params);
+        }
+        kind = endpoint.kind;
+        others.push(&endpoint.method);
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(kind, others) }
+}
+
+/// What stands in `path` for each `{…}` of `pattern`; `None` where it does not fit. Nothing is decoded: an id needs no
+/// escape, so that one which has some is none.
+fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let (mut wanted, mut sent) = (pattern.split('/'), path.split('/'));
+    let mut params = Vec::new();
+    loop {
+        match (wanted.next(), sent.next()) {
+            (None, None) => return Some(params),
+            (Some(name), Some(segment)) if name.starts_with('{') => {
+                if segment.is_empty() {
+                    return None;
+                }
+                params.push(segment.to_owned());
+            }
+            (Some(wanted), Some(segment)) if wanted == segment => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_segments() {
+        assert_eq!(matched("/a/{x}/b/{y}", "/a/1/b/2"), Some(vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(matched("/a", "/a"), Some(vec![]));
+        for path in ["/a/1/b", "/a//b/2", "/a/1/b/2/", "/a/1/c/2", "/A/1/b/2"] {
+            assert_eq!(matched("/a/{x}/b/{y}", path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_line_stands_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for endpoint in all_endpoints() {
+            assert!(seen.insert((endpoint.path, endpoint.method.to_string())), "{} {}", endpoint.method, endpoint.path);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Errors of the node: facts until they are written in the shape of their endpoint.
+
+use bitrouter_gateway::http::{ResponseBody, set_own_response};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use super::Kind;
+use crate::store::StoreError;
+
+/// The codes of REST errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// 400; 405, 413 and 415 carry it too.
+    BadRequest,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 409.
+    Conflict,
+    /// 429.
+    RateLimited,
+    /// 500.
+    Internal,
+    /// 503.
+    Unavailable,
+}
+
+impl Code {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::RateLimited => "rate_limited",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    code: Code,
+    status: StatusCode,
+    message: String,
+    field: Option<&'static str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    /// An error of `code`; `message` says what is wrong and what helps.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        let headers = match code {
+            Code::Unauthorized => {
+                vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bitrouter\""))]
+            }
+            _ => Vec::new(),
+        };
+        Self { code, status: code.status(), message: message.into(), field: None, headers }
+    }
+
+    /// The same with another status (405, 413, 415).
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same, about this member of the body or query.
+    pub(crate) fn about(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
+    /// The same with a header on its reply.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same; the caller may try again after so many seconds.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with_header(header::RETRY_AFTER, seconds.max(1).into())
+    }
+
+    /// Its words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The error as an endpoint of `kind` writes it.
+    pub(crate) fn into_response(self, kind: Kind) -> Response<ResponseBody> {
+        let mut document = match kind {
+            Kind::OAuth => {
+                let code = match self.code {
+                    Code::Unauthorized => "invalid_client",
+                    Code::RateLimited | Code::Unavailable => "temporarily_unavailable",
+                    Code::Internal => "server_error",
+                    _ => "invalid_request",
+                };
+                json!({ "error": code, "error_description": self.message })
+            }
+            Kind::Rest | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
+        };
+        if let Some(field) = self.field {
+            document["field"] = field.into();
+        }
+        let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
+        *response.status_mut() = self.status;
+        set_own_response(response.headers_mut(), "application/json");
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the node's database failed");
+        match error {
+            StoreError::Full(_) => Self::new(Code::Unavailable, "the disk of the node is full; nothing was changed"),
+            _ => Self::new(Code::Internal, "the node's database failed; `bitrouter logs` says more"),
+        }
+    }
+}

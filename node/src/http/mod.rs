@@ -1,0 +1,43 @@
+//! Requests in, replies out: the table of endpoints, what a call carries, bodies, errors.
+//!
+//! [`endpoints`] finds the line of the table; [`body`] reads what was sent, within bounds; a handler gets a [`Call`] and
+//! makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
+
+pub(crate) mod body;
+pub(crate) mod endpoints;
+pub(crate) mod error;
+pub(crate) mod reply;
+mod visitor;
+
+use std::sync::Arc;
+
+use bitrouter_gateway::http::{Caller, ResponseFuture};
+use bytes::Bytes;
+
+pub use self::{
+    endpoints::{Access, Endpoint, Kind, all_endpoints},
+    visitor::{AddressKey, Entrance, Visitor},
+};
+use crate::Node;
+
+/// One request on its way to a handler: its body is read, its path is taken apart.
+#[derive(Debug)]
+pub struct Call {
+    /// The node.
+    pub(crate) node: Arc<Node>,
+    /// Method, URI, headers.
+    pub(crate) head: http::request::Parts,
+    /// The whole body.
+    pub(crate) body: Bytes,
+    /// The credential that the listener judged, or [`Caller::Anyone`].
+    pub(crate) caller: Caller,
+    /// Who asks, from where.
+    pub(crate) visitor: Visitor,
+    /// The parts of the path that stand for ids, in order.
+    pub(crate) params: Vec<String>,
+    /// The line of the table.
+    pub(crate) endpoint: &'static Endpoint,
+}
+
+/// What answers an endpoint.
+pub(crate) type Handler = fn(Call) -> ResponseFuture;

@@ -1,0 +1,30 @@
+//! The node: the self-hosted control plane that every daemon carries. It signs people in, bakes a namespace into each
+//! token, and keeps who owns what.
+//!
+//! It is mounted and never binds: the listener hands it a request with a [`http::Visitor`] (who asks, from where), and
+//! gets a reply. It knows no path but the directory that it is given.
+//!
+//! The journey of a request: [`Node::answer`] → [`http`] finds the endpoint in its table, reads the body within bounds,
+//! and starts a task of its own that the connection only waits for → [`oauth`] (tokens), `api` (REST) or `web` (pages) →
+//! [`people`] and [`store`], which holds the only SQL → a reply. The journey of a token on the inference path:
+//! [`Node::judge`] → `oauth::live`, from memory.
+//!
+//! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
+//! * [`store`]: engine, migrations, one file of queries a noun.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod http;
+mod node;
+pub mod oauth;
+mod opening;
+pub mod people;
+pub mod secret;
+pub mod settings;
+pub mod store;
+
+pub use self::{
+    node::{Node, NodeOptions},
+    opening::OpenError,
+    settings::Settings,
+};

@@ -1,0 +1,115 @@
+//! The handle of an open node.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::http::{CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture};
+use bitrouter_proto::{account::NamespaceId, tasks::Tasks};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::Clock,
+    http::{
+        Call, Kind, Visitor, body,
+        endpoints::{self, Found},
+        error::{ApiError, Code},
+    },
+    oauth::live::{LiveTokens, TokenRefused},
+    secret::NodeKey,
+    settings::Settings,
+    store::{NodeRow, Store},
+};
+
+/// What a node is made of.
+#[derive(Clone)]
+pub struct NodeOptions {
+    /// The directory with `node.db`, `node.key`, `revoked.log` and `generation`.
+    pub dir: PathBuf,
+    /// What the owner is called where the node is new.
+    pub owner_name: String,
+    /// What can be configured.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who owns the tasks of requests.
+    pub tasks: Tasks,
+}
+
+/// An open node.
+pub struct Node {
+    pub(crate) store: Store,
+    pub(crate) key: NodeKey,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) live: LiveTokens,
+    pub(crate) row: NodeRow,
+    pub(crate) tasks: Tasks,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("node_id", &self.row.node_id).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Whom an access token stands for: from memory.
+    ///
+    /// # Errors
+    /// Where it opens nothing.
+    pub fn judge(&self, token: &[u8]) -> Result<Principal, TokenRefused> {
+        self.live.judge(token)
+    }
+
+    /// The namespace in which keyless calls are made.
+    pub fn first_namespace(&self) -> NamespaceId {
+        self.row.first_namespace
+    }
+
+    /// Answers a request. It runs in a task of its own: a caller that hangs up stops no change half-way.
+    pub fn answer(
+        self: Arc<Self>,
+        request: Request<CallerBody>,
+        context: RequestContext,
+        visitor: Visitor,
+    ) -> ResponseFuture {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let (endpoint, params) = match endpoints::find(&head.method, head.uri.path()) {
+                Found::Endpoint(endpoint, params) => (endpoint, params),
+                Found::OtherMethods(kind, methods) => return wrong_method(kind, &methods),
+                Found::Nothing => {
+                    let message = format!("there is nothing at `{}`", head.uri.path());
+                    return ApiError::new(Code::NotFound, message).into_response(Kind::Rest);
+                }
+            };
+            let body = match body::read(&head.headers, body, endpoint.kind).await {
+                Ok(body) => body,
+                Err(error) => return error.into_response(endpoint.kind),
+            };
+            let call = Call { node: Arc::clone(&self), head, body, caller: context.caller, visitor, params, endpoint };
+            let (done, answered) = oneshot::channel();
+            self.tasks.spawn("node request", async move {
+                // Whoever asked may be gone.
+                let _ = done.send((endpoint.handler)(call).await);
+            });
+            answered.await.unwrap_or_else(|_| {
+                let message = "the node failed on this request; `bitrouter logs` says more";
+                ApiError::new(Code::Internal, message).into_response(endpoint.kind)
+            })
+        })
+    }
+}
+
+/// 405 with the methods that there are (RFC 9110 §15.5.6).
+fn wrong_method(kind: Kind, methods: &[&http::Method]) -> Response<ResponseBody> {
+    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    let names = names.join(", ");
+    let error = ApiError::new(Code::BadRequest, format!("this path takes {names}"));
+    let allow = HeaderValue::from_str(&names).unwrap_or(HeaderValue::from_static("GET"));
+    error.with_status(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, allow).into_response(kind)
+}

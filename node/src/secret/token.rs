@@ -1,0 +1,223 @@
+//! Opaque tokens: `bra_<id>.<secret>` (access) and `brr_<id>.<secret>` (refresh). `<id>` is the ULID of the grant; the
+//! secret has 37 base62 characters (220 bits) and 6 of the CRC-32 (IEEE) of all before it behind the prefix, so that a
+//! typing error is known without a look at anything. Only SHA-256 of the whole text is kept.
+
+use std::fmt;
+
+use bitrouter_proto::account::GrantId;
+use secrecy::SecretString;
+use ulid::ULID_LEN;
+
+/// What a token is made from: 32 bytes, random or derived. 220 bits of it become the secret.
+pub type Seed = [u8; 32];
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const SECRET: usize = 37;
+const CHECK: usize = 6;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// It opens the API.
+    Access,
+    /// It gets a new pair.
+    Refresh,
+}
+
+impl TokenKind {
+    /// What tokens of this kind begin with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Access => "bra_",
+            Self::Refresh => "brr_",
+        }
+    }
+}
+
+/// SHA-256 of a token's text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of any secret text.
+    pub fn of(text: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, text).as_ref());
+        Self(hash)
+    }
+
+    /// The hash as the database holds it: 64 hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        use fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// The hash that [`TokenHash::to_hex`] wrote.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+/// A token that we made. Its text is given out once.
+#[derive(Clone, Debug)]
+pub struct Token {
+    text: SecretString,
+    hash: TokenHash,
+}
+
+impl Token {
+    /// The token of `grant` that `seed` makes: the same one each time.
+    pub fn of_seed(kind: TokenKind, grant: GrantId, seed: &Seed) -> Self {
+        let body = format!("{}.{}", grant.bare(), base62::<SECRET>(&seed_number(seed)));
+        let check = base62::<CHECK>(&[u64::from(crc32fast::hash(body.as_bytes())), 0, 0, 0]);
+        let text = format!("{}{body}{check}", kind.prefix());
+        Self { hash: TokenHash::of(text.as_bytes()), text: text.into() }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &SecretString {
+        &self.text
+    }
+
+    /// What is kept of it.
+    pub fn hash(&self) -> TokenHash {
+        self.hash
+    }
+}
+
+/// A token as somebody presents it: well-formed, whether we ever issued it or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresentedToken {
+    /// What it is for.
+    pub kind: TokenKind,
+    /// The grant that it names.
+    pub grant: GrantId,
+    /// What would be kept of it.
+    pub hash: TokenHash,
+}
+
+impl PresentedToken {
+    /// Reads `text`; `None` for anything that is no token of ours, a typing error included.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let kind = [TokenKind::Access, TokenKind::Refresh]
+            .into_iter()
+            .find(|kind| text.starts_with(kind.prefix().as_bytes()))?;
+        let rest = &text[kind.prefix().len()..];
+        if rest.len() != ULID_LEN + 1 + SECRET + CHECK || rest[ULID_LEN] != b'.' {
+            return None;
+        }
+        let (body, check) = rest.split_at(rest.len() - CHECK);
+        let expected = base62::<CHECK>(&[u64::from(crc32fast::hash(body)), 0, 0, 0]);
+        if expected.as_bytes() != check {
+            return None;
+        }
+        let id = std::str::from_utf8(&rest[..ULID_LEN]).ok()?;
+        let grant: GrantId = format!("{}{id}", GrantId::PREFIX).parse().ok()?;
+        Some(Self { kind, grant, hash: TokenHash::of(text) })
+    }
+}
+
+/// The first 220 bits of `seed` as a number, its lowest 64 bits first.
+fn seed_number(seed: &Seed) -> [u64; 4] {
+    let mut number = [0; 4];
+    for (digit, bytes) in number.iter_mut().zip(seed.chunks_exact(8)) {
+        *digit = bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    }
+    // 220 = 3 × 64 + 28: the rest of the last digit is left away.
+    number[3] &= (1 << 28) - 1;
+    number
+}
+
+/// `number` in base 62, its highest digit first, filled up with `0` to `N` digits.
+fn base62<const N: usize>(number: &[u64; 4]) -> String {
+    let mut number = *number;
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        let mut rest: u128 = 0;
+        for part in number.iter_mut().rev() {
+            let value = rest << 64 | u128::from(*part);
+            // What is below 62 × 2^64 divided by 62 fits.
+            *part = u64::try_from(value / 62).unwrap_or(u64::MAX);
+            rest = value % 62;
+        }
+        *digit = ALPHABET[usize::try_from(rest).unwrap_or(0)];
+    }
+    digits.iter().map(|digit| char::from(*digit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+    use ulid::Ulid;
+
+    use super::*;
+
+    fn grant() -> GrantId {
+        GrantId::new(Ulid::from_parts(7, 9))
+    }
+
+    #[test]
+    fn a_token_has_the_published_form() {
+        let token = Token::of_seed(TokenKind::Access, grant(), &[0xff; 32]);
+        let text = token.text().expose_secret();
+        let (head, secret) = text.split_once('.').unwrap();
+        assert_eq!(head, format!("bra_{}", grant().bare()));
+        assert_eq!(secret.len(), 43);
+        assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let body = text["bra_".len()..].split_at(text.len() - 10).0.to_owned();
+        assert_eq!(base62::<6>(&[u64::from(crc32fast::hash(body.as_bytes())), 0, 0, 0]), text[text.len() - 6..]);
+        assert!(!format!("{token:?}").contains(secret));
+    }
+
+    #[test]
+    fn n22_a_typing_error_is_seen_in_the_token_itself() {
+        let token = Token::of_seed(TokenKind::Refresh, grant(), &[3; 32]);
+        let text = token.text().expose_secret().as_bytes();
+        let read = PresentedToken::parse(text).unwrap();
+        assert_eq!((read.kind, read.grant, read.hash), (TokenKind::Refresh, grant(), token.hash()));
+        for at in 0..text.len() {
+            let mut wrong = text.to_vec();
+            wrong[at] = if wrong[at] == b'x' { b'y' } else { b'x' };
+            assert_eq!(PresentedToken::parse(&wrong), None, "{at}");
+        }
+        assert_eq!(PresentedToken::parse(&text[..text.len() - 1]), None);
+    }
+
+    #[test]
+    fn base62_is_positional() {
+        assert_eq!(base62::<6>(&[0, 0, 0, 0]), "000000");
+        assert_eq!(base62::<6>(&[61, 0, 0, 0]), "00000z");
+        assert_eq!(base62::<6>(&[62 * 62 + 10, 0, 0, 0]), "00010A");
+        assert_eq!(base62::<12>(&[0, 1, 0, 0]), "0LygHa16AHYG");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn different_seeds_make_different_tokens(a: [u8; 32], b: [u8; 32]) {
+            let token = |seed| Token::of_seed(TokenKind::Access, grant(), seed).hash();
+            proptest::prop_assert_eq!(token(&a) == token(&b), seed_number(&a) == seed_number(&b));
+            proptest::prop_assert_eq!(TokenHash::from_hex(&token(&a).to_hex()), Some(token(&a)));
+        }
+
+        #[test]
+        fn anything_presented_is_read_without_a_panic(bytes: Vec<u8>, text in "br[ar]_[0-9a-z]{26}\\.[0-9A-Za-z]{40,45}") {
+            let _ = (PresentedToken::parse(&bytes), PresentedToken::parse(text.as_bytes()));
+        }
+    }
+}

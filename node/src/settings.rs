@@ -1,0 +1,43 @@
+//! What can be configured of the node.
+
+use std::time::Duration;
+
+/// `[node]` and `[node.oauth]`, and where the node is reached. A reload swaps the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The issuer (RFC 8414 §2): `public_url`, else `http://127.0.0.1:<port>`. No slash at its end.
+    pub issuer: String,
+    /// `[node] public_url`, without a slash at its end.
+    pub public_url: Option<String>,
+    /// How long an access token lives.
+    pub access_token_ttl: Duration,
+    /// How long a refresh token lives unless it is used.
+    pub refresh_token_ttl: Duration,
+    /// How long a session lives, however often it is refreshed.
+    pub session_ttl: Duration,
+    /// How long a refresh is answered again after an access token of its reply was used.
+    pub refresh_grace: Duration,
+    /// Whether `verification_uri_complete` is given (RFC 8628 §3.3.1).
+    pub complete_uri: bool,
+    /// How long a device code lives.
+    pub device_code_ttl: Duration,
+    /// How long a device waits between two polls (RFC 8628 §3.2).
+    pub device_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_hours(24);
+        Self {
+            issuer: "http://127.0.0.1:4356".to_owned(),
+            public_url: None,
+            access_token_ttl: Duration::from_hours(1),
+            refresh_token_ttl: 90 * DAY,
+            session_ttl: 365 * DAY,
+            refresh_grace: Duration::from_secs(30),
+            complete_uri: true,
+            device_code_ttl: Duration::from_mins(10),
+            device_interval: Duration::from_secs(5),
+        }
+    }
+}

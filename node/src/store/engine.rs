@@ -1,0 +1,186 @@
+//! The seam between queries and the engine that runs them.
+//!
+//! A query is one text for every engine, with `$1`-style arguments and rows read as tuples. The macros pick the engine; a
+//! further one is a variant here, and no second copy of any query.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    Sqlite, SqliteConnection,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::StoreError;
+
+/// How long somebody waits for a turn to write.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The database. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Store(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    /// One connection writes; another one reads, and is closed when nobody does.
+    Sqlite { write: SqlitePool, read: SqlitePool },
+}
+
+/// A transaction that may write. Dropped without [`Write::commit`], it never was.
+#[derive(Debug)]
+pub struct Write(WriteEngine);
+
+#[derive(Debug)]
+enum WriteEngine {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+/// A connection for reading.
+#[derive(Debug)]
+pub struct Read(ReadEngine);
+
+#[derive(Debug)]
+enum ReadEngine {
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// The engine's own connection, as the macros use it.
+pub(crate) enum Connection<'c> {
+    /// SQLite's.
+    Sqlite(&'c mut SqliteConnection),
+}
+
+impl Store {
+    /// Opens the SQLite database at `path`, which must exist (an empty file is an empty database).
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(TURN)
+            // KiB, each connection. The database of one machine is small, and an idle daemon should be.
+            .pragma("cache_size", "-512")
+            .pragma("journal_size_limit", "4194304");
+        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(TURN).connect_with(options.clone());
+        let write = write.await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(2)
+            .min_connections(0)
+            .idle_timeout(Duration::from_secs(10))
+            .acquire_timeout(TURN)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self(Engine::Sqlite { write, read }))
+    }
+
+    /// Begins a transaction that may write. Others wait for its end.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        match &self.0 {
+            // IMMEDIATE: a transaction that reads first and then finds that it may not write fails at once, whatever the
+            // busy timeout says.
+            Engine::Sqlite { write, .. } => Ok(Write(WriteEngine::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))),
+        }
+    }
+
+    /// A connection for reading what is committed.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn read(&self) -> Result<Read, StoreError> {
+        match &self.0 {
+            Engine::Sqlite { read, .. } => Ok(Read(ReadEngine::Sqlite(read.acquire().await?))),
+        }
+    }
+
+    /// Closes all connections; what waits for one is refused.
+    pub async fn close(&self) {
+        match &self.0 {
+            Engine::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+impl Write {
+    /// Makes all of it durable.
+    ///
+    /// # Errors
+    /// Where it is not: nothing of it happened.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            WriteEngine::Sqlite(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+}
+
+/// Whatever a query can run on: a transaction, or a connection for reading.
+pub trait Queryable: Send {
+    /// The engine's connection.
+    #[doc(hidden)]
+    fn engine(&mut self) -> EngineRef<'_>;
+}
+
+/// The engine's connection behind a name that only the macros look into.
+#[doc(hidden)]
+pub struct EngineRef<'c>(pub(crate) Connection<'c>);
+
+impl Queryable for Write {
+    fn engine(&mut self) -> EngineRef<'_> {
+        match &mut self.0 {
+            WriteEngine::Sqlite(transaction) => EngineRef(Connection::Sqlite(transaction)),
+        }
+    }
+}
+
+impl Queryable for Read {
+    fn engine(&mut self) -> EngineRef<'_> {
+        match &mut self.0 {
+            ReadEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection)),
+        }
+    }
+}
+
+/// Every row of `$sql` as a tuple.
+macro_rules! fetch_all {
+    ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $crate::store::engine::Queryable::engine($on).0 {
+            $crate::store::engine::Connection::Sqlite(connection) => {
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_all(connection).await.map_err($crate::store::StoreError::from)
+            }
+        }
+    };
+}
+
+/// The row of `$sql` as a tuple, where there is one.
+macro_rules! fetch_optional {
+    ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $crate::store::engine::Queryable::engine($on).0 {
+            $crate::store::engine::Connection::Sqlite(connection) => {
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(connection).await.map_err($crate::store::StoreError::from)
+            }
+        }
+    };
+}
+
+/// Runs `$sql`; the number of rows that it changed.
+macro_rules! execute {
+    ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $crate::store::engine::Queryable::engine($on).0 {
+            $crate::store::engine::Connection::Sqlite(connection) => sqlx::query($sql)$(.bind($bind))*
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err($crate::store::StoreError::from),
+        }
+    };
+}
+
+pub(crate) use {execute, fetch_all, fetch_optional};

@@ -1,0 +1,44 @@
+//! Why the database did not do what was asked.
+
+/// A failure of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room for what should be written.
+    #[error("the disk is full: {0}")]
+    Full(#[source] sqlx::Error),
+    /// The file is damaged, or no database.
+    #[error("the database is damaged: {0}")]
+    Damaged(#[source] sqlx::Error),
+    /// What should be unique is there already.
+    #[error("it exists already: {0}")]
+    Exists(#[source] sqlx::Error),
+    /// A value in the database is none that this release wrote.
+    #[error("the database holds an unreadable {0}")]
+    Unreadable(&'static str),
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Other(#[source] sqlx::Error),
+}
+
+/// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
+mod sqlite {
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else { return Self::Other(error) };
+        if database.is_unique_violation() {
+            return Self::Exists(error);
+        }
+        // The low byte of an extended code is the primary one.
+        let primary = database.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+        match primary {
+            Some(sqlite::FULL) => Self::Full(error),
+            Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Damaged(error),
+            _ => Self::Other(error),
+        }
+    }
+}

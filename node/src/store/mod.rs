@@ -1,0 +1,24 @@
+//! The database: the only place with SQL.
+//!
+//! One schema and one set of queries, in SQL that SQLite and PostgreSQL both read; [`engine`] is the thin seam behind which
+//! the pools of one engine lie. [`migrate`] brings a database to this release. One file of queries a noun.
+//!
+//! Whoever writes takes [`Store::write`], one at a time; a transaction is passed down, the pool never is.
+
+pub(crate) mod engine;
+mod error;
+mod migrate;
+mod namespaces;
+mod node_row;
+mod people;
+
+use self::engine::{execute, fetch_all, fetch_optional};
+pub(crate) use self::migrate::migrate;
+pub use self::{
+    engine::{Read, Store, Write},
+    error::StoreError,
+    migrate::{MigrateError, NEWEST},
+    namespaces::NamespaceRow,
+    node_row::NodeRow,
+    people::PersonRow,
+};
