@@ -99,7 +99,7 @@ fn every_line_of_the_surface_table_has_an_answer() {
         let answer =
             ask(dialect, verb, model, &body(dialect, verb)).unwrap_or_else(|e| panic!("{dialect} {verb:?} {e:?}"));
         if let Answer::Document(_, usage) = &answer {
-            assert_eq!(usage.is_empty(), !surface.costs, "{dialect} {verb:?}");
+            assert_eq!(usage.is_empty(), !surface.verb.costs(), "{dialect} {verb:?}");
         }
         let document = document(answer).to_string();
         // Whatever it is, it counts or says three words.

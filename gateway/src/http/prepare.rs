@@ -106,8 +106,8 @@ pub(super) fn prepare(
     let (target, uri) = target.zip(uri).ok_or_else(|| no_place(provider, surface))?;
     let uri = upstream_uri(uri, &query);
     let (pieces, hides_usage) = rules.rewrite(fields, body, name, provider.manifest().stream_usage);
-    let (verb, costs) = (surface.verb, surface.costs);
-    let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs };
+    let verb = surface.verb;
+    let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs: verb.costs() };
     let call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
     Ok(Prepared::Call(call))

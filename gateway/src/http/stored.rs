@@ -43,8 +43,8 @@ pub(super) fn prepare_stored(
     let path = rules.path_of(surface.verb, id);
     let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
     let uri = upstream_uri(uri, &rules.query(parts.uri.query().unwrap_or_default())?);
-    let (verb, costs) = (surface.verb, surface.costs);
-    let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs };
+    let verb = surface.verb;
+    let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs: verb.costs() };
     let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
     recorder.set_route(provider.id(), "", false);
     Ok(call)

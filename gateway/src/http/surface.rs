@@ -18,8 +18,6 @@ pub(crate) struct Surface {
     pub(crate) path: Place,
     pub(crate) dialect: Dialect,
     pub(crate) verb: Verb,
-    /// Whether a provider takes money for it.
-    pub(crate) costs: bool,
 }
 
 /// A path, or a family of them.
@@ -41,16 +39,16 @@ impl Place {
 }
 
 const fn post(path: &'static str, dialect: Dialect, verb: Verb) -> Surface {
-    Surface { method: Method::POST, path: Place::At(path), dialect, verb, costs: verb.costs() }
+    Surface { method: Method::POST, path: Place::At(path), dialect, verb }
 }
 
 const fn of_model(name: &'static str, verb: Verb) -> Surface {
     let dialect = Dialect::GenerateContent;
-    Surface { method: Method::POST, path: Place::OfModel(name), dialect, verb, costs: verb.costs() }
+    Surface { method: Method::POST, path: Place::OfModel(name), dialect, verb }
 }
 
 const fn of_response(method: Method, behind: &'static str, verb: Verb) -> Surface {
-    Surface { method, path: Place::OfResponse(behind), dialect: Dialect::Responses, verb, costs: verb.costs() }
+    Surface { method, path: Place::OfResponse(behind), dialect: Dialect::Responses, verb }
 }
 
 /// The table.
@@ -197,7 +195,7 @@ mod tests {
             None => "none".to_owned(),
             Some(Err(allowed)) => format!("takes {allowed}"),
             Some(Ok(Found { surface, name })) => {
-                let costs = if surface.costs { "costs" } else { "free" };
+                let costs = if surface.verb.costs() { "costs" } else { "free" };
                 format!("{} {:?} {} {costs}", surface.dialect, surface.verb, name.as_deref().unwrap_or("-"))
             }
         }
@@ -261,9 +259,6 @@ mod tests {
             ("OPTIONS", "*", "none"),
         ] {
             assert_eq!(found(method, path), expected, "{method} {path}");
-        }
-        for surface in &SURFACE {
-            assert_eq!(surface.costs, surface.verb.costs());
         }
     }
 

@@ -41,6 +41,11 @@ pub(super) fn values<'t, const N: usize>(text: &'t str, names: [&str; N]) -> Opt
     Some(found.ok()?.0.map(|at| Some(&text[at?])))
 }
 
+/// The same of a document that may be no text: `None` then too.
+pub(super) fn values_in<'t, const N: usize>(document: &'t [u8], names: [&str; N]) -> Option<[Option<&'t str>; N]> {
+    values(std::str::from_utf8(document).ok()?, names)
+}
+
 struct Found<const N: usize>([Option<Range<usize>>; N]);
 
 impl<const N: usize> Default for Found<N> {

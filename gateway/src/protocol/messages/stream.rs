@@ -2,8 +2,6 @@
 //!
 //! Source: Anthropic API reference, "Streaming messages".
 
-use std::str::from_utf8;
-
 use bytes::Bytes;
 
 use super::{error, usage::Counts};
@@ -53,12 +51,12 @@ impl EventReader for Events {
                     break;
                 }
                 Some("message_start") => {
-                    let message = from_utf8(&data).ok().and_then(|data| json_read::values(data, ["message"]));
+                    let message = json_read::values_in(&data, ["message"]);
                     let usage = message.and_then(|[message]| json_read::values(message?, ["usage"]));
                     self.count(usage.and_then(|[usage]| usage));
                 }
                 Some("message_delta") => {
-                    let usage = from_utf8(&data).ok().and_then(|data| json_read::values(data, ["usage"]));
+                    let usage = json_read::values_in(&data, ["usage"]);
                     self.count(usage.and_then(|[usage]| usage));
                 }
                 _ => {}

@@ -5,8 +5,6 @@
 //! makes the official SDKs raise, and `response.failed`, which other clients wait for.
 //! Source: OpenAI API reference, "Streaming events".
 
-use std::str::from_utf8;
-
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -46,7 +44,7 @@ impl Default for Events {
 impl Events {
     /// The beginning of a response: its id, and what clients need to know of it besides.
     fn begin(&mut self, data: &[u8]) {
-        let Some([Some(response)]) = from_utf8(data).ok().and_then(|data| json_read::values(data, ["response"])) else {
+        let Some([Some(response)]) = json_read::values_in(data, ["response"]) else {
             return;
         };
         let Some([id, created_at, model]) = json_read::values(response, ["id", "created_at", "model"]) else { return };
@@ -58,7 +56,7 @@ impl Events {
 
     fn end(&mut self, data: &[u8]) {
         self.progress = Progress::Ended;
-        let response = from_utf8(data).ok().and_then(|data| json_read::values(data, ["response"]));
+        let response = json_read::values_in(data, ["response"]);
         let usage = response.and_then(|[response]| json_read::values(response?, ["usage"]));
         let usage = usage.and_then(|[usage]| usage::in_value(usage?));
         self.usage = TokenUsage::joined(self.usage, usage);
@@ -66,7 +64,7 @@ impl Events {
 
     /// Takes note of the number of an event.
     fn count(&mut self, data: &[u8]) {
-        let number = from_utf8(data).ok().and_then(|data| json_read::values(data, ["sequence_number"]));
+        let number = json_read::values_in(data, ["sequence_number"]);
         if let Some(number) = number.and_then(|[number]| number?.parse::<u64>().ok()) {
             self.next_number = number.saturating_add(1);
         }
