@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     health::{Health, events::Events},
     log_control::LogControl,
+    node_host::NodeHost,
     phase::{Phase, StopOrder, StopOrders},
     reload::Reloader,
     status::{Identity, StatusReader},
@@ -32,6 +33,8 @@ pub struct Agent {
     pub health: Health,
     /// The inference path.
     pub gateway: Arc<Gateway>,
+    /// People, namespaces and sign-in.
+    pub node: NodeHost,
     /// Orders to end.
     pub stop: StopOrders,
 }
@@ -51,12 +54,14 @@ pub struct AgentDeps {
     pub events: Events,
     /// What is logged.
     pub logging: Arc<Logging>,
+    /// People, namespaces and sign-in.
+    pub node: NodeHost,
 }
 
 impl Agent {
     /// Makes the handles; the state is `starting`. Orders to end arrive at what is answered besides.
     pub fn new(deps: AgentDeps) -> (Self, mpsc::Receiver<StopOrder>) {
-        let AgentDeps { identity, gateway, reloader, health, events, logging } = deps;
+        let AgentDeps { identity, gateway, reloader, health, events, logging, node } = deps;
         let phase = Phase::new(events.clone());
         let log = LogControl::new(logging);
         let (stop, orders) = StopOrders::channel();
@@ -67,7 +72,8 @@ impl Agent {
             reloader.clone(),
             health.clone(),
             log.clone(),
+            node.clone(),
         );
-        (Self { status, phase, reloader, log, events, health, gateway, stop }, orders)
+        (Self { status, phase, reloader, log, events, health, gateway, node, stop }, orders)
     }
 }

@@ -12,7 +12,7 @@ use bitrouter_proto::{
     status::{ProviderStatus, State, Status},
 };
 
-use crate::{health::Health, log_control::LogControl, phase::Phase, reload::Reloader};
+use crate::{health::Health, log_control::LogControl, node_host::NodeHost, phase::Phase, reload::Reloader};
 
 /// What is fixed for the life of one daemon.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ struct Sources {
     reloader: Reloader,
     health: Health,
     log: LogControl,
+    node: NodeHost,
     started: Instant,
     started_at: String,
 }
@@ -54,6 +55,7 @@ impl StatusReader {
         reloader: Reloader,
         health: Health,
         log: LogControl,
+        node: NodeHost,
     ) -> Self {
         Self(Arc::new(Sources {
             socket: ArcSwap::from_pointee(identity.socket.clone()),
@@ -63,6 +65,7 @@ impl StatusReader {
             reloader,
             health,
             log,
+            node,
             started: clock::monotonic_now(),
             started_at: clock::now_rfc3339(),
         }))
@@ -75,7 +78,7 @@ impl StatusReader {
 
     /// The whole status.
     pub async fn read(&self) -> Status {
-        let Sources { identity, socket, phase, gateway, reloader, health, log, started, started_at } = &*self.0;
+        let Sources { identity, socket, phase, gateway, reloader, health, log, node, started, started_at } = &*self.0;
         // Local addresses are asked at the same time: a few that keep silent must not add up.
         let asked = gateway.snapshot();
         let asks = asked
@@ -138,6 +141,7 @@ impl StatusReader {
             service_managed: identity.service_managed,
             pushed_variables: in_force.pushed_variables,
             log_level: log.level().as_str().to_owned(),
+            node: node.status(),
             ..Status::silent(State::Running)
         }
     }

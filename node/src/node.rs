@@ -67,6 +67,12 @@ impl Node {
         self.row.first_namespace
     }
 
+    /// Ends the node: what was begun is finished, then the database is closed.
+    pub async fn close(&self) {
+        self.tasks.wait().await;
+        self.store.close().await;
+    }
+
     /// Answers a request. It runs in a task of its own: a caller that hangs up stops no change half-way.
     pub fn answer(
         self: Arc<Self>,

@@ -49,6 +49,7 @@ registry! {
     LISTEN_FDNAMES, Daemon, "Names of the passed sockets, set by systemd.";
     LISTEN_FDS, Daemon, "Number of passed sockets, set by systemd.";
     LISTEN_PID, Daemon, "The process the passed sockets are for, set by systemd.";
+    LOGNAME, Daemon, "What the node's owner is called at its first start, where neither the list of users nor `USER` says.";
     NOTIFY_SOCKET, Daemon, "Where readiness, reloads and the watchdog are reported, set by systemd.";
     NO_COLOR, Client, "Set to anything: no colour.";
     NO_PROXY, Daemon, "What is reached without the proxy, separated by commas or blanks: `*`, `name` and all below it, `*.name`, an address, `10.0.0.0/8`, each with `:port`; `no_proxy` comes first.";
@@ -57,6 +58,7 @@ registry! {
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
     SYSTEMD_EXEC_PID, Daemon, "The process that systemd executed for a unit: where it is the daemon's, `restart` stands back.";
     TERM, Client, "`dumb`, or not set: no colour.";
+    USER, Daemon, "What the node's owner is called at its first start, where the list of users does not say.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";
     XDG_CONFIG_HOME, Both, "Where `bitrouter/config.toml`, `bitrouter/env` and `bitrouter/registry/` live; default `~/.config`.";

@@ -1,6 +1,6 @@
 //! What `bitrouter status` knows, as domain types whose JSON is exactly that of `status --json`.
 //!
-//! Fields of parts that do not exist yet have their empty value: no session, no node.
+//! Fields of parts that do not exist yet have their empty value: no session.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ impl Default for SessionStatus {
     }
 }
 
-/// The self-hosted control plane. It is off until it exists.
+/// The self-hosted control plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// `on`, `off` or `elsewhere`.

@@ -6,19 +6,7 @@ use super::{Config, Node, ProviderSettings};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
-const NEED_RESTART: [&str; 11] = [
-    "server.listen",
-    "log.format",
-    "node.enabled",
-    "node.public_url",
-    "node.oauth.access_token_ttl",
-    "node.oauth.refresh_token_ttl",
-    "node.oauth.session_ttl",
-    "node.oauth.refresh_grace",
-    "node.oauth.complete_uri",
-    "node.oauth.device_code_ttl",
-    "node.oauth.device_interval",
-];
+const NEED_RESTART: [&str; 4] = ["server.listen", "log.format", "node.enabled", "node.public_url"];
 
 impl Config {
     /// The dotted keys of everything that differs, sorted.
@@ -102,11 +90,12 @@ mod tests {
         assert_eq!(Config::needs_restart(&old, &new), ["log.format"]);
         new.server.listen = "127.0.0.1:1".parse().unwrap();
         assert_eq!(Config::needs_restart(&old, &new), ["server.listen", "log.format"]);
-        new.node.enabled = false;
         new.node.oauth.complete_uri = false;
+        new.node.enabled = false;
+        new.node.public_url = Some("https://node.example".parse().unwrap());
         assert_eq!(
             Config::needs_restart(&old, &new),
-            ["server.listen", "log.format", "node.enabled", "node.oauth.complete_uri"]
+            ["server.listen", "log.format", "node.enabled", "node.public_url"]
         );
     }
 

@@ -46,6 +46,8 @@ pub enum Code {
     StateUnwritable,
     /// The daemon runs as root.
     RunningAsRoot,
+    /// There is no node, though the settings want one.
+    NodeOff,
 }
 
 impl Code {
@@ -64,6 +66,7 @@ impl Code {
             Self::ControlSocketTaken => "control_socket_taken",
             Self::StateUnwritable => "state_unwritable",
             Self::RunningAsRoot => "running_as_root",
+            Self::NodeOff => "node_off",
         }
     }
 

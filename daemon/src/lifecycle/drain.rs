@@ -58,5 +58,6 @@ pub(super) async fn drain(
     agent.gateway.close_idle();
     agent.reloader.end();
     control.close().await;
+    agent.node.close().await;
     drained
 }

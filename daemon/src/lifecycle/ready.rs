@@ -28,6 +28,7 @@ use crate::{
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, OwnUserOnly, PeerLookup, RefusalSink, ServerOptions},
+    node_host::{NodeHost, NodePlan, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
@@ -53,8 +54,21 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let gateway = gateway(&engine, &environment, &told, logging.request_log())?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
     let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;
-    let targets =
-        Targets { gateway: Arc::clone(&gateway), listener: Arc::clone(&settings), logging: Arc::clone(&logging) };
+    let node_settings = Arc::new(ArcSwap::from_pointee(engine.node_settings()));
+    let plan = NodePlan {
+        enabled: engine.config().node.enabled,
+        dir: places.data_dir.clone(),
+        owner_name: owner_name(&environment),
+        settings: Arc::clone(&node_settings),
+        health: told.health.clone(),
+    };
+    let node = NodeHost::open(plan, &told.tasks);
+    let targets = Targets {
+        gateway: Arc::clone(&gateway),
+        listener: Arc::clone(&settings),
+        logging: Arc::clone(&logging),
+        node: node_settings,
+    };
     let reloader = spawn_reloader(engine, targets, &told, state_dir)?;
     let identity = Identity {
         listen: addresses.iter().map(ToString::to_string).collect(),
@@ -62,7 +76,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         serve_args,
         service_managed: told.notifier.speaks() || launch.is_service,
     };
-    let (agent, stop) = agent(identity, &gateway, reloader, &told, logging);
+    let (agent, stop) = agent(identity, &gateway, reloader, &told, logging, node);
     told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
     let http = serve_http(http, &gateway, settings, &told, fd_budget.http)?;
     let control = ControlServer::new(&agent, fd_budget.control)
@@ -81,6 +95,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let written = state_file::write(&lock.dir, &places, &json);
     told.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
+    agent.node.settled().await;
     agent.phase.mark_ready();
     told.notifier.ready(&agent.status.summary().await);
     tracing::info!(version = VERSION, pid = json.pid, listen = %address, socket = json.socket.as_str(), "ready");
@@ -163,6 +178,7 @@ fn agent(
     reloader: Reloader,
     told: &Told,
     logging: Arc<Logging>,
+    node: NodeHost,
 ) -> (Agent, mpsc::Receiver<crate::phase::StopOrder>) {
     Agent::new(AgentDeps {
         identity,
@@ -171,6 +187,7 @@ fn agent(
         health: told.health.clone(),
         events: told.events.clone(),
         logging,
+        node,
     })
 }
 

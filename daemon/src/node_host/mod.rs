@@ -1,13 +1,27 @@
 //! The node as the daemon carries it: opened at start, on or off, and why.
+//!
+//! [`opening`] is the task that opens it, again and again where the reason may pass; [`settings`] is the node's view of
+//! the configuration; [`owner`] is what its owner is called. Whoever needs the node asks [`NodeHost::state`] each time.
+
+mod opening;
+mod owner;
+mod settings;
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 use bitrouter_node::Node;
+use bitrouter_proto::status::NodeStatus;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::{opening::NodePlan, owner::owner_name, settings::node_settings};
 
 /// How long the first calls wait for a node that is being opened.
 const FIRST_CALLS: Duration = Duration::from_secs(2);
+
+/// How long the node may take to end.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Whether there is a node.
 #[derive(Clone, Debug)]
@@ -21,14 +35,18 @@ pub enum NodeState {
 }
 
 /// Why there is no node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeOff {
     /// True where `[node] enabled = false` says so: nobody expects one.
     pub disabled: bool,
     /// The reason with the file and the cure, as a fragment.
     pub reason: String,
+    /// The command that cures it, where there is one.
+    pub command: Option<String>,
     /// The process that holds the database, where another daemon does.
     pub holder: Option<u32>,
+    /// True where another daemon holds the database.
+    pub elsewhere: bool,
     /// True where `node.bound` says that calls without a credential are bound to rules that only the node knows.
     pub bound: bool,
 }
@@ -38,12 +56,18 @@ pub struct NodeOff {
 pub struct NodeHost {
     now: Arc<ArcSwap<NodeState>>,
     changed: Arc<watch::Sender<()>>,
+    /// Nobody opens a node any more.
+    ending: CancellationToken,
 }
 
 impl NodeHost {
     /// A host whose node is in `state`.
     pub fn new(state: NodeState) -> Self {
-        Self { now: Arc::new(ArcSwap::from_pointee(state)), changed: Arc::new(watch::Sender::new(())) }
+        Self {
+            now: Arc::new(ArcSwap::from_pointee(state)),
+            changed: Arc::new(watch::Sender::new(())),
+            ending: CancellationToken::new(),
+        }
     }
 
     /// Whether there is a node now.
@@ -64,5 +88,25 @@ impl NodeHost {
             async { while matches!(**self.state(), NodeState::Starting) && changed.changed().await.is_ok() {} };
         // What is not ready within the bound is treated as off.
         let _ = tokio::time::timeout(FIRST_CALLS, settled).await;
+    }
+
+    /// What `bitrouter status` says of it.
+    pub fn status(&self) -> NodeStatus {
+        let (state, database) = match &**self.state() {
+            NodeState::On(_) => ("on", Some("sqlite".to_owned())),
+            NodeState::Off(off) if off.elsewhere => ("elsewhere", None),
+            NodeState::Off(_) | NodeState::Starting => ("off", None),
+        };
+        NodeStatus { state: state.to_owned(), database }
+    }
+
+    /// Ends the node, within a bound: what was begun is finished, and the database is closed. Nobody opens it again.
+    pub(crate) async fn close(&self) {
+        self.ending.cancel();
+        let NodeState::On(node) = NodeState::clone(&self.state()) else { return };
+        self.set(NodeState::Off(NodeOff { reason: "the daemon is ending".to_owned(), ..NodeOff::default() }));
+        if tokio::time::timeout(CLOSING, node.close()).await.is_err() {
+            tracing::warn!("the node's database does not answer; it is whole, and is read again at the next start");
+        }
     }
 }

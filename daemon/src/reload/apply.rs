@@ -22,6 +22,8 @@ pub struct Targets {
     pub listener: Arc<ArcSwap<ListenerSettings>>,
     /// The log.
     pub logging: Arc<Logging>,
+    /// People, namespaces and sign-in.
+    pub node: Arc<ArcSwap<bitrouter_node::Settings>>,
 }
 
 /// The gateway's view of what was read.

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     environment::{KeyRing, Layers, Parent, Pushed},
     listener::ListenerSettings,
+    node_host::node_settings,
 };
 
 /// What was read last, with the layers of keys that it goes with.
@@ -60,6 +61,11 @@ impl Engine {
     /// The first settings of the listener.
     pub fn listener_settings(&self) -> ListenerSettings {
         apply::listener_settings(&self.loaded.config)
+    }
+
+    /// The settings of the node.
+    pub fn node_settings(&self) -> bitrouter_node::Settings {
+        node_settings(&self.loaded.config, self.bound.as_deref().unwrap_or_default())
     }
 }
 

@@ -10,6 +10,6 @@ pub mod scope;
 
 pub use self::{
     ids::{CredentialId, GrantId, NamespaceId, PersonId},
-    name::{Name, NameError},
+    name::{Name, NameError, is_hidden},
     scope::{Scope, ScopeSet},
 };

@@ -1,7 +1,7 @@
 //! `daemon.proto`: the status.
 
 use crate::{
-    status::{ProviderStatus, Reloads, Severity, State, Status, Warning},
+    status::{NodeStatus, ProviderStatus, Reloads, Severity, State, Status, Warning},
     wire,
 };
 
@@ -34,6 +34,7 @@ impl From<wire::StatusResponse> for Status {
             service_managed: message.service_managed,
             pushed_variables: message.pushed_variables,
             log_level: message.log_level,
+            node: message.node.map(Into::into).unwrap_or_default(),
             ..Status::silent(State::Running)
         }
     }
@@ -62,7 +63,20 @@ impl From<Status> for wire::StatusResponse {
             service_managed: status.service_managed,
             pushed_variables: status.pushed_variables,
             log_level: status.log_level,
+            node: Some(status.node.into()),
         }
+    }
+}
+
+impl From<wire::NodeStatus> for NodeStatus {
+    fn from(message: wire::NodeStatus) -> Self {
+        Self { state: message.state, database: present(message.database) }
+    }
+}
+
+impl From<NodeStatus> for wire::NodeStatus {
+    fn from(node: NodeStatus) -> Self {
+        Self { state: node.state, database: node.database.unwrap_or_default() }
     }
 }
 
@@ -128,6 +142,7 @@ mod tests {
         status.protocol = Some(1);
         status.uptime_s = Some(3);
         status.version = Some("1.2.3".to_owned());
+        status.node = NodeStatus { state: "on".to_owned(), database: Some("sqlite".to_owned()) };
         status.listen = vec!["127.0.0.1:4356".to_owned()];
         status.reloads.last_error = Some("bad".to_owned());
         status.providers.push(ProviderStatus {

@@ -1,0 +1,55 @@
+//! The node's view of the settings.
+
+use std::net::SocketAddr;
+
+use crate::config::{self, Config, NodeOauth, PublicUrl};
+
+/// What the node is told of `[node]` and `[node.oauth]`; `listens` is where we listen.
+pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> bitrouter_node::Settings {
+    let config::Node { public_url, oauth, .. } = &config.node;
+    let NodeOauth {
+        access_token_ttl,
+        refresh_token_ttl,
+        session_ttl,
+        refresh_grace,
+        complete_uri,
+        device_code_ttl,
+        device_interval,
+    } = *oauth;
+    let public_url = public_url.as_ref().map(PublicUrl::to_string);
+    let port = listens.first().map_or(config.server.listen.port(), SocketAddr::port);
+    bitrouter_node::Settings {
+        issuer: public_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}")),
+        public_url,
+        access_token_ttl,
+        refresh_token_ttl,
+        session_ttl,
+        refresh_grace,
+        complete_uri,
+        device_code_ttl,
+        device_interval,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_the_public_url_or_where_we_really_listen() {
+        let mut config = Config::default();
+        let listens = [SocketAddr::from(([127, 0, 0, 1], 4444)), SocketAddr::from(([127, 0, 0, 1], 4445))];
+        assert_eq!(node_settings(&config, &listens).issuer, "http://127.0.0.1:4444");
+        config.node.public_url = Some("https://Node.example/".parse().unwrap());
+        let settings = node_settings(&config, &listens);
+        assert_eq!(settings.issuer, "https://node.example");
+        assert_eq!(settings.public_url.as_deref(), Some("https://node.example"));
+        // What nobody changed is the same on both sides.
+        let defaults = bitrouter_node::Settings {
+            issuer: settings.issuer.clone(),
+            public_url: settings.public_url.clone(),
+            ..Default::default()
+        };
+        assert_eq!(settings, defaults);
+    }
+}
