@@ -121,6 +121,8 @@ closed! {
         OriginNotAllowed = "origin_not_allowed",
         /// The process at the other end is not the daemon's user, or cannot be told.
         PeerNotAllowed = "peer_not_allowed",
+        /// The credential does not hold the scope that the call needs.
+        MissingScope = "missing_scope",
         /// No such path.
         NotFound = "not_found",
         /// No provider serves the model.
@@ -159,7 +161,9 @@ impl InferenceCode {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::ApiKeyRequired | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
             Self::ProviderKeyMissing => StatusCode::PAYMENT_REQUIRED,
-            Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed | Self::MissingScope => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -70,6 +70,7 @@ EXPOSES_SECRETS = {
     "daemon/src/environment/layers.rs": "judges a value: our own token, a placeholder, unfit for a header",
     "daemon/src/environment/parent.rs": "its tests look at what the parent's environment gave",
     "daemon/src/environment/pushed.rs": "measures pushed values against their bounds",
+    "daemon/src/node_host/callers.rs": "hands a token, kept while the node is being opened, to the node that judges it",
     "daemon/src/environment/pushed_tests.rs": "looks at what a session's push left",
 }
 # Tests put secrets in and look where they come out; that is their business.

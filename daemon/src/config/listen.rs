@@ -24,8 +24,8 @@ pub enum ListenError {
     BadPort,
     /// Other machines could reach it.
     #[error(
-        "must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not `{0}`: other machines would need an API \
-         key, and this version issues none"
+        "must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not `{0}`: this listener serves programs of \
+         this machine; others reach it through a proxy, at the `[node] public_url`"
     )]
     NotLoopback(IpAddr),
     /// A name other than `localhost` can become any address.
@@ -123,6 +123,6 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Listen>(), Err(expected), "{text}");
         }
-        assert!(not_loopback("0.0.0.0").to_string().contains("this version issues none"));
+        assert!(not_loopback("0.0.0.0").to_string().contains("`[node] public_url`"));
     }
 }

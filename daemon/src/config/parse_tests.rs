@@ -201,8 +201,8 @@ fn refusals_name_line_key_and_cure() {
         (
             "[server]\nlisten = \"0.0.0.0:4356\"\n",
             "/c/config.toml:2: `server.listen` must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not \
-             `0.0.0.0`: other machines would need an API key, and this version issues none; for example `listen = \
-             \"127.0.0.1:4356\"`",
+             `0.0.0.0`: this listener serves programs of this machine; others reach it through a proxy, at the `[node] \
+             public_url`; for example `listen = \"127.0.0.1:4356\"`",
         ),
         (
             "[server]\nallow_hosts = [\n  \"ok.example\",\n  7,\n]\n",

@@ -48,6 +48,8 @@ pub enum Code {
     RunningAsRoot,
     /// There is no node, though the settings want one.
     NodeOff,
+    /// Calls come through a proxy or a tunnel that nobody trusts: their callers are strangers.
+    UntrustedProxy,
 }
 
 impl Code {
@@ -67,6 +69,7 @@ impl Code {
             Self::StateUnwritable => "state_unwritable",
             Self::RunningAsRoot => "running_as_root",
             Self::NodeOff => "node_off",
+            Self::UntrustedProxy => "untrusted_proxy",
         }
     }
 
@@ -131,6 +134,14 @@ impl Health {
     pub fn raise(&self, code: Code, message: impl Into<String>, command: Option<&str>) {
         let notice = Notice { subject: String::new(), message: message.into(), severity: code.severity() };
         self.set_each(code, vec![notice], command);
+    }
+
+    /// Raises `code` unless it is raised: what comes again and again is said as it was seen first.
+    pub fn raise_first(&self, code: Code, message: impl FnOnce() -> String) {
+        let is_raised = |now: &BTreeMap<Key, Warning>| now.keys().any(|(raised, _)| *raised == code);
+        if !is_raised(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.raise(code, message(), None);
+        }
     }
 
     /// Clears `code`; says so if it was raised.

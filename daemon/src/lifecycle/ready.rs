@@ -27,7 +27,7 @@ use crate::{
     control::ControlServer,
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
-    listener::{HttpServer, Limits, ListenerSettings, OwnUserOnly, PeerLookup, RefusalSink, ServerOptions},
+    listener::{HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
     node_host::{NodeHost, NodePlan, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
@@ -78,7 +78,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let (agent, stop) = agent(identity, &gateway, reloader, &told, logging, node);
     told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
-    let http = serve_http(http, &gateway, settings, &told, fd_budget.http)?;
+    let http = serve_http(http, &gateway, settings, &told, fd_budget.http, agent.node.clone())?;
     let control = ControlServer::new(&agent, fd_budget.control)
         .await
         .map_err(|error| failure("cannot build the control services", &error))?;
@@ -191,11 +191,28 @@ fn agent(
     })
 }
 
-struct Refusals(Arc<Metrics>);
+struct Refusals {
+    metrics: Arc<Metrics>,
+    health: Health,
+}
 
 impl RefusalSink for Refusals {
     fn refused(&self, reason: &'static str) {
-        self.0.refused(reason);
+        self.metrics.refused(reason);
+    }
+
+    fn came_through_a_proxy(&self, seen: ProvenPeer<'_>) {
+        let how = match seen {
+            ProvenPeer::Kernel(_) => return,
+            ProvenPeer::Forwarded(header) => format!("header `{header}`"),
+            ProvenPeer::OtherHost(host) => format!("host `{host}`"),
+        };
+        self.health.raise_first(Code::UntrustedProxy, || {
+            format!(
+                "calls come through a proxy or a tunnel ({how}), so that nobody can tell whose they are: without a \
+                 credential they are refused; name a proxy of yours in `[node] trusted_proxies`"
+            )
+        });
     }
 }
 
@@ -206,6 +223,7 @@ fn serve_http(
     settings: Arc<ArcSwap<ListenerSettings>>,
     told: &Told,
     connections: usize,
+    node: NodeHost,
 ) -> Result<HttpServer, ServeError> {
     if rustix::process::geteuid().is_root() {
         told.health.raise(Code::RunningAsRoot, "the daemon runs as root; an ordinary user is enough", None);
@@ -220,8 +238,9 @@ fn serve_http(
         service: Arc::clone(gateway) as _,
         settings,
         peers,
-        authenticator: Arc::new(OwnUserOnly),
-        refusals: Arc::new(Refusals(Arc::clone(&told.metrics))),
+        node: Arc::new(node.clone()),
+        authenticator: Arc::new(node),
+        refusals: Arc::new(Refusals { metrics: Arc::clone(&told.metrics), health: told.health.clone() }),
         metrics: Arc::new(move || metrics.text()),
         limits: Limits { connections, ..Limits::default() },
     };

@@ -11,7 +11,12 @@ use bitrouter_proto::tasks::Tasks;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{access::ListenerAuthorities, connection, peer::PeerIdentity, shared::Shared};
+use super::{
+    access::ListenerAuthorities,
+    connection,
+    peer::{Peer, PeerIdentity},
+    shared::Shared,
+};
 use crate::rate_limited_warning::RateLimitedWarning;
 
 /// First pause after the system refused a connection for want of something; it doubles up to [`LONGEST_PAUSE`].
@@ -42,10 +47,10 @@ pub(super) async fn run(listener: TcpListener, own: Arc<ListenerAuthorities>, sh
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, _)) => {
+            Ok((tcp, address)) => {
                 pause = FIRST_PAUSE;
-                let peer = identify(&tcp, &shared);
-                let Some(permit) = ConnectionPermit::enter(&shared, peer) else {
+                let peer = Peer { identity: identify(&tcp, &shared), address: address.ip().to_canonical() };
+                let Some(permit) = ConnectionPermit::enter(&shared, peer.identity) else {
                     shared.refusals.refused("connection_limit");
                     warning.warn(|unsaid| {
                         tracing::warn!(?peer, unsaid, "closing a connection: other users hold their share");

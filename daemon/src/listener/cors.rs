@@ -19,7 +19,8 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<ResponseBody> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     guard_own_response(headers);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, DELETE"));
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     headers.append(
         header::VARY,

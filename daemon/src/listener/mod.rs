@@ -2,8 +2,8 @@
 //! hands what may pass to a service.
 //!
 //! The journey of a request: [`bind`] opens the sockets → `accept` takes a connection and asks [`peer`] once whose it is
-//! → `connection` drives HTTP/1.1 on it and bounds every wait → `service` gives each request its id and asks `access` (host,
-//! origin, who it is) → a [`RequestService`], or a refusal as JSON.
+//! → `connection` drives HTTP/1.1 on it and bounds every wait → `service` gives each request its id, finds its line in
+//! `routing` and asks `access` (host, origin, who it is) → a [`RequestService`] or the [`NodeService`], or a refusal as JSON.
 //!
 //! It must never know providers, models or their keys, look into a request's body, or log a header, a query or a body.
 
@@ -16,6 +16,7 @@ mod options;
 mod own_pages;
 pub mod peer;
 mod port_owner;
+mod refusal;
 mod request_id;
 mod routing;
 mod server;
@@ -25,10 +26,12 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Authentication, Authenticator, CallerEvidence, OwnUserOnly, PendingCaller, PresentedKey};
+pub use access::{
+    Authentication, Authenticator, CallerEvidence, PendingCaller, PresentedKey, ProvenPeer, not_served, two_keys,
+};
 pub use bind::{BindError, adopt, bind};
-pub use options::{Limits, MetricsBody, RefusalSink, RequestService, ServerOptions};
-pub use peer::{PeerIdentity, PeerLookup};
+pub use options::{Limits, MetricsBody, NodeFuture, NodeService, RefusalSink, RequestService, ServerOptions};
+pub use peer::{Peer, PeerIdentity, PeerLookup};
 pub use routing::Access;
 pub use server::HttpServer;
 pub use settings::{Keyless, ListenerSettings};

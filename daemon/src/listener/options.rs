@@ -1,20 +1,30 @@
 //! What a server is made of: the service behind it, what it asks and tells, and its bounds.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
-    Gateway,
-    http::{CallerBody, RequestContext, ResponseFuture},
+    Gateway, InferenceError,
+    http::{CallerBody, RequestContext, ResponseBody, ResponseFuture},
 };
-use http::Request;
+use http::{Request, Response};
 
-use super::{access::Authenticator, peer::PeerLookup, settings::ListenerSettings};
+use bitrouter_node::http::Visitor;
+
+use super::{
+    access::{Authenticator, ProvenPeer},
+    peer::PeerLookup,
+    settings::ListenerSettings,
+};
 
 /// Where refusals are counted.
 pub trait RefusalSink: Send + Sync + 'static {
     /// Called for each refusal; `reason` is an error code of the contract, or `connection_limit`.
     fn refused(&self, reason: &'static str);
+
+    /// Called where it was asked whose process calls, and a proxy that nobody trusts kept it from being known; `seen` is
+    /// how it showed.
+    fn came_through_a_proxy(&self, seen: ProvenPeer<'_>);
 }
 
 /// Makes the text of `/metrics`, in the OpenMetrics format.
@@ -56,10 +66,21 @@ impl RequestService for Gateway {
     }
 }
 
+/// Answers the requests that are the node's.
+pub trait NodeService: Send + Sync + 'static {
+    /// Answers one request of `visitor`, or says, as an error to be written in the shape of its path, why there is no node.
+    fn call(&self, request: Request<CallerBody>, context: RequestContext, visitor: Visitor) -> NodeFuture;
+}
+
+/// An answer of the node in the making.
+pub type NodeFuture = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, InferenceError>> + Send>>;
+
 /// What the server is made of.
 pub struct ServerOptions {
     /// Answers every request that may pass.
     pub service: Arc<dyn RequestService>,
+    /// Answers what is the node's.
+    pub node: Arc<dyn NodeService>,
     /// What a reload may change.
     pub settings: Arc<ArcSwap<ListenerSettings>>,
     /// Asks the kernel who is calling.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{Network, PublicUrl};
+
 /// `[server] keyless`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keyless {
@@ -21,6 +23,10 @@ pub struct ListenerSettings {
     pub allow_origins: Vec<String>,
     /// `[server] keyless`.
     pub keyless: Keyless,
+    /// `[node] public_url`: its authority is an allowed host, it itself the origin of our pages there.
+    pub public_url: Option<PublicUrl>,
+    /// `[node] trusted_proxies`: peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// `[timeouts] total`: also how long a client may take to read anything of what it was sent.
     pub total: Duration,
 }
@@ -31,6 +37,8 @@ impl Default for ListenerSettings {
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
             keyless: Keyless::SameUser,
+            public_url: None,
+            trusted_proxies: Vec::new(),
             total: Duration::from_mins(30),
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Authenticator,
-    options::{Limits, MetricsBody, RefusalSink, RequestService, ServerOptions},
+    options::{Limits, MetricsBody, NodeService, RefusalSink, RequestService, ServerOptions},
     peer::PeerLookup,
     settings::ListenerSettings,
 };
@@ -46,6 +46,7 @@ pub(super) enum Phase {
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) service: Arc<dyn RequestService>,
+    pub(super) node: Arc<dyn NodeService>,
     pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
     pub(super) peers: Arc<PeerLookup>,
     pub(super) authenticator: Arc<dyn Authenticator>,
@@ -73,9 +74,10 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(super) fn new(options: ServerOptions) -> Self {
-        let ServerOptions { service, settings, peers, authenticator, refusals, metrics, limits } = options;
+        let ServerOptions { service, node, settings, peers, authenticator, refusals, metrics, limits } = options;
         Self {
             service,
+            node,
             settings,
             peers,
             authenticator,

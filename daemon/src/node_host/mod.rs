@@ -1,8 +1,11 @@
 //! The node as the daemon carries it: opened at start, on or off, and why.
 //!
 //! [`opening`] is the task that opens it, again and again where the reason may pass; [`settings`] is the node's view of
-//! the configuration; [`owner`] is what its owner is called. Whoever needs the node asks [`NodeHost::state`] each time.
+//! the configuration; [`owner`] is what its owner is called; [`callers`] judges who
+//! may call, [`mount`] puts the node behind the listener. Whoever needs the node asks [`NodeHost::state`] each time.
 
+mod callers;
+mod mount;
 mod opening;
 mod owner;
 mod settings;

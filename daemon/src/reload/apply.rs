@@ -53,6 +53,8 @@ pub(super) fn listener_settings(config: &Config) -> ListenerSettings {
             config::Keyless::SameUser => Keyless::SameUser,
             config::Keyless::Never => Keyless::Never,
         },
+        public_url: config.node.public_url.clone(),
+        trusted_proxies: config.node.trusted_proxies.clone(),
         total: config.timeouts.total,
     }
 }

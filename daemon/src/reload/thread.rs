@@ -189,7 +189,12 @@ impl Running {
         let snapshot = apply::snapshot(&loaded, &keys)?;
         let outcome = outcome::between((&self.engine.loaded, &self.engine.keys), (&loaded, &keys));
         self.targets.gateway.swap(snapshot);
-        self.targets.listener.store(Arc::new(apply::listener_settings(&loaded.config)));
+        let listener = apply::listener_settings(&loaded.config);
+        let before = self.targets.listener.swap(Arc::new(listener.clone()));
+        if before.trusted_proxies != listener.trusted_proxies || before.allow_hosts != listener.allow_hosts {
+            // Whoever is still a stranger raises it again.
+            self.observers.health.clear(Code::UntrustedProxy);
+        }
         let level = loaded.config.log.level;
         if level != self.engine.loaded.config.log.level && !self.engine.sources.level_is_fixed {
             self.targets.logging.set_level(level);

@@ -120,7 +120,7 @@ impl Serving<'_> {
         match self.gateway.stored_responses.maker(id, self.caller) {
             Maker::Known(provider) => Ok(Some(provider)),
             Maker::Unknown => Ok(None),
-            Maker::ForAnotherCaller => Err(no_previous("there is no response with this `previous_response_id`")),
+            Maker::OfAnother => Err(no_previous("there is no response with this `previous_response_id`")),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::{future::ready, pin::Pin, sync::Arc};
 
-use bitrouter_proto::{VERSION, codes::InferenceCode};
+use bitrouter_proto::{VERSION, account::Scope, codes::InferenceCode};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use serde_json::json;
 
 use super::{
     caller_body::CallerBody,
-    context::RequestContext,
+    context::{Caller, RequestContext},
     model_errors::loop_detected,
     models,
     own_response::{json_response, set_own_response},
@@ -70,6 +70,7 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
         Box::pin(ready(render_error(&error, context.dialect)))
     };
     match surface::find(request.method(), request.uri().path()) {
+        Some(Ok(_)) if !may_call_models(context.caller) => return refuse(missing_scope()),
         Some(Ok(found)) => return Box::pin(proxy_inference(gateway, request, found, context)),
         Some(Err(_)) if is_websocket(&request) => return refuse(no_websocket()),
         Some(Err(allowed)) => return refuse(wrong_method(&allowed)),
@@ -81,6 +82,20 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
             render_error(&error, context.dialect)
         })
     })
+}
+
+/// Whether `caller` may have a model work: a program of the daemon's own user, or who holds the scope for it.
+fn may_call_models(caller: Caller) -> bool {
+    match caller {
+        Caller::Keyless { .. } => true,
+        Caller::Credential(principal) => principal.scopes.contains(Scope::InferenceInvoke),
+        Caller::Anyone => false,
+    }
+}
+
+fn missing_scope() -> InferenceError {
+    let message = format!("missing required scope: {}", Scope::InferenceInvoke.as_str());
+    InferenceError::new(InferenceCode::MissingScope, message)
 }
 
 /// Everything that reaches no model.

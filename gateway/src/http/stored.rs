@@ -33,7 +33,7 @@ pub(super) fn prepare_stored(
     let provider = match serving.gateway.stored_responses.maker(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
         Maker::Unknown => only_candidate(snapshot, found),
-        Maker::ForAnotherCaller => None,
+        Maker::OfAnother => None,
     };
     let (provider, target) =
         provider.and_then(|provider| Some((provider, provider.target(dialect)?))).ok_or_else(not_found)?;

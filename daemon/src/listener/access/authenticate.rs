@@ -5,16 +5,16 @@ use std::{future::Future, pin::Pin};
 use bitrouter_gateway::{InferenceError, http::Caller};
 use bitrouter_proto::codes::InferenceCode;
 
-use super::credential::PresentedKey;
+use super::{credential::PresentedKey, proven::ProvenPeer};
 use crate::listener::{peer::PeerIdentity, routing::Access, settings::Keyless};
 
 /// What is known of a caller.
 #[derive(Debug)]
 pub struct CallerEvidence<'a> {
-    /// Which key of ours it presents.
-    pub presented: PresentedKey<'a>,
+    /// Which credential of ours it presents.
+    pub presented: &'a PresentedKey<'a>,
     /// Whose process it is.
-    pub peer: PeerIdentity,
+    pub peer: ProvenPeer<'a>,
     /// Whom the path is open to.
     pub access: Access,
     /// `[server] keyless`.
@@ -38,91 +38,78 @@ pub trait Authenticator: Send + Sync + 'static {
     fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication;
 }
 
-/// Serves programs of the daemon's own user. Until keys can be issued none is valid, and nobody else is served.
-#[derive(Clone, Copy, Debug)]
-pub struct OwnUserOnly;
-
-impl Authenticator for OwnUserOnly {
-    fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication {
-        Authentication::Known(identify(&evidence))
-    }
+/// Two credentials would let two programs believe in different callers.
+pub fn two_keys() -> InferenceError {
+    InferenceError::new(InferenceCode::InvalidRequest, "the request presents two different credentials; send one")
 }
 
-fn identify(evidence: &CallerEvidence<'_>) -> Result<Caller, InferenceError> {
-    match evidence.presented {
-        PresentedKey::None => {}
-        PresentedKey::One(_) => {
-            return Err(InferenceError::new(
-                InferenceCode::InvalidApiKey,
-                "the API key is not valid: this daemon has issued none; programs of the user who runs bitrouter need \
-                 no key, so send any string that does not begin with `brk_` or `bra_`",
-            ));
-        }
-        PresentedKey::Different => {
-            return Err(InferenceError::new(
-                InferenceCode::InvalidRequest,
-                "the request presents two different API keys; send one",
-            ));
-        }
-    }
-    match (evidence.peer, evidence.keyless) {
-        (PeerIdentity::SameUser, Keyless::Never) if evidence.access == Access::AsKeylessSays => {
-            Err(InferenceError::new(
-                InferenceCode::PeerNotAllowed,
-                "`[server] keyless = \"never\"` demands an API key, and none can be issued yet; \
-                 set `keyless = \"same-user\"` to serve this user's own programs",
-            ))
-        }
-        (PeerIdentity::SameUser, _) => Ok(Caller::Keyless { namespace: None }),
-        (PeerIdentity::OtherUser(uid), _) => Err(InferenceError::new(
-            InferenceCode::PeerNotAllowed,
+/// Why somebody without a credential is not served; `None` for a program of the daemon's own user, as far as
+/// `[server] keyless` lets it.
+pub fn not_served(evidence: &CallerEvidence<'_>) -> Option<InferenceError> {
+    const SIGN_IN: &str = "present a token: `bitrouter auth login` gets one";
+    let message = match evidence.peer {
+        ProvenPeer::Kernel(PeerIdentity::SameUser) => {
+            if evidence.access != Access::AsKeylessSays || evidence.keyless == Keyless::SameUser {
+                return None;
+            }
             format!(
-                "the calling program runs as another user (uid {uid}); until API keys exist, only programs of the user \
-                 who runs bitrouter are served: run `bitrouter start` as the calling user"
-            ),
-        )),
-        (PeerIdentity::Unknown, _) => Err(InferenceError::new(
-            InferenceCode::PeerNotAllowed,
-            "the kernel does not tell which user is calling (a container or another user namespace hides it); until \
-             API keys exist, only programs of the user who runs bitrouter are served: run `bitrouter start` where the \
-             calling program runs",
-        )),
-    }
+                "`[server] keyless = \"never\"` demands a credential of every program; {SIGN_IN}, or set `keyless = \
+                 \"same-user\"` to serve this user's own programs without one"
+            )
+        }
+        ProvenPeer::Kernel(PeerIdentity::OtherUser(uid)) => format!(
+            "the calling program runs as another user (uid {uid}), and only programs of the user who runs bitrouter are \
+             served without a credential; {SIGN_IN}, or run `bitrouter start` as the calling user"
+        ),
+        ProvenPeer::Kernel(PeerIdentity::Unknown) => format!(
+            "the kernel does not tell which user is calling (a container or another user namespace hides it), and only \
+             programs of the user who runs bitrouter are served without a credential; {SIGN_IN}, or run `bitrouter \
+             start` where the calling program runs"
+        ),
+        ProvenPeer::Forwarded(header) => format!(
+            "the request came through a proxy or a tunnel (header `{header}`), so that nobody can tell which user is \
+             calling; {SIGN_IN}, or name the proxy in `[node] trusted_proxies` if it serves this machine alone"
+        ),
+        ProvenPeer::OtherHost(host) => format!(
+            "the request is for the host `{host}`, which is no loopback name, so that nobody can tell which user is \
+             calling; {SIGN_IN}, or call 127.0.0.1 or localhost (through a proxy that `[node] trusted_proxies` names, if \
+             there is one)"
+        ),
+    };
+    Some(InferenceError::new(InferenceCode::PeerNotAllowed, message))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn code(
-        presented: PresentedKey<'static>,
-        peer: PeerIdentity,
-        access: Access,
-        keyless: Keyless,
-    ) -> Option<InferenceCode> {
-        let refused = identify(&CallerEvidence { presented, peer, access, keyless }).err()?;
-        assert!(!format!("{refused:?}").contains("canary"), "a refusal repeats the credential");
-        Some(refused.code())
+    fn refusal(peer: ProvenPeer<'static>, access: Access, keyless: Keyless) -> Option<String> {
+        let error = not_served(&CallerEvidence { presented: &PresentedKey::None, peer, access, keyless })?;
+        assert_eq!(error.code(), InferenceCode::PeerNotAllowed);
+        Some(error.message().to_owned())
     }
 
     #[test]
-    fn the_table_of_callers() {
-        use InferenceCode::{InvalidApiKey, InvalidRequest, PeerNotAllowed};
-        let others = [PeerIdentity::OtherUser(0), PeerIdentity::OtherUser(7), PeerIdentity::Unknown];
+    fn only_the_own_user_needs_no_credential() {
+        let own = ProvenPeer::Kernel(PeerIdentity::SameUser);
         for access in [Access::SameUser, Access::AsKeylessSays] {
             for keyless in [Keyless::SameUser, Keyless::Never] {
                 let refused = (access, keyless) == (Access::AsKeylessSays, Keyless::Never);
-                let own = code(PresentedKey::None, PeerIdentity::SameUser, access, keyless);
-                assert_eq!(own, refused.then_some(PeerNotAllowed));
-                for peer in others {
-                    assert_eq!(code(PresentedKey::None, peer, access, keyless), Some(PeerNotAllowed));
-                }
-                for peer in others.into_iter().chain([PeerIdentity::SameUser]) {
-                    let key = PresentedKey::One(b"brk_canary".as_slice().into());
-                    assert_eq!(code(key, peer, access, keyless), Some(InvalidApiKey));
-                    assert_eq!(code(PresentedKey::Different, peer, access, keyless), Some(InvalidRequest));
+                assert_eq!(refusal(own, access, keyless).is_some(), refused, "{access:?} {keyless:?}");
+                for (peer, named) in [
+                    (ProvenPeer::Kernel(PeerIdentity::OtherUser(0)), "uid 0"),
+                    (ProvenPeer::Kernel(PeerIdentity::OtherUser(7)), "uid 7"),
+                    (ProvenPeer::Kernel(PeerIdentity::Unknown), "the kernel does not tell"),
+                    (ProvenPeer::Forwarded("x-real-ip"), "`x-real-ip`"),
+                    (ProvenPeer::OtherHost("box.lan"), "`box.lan`"),
+                ] {
+                    let text = refusal(peer, access, keyless).unwrap();
+                    assert!(text.contains(named) && text.contains("`bitrouter auth login`"), "{text}");
+                    let is_proxied = !matches!(peer, ProvenPeer::Kernel(_));
+                    assert_eq!(text.contains("trusted_proxies"), is_proxied, "{text}");
                 }
             }
         }
+        assert!(refusal(own, Access::AsKeylessSays, Keyless::Never).unwrap().contains("keyless"));
     }
 }

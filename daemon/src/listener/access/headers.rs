@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::credential::{PresentedKey, bearer, keys_in};
+use super::{
+    credential::{PresentedKey, bearer, keys_in},
+    forwarded::is_forwarding,
+};
 use crate::listener::request_id;
 
 /// A header that may stand once: a second value would let two programs read different things.
@@ -30,6 +33,12 @@ pub(in crate::listener) struct AccessHeaders<'a> {
     pub(super) origin: SingleHeader<'a>,
     /// The browser's own statement of where a request comes from.
     pub(super) sec_fetch_site: SingleHeader<'a>,
+    /// What the browser would do with the reply.
+    pub(super) sec_fetch_mode: SingleHeader<'a>,
+    /// Where the browser would show the reply.
+    pub(super) sec_fetch_dest: SingleHeader<'a>,
+    /// A header that says that the request was passed on.
+    pub(super) forwarding: Option<&'a str>,
     pub(super) presented: PresentedKey<'a>,
     request_id: SingleHeader<'a>,
 }
@@ -43,9 +52,12 @@ impl<'a> AccessHeaders<'a> {
                 "host" => found.host.add(value),
                 "origin" => found.origin.add(value),
                 "sec-fetch-site" => found.sec_fetch_site.add(value),
+                "sec-fetch-mode" => found.sec_fetch_mode.add(value),
+                "sec-fetch-dest" => found.sec_fetch_dest.add(value),
                 "authorization" => found.presented.add(bearer(value.as_bytes()).into()),
                 "x-api-key" | "x-goog-api-key" => found.presented.add(value.as_bytes().trim_ascii().into()),
                 request_id::NAME => found.request_id.add(value),
+                name if is_forwarding(name) => found.forwarding = found.forwarding.or(Some(name)),
                 _ => {}
             }
         }
@@ -53,6 +65,12 @@ impl<'a> AccessHeaders<'a> {
             found.presented.add(key);
         }
         found
+    }
+
+    /// True where a `Host` was sent.
+    #[cfg(test)]
+    pub(super) fn has_host(&self) -> bool {
+        !matches!(self.host, SingleHeader::Absent)
     }
 
     /// The id that the caller gives its request, where it gives one.

@@ -1,16 +1,22 @@
 //! Which `Host` may pass. Pure: headers in, verdict out.
 //!
 //! A page on the internet can make a browser send requests to us under a name that was rebound to a loopback address:
-//! `Host` still says that name.
+//! `Host` still says that name. What is allowed is also the door by which a request came in: a loopback name, the node's
+//! public one, or another that the settings list.
 
 use std::net::SocketAddr;
 
 use http::{Uri, uri::Scheme};
 
 use super::headers::SingleHeader;
+use crate::config::PublicUrl;
 
 /// The port that a `Host` without one means.
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
+
+/// The names of this machine that only programs on it can mean.
+const LOOPBACK_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// What a listener may be called: made once from the address it is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +31,7 @@ impl ListenerAuthorities {
     /// The names of a listener at `local`: the loopback names with its port, and the address itself.
     pub(in crate::listener) fn new(local: SocketAddr) -> Self {
         let port = local.port();
-        let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned()];
+        let mut names: Vec<String> = LOOPBACK_NAMES.map(str::to_owned).into();
         let own = match local.ip().to_canonical() {
             std::net::IpAddr::V4(ip) => ip.to_string(),
             std::net::IpAddr::V6(ip) => format!("[{ip}]"),
@@ -92,17 +98,34 @@ impl HostRefused {
     }
 }
 
+/// What an allowed `Host` is; neither of both where `[server] allow_hosts` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AllowedHost {
+    /// A loopback name, with any port that is allowed.
+    pub(super) is_loopback: bool,
+    /// The authority of `[node] public_url`.
+    pub(super) is_public: bool,
+}
+
+impl AllowedHost {
+    /// One of our own addresses.
+    pub(super) const OWN: Self = Self { is_loopback: true, is_public: false };
+}
+
 /// Judges `Host`, and the authority of an absolute request line.
 pub(super) fn check_host(
     uri: &Uri,
     host: SingleHeader<'_>,
     own: &ListenerAuthorities,
     allow: &[String],
-) -> Result<(), HostRefused> {
+    public: Option<&PublicUrl>,
+) -> Result<AllowedHost, HostRefused> {
     let host = match host {
         SingleHeader::Absent => return Err(HostRefused::Missing),
         SingleHeader::Repeated => return Err(HostRefused::Duplicate),
-        SingleHeader::Value(value) if uri.authority().is_none() && own.is_exactly(value.as_bytes()) => return Ok(()),
+        SingleHeader::Value(value) if uri.authority().is_none() && own.is_exactly(value.as_bytes()) => {
+            return Ok(AllowedHost::OWN);
+        }
         SingleHeader::Value(value) => value.to_str().map_err(|_| HostRefused::Malformed)?,
     };
     if let Some(authority) = uri.authority() {
@@ -112,7 +135,7 @@ pub(super) fn check_host(
         }
     }
     if own.host_is_own(host) {
-        return Ok(());
+        return Ok(AllowedHost::OWN);
     }
     let (name, port) = split_host(host).ok_or(HostRefused::Malformed)?;
     let allowed = allow.iter().any(|entry| match split_host(entry) {
@@ -122,7 +145,17 @@ pub(super) fn check_host(
         Some((wanted, None)) => wanted.eq_ignore_ascii_case(name) && port.is_none_or(|port| port == own.port),
         None => false,
     });
-    if allowed { Ok(()) } else { Err(HostRefused::Foreign) }
+    let is_loopback = LOOPBACK_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name));
+    let is_public = public.is_some_and(|public| is_authority_of(public, name, port));
+    if allowed || is_public { Ok(AllowedHost { is_loopback, is_public }) } else { Err(HostRefused::Foreign) }
+}
+
+/// True where `name` and `port` are the authority of `public`; the port of its scheme may be left out.
+fn is_authority_of(public: &PublicUrl, name: &str, port: Option<u16>) -> bool {
+    let usual = if public.is_https() { HTTPS_PORT } else { HTTP_PORT };
+    split_host(public.authority()).is_some_and(|(wanted, wanted_port)| {
+        wanted.eq_ignore_ascii_case(name) && wanted_port.unwrap_or(usual) == port.unwrap_or(usual)
+    })
 }
 
 /// A host and its port; `None` for anything that is not exactly that (user info, a trailing dot, an empty port, a list).

@@ -1,25 +1,31 @@
 //! Every host and browser context that the contract names, with its verdict.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use proptest::prelude::*;
 
 use super::{
     AccessHeaders,
-    host::{HostRefused, ListenerAuthorities, check_host},
-    origin::{RequestOrigin, check_origin},
+    host::{AllowedHost, HostRefused, ListenerAuthorities, check_host},
+    origin::{Door, RequestOrigin},
 };
+use crate::config::PublicUrl;
 
 fn host(uri: &Uri, headers: &HeaderMap, own: &ListenerAuthorities, allow: &[String]) -> Result<(), HostRefused> {
-    check_host(uri, AccessHeaders::of(uri, headers).host, own, allow)
+    check_host(uri, AccessHeaders::of(uri, headers).host, own, allow, None).map(|_| ())
 }
 
+static NOWHERE: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(Uri::default);
+
+/// As it is for a request without a `Host`, which stands for one of ours, and for one with another, which was allowed.
 fn origin<'a>(
     headers: &'a HeaderMap,
     own: &ListenerAuthorities,
     allow: &[String],
 ) -> Result<RequestOrigin<'a>, &'static str> {
-    static NOWHERE: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(Uri::default);
-    check_origin(&AccessHeaders::of(&NOWHERE, headers), own, allow)
+    let headers = AccessHeaders::of(&NOWHERE, headers);
+    let host = check_host(&NOWHERE, headers.host, own, allow, None)
+        .unwrap_or(AllowedHost { is_loopback: !headers.has_host(), is_public: false });
+    Door { own, host, public: None, allow, method: &Method::POST, may_be_linked_to: true }.check_origin(&headers)
 }
 
 fn own() -> ListenerAuthorities {
@@ -274,6 +280,97 @@ fn a_page_of_the_allowed_host_itself_is_our_own() {
     }
     let site = [("host", "box.lan"), ("origin", "http://box.lan"), ("sec-fetch-site", "cross-site")];
     assert_eq!(origin_verdict(&site), OriginVerdict::Refused);
+}
+
+#[test]
+fn the_public_url_is_a_host_and_the_origin_of_its_pages() {
+    let judge = |public: &str, sent: &str, origin: Option<&str>| {
+        let public: PublicUrl = public.parse().unwrap();
+        let mut pairs = vec![("host", sent)];
+        pairs.extend(origin.map(|origin| ("origin", origin)));
+        let headers = headers(&pairs);
+        let (own, found) = (own(), AccessHeaders::of(&NOWHERE, &headers));
+        let host = check_host(&NOWHERE, found.host, &own, &[], Some(&public)).ok()?;
+        let door =
+            Door { own: &own, host, public: Some(&public), allow: &[], method: &Method::POST, may_be_linked_to: false };
+        Some((host, door.check_origin(&found).is_ok()))
+    };
+    let public = AllowedHost { is_loopback: false, is_public: true };
+    let https = "https://node.example";
+    for (url, sent, origin, expected) in [
+        (https, "node.example", None, Some((public, true))),
+        (https, "Node.Example", Some(https), Some((public, true))),
+        (https, "node.example:443", Some(https), Some((public, true))),
+        (https, "node.example", Some("http://node.example"), Some((public, false))),
+        (https, "node.example", Some("https://node.example:443"), Some((public, false))),
+        (https, "node.example", Some("https://evil.node.example"), Some((public, false))),
+        (https, "node.example", Some("http://127.0.0.1:4356"), Some((public, false))),
+        (https, "node.example", Some("null"), Some((public, false))),
+        (https, "node.example:80", None, None),
+        (https, "node.example:4356", None, None),
+        (https, "node.example.", None, None),
+        (https, "evil.example", None, None),
+        (https, "127.0.0.1:4356", Some(https), Some((AllowedHost::OWN, false))),
+        (https, "127.0.0.1:4356", Some("http://127.0.0.1:4356"), Some((AllowedHost::OWN, true))),
+        ("https://node.example:8443", "node.example:8443", Some("https://node.example:8443"), Some((public, true))),
+        ("https://node.example:8443", "node.example", None, None),
+        (
+            "https://localhost:8443",
+            "localhost:8443",
+            Some("https://localhost:8443"),
+            Some((AllowedHost { is_loopback: true, is_public: true }, true)),
+        ),
+    ] {
+        assert_eq!(judge(url, sent, origin), expected, "{url} {sent} {origin:?}");
+    }
+}
+
+#[test]
+fn a_link_may_lead_to_a_page_and_to_nothing_else() {
+    let passes = |method: &Method, may_be_linked_to: bool, pairs: &[(&str, &str)]| {
+        let headers = headers(pairs);
+        let (own, found) = (own(), AccessHeaders::of(&NOWHERE, &headers));
+        let door = Door { own: &own, host: AllowedHost::OWN, public: None, allow: &[], method, may_be_linked_to };
+        door.check_origin(&found).is_ok()
+    };
+    let link = |site| [("sec-fetch-site", site), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    for (site, linked) in [
+        ("none", true),
+        ("same-origin", true),
+        ("same-site", true),
+        ("cross-site", true),
+        ("Cross-Site", false),
+        ("", false),
+    ] {
+        assert_eq!(passes(&Method::GET, true, &link(site)), linked, "{site}");
+        let own = matches!(site, "none" | "same-origin");
+        assert_eq!(passes(&Method::GET, false, &link(site)), own, "{site}");
+        for method in [Method::HEAD, Method::POST, Method::PUT] {
+            assert_eq!(passes(&method, true, &link(site)), own, "{method} {site}");
+        }
+    }
+    for (mode, dest) in [
+        ("navigate", "iframe"),
+        ("navigate", "embed"),
+        ("navigate", "empty"),
+        ("no-cors", "document"),
+        ("cors", "document"),
+        ("Navigate", "document"),
+        ("nested-navigate", "document"),
+    ] {
+        let pairs = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        assert!(!passes(&Method::GET, true, &pairs), "{mode} {dest}");
+    }
+    assert!(!passes(&Method::GET, true, &[("sec-fetch-site", "cross-site")]));
+    let mut twice = link("cross-site").to_vec();
+    twice.push(("sec-fetch-mode", "navigate"));
+    assert!(!passes(&Method::GET, true, &twice));
+    // An origin that is told is judged all the same.
+    for origin in ["https://evil.example", "null"] {
+        let mut pairs = link("cross-site").to_vec();
+        pairs.push(("origin", origin));
+        assert!(!passes(&Method::GET, true, &pairs), "{origin}");
+    }
 }
 
 proptest! {

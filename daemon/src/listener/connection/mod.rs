@@ -30,12 +30,12 @@ use self::{
 };
 use super::{
     access::ListenerAuthorities,
-    peer::PeerIdentity,
+    peer::Peer,
     shared::{Phase, Shared},
 };
 
 /// Serves the connection until it ends.
-pub(super) async fn run(tcp: TcpStream, peer: PeerIdentity, own: Arc<ListenerAuthorities>, shared: Arc<Shared>) {
+pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<ListenerAuthorities>, shared: Arc<Shared>) {
     let state = ConnectionState::new(Arc::clone(&shared));
     let stream = TokioIo::new(WatchedStream::new(tcp, Arc::clone(&state)));
     let service = Service::new(Arc::clone(&state), peer, own);

@@ -12,11 +12,9 @@ use std::{
 
 use bitrouter_gateway::{
     InferenceError,
-    http::{
-        Caller, CallerBody, CallerConnection, RequestContext, RequestId, ResponseBody, ResponseFuture, render_error,
-    },
-    protocol::Dialect,
+    http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId, ResponseBody, ResponseFuture},
 };
+use bitrouter_node::http::Visitor;
 use bitrouter_proto::{clock, codes::InferenceCode};
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body as _;
@@ -27,13 +25,13 @@ use super::{
     state::{ConnectionState, InFlight},
 };
 use crate::listener::{
-    access::{AccessHeaders, Judge, ListenerAuthorities, Verdict},
+    access::{AccessHeaders, Judge, Judged, ListenerAuthorities, Verdict},
     cors,
     options::RefusalSink,
     own_pages,
-    peer::PeerIdentity,
-    request_id,
-    routing::{self, Mount},
+    peer::Peer,
+    refusal, request_id,
+    routing::{self, ErrorShape, Mount},
     shared::{Phase, Shared},
 };
 
@@ -41,12 +39,12 @@ use crate::listener::{
 #[derive(Debug)]
 pub(super) struct Service {
     state: Arc<ConnectionState>,
-    peer: PeerIdentity,
+    peer: Peer,
     own: Arc<ListenerAuthorities>,
 }
 
 impl Service {
-    pub(super) fn new(state: Arc<ConnectionState>, peer: PeerIdentity, own: Arc<ListenerAuthorities>) -> Self {
+    pub(super) fn new(state: Arc<ConnectionState>, peer: Peer, own: Arc<ListenerAuthorities>) -> Self {
         Self { state, peer, own }
     }
 }
@@ -62,57 +60,78 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let in_flight = self.state.begin(!request.body().is_end_stream());
         let http_10 = request.version() == Version::HTTP_10;
         routing::collapse_slashes(request.uri_mut());
-        let route = routing::find(request.uri().path());
-        let dialect = routing::error_shape(request.uri().path(), request.headers());
+        let route = routing::find(request.method(), request.uri().path());
+        let shape = route.error_shape(request.uri().path(), request.headers());
         let headers = AccessHeaders::of(request.uri(), request.headers());
         let id = request_id::of(headers.request_id());
         let settings = shared.settings.load();
-        let (own, peer, authenticator) = (&*self.own, self.peer, &*shared.authenticator);
-        let judge = Judge { own, peer, settings: &settings, authenticator };
-        let (verdict, page) = judge.judge(&request, headers, route.policy);
+        let judge = Judge {
+            own: &self.own,
+            peer: self.peer,
+            own_uid: shared.peers.own_uid(),
+            settings: &settings,
+            authenticator: &*shared.authenticator,
+            refusals: &*shared.refusals,
+        };
+        let Judged { verdict, page, visitor } = judge.judge(&request, &headers, route);
         let connection: Arc<dyn CallerConnection> = Arc::<ConnectionState>::clone(&self.state);
         let request = request.map(|body| CallerBody::received(body, Arc::clone(&connection)));
-        let context = |caller| RequestContext { id: id.clone(), started, caller, dialect, connection };
+        let context = |caller| RequestContext { id: id.clone(), started, caller, dialect: shape.dialect(), connection };
         let work = match verdict {
             Verdict::Pass(caller) => {
                 let context = context(caller);
-                catch_unwind(AssertUnwindSafe(|| answer(shared, route.mount, request, context)))
-                    .unwrap_or_else(|_| ReplyWork::Done(panicked(&id, dialect)))
+                let answer = || answer(shared, route.mount, request, context, visitor, shape);
+                catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| ReplyWork::Done(panicked(&id, shape)))
             }
             Verdict::Ask(asking) => {
                 let (shared, context) = (Arc::clone(shared), context(Caller::Anyone));
                 ReplyWork::Running(Box::pin(async move {
                     match asking.await {
                         Ok(caller) => {
-                            answer(&shared, route.mount, request, RequestContext { caller, ..context }).finish().await
+                            let context = RequestContext { caller, ..context };
+                            answer(&shared, route.mount, request, context, visitor, shape).finish().await
                         }
-                        Err(error) => refuse(&*shared.refusals, &error, dialect),
+                        Err(error) => refuse(&*shared.refusals, &error, shape),
                     }
                 }))
             }
             Verdict::Preflight => ReplyWork::Done(cors::preflight(request.headers())),
-            Verdict::Refuse(error) => ReplyWork::Done(refuse(&*shared.refusals, &error, dialect)),
+            Verdict::Refuse(error) => ReplyWork::Done(refuse(&*shared.refusals, &error, shape)),
         };
-        ServiceReply { work, finish: Some(ReplyFinish { id, page, http_10, dialect, in_flight }) }
+        ServiceReply { work, finish: Some(ReplyFinish { id, page, http_10, shape, in_flight }) }
     }
 }
 
 /// Has what is mounted at the route answer.
-fn answer(shared: &Shared, mount: Mount, request: Request<CallerBody>, context: RequestContext) -> ReplyWork {
-    match mount {
-        Mount::Service => ReplyWork::Running(Arc::clone(&shared.service).call(request, context)),
-        Mount::Metrics => {
+fn answer(
+    shared: &Arc<Shared>,
+    mount: Mount,
+    request: Request<CallerBody>,
+    context: RequestContext,
+    visitor: Option<Visitor>,
+    shape: ErrorShape,
+) -> ReplyWork {
+    match (mount, visitor) {
+        (Mount::Node, Some(visitor)) => {
+            let (answer, shared) = (shared.node.call(request, context, visitor), Arc::clone(shared));
+            ReplyWork::Running(Box::pin(async move {
+                answer.await.unwrap_or_else(|error| refuse(&*shared.refusals, &error, shape))
+            }))
+        }
+        // Whoever asks the node for something is a visitor of it.
+        (Mount::Service | Mount::Node, _) => ReplyWork::Running(Arc::clone(&shared.service).call(request, context)),
+        (Mount::Metrics, _) => {
             let page = own_pages::metrics(request.method(), &shared.metrics);
-            ReplyWork::Done(page.unwrap_or_else(|error| refuse(&*shared.refusals, &error, context.dialect)))
+            ReplyWork::Done(page.unwrap_or_else(|error| refuse(&*shared.refusals, &error, shape)))
         }
     }
 }
 
-fn refuse(refusals: &dyn RefusalSink, error: &InferenceError, dialect: Dialect) -> Response<ResponseBody> {
+fn refuse(refusals: &dyn RefusalSink, error: &InferenceError, shape: ErrorShape) -> Response<ResponseBody> {
     let reason = error.code().as_str();
     refusals.refused(reason);
     tracing::debug!(reason, "refused a request");
-    render_error(error, dialect)
+    refusal::render(error, shape)
 }
 
 /// A reply in the making.
@@ -140,7 +159,7 @@ struct ReplyFinish {
     id: RequestId,
     page: Option<HeaderValue>,
     http_10: bool,
-    dialect: Dialect,
+    shape: ErrorShape,
     in_flight: InFlight,
 }
 
@@ -155,7 +174,7 @@ impl Future for ServiceReply {
             ReplyWork::Running(running) => match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
                 Ok(Poll::Ready(response)) => response,
                 Ok(Poll::Pending) => return Poll::Pending,
-                Err(_) => panicked(&finish.id, finish.dialect),
+                Err(_) => panicked(&finish.id, finish.shape),
             },
             ReplyWork::Done(response) => std::mem::take(response),
         };
@@ -163,10 +182,10 @@ impl Future for ServiceReply {
     }
 }
 
-fn panicked(id: &RequestId, dialect: Dialect) -> Response<ResponseBody> {
+fn panicked(id: &RequestId, shape: ErrorShape) -> Response<ResponseBody> {
     tracing::error!(request_id = id.as_str(), "a request panicked and was answered with 500");
     let message = "the daemon failed on this request; `bitrouter logs` says more";
-    render_error(&InferenceError::new(InferenceCode::Internal, message), dialect)
+    refusal::render(&InferenceError::new(InferenceCode::Internal, message), shape)
 }
 
 impl ReplyFinish {

@@ -8,7 +8,7 @@
 mod sock_diag;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,6 +29,15 @@ pub enum PeerIdentity {
     OtherUser(u32),
     /// The kernel does not tell.
     Unknown,
+}
+
+/// The program at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Whose it is.
+    pub identity: PeerIdentity,
+    /// Where it is.
+    pub address: IpAddr,
 }
 
 /// Asks the kernel on a socket that is kept open.
@@ -59,6 +68,11 @@ impl PeerLookup {
     /// False where the kernel cannot be asked, so that nobody is served without a key.
     pub fn available(&self) -> bool {
         self.available.load(Ordering::Relaxed)
+    }
+
+    /// The daemon's own user.
+    pub fn own_uid(&self) -> u32 {
+        self.own
     }
 
     /// Who is at `peer` of the connection that was accepted at `local`.

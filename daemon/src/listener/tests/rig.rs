@@ -17,6 +17,7 @@ use bitrouter_gateway::{
     InferenceError,
     http::{Caller, CallerBody, RequestContext, ResponseBody, ResponseFuture},
 };
+use bitrouter_node::http::Visitor;
 use bitrouter_proto::{clock, codes::InferenceCode};
 use futures_util::StreamExt as _;
 use tokio::{
@@ -27,8 +28,9 @@ use tokio::{
 };
 
 use crate::listener::{
-    Authentication, Authenticator, CallerEvidence, HttpServer, Limits, ListenerSettings, OwnUserOnly, PeerLookup,
-    PresentedKey, RefusalSink, RequestService, ServerOptions, bind,
+    Access, Authentication, Authenticator, CallerEvidence, HttpServer, Limits, ListenerSettings, NodeFuture,
+    NodeService, PeerLookup, PresentedKey, ProvenPeer, RefusalSink, RequestService, ServerOptions, bind, not_served,
+    two_keys,
 };
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +41,42 @@ pub(super) struct RefusalLog(Mutex<Vec<&'static str>>);
 impl RefusalSink for RefusalLog {
     fn refused(&self, reason: &'static str) {
         self.0.lock().unwrap().push(reason);
+    }
+
+    fn came_through_a_proxy(&self, _: ProvenPeer<'_>) {
+        self.0.lock().unwrap().push("proxy");
+    }
+}
+
+/// Says whom it takes its visitor for.
+struct Mirror;
+
+impl NodeService for Mirror {
+    fn call(&self, request: http::Request<CallerBody>, context: RequestContext, visitor: Visitor) -> NodeFuture {
+        let text = format!("{} {:?} {visitor:?}", request.uri().path(), context.caller);
+        Box::pin(async move {
+            match request.uri().path() {
+                "/login/off" => Err(InferenceError::new(InferenceCode::Unavailable, "the node is off")),
+                _ => Ok(Response::new(ResponseBody::from(text))),
+            }
+        })
+    }
+}
+
+/// Serves programs of the daemon's own user, and knows no key.
+pub(super) struct OwnUserOnly;
+
+impl Authenticator for OwnUserOnly {
+    fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication {
+        let refusal = match evidence.presented {
+            PresentedKey::None if evidence.access == Access::Credential => {
+                return Authentication::Known(Ok(Caller::Anyone));
+            }
+            PresentedKey::None => not_served(&evidence),
+            PresentedKey::One(_) => Some(InferenceError::new(InferenceCode::InvalidApiKey, "no key is known")),
+            PresentedKey::Different => Some(two_keys()),
+        };
+        Authentication::Known(refusal.map_or(Ok(Caller::Keyless { namespace: None }), Err))
     }
 }
 
@@ -132,7 +170,7 @@ pub(super) struct SlowKeys;
 
 impl Authenticator for SlowKeys {
     fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication {
-        let PresentedKey::One(key) = &evidence.presented else { return OwnUserOnly.authenticate(evidence) };
+        let PresentedKey::One(key) = evidence.presented else { return OwnUserOnly.authenticate(evidence) };
         let known = **key == *GOOD_KEY.as_bytes();
         Authentication::Asking(Box::pin(async move {
             tokio::task::yield_now().await;
@@ -150,6 +188,7 @@ pub(super) fn start_with(limits: Limits, settings: ListenerSettings, authenticat
     let release = Arc::new(Notify::new());
     let options = ServerOptions {
         service: Arc::new(Routed(router(&release))),
+        node: Arc::new(Mirror),
         settings: Arc::clone(&settings),
         peers: Arc::new(PeerLookup::new()),
         authenticator,
