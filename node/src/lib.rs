@@ -22,6 +22,7 @@ pub mod people;
 pub mod secret;
 pub mod settings;
 pub mod store;
+pub mod web;
 
 pub use self::{
     node::{Node, NodeOptions},

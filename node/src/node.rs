@@ -16,9 +16,11 @@ use crate::{
         error::{ApiError, Code},
     },
     oauth::live::{LiveTokens, TokenRefused},
+    people,
     secret::NodeKey,
     settings::Settings,
     store::{NodeRow, Store},
+    web,
 };
 
 /// What a node is made of.
@@ -45,6 +47,8 @@ pub struct Node {
     pub(crate) live: LiveTokens,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
+    pub(crate) people: people::State,
+    pub(crate) web: web::State,
 }
 
 impl fmt::Debug for Node {

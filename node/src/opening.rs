@@ -10,8 +10,10 @@ use bitrouter_proto::{
 use crate::{
     Node, NodeOptions,
     oauth::live::LiveTokens,
+    people,
     secret::{KeyError, NodeKey, random_ulid},
     store::{MigrateError, NamespaceRow, NodeRow, PersonRow, Store, StoreError, migrate},
+    web,
 };
 
 /// Why there is no node.
@@ -77,6 +79,16 @@ impl Node {
             }
         };
         write.commit().await?;
-        Ok(Arc::new(Self { store, key, settings, clock, live: LiveTokens::default(), row, tasks }))
+        Ok(Arc::new(Self {
+            store,
+            key,
+            settings,
+            clock,
+            live: LiveTokens::default(),
+            row,
+            tasks,
+            people: people::State::default(),
+            web: web::State::default(),
+        }))
     }
 }

@@ -82,7 +82,13 @@ impl Form {
 
     /// A field that was sent more than once.
     pub(crate) fn repeated(&self) -> Option<&str> {
-        self.0.iter().find(|(_, values)| values.len() > 1).map(|(name, _)| name.as_str())
+        self.repeated_but(&[])
+    }
+
+    /// The same, where the fields in `many` may come more than once.
+    pub(crate) fn repeated_but(&self, many: &[&str]) -> Option<&str> {
+        let is_repeated = |(name, values): &(&String, &Vec<String>)| values.len() > 1 && !many.contains(&name.as_str());
+        self.0.iter().find(is_repeated).map(|(name, _)| name.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use bitrouter_proto::account::Scope;
 use http::Method;
 
 use super::Handler;
-use crate::oauth;
+use crate::{oauth, web};
 
 /// How an endpoint reads bodies and writes errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Endpoint {
 }
 
 /// The tables of all parts.
-const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS];
+const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, web::ENDPOINTS];
 
 /// Every endpoint.
 pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use super::Kind;
-use crate::store::StoreError;
+use crate::{store::StoreError, web};
 
 /// The codes of REST errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,11 @@ impl ApiError {
 
     /// The error as an endpoint of `kind` writes it.
     pub(crate) fn into_response(self, kind: Kind) -> Response<ResponseBody> {
+        if kind == Kind::Page {
+            let mut response = web::error_page(self.status, "This did not work", &self.message);
+            response.headers_mut().extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
+            return response;
+        }
         let mut document = match kind {
             Kind::OAuth => {
                 let code = match self.code {

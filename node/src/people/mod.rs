@@ -1,1 +1,26 @@
-//! Persons and their namespaces.
+//! Persons: who they are, how they show it, what goes when they go.
+//!
+//! * `verbs`: add, set a password, list, remove, as the operator does.
+//! * `sign_in`: a name and a password become a person, after [`lockout`](self) and in the turn of `hashing`.
+//! * `password`: what is kept of a password, and whether one fits.
+
+mod hashing;
+mod lockout;
+mod password;
+pub(crate) mod sign_in;
+mod verbs;
+
+pub(crate) use self::verbs::welcome;
+pub use self::{
+    hashing::Busy,
+    lockout::Locked,
+    password::{Password, PasswordError},
+    verbs::PeopleError,
+};
+
+/// What is known of tries to sign in, until the next start.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    lockout: lockout::LockOut,
+    hashing: hashing::Hashing,
+}

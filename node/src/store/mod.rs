@@ -11,6 +11,8 @@ mod migrate;
 mod namespaces;
 mod node_row;
 mod people;
+pub(crate) mod sign_in_addresses;
+mod web_sessions;
 
 use self::engine::{execute, fetch_all, fetch_optional};
 pub(crate) use self::migrate::migrate;
@@ -21,4 +23,5 @@ pub use self::{
     namespaces::NamespaceRow,
     node_row::NodeRow,
     people::PersonRow,
+    web_sessions::{Door, MadeBy, WebSessionRow},
 };

@@ -49,4 +49,14 @@ impl NamespaceRow {
         };
         rows.into_iter().map(read).collect()
     }
+
+    /// Archives every live namespace of `owner`; the number of them.
+    pub(crate) async fn archive_of(write: &mut Write, owner: PersonId, now: Moment) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE namespaces SET archived_at = $2 WHERE owner_id = $1 AND archived_at IS NULL",
+            owner.to_string(),
+            now.millis(),
+        )
+    }
 }

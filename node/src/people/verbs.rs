@@ -1,0 +1,126 @@
+//! What the operator does with persons.
+
+use bitrouter_proto::account::{Name, PersonId};
+
+use super::{Busy, Password};
+use crate::{
+    Node,
+    clock::Moment,
+    secret::random_ulid,
+    store::{NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, sign_in_addresses},
+};
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    /// Somebody has this name.
+    #[error("there is a person called `{0}` already")]
+    Taken(Name),
+    /// Nobody has it.
+    #[error("there is no person called `{0}`")]
+    Nobody(String),
+    /// The node belongs to this person.
+    #[error("`{0}` owns the node and cannot be removed")]
+    OwnsTheNode(String),
+    /// Too many passwords are being hashed.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Node {
+    /// Makes a person who signs in with this name and password. A namespace is made at the first sign-in.
+    ///
+    /// # Errors
+    /// [`PeopleError::Taken`] where the name, without case, is somebody's.
+    pub async fn add_user(&self, name: Name, password: Password) -> Result<PersonRow, PeopleError> {
+        let hash = self.people.hashing.run(None, move || password.hash()).await?;
+        let now = self.clock.wall();
+        let id = PersonId::new(random_ulid(now));
+        let person = PersonRow { id, name: name.to_string(), created_at: now, has_password: true };
+        let mut write = self.store.write().await?;
+        match person.insert(&mut write).await {
+            Err(StoreError::Exists(_)) => return Err(PeopleError::Taken(name)),
+            done => done?,
+        }
+        PersonRow::set_password(&mut write, id, &hash).await?;
+        write.commit().await?;
+        Ok(person)
+    }
+
+    /// Gives a person, named by name or `usr_…`, another password, and ends all web sessions of that person.
+    ///
+    /// # Errors
+    /// [`PeopleError::Nobody`] where there is no such person.
+    pub async fn set_password(&self, who: &str, password: Password) -> Result<PersonRow, PeopleError> {
+        let hash = self.people.hashing.run(None, move || password.hash()).await?;
+        let mut write = self.store.write().await?;
+        let person = find(&mut write, who).await?;
+        PersonRow::set_password(&mut write, person.id, &hash).await?;
+        WebSessionRow::delete_of(&mut write, person.id, None).await?;
+        self.commit_revocation(write, &format!("password {}", person.id)).await?;
+        Ok(PersonRow { has_password: true, ..person })
+    }
+
+    /// Everybody, the oldest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn list_users(&self) -> Result<Vec<PersonRow>, PeopleError> {
+        Ok(PersonRow::all(&mut self.store.read().await?).await?)
+    }
+
+    /// Removes a person, named by name or `usr_…`, with the namespaces that the person owns: every token in them and every
+    /// session of the person ends at once.
+    ///
+    /// # Errors
+    /// [`PeopleError::Nobody`] where there is no such person, [`PeopleError::OwnsTheNode`] for the node's owner.
+    pub async fn remove_user(&self, who: &str) -> Result<PersonRow, PeopleError> {
+        let mut write = self.store.write().await?;
+        let person = find(&mut write, who).await?;
+        self.remove(write, &person).await?;
+        Ok(person)
+    }
+
+    /// Removes `person`, and commits.
+    pub(crate) async fn remove(&self, mut write: Write, person: &PersonRow) -> Result<(), PeopleError> {
+        if person.id == self.row.owner {
+            return Err(PeopleError::OwnsTheNode(person.name.clone()));
+        }
+        let now = self.clock.wall();
+        PersonRow::remove(&mut write, person.id, now).await?;
+        NamespaceRow::archive_of(&mut write, person.id, now).await?;
+        WebSessionRow::delete_of(&mut write, person.id, None).await?;
+        sign_in_addresses::forget(&mut write, person.id).await?;
+        self.commit_revocation(write, &format!("person {}", person.id)).await?;
+        Ok(())
+    }
+
+    /// Makes durable that a right is gone.
+    async fn commit_revocation(&self, write: Write, _line: &str) -> Result<(), StoreError> {
+        write.commit().await
+    }
+}
+
+/// Whom `who`, a name or `usr_…`, means.
+async fn find(write: &mut Write, who: &str) -> Result<PersonRow, PeopleError> {
+    let found = match who.parse::<PersonId>() {
+        Ok(id) => PersonRow::by_id(write, id).await?,
+        Err(_) => match who.parse::<Name>() {
+            Ok(name) => PersonRow::by_folded_name(write, &name.folded()).await?.map(|(person, _)| person),
+            Err(_) => None,
+        },
+    };
+    found.ok_or_else(|| PeopleError::Nobody(who.to_owned()))
+}
+
+/// Makes what a person has from the first sign-in on: a namespace `default`.
+pub(crate) async fn welcome(write: &mut Write, person: PersonId, now: Moment) -> Result<(), StoreError> {
+    if NamespaceRow::of_owner(write, person).await?.is_empty() {
+        let id = bitrouter_proto::account::NamespaceId::new(random_ulid(now));
+        NamespaceRow { id, owner: person, name: "default".to_owned(), created_at: now }.insert(write).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Pages for people, and the sessions of their browsers.
+//!
+//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `console` →
+//! `page`, which writes a template with the headers that every page has. The journey of a sign-in: `login` or a link of
+//! `console_link` → [`session`], which makes the cookie that [`person_of`] reads again.
+//!
+//! A page works without a script and holds none; it loads nothing but the stylesheet and the mark of `assets`.
+
+mod assets;
+mod console;
+mod console_link;
+mod cookie;
+mod csrf;
+mod guard;
+mod login;
+mod page;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use http::Method;
+
+pub use self::console_link::ConsoleLink;
+pub(crate) use self::{
+    page::error_page,
+    session::{Signed, person_of},
+};
+use crate::http::{Access, Endpoint, Handler, Kind};
+
+/// What is known of browsers until the next start.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    links: console_link::ConsoleLinks,
+}
+
+const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint {
+    Endpoint { method, path, kind: Kind::Page, access: Access::Open, handler }
+}
+
+/// The pages.
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    page(Method::GET, "/login", |call| page::answer(login::show(call))),
+    page(Method::POST, "/login", |call| page::answer(login::sign_in(call))),
+    page(Method::POST, "/logout", |call| page::answer(login::sign_out(call))),
+    page(Method::GET, "/console", |call| page::answer(console::show(call))),
+    page(Method::GET, assets::STYLE, |call| page::answer(assets::style(call))),
+    page(Method::GET, assets::MARK, |call| page::answer(assets::mark(call))),
+];

@@ -1,0 +1,48 @@
+//! What the operator does with persons.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bitrouter_node::{
+    Node, NodeOptions, Settings,
+    clock::{ManualClock, Moment},
+    people::{Password, PeopleError},
+};
+use bitrouter_proto::tasks::Tasks;
+
+async fn node(dir: &tempfile::TempDir) -> Arc<Node> {
+    let options = NodeOptions {
+        dir: dir.path().join("node"),
+        owner_name: "owner".to_owned(),
+        settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+        clock: Arc::new(ManualClock::new(Moment::from_millis(1_790_000_000_000))),
+        tasks: Tasks::new(),
+    };
+    Node::open(options).await.unwrap()
+}
+
+fn password() -> Password {
+    Password::new("correct horse".into()).unwrap()
+}
+
+async fn names(node: &Node) -> Vec<(String, bool)> {
+    node.list_users().await.unwrap().into_iter().map(|person| (person.name, person.has_password)).collect()
+}
+
+#[tokio::test]
+async fn persons_are_added_listed_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let ada = node.add_user("Ada".parse().unwrap(), password()).await.unwrap();
+    let taken = node.add_user("aDA".parse().unwrap(), password()).await;
+    assert!(matches!(taken, Err(PeopleError::Taken(_))), "{taken:?}");
+    assert_eq!(names(&node).await, [("owner".to_owned(), false), ("Ada".to_owned(), true)]);
+    node.set_password("owner", password()).await.unwrap();
+    assert!(matches!(node.remove_user("owner").await, Err(PeopleError::OwnsTheNode(_))));
+    assert!(matches!(node.remove_user("bob").await, Err(PeopleError::Nobody(_))));
+    assert_eq!(node.remove_user(&ada.id.to_string()).await.unwrap().name, "Ada");
+    assert_eq!(names(&node).await, [("owner".to_owned(), true)]);
+    assert!(matches!(node.set_password("ada", password()).await, Err(PeopleError::Nobody(_))));
+    let again = node.add_user("ada".parse().unwrap(), password()).await.unwrap();
+    assert_ne!(again.id, ada.id, "the name is free, the person is another one");
+}
