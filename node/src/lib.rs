@@ -25,7 +25,7 @@ pub mod store;
 pub mod web;
 
 pub use self::{
-    node::{Node, NodeOptions},
+    node::{Interrupted, Node, NodeOptions},
     opening::OpenError,
     settings::Settings,
 };

@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::http::{CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture};
-use bitrouter_proto::{account::NamespaceId, tasks::Tasks};
+use bitrouter_proto::{
+    account::{NamespaceId, PersonId},
+    tasks::Tasks,
+};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
@@ -37,6 +40,11 @@ pub struct NodeOptions {
     /// Who owns the tasks of requests.
     pub tasks: Tasks,
 }
+
+/// A change of which nobody knows whether it was made: its task panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node failed on this call")]
+pub struct Interrupted;
 
 /// An open node.
 pub struct Node {
@@ -75,6 +83,32 @@ impl Node {
     pub async fn close(&self) {
         self.tasks.wait().await;
         self.store.close().await;
+    }
+
+    /// Who owns the node.
+    pub fn owner(&self) -> PersonId {
+        self.row.owner
+    }
+
+    /// Where people find their namespaces and sessions.
+    pub fn console_url(&self) -> String {
+        format!("{}/console", self.settings.load().issuer)
+    }
+
+    /// Runs `change` to its end, in a task of its own, also where whoever asked for it goes away half-way.
+    ///
+    /// # Errors
+    /// Where the change panicked.
+    pub async fn to_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Interrupted> {
+        let (done, ended) = oneshot::channel();
+        self.tasks.spawn("node change", async move {
+            // Whoever asked may be gone.
+            let _ = done.send(change.await);
+        });
+        ended.await.map_err(|_| Interrupted)
     }
 
     /// Answers a request. It runs in a task of its own: a caller that hangs up stops no change half-way.

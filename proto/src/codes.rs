@@ -64,6 +64,14 @@ closed! {
         RestartNeeded = "RESTART_NEEDED",
         /// An argument of the call is wrong.
         InvalidArgument = "INVALID_ARGUMENT",
+        /// There is no such thing.
+        NotFound = "NOT_FOUND",
+        /// It cannot be done as things are: a name is taken, or what should go has to stay.
+        Conflict = "CONFLICT",
+        /// There are as many as there may be.
+        LimitReached = "LIMIT_REACHED",
+        /// The node is off; the message says why.
+        NodeOff = "NODE_OFF",
         /// The message is larger than the limit.
         MessageTooLarge = "MESSAGE_TOO_LARGE",
         /// The daemon is ending.
@@ -79,7 +87,12 @@ impl Reason {
     /// The gRPC code that goes with the reason.
     pub fn code(self) -> tonic::Code {
         match self {
-            Self::VersionMismatch | Self::RestartNeeded | Self::ConfigInvalid => tonic::Code::FailedPrecondition,
+            Self::VersionMismatch | Self::RestartNeeded | Self::ConfigInvalid | Self::Conflict => {
+                tonic::Code::FailedPrecondition
+            }
+            Self::NotFound => tonic::Code::NotFound,
+            Self::LimitReached => tonic::Code::ResourceExhausted,
+            Self::NodeOff => tonic::Code::Unavailable,
             Self::PeerNotAllowed => tonic::Code::PermissionDenied,
             Self::InvalidArgument => tonic::Code::InvalidArgument,
             Self::MessageTooLarge => tonic::Code::ResourceExhausted,
@@ -97,9 +110,12 @@ impl Reason {
             | Self::ConfigInvalid
             | Self::RestartNeeded
             | Self::InvalidArgument
+            | Self::NotFound
+            | Self::Conflict
+            | Self::LimitReached
             | Self::MessageTooLarge => exit::CALLER,
             Self::Draining => exit::UNREACHABLE,
-            Self::Unimplemented | Self::Internal => exit::FAILURE,
+            Self::NodeOff | Self::Unimplemented | Self::Internal => exit::FAILURE,
         }
     }
 }

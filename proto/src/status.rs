@@ -90,11 +90,14 @@ pub struct NodeStatus {
     pub state: String,
     /// `sqlite` or `postgres`.
     pub database: Option<String>,
+    /// Where it is on, the address of its console; else why it is not. Not part of the JSON.
+    #[serde(skip)]
+    pub detail: String,
 }
 
 impl Default for NodeStatus {
     fn default() -> Self {
-        Self { state: "off".to_owned(), database: None }
+        Self { state: "off".to_owned(), database: None, detail: String::new() }
     }
 }
 

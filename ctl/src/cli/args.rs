@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::node::NodeNoun;
 use crate::{flags::ServeFlags, render::style::HELP};
 
 /// The local agent for language-model access.
@@ -83,6 +84,11 @@ pub(super) enum Verb {
     },
     /// Show the daemon's log, or change its level
     Logs(LogsArgs),
+    /// Manage the node: its namespaces, as their owner
+    Node {
+        #[command(subcommand)]
+        noun: NodeNoun,
+    },
     /// Print the shell code that sends changed provider keys to the daemon
     #[command(after_help = HOOK)]
     Hook {

@@ -11,8 +11,7 @@ use crate::exit::Failure;
 
 /// The failure for what clap refused.
 pub(super) fn failure(error: &clap::Error, args: &[OsString], tree: &Command) -> Failure {
-    let verb = verb(args, tree);
-    let program = verb.map_or_else(|| "bitrouter".to_owned(), |verb| format!("bitrouter {verb}"));
+    let program = std::iter::once("bitrouter").chain(verbs(args, tree)).collect::<Vec<_>>().join(" ");
     let message = sentence(error, &program).unwrap_or_else(|| first_line(error));
     Failure::caller("bad_argument", message).hint(format!("{program} --help"))
 }
@@ -27,10 +26,16 @@ pub(super) fn without_help_of_help(args: &[OsString]) -> Vec<OsString> {
     args.iter().filter(|arg| !is_help(arg)).cloned().collect()
 }
 
-/// The verb among the words.
-fn verb<'a>(args: &[OsString], tree: &'a Command) -> Option<&'a str> {
-    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    words.into_iter().find_map(|word| tree.get_subcommands().map(Command::get_name).find(|name| *name == word))
+/// The verb among the words, with those it has below it: `node`, `namespace`, `create`.
+fn verbs<'a>(args: &[OsString], tree: &'a Command) -> Vec<&'a str> {
+    let (mut at, mut verbs) = (tree, Vec::new());
+    for word in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(below) = at.get_subcommands().find(|below| below.get_name() == word) {
+            at = below;
+            verbs.push(below.get_name());
+        }
+    }
+    verbs
 }
 
 fn sentence(error: &clap::Error, program: &str) -> Option<String> {
@@ -54,6 +59,9 @@ fn sentence(error: &clap::Error, program: &str) -> Option<String> {
         ErrorKind::InvalidSubcommand => {
             let word = one(ContextKind::InvalidSubcommand)?;
             Some(format!("there is no command `{word}`{}", meant(ContextKind::SuggestedSubcommand)))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Some(format!("`{program}` needs a command"))
         }
         ErrorKind::UnknownArgument => {
             let word = one(ContextKind::InvalidArg)?;
@@ -145,6 +153,17 @@ mod tests {
             ),
             (&["status", "--socket"], "`--socket` needs a value", "bitrouter status --help"),
             (&["status", "--json", "--json"], "`--json` is given twice", "bitrouter status --help"),
+            (&["node"], "`bitrouter node` needs a command", "bitrouter node --help"),
+            (
+                &["node", "namespace", "create"],
+                "`bitrouter node namespace create` needs <NAME>",
+                "bitrouter node namespace create --help",
+            ),
+            (
+                &["node", "namespace", "lst"],
+                "there is no command `lst`; did you mean `list`?",
+                "bitrouter node namespace --help",
+            ),
             (&["hook"], "`bitrouter hook` needs <SHELL>", "bitrouter hook --help"),
             (&["hook", "tcsh"], "`<SHELL>` cannot be `tcsh`: `bash`, `zsh` or `fish`", "bitrouter hook --help"),
         ] {

@@ -5,8 +5,10 @@ mod printer;
 mod span;
 mod status;
 pub(crate) mod style;
+mod table;
 mod wrap;
 
 pub(crate) use log_line::log_line;
 pub(crate) use printer::{Printer, failure_text};
 pub(crate) use status::{View, status_text};
+pub(crate) use table::rows_text;

@@ -44,6 +44,15 @@ impl Printer {
         write(&self.plain_unless(self.stdout_styled, text))
     }
 
+    /// The rows of a list; an empty one is a word on a terminal and nothing in a pipe.
+    pub(crate) fn rows(self, text: &str) -> Result<(), Failure> {
+        match text {
+            "" if self.on_terminal => self.stdout("none"),
+            "" => Ok(()),
+            text => self.stdout(text),
+        }
+    }
+
     /// What standard output is asked for: shell code, help, log lines. Under `--json` too.
     pub(crate) fn stdout_important(self, text: &str) -> Result<(), Failure> {
         write(&self.plain_unless(self.stdout_styled, text))
@@ -74,6 +83,13 @@ impl Printer {
             // Nobody may be reading remarks; that is no failure.
             let _ = writeln!(io::stderr(), "{}", self.plain_unless(self.stderr_styled, text));
         }
+    }
+
+    /// A question on standard error, which its answer follows on the same line.
+    pub(crate) fn ask(self, text: &str) {
+        let mut err = io::stderr().lock();
+        // Where it cannot be shown, no answer comes either.
+        let _ = write!(err, "{}", visible(text)).and_then(|()| err.flush());
     }
 
     /// The failure, in its form, and the exit status that goes with it.

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::SystemTime};
 
 use bitrouter_proto::{
     clock,
-    status::{NO_KEY, ProviderStatus, Severity, State, Status, Warning},
+    status::{NO_KEY, NodeStatus, ProviderStatus, Severity, State, Status, Warning},
 };
 
 use super::{
@@ -42,6 +42,9 @@ pub(crate) fn status_text(status: &Status, view: View<'_>) -> String {
     if let Some(config) = &status.config {
         row("config", &view.shortened(config));
     }
+    if let Some(node) = node_row(status) {
+        row("node", &node);
+    }
     if status.reloads.count > 0 {
         let last = status.reloads.last_at.as_deref().and_then(|at| clock::age(at, view.now));
         let last = last.map(|age| format!(", the last {}", ago(age))).unwrap_or_default();
@@ -76,6 +79,18 @@ impl View<'_> {
     fn shortened(self, path: &str) -> String {
         let below = self.home.filter(|home| *home != "/").and_then(|home| path.strip_prefix(home));
         below.filter(|rest| rest.starts_with('/')).map_or_else(|| path.to_owned(), |rest| format!("~{rest}"))
+    }
+}
+
+/// Where the node's console is, or why there is none. A daemon of before has no node, and says nothing of it.
+fn node_row(status: &Status) -> Option<String> {
+    let NodeStatus { state, detail, .. } = &status.node;
+    match state.as_str() {
+        "on" => Some(format!("on, console at {detail}")),
+        _ if detail.is_empty() => None,
+        // A warning says it with its cure.
+        _ if status.warnings.iter().any(|warning| warning.message.contains(detail.as_str())) => Some(state.clone()),
+        _ => Some(format!("{state}: {detail}")),
     }
 }
 
@@ -277,6 +292,26 @@ mod tests {
         assert_eq!(text.matches("config.toml:3: what").count(), 1, "{text}");
         status.warnings[0].message = "the last reload was refused: config.toml:3: what".to_owned();
         assert_eq!(shown(&status, false).matches("config.toml:3: what").count(), 1);
+    }
+
+    #[test]
+    fn the_node_says_where_its_console_is_or_why_it_is_off() {
+        let mut status = running();
+        let mut shown_as = |state: &str, detail: &str| {
+            let node = NodeStatus { state: state.to_owned(), detail: detail.to_owned(), ..NodeStatus::default() };
+            status.node = node;
+            let text = shown(&status, false);
+            text.lines().find(|line| line.starts_with("  node")).map(str::to_owned)
+        };
+        let on = Some("  node       on, console at http://127.0.0.1:4356/console".to_owned());
+        assert_eq!(shown_as("on", "http://127.0.0.1:4356/console"), on);
+        assert_eq!(shown_as("off", "why"), Some("  node       off: why".to_owned()));
+        assert_eq!(
+            shown_as("off", "a character that no header"),
+            Some("  node       off".to_owned()),
+            "once is enough"
+        );
+        assert_eq!(shown_as("off", ""), None);
     }
 
     #[test]

@@ -95,12 +95,13 @@ impl NodeHost {
 
     /// What `bitrouter status` says of it.
     pub fn status(&self) -> NodeStatus {
-        let (state, database) = match &**self.state() {
-            NodeState::On(_) => ("on", Some("sqlite".to_owned())),
-            NodeState::Off(off) if off.elsewhere => ("elsewhere", None),
-            NodeState::Off(_) | NodeState::Starting => ("off", None),
+        let (state, database, detail) = match &**self.state() {
+            NodeState::On(node) => ("on", Some("sqlite".to_owned()), node.console_url()),
+            NodeState::Off(off) if off.elsewhere => ("elsewhere", None, off.reason.clone()),
+            NodeState::Off(off) => ("off", None, off.reason.clone()),
+            NodeState::Starting => ("off", None, "it is still being opened".to_owned()),
         };
-        NodeStatus { state: state.to_owned(), database }
+        NodeStatus { state: state.to_owned(), database, detail }
     }
 
     /// Ends the node, within a bound: what was begun is finished, and the database is closed. Nobody opens it again.

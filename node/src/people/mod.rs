@@ -2,10 +2,12 @@
 //!
 //! * `verbs`: add, set a password, list, remove, as the operator does.
 //! * `sign_in`: a name and a password become a person, after [`lockout`](self) and in the turn of `hashing`.
+//! * [`namespaces`]: made, renamed and deleted by their owner.
 //! * `password`: what is kept of a password, and whether one fits.
 
 mod hashing;
 mod lockout;
+pub mod namespaces;
 mod password;
 pub(crate) mod sign_in;
 mod verbs;

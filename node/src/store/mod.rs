@@ -15,7 +15,7 @@ pub(crate) mod sign_in_addresses;
 mod web_sessions;
 
 use self::engine::{execute, fetch_all, fetch_optional};
-pub(crate) use self::migrate::migrate;
+pub(crate) use self::{engine::Queryable, migrate::migrate};
 pub use self::{
     engine::{Read, Store, Write},
     error::StoreError,

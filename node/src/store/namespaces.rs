@@ -2,7 +2,7 @@
 
 use bitrouter_proto::account::{NamespaceId, PersonId};
 
-use super::{StoreError, Write, engine::Queryable, execute, fetch_all};
+use super::{StoreError, Write, engine::Queryable, execute, fetch_all, fetch_optional};
 use crate::clock::Moment;
 
 /// A namespace.
@@ -37,16 +37,12 @@ impl NamespaceRow {
 
     /// The live namespaces of `owner`, the oldest first.
     pub(crate) async fn of_owner(on: &mut impl Queryable, owner: PersonId) -> Result<Vec<Self>, StoreError> {
-        let rows: Vec<(String, String, i64)> = fetch_all!(
+        let rows: Vec<Columns> = fetch_all!(
             on,
-            "SELECT id, name, created_at FROM namespaces WHERE owner_id = $1 AND archived_at IS NULL
+            "SELECT id, owner_id, name, created_at FROM namespaces WHERE owner_id = $1 AND archived_at IS NULL
              ORDER BY created_at, id",
             owner.to_string(),
         )?;
-        let read = |(id, name, created_at): (String, String, i64)| {
-            let id = id.parse().map_err(|_| StoreError::Unreadable("namespace"))?;
-            Ok(Self { id, owner, name, created_at: Moment::from_millis(created_at) })
-        };
         rows.into_iter().map(read).collect()
     }
 
@@ -59,4 +55,58 @@ impl NamespaceRow {
             now.millis(),
         )
     }
+
+    /// Everybody's live namespaces, the oldest first, each with the name of its owner.
+    pub(crate) async fn of_everybody(on: &mut impl Queryable) -> Result<Vec<(Self, String)>, StoreError> {
+        let rows: Vec<(String, String, String, i64, String)> = fetch_all!(
+            on,
+            "SELECT namespaces.id, namespaces.owner_id, namespaces.name, namespaces.created_at, persons.name
+             FROM namespaces JOIN persons ON persons.id = namespaces.owner_id
+             WHERE namespaces.archived_at IS NULL ORDER BY namespaces.created_at, namespaces.id"
+        )?;
+        rows.into_iter()
+            .map(|(id, owner, name, at, owner_name)| Ok((read((id, owner, name, at))?, owner_name)))
+            .collect()
+    }
+
+    /// The live namespace with this id, whoever owns it.
+    pub(crate) async fn find(on: &mut impl Queryable, id: NamespaceId) -> Result<Option<Self>, StoreError> {
+        let row: Option<Columns> = fetch_optional!(
+            on,
+            "SELECT id, owner_id, name, created_at FROM namespaces WHERE id = $1 AND archived_at IS NULL",
+            id.to_string(),
+        )?;
+        row.map(read).transpose()
+    }
+
+    /// Gives a live namespace another name.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where its owner has one of this name.
+    pub(crate) async fn rename(write: &mut Write, id: NamespaceId, name: &str) -> Result<(), StoreError> {
+        execute!(write, "UPDATE namespaces SET name = $2 WHERE id = $1 AND archived_at IS NULL", id.to_string(), name)?;
+        Ok(())
+    }
+
+    /// Takes a live namespace out of every list. Its row stays, so that what names it can still be read.
+    pub(crate) async fn archive(write: &mut Write, id: NamespaceId, now: Moment) -> Result<(), StoreError> {
+        execute!(
+            write,
+            "UPDATE namespaces SET archived_at = $2 WHERE id = $1 AND archived_at IS NULL",
+            id.to_string(),
+            now.millis(),
+        )?;
+        Ok(())
+    }
+}
+
+type Columns = (String, String, String, i64);
+
+fn read((id, owner, name, created_at): Columns) -> Result<NamespaceRow, StoreError> {
+    Ok(NamespaceRow {
+        id: id.parse().map_err(|_| StoreError::Unreadable("namespace"))?,
+        owner: owner.parse().map_err(|_| StoreError::Unreadable("owner"))?,
+        name,
+        created_at: Moment::from_millis(created_at),
+    })
 }

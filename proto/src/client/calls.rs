@@ -36,7 +36,7 @@ const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A connection to a daemon that answered its status.
 pub struct Client {
-    channel: Channel,
+    pub(super) channel: Channel,
     status: Status,
     answered: Answered,
     /// True where the daemon is another user's.
@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// Refuses to go on with a daemon of another protocol. Status and stop work with any.
-    fn same_protocol(&self) -> Result<(), ClientError> {
+    pub(super) fn same_protocol(&self) -> Result<(), ClientError> {
         if self.answered.protocol == OURS.to_string() {
             return Ok(());
         }
@@ -232,7 +232,7 @@ impl Client {
         Ok(Logs { stream })
     }
 
-    async fn bounded<T>(
+    pub(super) async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<T, ClientError> {
@@ -268,7 +268,8 @@ fn exposed(variables: Vec<(String, Option<SecretString>)>) -> Vec<wire::Variable
         .collect()
 }
 
-fn origin() -> http::Uri {
+/// Where every request goes, as HTTP/2 has to name it.
+pub(super) fn origin() -> http::Uri {
     http::Uri::from_static("http://localhost")
 }
 

@@ -2,10 +2,12 @@
 //! can name anybody's socket, and the system-wide daemon is root's.
 
 use crate::{
+    account::Namespace,
     client::ClientError,
     env::is_variable_name,
     status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
     terminal::{visible, visible_json, visible_line},
+    wire,
 };
 
 /// More names than this are asked for by no daemon of ours.
@@ -54,6 +56,9 @@ pub(super) fn status(mut status: Status, is_foreign: bool) -> Status {
         optional(&mut provider.key_source);
         optional(&mut provider.variable);
     }
+    line(&mut status.node.state);
+    optional(&mut status.node.database);
+    line(&mut status.node.detail);
     optional(&mut status.reloads.last_at);
     optional(&mut status.reloads.last_error);
     for warning in &mut status.warnings {
@@ -99,6 +104,25 @@ fn change(change: KeyChange) -> KeyChange {
 
 fn ignored(value: IgnoredValue) -> IgnoredValue {
     IgnoredValue { name: line(value.name), reason: line(value.reason), origin: line(value.origin) }
+}
+
+/// The rows of namespaces that can be shown on a terminal.
+///
+/// # Errors
+/// Where an id is none: it is pasted into commands.
+pub(super) fn namespaces(told: Vec<wire::Namespace>) -> Result<Vec<Namespace>, ClientError> {
+    told.into_iter().map(namespace).collect()
+}
+
+/// One such row.
+pub(super) fn namespace(told: wire::Namespace) -> Result<Namespace, ClientError> {
+    let row = Namespace::try_from(told).map_err(|error| ClientError::Broken(error.to_string()))?;
+    Ok(Namespace {
+        name: line(row.name),
+        created_at: line(row.created_at),
+        owner_name: row.owner_name.map(line),
+        ..row
+    })
 }
 
 fn line(text: String) -> String {

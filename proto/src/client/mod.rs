@@ -1,7 +1,7 @@
 //! The thin client: find a daemon's socket, check whose it is, speak to it.
 //!
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
-//! socket, [`calls`] are the typed calls, [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! socket, [`calls`] are the typed calls ([`namespaces`] those of the node), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
@@ -10,6 +10,7 @@ mod channel;
 mod distrust;
 mod error;
 mod locate;
+mod namespaces;
 
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{ClientError, Refusal, UnresponsiveCause};

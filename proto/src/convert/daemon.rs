@@ -70,13 +70,13 @@ impl From<Status> for wire::StatusResponse {
 
 impl From<wire::NodeStatus> for NodeStatus {
     fn from(message: wire::NodeStatus) -> Self {
-        Self { state: message.state, database: present(message.database) }
+        Self { state: message.state, database: present(message.database), detail: message.detail }
     }
 }
 
 impl From<NodeStatus> for wire::NodeStatus {
     fn from(node: NodeStatus) -> Self {
-        Self { state: node.state, database: node.database.unwrap_or_default() }
+        Self { state: node.state, database: node.database.unwrap_or_default(), detail: node.detail }
     }
 }
 
@@ -142,7 +142,8 @@ mod tests {
         status.protocol = Some(1);
         status.uptime_s = Some(3);
         status.version = Some("1.2.3".to_owned());
-        status.node = NodeStatus { state: "on".to_owned(), database: Some("sqlite".to_owned()) };
+        status.node =
+            NodeStatus { state: "on".to_owned(), database: Some("sqlite".to_owned()), detail: "d".to_owned() };
         status.listen = vec!["127.0.0.1:4356".to_owned()];
         status.reloads.last_error = Some("bad".to_owned());
         status.providers.push(ProviderStatus {

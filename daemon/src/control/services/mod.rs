@@ -3,12 +3,14 @@
 mod daemon;
 mod environment;
 mod logs;
+mod namespaces;
+mod node_call;
 
 use bitrouter_proto::{
     codes::Reason,
     wire::{
         DESCRIPTORS, daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
-        log_service_server::LogServiceServer,
+        log_service_server::LogServiceServer, namespace_service_server::NamespaceServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,7 @@ pub(super) async fn all(
     reporter.set_serving::<DaemonServiceServer<daemon::Service>>().await;
     reporter.set_serving::<EnvironmentServiceServer<environment::Service>>().await;
     reporter.set_serving::<LogServiceServer<logs::Service>>().await;
+    reporter.set_serving::<NamespaceServiceServer<namespaces::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -46,9 +49,11 @@ pub(super) async fn all(
     let daemon = daemon::Service::new(agent, closing.clone());
     let environment = environment::Service::new(agent.reloader.clone());
     let logs = logs::Service::new(agent.log.clone());
+    let namespaces = namespaces::Service::new(agent.node.clone());
     Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(EnvironmentServiceServer::new(environment).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(LogServiceServer::new(logs).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(NamespaceServiceServer::new(namespaces).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

@@ -1,0 +1,26 @@
+//! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
+
+mod namespace;
+
+use clap::Subcommand;
+
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
+
+/// What `node` is about.
+#[derive(Debug, Subcommand)]
+pub(super) enum NodeNoun {
+    /// Namespaces: what tokens, usage and rules belong to
+    Namespace {
+        #[command(subcommand)]
+        verb: namespace::NamespaceVerb,
+    },
+}
+
+pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure> {
+    match noun {
+        NodeNoun::Namespace { verb } => namespace::run(context, verb),
+    }
+}

@@ -1,0 +1,28 @@
+//! What every call about the node begins with: is there one?
+
+use std::sync::Arc;
+
+use bitrouter_node::{Interrupted, Node};
+use bitrouter_proto::codes::Reason;
+use tonic::Status;
+
+use super::error;
+use crate::node_host::{NodeHost, NodeState};
+
+/// The node, once it is open.
+pub(super) async fn node(host: &NodeHost) -> Result<Arc<Node>, Status> {
+    host.settled().await;
+    let off = |reason: &str, command: Option<&str>| {
+        error::status(Reason::NodeOff, format!("the node is off: {reason}"), command)
+    };
+    match &**host.state() {
+        NodeState::On(node) => Ok(Arc::clone(node)),
+        NodeState::Starting => Err(off("it is still being opened", None)),
+        NodeState::Off(why) => Err(off(&why.reason, why.command.as_deref())),
+    }
+}
+
+/// A change that panicked.
+pub(super) fn interrupted(error: Interrupted) -> Status {
+    error::status(Reason::Internal, format!("{error}; `bitrouter logs` says more"), None)
+}

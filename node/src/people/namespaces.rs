@@ -1,0 +1,137 @@
+//! Namespaces: made, renamed and deleted by the person who owns them.
+
+use std::sync::Arc;
+
+use bitrouter_proto::account::{Name, NameError, Namespace, NamespaceId, PersonId};
+
+use crate::{
+    Node,
+    secret::random_ulid,
+    store::{NamespaceRow, Queryable, StoreError, Write},
+};
+
+/// So many live namespaces a person has at most.
+pub const MOST: usize = 100;
+
+/// Why a namespace is not what somebody wants it to be.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// There is none that is meant.
+    #[error("there is no namespace `{0}`")]
+    Absent(String),
+    /// It cannot be called so.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Another one of this person is called so.
+    #[error("there is a namespace `{0}` already")]
+    Taken(String),
+    /// There are as many as there may be.
+    #[error("a person has at most {MOST} namespaces")]
+    Limit,
+    /// Nobody is left without one.
+    #[error("it is the last namespace, and a person keeps one")]
+    Last,
+    /// Calls without a key are made in it.
+    #[error("it is the node's first namespace, in which calls without a key are made; it can be renamed")]
+    First,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The namespaces of `owner`, the oldest first.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn list(node: &Node, owner: PersonId) -> Result<Vec<Namespace>, NamespaceError> {
+    let rows = NamespaceRow::of_owner(&mut node.store.read().await?, owner).await?;
+    Ok(rows.into_iter().map(Namespace::from).collect())
+}
+
+/// Everybody's namespaces, the oldest first, each with its owner.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn list_all(node: &Node) -> Result<Vec<Namespace>, NamespaceError> {
+    let rows = NamespaceRow::of_everybody(&mut node.store.read().await?).await?;
+    let shown = |(row, owner_name): (NamespaceRow, String)| {
+        let owner_id = Some(row.owner);
+        Namespace { owner_id, owner_name: Some(owner_name), ..row.into() }
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// Makes a namespace for `owner`.
+///
+/// # Errors
+/// Where the name is none, is taken, or `owner` has [`MOST`].
+pub async fn create(node: &Node, owner: PersonId, name: &str) -> Result<Namespace, NamespaceError> {
+    let name: Name = name.parse()?;
+    let now = node.clock.wall();
+    let mut write = node.store.write().await?;
+    if NamespaceRow::of_owner(&mut write, owner).await?.len() >= MOST {
+        return Err(NamespaceError::Limit);
+    }
+    let id = NamespaceId::new(random_ulid(now));
+    let row = NamespaceRow { id, owner, name: name.as_str().to_owned(), created_at: now };
+    row.insert(&mut write).await.map_err(|error| taken(error, &name))?;
+    write.commit().await?;
+    Ok(row.into())
+}
+
+/// Calls a namespace of `owner`, told by id or name, by another name.
+///
+/// # Errors
+/// Where there is none, or the new name is none or taken.
+pub async fn rename(node: &Node, owner: PersonId, which: &str, name: &str) -> Result<Namespace, NamespaceError> {
+    let name: Name = name.parse()?;
+    let mut write = node.store.write().await?;
+    let row = meant(&mut write, owner, which).await?;
+    NamespaceRow::rename(&mut write, row.id, name.as_str()).await.map_err(|error| taken(error, &name))?;
+    write.commit().await?;
+    Ok(NamespaceRow { name: name.as_str().to_owned(), ..row }.into())
+}
+
+/// Deletes a namespace of `owner`, told by id or name. Its tokens open nothing from then on.
+///
+/// # Errors
+/// Where there is none, or it has to stay.
+pub async fn delete(node: &Arc<Node>, owner: PersonId, which: &str) -> Result<Namespace, NamespaceError> {
+    let mut write = node.store.write().await?;
+    let row = meant(&mut write, owner, which).await?;
+    if row.id == node.row.first_namespace {
+        return Err(NamespaceError::First);
+    }
+    if NamespaceRow::of_owner(&mut write, owner).await?.len() == 1 {
+        return Err(NamespaceError::Last);
+    }
+    end(node, write, row.id).await?;
+    Ok(row.into())
+}
+
+/// Archives the namespace and ends what was issued in it.
+async fn end(node: &Node, mut write: Write, id: NamespaceId) -> Result<(), NamespaceError> {
+    NamespaceRow::archive(&mut write, id, node.clock.wall()).await?;
+    Ok(write.commit().await?)
+}
+
+/// The live namespace of `owner` that `which` means: an id, else a name.
+async fn meant(on: &mut impl Queryable, owner: PersonId, which: &str) -> Result<NamespaceRow, NamespaceError> {
+    let id: Option<NamespaceId> = which.parse().ok();
+    let own = NamespaceRow::of_owner(on, owner).await?;
+    let found = own.iter().find(|row| Some(row.id) == id).or_else(|| own.iter().find(|row| row.name == which));
+    found.cloned().ok_or_else(|| NamespaceError::Absent(which.to_owned()))
+}
+
+fn taken(error: StoreError, name: &Name) -> NamespaceError {
+    match error {
+        StoreError::Exists(_) => NamespaceError::Taken(name.to_string()),
+        other => other.into(),
+    }
+}
+
+impl From<NamespaceRow> for Namespace {
+    fn from(row: NamespaceRow) -> Self {
+        Self { id: row.id, name: row.name, created_at: row.created_at.to_string(), owner_id: None, owner_name: None }
+    }
+}
