@@ -3,22 +3,27 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::http::{CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture};
+use bitrouter_gateway::http::{Caller, CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture};
 use bitrouter_proto::{
     account::{NamespaceId, PersonId},
     tasks::Tasks,
 };
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::sync::oneshot;
 
 use crate::{
     clock::Clock,
     http::{
-        Call, Kind, Visitor, body,
+        Call, Endpoint, Kind, Visitor, body,
         endpoints::{self, Found},
         error::{ApiError, Code},
     },
-    oauth::live::{LiveTokens, TokenRefused},
+    oauth::{
+        limits::Limits,
+        live::{LiveTokens, TokenRefused},
+        write_uses,
+    },
     people,
     secret::NodeKey,
     settings::Settings,
@@ -52,7 +57,8 @@ pub struct Node {
     pub(crate) key: NodeKey,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) live: LiveTokens,
+    pub(crate) live: Arc<LiveTokens>,
+    pub(crate) limits: Limits,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
@@ -65,6 +71,12 @@ impl fmt::Debug for Node {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.live.close();
+    }
+}
+
 impl Node {
     /// Whom an access token stands for: from memory.
     ///
@@ -74,6 +86,11 @@ impl Node {
         self.live.judge(token)
     }
 
+    /// The person who owns the node.
+    pub fn owner(&self) -> PersonId {
+        self.row.owner
+    }
+
     /// The namespace in which keyless calls are made.
     pub fn first_namespace(&self) -> NamespaceId {
         self.row.first_namespace
@@ -81,7 +98,9 @@ impl Node {
 
     /// Ends the node: what was begun is finished, then the database is closed.
     pub async fn close(&self) {
+        self.live.close();
         self.tasks.wait().await;
+        write_uses(&self.live, &self.store).await;
         self.store.close().await;
     }
 
@@ -120,29 +139,59 @@ impl Node {
     ) -> ResponseFuture {
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let (endpoint, params) = match endpoints::find(&head.method, head.uri.path()) {
-                Found::Endpoint(endpoint, params) => (endpoint, params),
-                Found::OtherMethods(kind, methods) => return wrong_method(kind, &methods),
-                Found::Nothing => {
-                    let message = format!("there is nothing at `{}`", head.uri.path());
-                    return ApiError::new(Code::NotFound, message).into_response(Kind::Rest);
-                }
+            let (endpoint, params) = match found(&head) {
+                Ok(found) => found,
+                Err(refused) => return refused,
             };
             let body = match body::read(&head.headers, body, endpoint.kind).await {
                 Ok(body) => body,
                 Err(error) => return error.into_response(endpoint.kind),
             };
-            let call = Call { node: Arc::clone(&self), head, body, caller: context.caller, visitor, params, endpoint };
-            let (done, answered) = oneshot::channel();
-            self.tasks.spawn("node request", async move {
-                // Whoever asked may be gone.
-                let _ = done.send((endpoint.handler)(call).await);
-            });
-            answered.await.unwrap_or_else(|_| {
-                let message = "the node failed on this request; `bitrouter logs` says more";
-                ApiError::new(Code::Internal, message).into_response(endpoint.kind)
-            })
+            let node = Arc::clone(&self);
+            self.run(Call { node, head, body, caller: context.caller, visitor, params, endpoint }).await
         })
+    }
+
+    /// Answers a request whose body was read.
+    pub async fn answer_whole(
+        self: Arc<Self>,
+        request: Request<Bytes>,
+        caller: Caller,
+        visitor: Visitor,
+    ) -> Response<ResponseBody> {
+        let (head, body) = request.into_parts();
+        match found(&head) {
+            Ok((endpoint, params)) => {
+                let node = Arc::clone(&self);
+                self.run(Call { node, head, body, caller, visitor, params, endpoint }).await
+            }
+            Err(refused) => refused,
+        }
+    }
+
+    async fn run(&self, call: Call) -> Response<ResponseBody> {
+        let endpoint = call.endpoint;
+        let (done, answered) = oneshot::channel();
+        self.tasks.spawn("node request", async move {
+            // Whoever asked may be gone.
+            let _ = done.send((endpoint.handler)(call).await);
+        });
+        answered.await.unwrap_or_else(|_| {
+            let message = "the node failed on this request; `bitrouter logs` says more";
+            ApiError::new(Code::Internal, message).into_response(endpoint.kind)
+        })
+    }
+}
+
+/// What answers a request, or the reply where nothing does.
+fn found(head: &http::request::Parts) -> Result<(&'static Endpoint, Vec<String>), Response<ResponseBody>> {
+    match endpoints::find(&head.method, head.uri.path()) {
+        Found::Endpoint(endpoint, params) => Ok((endpoint, params)),
+        Found::OtherMethods(kind, methods) => Err(wrong_method(kind, &methods)),
+        Found::Nothing => {
+            let message = format!("there is nothing at `{}`", head.uri.path());
+            Err(ApiError::new(Code::NotFound, message).into_response(Kind::Rest))
+        }
     }
 }
 

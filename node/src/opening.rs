@@ -9,7 +9,7 @@ use bitrouter_proto::{
 
 use crate::{
     Node, NodeOptions,
-    oauth::live::LiveTokens,
+    oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
     secret::{KeyError, NodeKey, random_ulid},
     store::{MigrateError, NamespaceRow, NodeRow, PersonRow, Store, StoreError, migrate},
@@ -78,13 +78,16 @@ impl Node {
                 row
             }
         };
+        let live = Arc::new(LiveTokens::load(&mut write, Arc::clone(&clock)).await?);
         write.commit().await?;
+        tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
         Ok(Arc::new(Self {
             store,
             key,
             settings,
             clock,
-            live: LiveTokens::default(),
+            live,
+            limits: Limits::default(),
             row,
             tasks,
             people: people::State::default(),

@@ -61,6 +61,7 @@ UNSAFE = {
 # Files that may take a secret out of its type, and what they do with it.
 EXPOSES_SECRETS = {
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
+    "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",
     "gateway/src/credential.rs": "makes the credential header of the upstream request, marked sensitive",
     "daemon/src/environment/catalog.rs": "its test looks at the key that the shipped registry would be given",

@@ -33,7 +33,7 @@ pub enum Access {
 pub struct Endpoint {
     /// `GET`, `POST`, `PATCH` or `DELETE`; `HEAD` is answered as `GET` is.
     pub method: Method,
-    /// The path; `{name}` stands for one segment.
+    /// The path; `{name}` stands for one segment, `{*name}` for all that are left.
     pub path: &'static str,
     /// How it reads and writes.
     pub kind: Kind,
@@ -85,6 +85,11 @@ fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
     loop {
         match (wanted.next(), sent.next()) {
             (None, None) => return Some(params),
+            (Some(name), Some(segment)) if name.starts_with("{*") => {
+                let rest: Vec<&str> = std::iter::once(segment).chain(sent).collect();
+                params.push(rest.join("/"));
+                return Some(params);
+            }
             (Some(name), Some(segment)) if name.starts_with('{') => {
                 if segment.is_empty() {
                     return None;
@@ -105,6 +110,8 @@ mod tests {
     fn patterns_match_whole_segments() {
         assert_eq!(matched("/a/{x}/b/{y}", "/a/1/b/2"), Some(vec!["1".to_owned(), "2".to_owned()]));
         assert_eq!(matched("/a", "/a"), Some(vec![]));
+        assert_eq!(matched("/a/{*x}", "/a/1/2"), Some(vec!["1/2".to_owned()]));
+        assert_eq!(matched("/a/{*x}", "/a"), None);
         for path in ["/a/1/b", "/a//b/2", "/a/1/b/2/", "/a/1/c/2", "/A/1/b/2"] {
             assert_eq!(matched("/a/{x}/b/{y}", path), None, "{path}");
         }

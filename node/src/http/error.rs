@@ -146,6 +146,7 @@ impl From<StoreError> for ApiError {
         tracing::error!(%error, "the node's database failed");
         match error {
             StoreError::Full(_) => Self::new(Code::Unavailable, "the disk of the node is full; nothing was changed"),
+            StoreError::Busy(_) => Self::new(Code::Unavailable, "the node is busy; try again").retry_after(5),
             _ => Self::new(Code::Internal, "the node's database failed; `bitrouter logs` says more"),
         }
     }

@@ -1,8 +1,75 @@
 //! The authorization server: metadata (RFC 8414), device grant (RFC 8628), refresh (RFC 6749 §6), revocation (RFC 7009).
+//!
+//! The journey of a sign-in: `start` gives a device its code → a signed-in person finds it through [`approval`] and decides →
+//! `poll` makes a session of it ([`sessions`]) and its first pair of tokens (`issue`) → `refresh` replaces the pair, again and
+//! again → [`live`] judges the access tokens, from memory → `revoke`, a person, or time ends the session.
+//!
+//! Every step that changes something is one transaction; what a reply promises is durable before it is sent.
 
+pub mod approval;
+mod client;
+mod error;
+mod issue;
+pub(crate) mod limits;
 pub mod live;
+mod metadata;
+mod poll;
+mod refresh;
+mod reply;
+mod request;
+mod revoke;
+pub mod sessions;
+mod start;
+mod token;
+mod user_code;
+mod uses;
 
-use crate::http::Endpoint;
+use http::Method;
+
+pub(crate) use self::uses::{write_uses, write_uses_until_closed};
+pub use self::{client::Client, user_code::UserCode};
+use crate::http::{Access, Endpoint, Kind};
+
+/// `grant_type` of the device grant (RFC 8628 §3.4).
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// `grant_type` of a refresh (RFC 6749 §6).
+const REFRESH_GRANT: &str = "refresh_token";
 
 /// The endpoints of the authorization server.
-pub(crate) const ENDPOINTS: &[Endpoint] = &[];
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        method: Method::GET,
+        path: "/.well-known/oauth-authorization-server",
+        kind: Kind::Rest,
+        access: Access::Open,
+        handler: metadata::get,
+    },
+    Endpoint {
+        method: Method::GET,
+        path: "/.well-known/oauth-authorization-server/{*issuer_path}",
+        kind: Kind::Rest,
+        access: Access::Open,
+        handler: metadata::get,
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/oauth/device_authorization",
+        kind: Kind::OAuth,
+        access: Access::Open,
+        handler: start::post,
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/oauth/token",
+        kind: Kind::OAuth,
+        access: Access::Open,
+        handler: token::post,
+    },
+    Endpoint {
+        method: Method::POST,
+        path: "/oauth/revoke",
+        kind: Kind::OAuth,
+        access: Access::Open,
+        handler: revoke::post,
+    },
+];

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// What should be unique is there already.
     #[error("it exists already: {0}")]
     Exists(#[source] sqlx::Error),
+    /// Too many wait for their turn, or the database is being closed.
+    #[error("the database is busy: {0}")]
+    Busy(#[source] sqlx::Error),
     /// A value in the database is none that this release wrote.
     #[error("the database holds an unreadable {0}")]
     Unreadable(&'static str),
@@ -29,6 +32,9 @@ mod sqlite {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
+            return Self::Busy(error);
+        }
         let Some(database) = error.as_database_error() else { return Self::Other(error) };
         if database.is_unique_violation() {
             return Self::Exists(error);

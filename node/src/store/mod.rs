@@ -5,20 +5,28 @@
 //!
 //! Whoever writes takes [`Store::write`], one at a time; a transaction is passed down, the pool never is.
 
+mod access_tokens;
+mod device_codes;
 pub(crate) mod engine;
 mod error;
+mod grants;
 mod migrate;
 mod namespaces;
 mod node_row;
 mod people;
+mod refresh_tokens;
 pub(crate) mod sign_in_addresses;
 mod web_sessions;
 
 use self::engine::{execute, fetch_all, fetch_optional};
-pub(crate) use self::{engine::Queryable, migrate::migrate};
+pub(crate) use self::{
+    access_tokens::AccessTokenRow, device_codes::Outstanding, migrate::migrate, refresh_tokens::RefreshTokenRow,
+};
 pub use self::{
-    engine::{Read, Store, Write},
+    device_codes::{Approval, CodeState, DeviceCodeRow},
+    engine::{Queryable, Read, Store, Write},
     error::StoreError,
+    grants::{EndReason, GrantRow},
     migrate::{MigrateError, NEWEST},
     namespaces::NamespaceRow,
     node_row::NodeRow,

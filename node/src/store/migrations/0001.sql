@@ -36,7 +36,7 @@ CREATE TABLE namespaces (
 CREATE UNIQUE INDEX namespaces_name ON namespaces (owner_id, name) WHERE archived_at IS NULL;
 
 -- One row for each request of a device for a code (RFC 8628).
--- state: pending, then approved or denied, then spent. asker_uid is known on loopback only.
+-- state: pending, then approved or denied, then spent. asker_uid is known on loopback only, asker_key is what limits count.
 CREATE TABLE device_codes (
     device_hash TEXT PRIMARY KEY,
     user_code TEXT NOT NULL,
@@ -44,6 +44,7 @@ CREATE TABLE device_codes (
     scopes TEXT NOT NULL,
     asker_address TEXT NOT NULL,
     asker_uid BIGINT,
+    asker_key TEXT NOT NULL,
     state TEXT NOT NULL,
     opened_at BIGINT,
     created_at BIGINT NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE device_codes (
 );
 CREATE INDEX device_codes_user_code ON device_codes (user_code);
 CREATE INDEX device_codes_expires_at ON device_codes (expires_at);
+CREATE INDEX device_codes_asker ON device_codes (asker_key, expires_at) WHERE state = 'pending';
 
 -- One row for each session of a program: what was granted, to whom, in which namespace.
 -- idle_expires_at moves with each refresh, expires_at never.

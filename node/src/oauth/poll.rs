@@ -1,0 +1,165 @@
+//! A device comes for its tokens (RFC 8628 §3.4–3.5). While nobody has decided nothing is written: the pace is kept in memory.
+
+use std::time::Duration;
+
+use bitrouter_proto::account::GrantId;
+
+use super::{
+    error::OAuthError,
+    issue::{self, finish, first_used, judge_repeat},
+    reply::Issued,
+    request::ClientRequest,
+};
+use crate::{
+    Node,
+    clock::Moment,
+    secret::{TokenHash, random_ulid},
+    store::{Approval, CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
+};
+
+/// How long an expired code is told to have expired.
+const REMEMBERED: Duration = Duration::from_mins(10);
+/// How many sessions a person has in a namespace.
+const SESSIONS: usize = 100;
+
+/// `grant_type=urn:ietf:params:oauth:grant-type:device_code`.
+pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issued, OAuthError> {
+    let presented = request.required("device_code")?;
+    let device = TokenHash::of(presented.as_bytes());
+    let code = DeviceCodeRow::of_device(&mut node.store.read().await?, device).await?;
+    let code = code.filter(|code| code.client_id == request.client.id).ok_or_else(unknown)?;
+    match judge(node, &code, node.clock.wall())? {
+        Decided::Approved | Decided::Spent => loop {
+            // Ending the longest idle session is a change of its own, for which the turn to write is given back.
+            match redeem(node, request, presented, device).await? {
+                Redeemed::Issued(issued) => return Ok(*issued),
+                Redeemed::NoRoom(longest_idle) => {
+                    node.end_grant(longest_idle, EndReason::Room).await?;
+                }
+            }
+        },
+    }
+}
+
+enum Decided {
+    Approved,
+    Spent,
+}
+
+/// What a poll finds. A decided code is answered at any pace.
+fn judge(node: &Node, code: &DeviceCodeRow, now: Moment) -> Result<Decided, OAuthError> {
+    let is_expired = code.expires_at <= now;
+    if code.state != CodeState::Pending || is_expired {
+        node.limits.paces.forget(code.device);
+    }
+    match code.state {
+        _ if code.expires_at.after(REMEMBERED) <= now => Err(unknown()),
+        CodeState::Denied => Err(OAuthError::access_denied()),
+        CodeState::Spent if is_expired => Err(unknown()),
+        CodeState::Spent => Ok(Decided::Spent),
+        _ if is_expired => Err(OAuthError::expired_token()),
+        CodeState::Approved => Ok(Decided::Approved),
+        CodeState::Pending => {
+            let first = node.settings.load().device_interval;
+            let clocks = (now, node.clock.monotonic());
+            let pace = node.limits.paces.poll(code.device, first, code.expires_at, clocks);
+            Err(pace.map_or_else(OAuthError::slow_down, |()| OAuthError::authorization_pending()))
+        }
+    }
+}
+
+enum Redeemed {
+    Issued(Box<Issued>),
+    NoRoom(GrantId),
+}
+
+async fn redeem(
+    node: &Node,
+    request: &ClientRequest,
+    presented: &str,
+    device: TokenHash,
+) -> Result<Redeemed, OAuthError> {
+    let mut write = node.store.write().await?;
+    let now = node.clock.wall();
+    let code = DeviceCodeRow::of_device(&mut write, device).await?.ok_or_else(unknown)?;
+    if let Decided::Spent = judge(node, &code, now)? {
+        return again(node, write, &code, presented, now).await.map(|issued| Redeemed::Issued(Box::new(issued)));
+    }
+    let approval = code.approval.ok_or_else(unknown)?;
+    // As things are now, not as they were at the approval.
+    let is_possible = GrantRow::is_possible(&mut write, approval.person, approval.namespace).await?;
+    let id = GrantId::new(random_ulid(now));
+    if !is_possible || node.live.has_ended(id, approval.person, approval.namespace) {
+        DeviceCodeRow::spend(&mut write, device, None, now).await?;
+        write.commit().await?;
+        return Err(OAuthError::invalid_grant("who approved it, or the namespace, is no longer there"));
+    }
+    let mut open = GrantRow::of_namespace(&mut write, approval.namespace, now).await?;
+    open.retain(|grant| grant.person == approval.person);
+    if open.len() >= SESSIONS
+        && let Some(longest_idle) = open.iter().min_by_key(|grant| (node.last_used(grant), grant.id))
+    {
+        return Ok(Redeemed::NoRoom(longest_idle.id));
+    }
+    let issued = first_pair(node, write, request, id, approval, presented, now).await?;
+    Ok(Redeemed::Issued(Box::new(issued)))
+}
+
+/// Makes the session and its first pair, and spends the code on it.
+async fn first_pair(
+    node: &Node,
+    mut write: Write,
+    request: &ClientRequest,
+    id: GrantId,
+    approval: Approval,
+    presented: &str,
+    now: Moment,
+) -> Result<Issued, OAuthError> {
+    let settings = node.settings.load();
+    let grant = GrantRow {
+        id,
+        client_id: request.client.id.to_owned(),
+        person: approval.person,
+        namespace: approval.namespace,
+        scopes: approval.scopes.intersection(request.client.allowed),
+        generation: 1,
+        created_at: now,
+        last_used_at: now,
+        idle_expires_at: now.after(settings.refresh_token_ttl),
+        expires_at: now.after(settings.session_ttl),
+    };
+    drop(settings);
+    let refresh = issue::refresh_token(node, id, grant.generation, presented);
+    if !DeviceCodeRow::spend(&mut write, TokenHash::of(presented.as_bytes()), Some(id), now).await? {
+        return Err(unknown());
+    }
+    grant.insert(&mut write).await?;
+    RefreshTokenRow::new(refresh.hash(), id, grant.generation, now).insert(&mut write).await?;
+    let scopes = grant.scopes;
+    finish(node, write, grant, refresh, scopes, now).await
+}
+
+/// The reply to the first poll was lost: the same refresh token once more, while nothing of the session was used.
+async fn again(
+    node: &Node,
+    mut write: Write,
+    code: &DeviceCodeRow,
+    presented: &str,
+    now: Moment,
+) -> Result<Issued, OAuthError> {
+    let found = GrantRow::find(&mut write, code.grant.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+    let grant = found.row;
+    let refresh = issue::refresh_token(node, grant.id, 1, presented);
+    let row = RefreshTokenRow::find(&mut write, refresh.hash()).await?.ok_or_else(unknown)?;
+    if found.has_ended || grant.ends_at() <= now || row.spent_at.is_some() || first_used(node, &row).is_some() {
+        return Err(unknown());
+    }
+    judge_repeat(&row, now)?;
+    RefreshTokenRow::count_replay(&mut write, row.hash, now).await?;
+    let scopes = grant.scopes;
+    finish(node, write, grant, refresh, scopes, now).await
+}
+
+fn unknown() -> OAuthError {
+    OAuthError::invalid_grant("there is no such device code for this client, or it was used")
+}

@@ -1,0 +1,154 @@
+//! What a client sends to an OAuth endpoint: a form (RFC 6749 §3.2), and who the client is (§2.3).
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bitrouter_gateway::http::percent_decoded;
+use bitrouter_proto::account::{Scope, ScopeSet};
+use http::{HeaderMap, Uri, header};
+
+use super::{client::Client, error::OAuthError};
+use crate::http::{
+    Call,
+    body::{self, Form},
+};
+
+/// What is never read from a query: it would stand in logs and histories.
+const NEVER_IN_A_QUERY: &[&str] =
+    &["client_id", "client_secret", "code", "device_code", "refresh_token", "access_token", "token"];
+
+/// A request of a known client.
+#[derive(Debug)]
+pub(super) struct ClientRequest {
+    pub(super) form: Form,
+    pub(super) client: &'static Client,
+}
+
+impl ClientRequest {
+    /// Reads the form and finds the client.
+    pub(super) fn read(call: &Call) -> Result<Self, OAuthError> {
+        if body::media_type(&call.head.headers).as_deref() != Some("application/x-www-form-urlencoded") {
+            return Err(OAuthError::unsupported_media_type());
+        }
+        refuse_secrets_in_query(&call.head.uri)?;
+        let form = Form::parse(&call.body).ok_or_else(|| OAuthError::invalid_request("the form is not UTF-8"))?;
+        // RFC 8707 §2 lets `resource` come more than once; RFC 6749 §3.2 nothing else.
+        if let Some(name) = form.repeated_but(&["resource"]) {
+            return Err(OAuthError::invalid_request(format!("`{name}` was sent more than once")));
+        }
+        let client = client_of(&call.head.headers, &form)?;
+        for resource in form.all("resource") {
+            let issuer = &call.node.settings.load().issuer;
+            if !is_same_issuer(resource, issuer) {
+                return Err(OAuthError::invalid_target(format!("`resource` may only be {issuer}")));
+            }
+        }
+        Ok(Self { form, client })
+    }
+
+    /// A parameter that must be there.
+    pub(super) fn required(&self, name: &'static str) -> Result<&str, OAuthError> {
+        self.form.one(name).ok_or_else(|| OAuthError::invalid_request(format!("`{name}` is missing")))
+    }
+
+    /// The scopes that are asked for; `None` where nothing is said of them.
+    pub(super) fn scopes(&self) -> Result<Option<ScopeSet>, OAuthError> {
+        let Some(text) = self.form.one("scope") else { return Ok(None) };
+        let scopes = ScopeSet::parse(text).map_err(|error| OAuthError::invalid_scope(error.to_string()))?;
+        if scopes.contains(Scope::NamespaceWrite) {
+            return Err(OAuthError::invalid_scope(
+                "`namespace:write` is never given to a token: namespaces are made and \
+                 deleted on the console, or by `bitrouter node namespace`",
+            ));
+        }
+        Ok((!scopes.is_empty()).then_some(scopes))
+    }
+}
+
+fn refuse_secrets_in_query(uri: &Uri) -> Result<(), OAuthError> {
+    let Some(query) = Form::parse(uri.query().unwrap_or_default().as_bytes()) else {
+        return Err(OAuthError::invalid_request("the query is not UTF-8"));
+    };
+    match NEVER_IN_A_QUERY.iter().find(|name| !query.all(name).is_empty()) {
+        Some(name) => Err(OAuthError::invalid_request(format!("`{name}` belongs into the body, never into the query"))),
+        None => Ok(()),
+    }
+}
+
+/// The client: by `client_id` in the body, or by HTTP Basic with an empty password, as some libraries name a public client.
+fn client_of(headers: &HeaderMap, form: &Form) -> Result<&'static Client, OAuthError> {
+    let basic = basic_credentials(headers)?;
+    if basic.is_some() && headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        return Err(OAuthError::invalid_request("`Authorization` was sent more than once"));
+    }
+    let id = match (&basic, form.one("client_id")) {
+        (Some((id, _)), Some(named)) if id != named => {
+            return Err(OAuthError::invalid_request("`client_id` names another client than `Authorization`"));
+        }
+        (Some((id, _)), _) => id,
+        (None, Some(named)) => named,
+        (None, None) => return Err(OAuthError::invalid_request("`client_id` is missing")),
+    };
+    let client =
+        Client::find(id).ok_or_else(|| OAuthError::invalid_client(format!("there is no client `{id}` here")))?;
+    let has_secret =
+        basic.as_ref().is_some_and(|(_, secret)| !secret.is_empty()) || form.one("client_secret").is_some();
+    if has_secret {
+        return Err(OAuthError::invalid_client(format!("`{}` is a public client and has no secret", client.id)));
+    }
+    Ok(client)
+}
+
+/// The name and password of HTTP Basic (RFC 7617), each form-encoded (RFC 6749 §2.3.1). Other schemes are none of ours.
+fn basic_credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let malformed = || OAuthError::invalid_client("`Authorization` cannot be read");
+    let Some((scheme, encoded)) = value.to_str().map_err(|_| malformed())?.split_once(' ') else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let (name, password) = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(malformed)?;
+    let form_decoded =
+        |text: &str| String::from_utf8(percent_decoded(&text.replace('+', " ")).into_owned()).map_err(|_| malformed());
+    Ok(Some((form_decoded(name)?, form_decoded(password)?)))
+}
+
+/// True where `resource` is the issuer: a slash at its end and the spelling of loopback mean nothing.
+fn is_same_issuer(resource: &str, issuer: &str) -> bool {
+    let plain = |text: &str| text.trim_end_matches('/').to_owned();
+    let loopback = |text: &str| {
+        let rest = text.strip_prefix("http://")?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = authority.rsplit_once(':')?;
+        matches!(host, "127.0.0.1" | "localhost" | "[::1]").then(|| (port.to_owned(), path.to_owned()))
+    };
+    let (resource, issuer) = (plain(resource), plain(issuer));
+    resource == issuer || loopback(&resource).is_some_and(|meant| loopback(&issuer) == Some(meant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8707_2_the_issuer_is_the_only_resource() {
+        let issuer = "http://127.0.0.1:4356";
+        for same in [issuer, "http://127.0.0.1:4356/", "http://localhost:4356", "http://[::1]:4356/"] {
+            assert!(is_same_issuer(same, issuer), "{same}");
+        }
+        for other in ["", "http://127.0.0.1:4357", "https://localhost:4356", "http://127.0.0.1:4356/x", "http://a:4356"]
+        {
+            assert!(!is_same_issuer(other, issuer), "{other}");
+        }
+        assert!(!is_same_issuer("http://localhost", "https://node.example"));
+    }
+
+    #[test]
+    fn rfc6749_2_3_1_basic_names_are_form_encoded() {
+        let headers = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+        let basic = |text: &str| basic_credentials(&headers(&format!("basic {}", STANDARD.encode(text)))).unwrap();
+        assert_eq!(basic("bitrouter%2Dcli:"), Some(("bitrouter-cli".to_owned(), String::new())));
+        assert_eq!(basic("a:b:c"), Some(("a".to_owned(), "b:c".to_owned())));
+        assert!(basic_credentials(&headers("Basic ?")).is_err());
+        assert!(basic_credentials(&headers("Bearer x")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! The authorization server in process: each rule of its RFCs, and what goes wrong in such servers.
+
+mod device;
+mod refresh;
+
+#[path = "../support/mod.rs"]
+mod support;

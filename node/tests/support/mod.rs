@@ -1,0 +1,222 @@
+//! A node in a directory of its own, with a clock that goes only when it is told to.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test target uses a part of it")]
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bitrouter_gateway::http::Caller;
+use bitrouter_node::{
+    Node, NodeOptions, Settings,
+    clock::{ManualClock, Moment},
+    http::{Entrance, Visitor},
+    oauth::approval::Decision,
+};
+use bitrouter_proto::{account::ScopeSet, tasks::Tasks};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// A node, and what it stands on.
+pub struct TestNode {
+    pub node: Arc<Node>,
+    pub clock: Arc<ManualClock>,
+    pub settings: Arc<ArcSwap<Settings>>,
+    dir: PathBuf,
+    _root: Arc<TempDir>,
+}
+
+/// A reply, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A pair of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl TestNode {
+    pub async fn new() -> Self {
+        let root = Arc::new(tempfile::tempdir().unwrap());
+        // Some day in 2026.
+        let clock = Arc::new(ManualClock::new(Moment::from_millis(1_780_000_000_000)));
+        Self::open(root, clock, Arc::default()).await
+    }
+
+    async fn open(root: Arc<TempDir>, clock: Arc<ManualClock>, settings: Arc<ArcSwap<Settings>>) -> Self {
+        let dir = root.path().join("bitrouter");
+        let options = NodeOptions {
+            dir: dir.clone(),
+            owner_name: "ada".to_owned(),
+            settings: Arc::clone(&settings),
+            clock: clock.clone(),
+            tasks: Tasks::new(),
+        };
+        let node = Node::open(options).await.unwrap();
+        Self { node, clock, settings, dir, _root: root }
+    }
+
+    /// Closes the node and opens it again on the same directory.
+    pub async fn reopened(self) -> Self {
+        self.node.close().await;
+        let Self { node, clock, settings, dir: _, _root: root } = self;
+        drop(node);
+        Self::open(root, clock, settings).await
+    }
+
+    pub fn dir(&self) -> &PathBuf {
+        &self.dir
+    }
+
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings::clone(&self.settings.load());
+        change(&mut settings);
+        self.settings.store(Arc::new(settings));
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    pub async fn send(&self, request: Request<Bytes>, visitor: Visitor) -> Reply {
+        let response = Arc::clone(&self.node).answer_whole(request, Caller::Anyone, visitor).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        let request = Request::builder().uri(path).body(Bytes::new()).unwrap();
+        self.send(request, neighbour()).await
+    }
+
+    /// Sends a form as `visitor` does.
+    pub async fn post_as(&self, visitor: Visitor, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.send(form(path, &encoded(fields)), visitor).await
+    }
+
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.post_as(neighbour(), path, fields).await
+    }
+
+    /// Asks for a device code.
+    pub async fn start(&self, scope: Option<&str>) -> Value {
+        let mut fields = vec![("client_id", "bitrouter-cli")];
+        fields.extend(scope.map(|scope| ("scope", scope)));
+        self.post("/oauth/device_authorization", &fields).await.ok()
+    }
+
+    pub async fn poll(&self, code: &Value) -> Reply {
+        let device_code = code["device_code"].as_str().unwrap();
+        let fields = [("client_id", "bitrouter-cli"), ("grant_type", DEVICE_GRANT), ("device_code", device_code)];
+        self.post("/oauth/token", &fields).await
+    }
+
+    /// The owner approves all that was asked for, into the first namespace.
+    pub async fn approve(&self, code: &Value) -> ScopeSet {
+        let namespace = self.node.first_namespace();
+        let decision = Decision { namespace, scopes: ScopeSet::GRANTABLE, own_device: false };
+        let code = code["user_code"].as_str().unwrap();
+        self.node.approve_code(code, self.node.owner(), &neighbour(), decision).await.unwrap()
+    }
+
+    /// Signs a device in, whole.
+    pub async fn sign_in(&self, scope: Option<&str>) -> Pair {
+        let code = self.start(scope).await;
+        self.approve(&code).await;
+        self.poll(&code).await.pair()
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Reply {
+        self.refresh_as("bitrouter-cli", refresh_token, None).await
+    }
+
+    pub async fn refresh_as(&self, client: &str, refresh_token: &str, scope: Option<&str>) -> Reply {
+        let mut fields = vec![("client_id", client), ("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        fields.extend(scope.map(|scope| ("scope", scope)));
+        self.post("/oauth/token", &fields).await
+    }
+
+    pub async fn revoke(&self, token: &str) -> Reply {
+        self.post("/oauth/revoke", &[("client_id", "bitrouter-cli"), ("token", token)]).await
+    }
+
+    /// True where the access token opens something.
+    pub fn opens(&self, access_token: &str) -> bool {
+        self.node.judge(access_token.as_bytes()).is_ok()
+    }
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The document of a reply that must be 200.
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{:?}", self.body);
+        self.json()
+    }
+
+    /// The status and code of a refusal.
+    pub fn refusal(&self) -> (u16, String) {
+        let document = self.json();
+        assert!(document["error_description"].is_string(), "{document}");
+        (self.status.as_u16(), document["error"].as_str().unwrap_or_default().to_owned())
+    }
+
+    pub fn pair(&self) -> Pair {
+        let document = self.ok();
+        let text = |name: &str| document[name].as_str().unwrap().to_owned();
+        Pair { access: text("access_token"), refresh: text("refresh_token") }
+    }
+
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// A program of the daemon's own user.
+pub fn neighbour() -> Visitor {
+    visitor(Some(1_000), "127.0.0.1")
+}
+
+pub fn visitor(uid: Option<u32>, address: &str) -> Visitor {
+    Visitor {
+        uid,
+        is_own_user: uid == Some(1_000),
+        address: address.parse().unwrap(),
+        entrance: Entrance::Loopback { authority: "127.0.0.1:4356".to_owned() },
+    }
+}
+
+pub fn form(path: &str, body: &str) -> Request<Bytes> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Bytes::copy_from_slice(body.as_bytes()))
+        .unwrap()
+}
+
+pub fn encoded(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+                other => format!("%{other:02X}"),
+            })
+            .collect()
+    };
+    let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
