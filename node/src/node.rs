@@ -86,11 +86,6 @@ impl Node {
         self.live.judge(token)
     }
 
-    /// The person who owns the node.
-    pub fn owner(&self) -> PersonId {
-        self.row.owner
-    }
-
     /// The namespace in which keyless calls are made.
     pub fn first_namespace(&self) -> NamespaceId {
         self.row.first_namespace
