@@ -4,7 +4,8 @@ use bitrouter_tests::{InferenceFixture, MODEL, Reply};
 
 #[test]
 fn what_identifies_the_caller_stays_here_and_the_rest_goes_up() {
-    let fixture = InferenceFixture::new();
+    // A web page's own server on this machine, which passes on what it was sent.
+    let fixture = InferenceFixture::with("[node]\ntrusted_proxies = [\"127.0.0.1\", \"::1\"]\n");
     let own = format!("http://{}", fixture.daemon.addr());
     let kept = [
         ("user-agent", "OpenAI/Python 9"),
@@ -25,7 +26,7 @@ fn what_identifies_the_caller_stays_here_and_the_rest_goes_up() {
         ("sec-fetch-site", "same-origin"),
         ("sec-fetch-mode", "drop-mode"),
         ("sec-ch-ua", "drop-ua"),
-        ("x-forwarded-for", "drop-for"),
+        ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-proto", "drop-proto"),
         ("accept-encoding", "gzip, drop-encoding"),
         ("connection", "keep-alive, x-hop"),
@@ -45,7 +46,18 @@ fn what_identifies_the_caller_stays_here_and_the_rest_goes_up() {
         assert_eq!(exchange.request.header(name), Some(value), "{name}\n{head}");
     }
     assert!(!head.contains("drop-"), "{head}");
-    for name in ["cookie", "origin", "referer", "x-api-key", "x-goog-api-key", "x-hop", "keep-alive", "te"] {
+    for name in [
+        "cookie",
+        "origin",
+        "referer",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-hop",
+        "keep-alive",
+        "te",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+    ] {
         assert_eq!(exchange.request.header(name), None, "{name}\n{head}");
     }
     assert!(!exchange.request.headers.iter().any(|(name, _)| name.starts_with("sec-")), "{head}");

@@ -6,4 +6,5 @@ mod http_version;
 mod listen;
 mod machine;
 mod paths;
+mod proxies;
 mod web_pages;

@@ -23,29 +23,30 @@ pub(super) fn is_forwarding(name: &str) -> bool {
 
 /// What the forwarding headers of one request say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Forwarded {
-    /// True where every address and every host in them is a loopback one: the request never left this machine.
-    pub(super) all_loopback: bool,
+pub(super) struct Forwarded<'a> {
+    /// The first of them that names an address or a host that is no loopback one. Where none does, the request never left
+    /// this machine.
+    pub(super) from_elsewhere: Option<&'a str>,
     /// Whom the last proxy that nobody trusts speaks for; `None` where that cannot be read.
     pub(super) client: Option<IpAddr>,
 }
 
-impl Forwarded {
+impl<'a> Forwarded<'a> {
     /// Reads the headers of a request that one of the `trusted` passed on.
-    pub(super) fn of(headers: &HeaderMap, trusted: &[Network]) -> Self {
-        let all_loopback = headers.iter().filter(|(name, _)| is_forwarding(name.as_str())).all(|(name, value)| {
-            value.to_str().is_ok_and(|value| match name.as_str() {
-                "forwarded" => elements(value).all(|element| pairs(element).all(pair_is_loopback)),
-                "via" => true,
-                "x-original-host" => value.split(',').all(host_is_loopback),
-                name => match name.strip_prefix(PREFIX) {
-                    Some(part) if HARMLESS.contains(&part) => true,
-                    Some("host" | "server") => value.split(',').all(host_is_loopback),
-                    _ => value.split(',').all(|address| node(address).is_some_and(is_loopback)),
-                },
-            })
-        });
-        Self { all_loopback: all_loopback && via_is_plain(headers), client: client(headers, trusted) }
+    pub(super) fn of(headers: &'a HeaderMap, trusted: &[Network]) -> Self {
+        let is_local = |name: &str, value: &str| match name {
+            "forwarded" => elements(value).all(|element| pairs(element).all(pair_is_loopback)),
+            "via" => via_is_plain(headers),
+            "x-original-host" => value.split(',').all(host_is_loopback),
+            name => match name.strip_prefix(PREFIX) {
+                Some(part) if HARMLESS.contains(&part) => true,
+                Some("host" | "server") => value.split(',').all(host_is_loopback),
+                _ => value.split(',').all(|address| node(address).is_some_and(|address| address.is_loopback())),
+            },
+        };
+        let mut all = headers.iter().filter(|(name, _)| is_forwarding(name.as_str()));
+        let foreign = all.find(|(name, value)| !value.to_str().is_ok_and(|value| is_local(name.as_str(), value)));
+        Self { from_elsewhere: foreign.map(|(name, _)| name.as_str()), client: client(headers, trusted) }
     }
 }
 
@@ -80,7 +81,7 @@ fn via_is_plain(headers: &HeaderMap) -> bool {
 /// One pair of `Forwarded` (RFC 7239 §4). What it is called decides; a name that nobody knows may say anything.
 fn pair_is_loopback((name, value): (&str, &str)) -> bool {
     match name.to_ascii_lowercase().as_str() {
-        "for" | "by" => node(value).is_some_and(is_loopback),
+        "for" | "by" => node(value).is_some_and(|address| address.is_loopback()),
         "host" => host_is_loopback(value),
         "proto" => true,
         _ => false,
@@ -115,10 +116,6 @@ fn node(text: &str) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    address.is_loopback()
-}
-
 /// True for `localhost` and loopback addresses, with a port or without one.
 fn host_is_loopback(text: &str) -> bool {
     let text = unquoted(text.trim());
@@ -126,7 +123,7 @@ fn host_is_loopback(text: &str) -> bool {
         Some((name, port)) if !name.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => text,
     };
-    name.eq_ignore_ascii_case("localhost") || node(text).is_some_and(is_loopback)
+    name.eq_ignore_ascii_case("localhost") || node(text).is_some_and(|address| address.is_loopback())
 }
 
 fn unquoted(text: &str) -> &str {
@@ -139,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Forwarded {
+    fn read(pairs: &[(&str, &str)]) -> (bool, Option<IpAddr>) {
         let trusted = ["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
@@ -147,7 +144,8 @@ mod tests {
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         assert!(headers.keys().all(|name| is_forwarding(name.as_str())), "{pairs:?}");
-        Forwarded::of(&headers, &trusted)
+        let Forwarded { from_elsewhere, client } = Forwarded::of(&headers, &trusted);
+        (from_elsewhere.is_none(), client)
     }
 
     #[test]
@@ -172,7 +170,7 @@ mod tests {
             &[("x-original-host", "127.0.0.1:3000"), ("via", "1.1 localhost:3000, 1.1 Caddy")],
             &[("via", "1.1 Caddy")],
         ] {
-            assert!(read(pairs).all_loopback, "{pairs:?}");
+            assert!(read(pairs).0, "{pairs:?}");
         }
         for pairs in [
             &[("x-forwarded-for", "203.0.113.7")][..],
@@ -204,7 +202,7 @@ mod tests {
             &[("via", "1.1 Caddy, 1.1 google")],
             &[("via", "1.1")],
         ] {
-            assert!(!read(pairs).all_loopback, "{pairs:?}");
+            assert!(!read(pairs).0, "{pairs:?}");
         }
     }
 
@@ -223,7 +221,7 @@ mod tests {
             (&[("x-client-ip", "203.0.113.7")], None),
             (&[("via", "1.1 Caddy")], None),
         ] {
-            assert_eq!(read(pairs).client, client.map(|ip| ip.parse().unwrap()), "{pairs:?}");
+            assert_eq!(read(pairs).1, client.map(|ip| ip.parse().unwrap()), "{pairs:?}");
         }
     }
 
@@ -236,7 +234,7 @@ mod tests {
         #[test]
         fn an_address_elsewhere_is_never_overlooked(before in "(127\\.0\\.0\\.1, ){0,2}", after in "(, ::1){0,2}", last: u8) {
             let value = format!("{before}203.0.113.{last}{after}");
-            proptest::prop_assert!(!read(&[("x-forwarded-for", &value)]).all_loopback);
+            proptest::prop_assert!(!read(&[("x-forwarded-for", &value)]).0);
         }
     }
 }

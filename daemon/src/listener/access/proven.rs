@@ -52,10 +52,13 @@ impl<'a> Arrival<'a> {
     /// Whose process it is.
     #[inline]
     pub(super) fn proven(&self) -> ProvenPeer<'a> {
-        if let Some(name) = self.headers.forwarding
-            && !(self.is_of_a_trusted_proxy() && Forwarded::of(self.all, self.trusted).all_loopback)
-        {
-            return ProvenPeer::Forwarded(name);
+        if let Some(name) = self.headers.forwarding {
+            if !self.is_of_a_trusted_proxy() {
+                return ProvenPeer::Forwarded(name);
+            }
+            if let Some(name) = Forwarded::of(self.all, self.trusted).from_elsewhere {
+                return ProvenPeer::Forwarded(name);
+            }
         }
         if self.host.is_loopback {
             ProvenPeer::Kernel(self.peer.identity)

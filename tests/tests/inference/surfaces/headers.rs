@@ -103,7 +103,7 @@ fn p03_no_key_of_the_callers_goes_up_wherever_it_stands() {
 
 #[test]
 fn what_says_who_and_where_a_caller_is_stays_here() {
-    let cast = Cast::new();
+    let cast = Cast::with("[node]\ntrusted_proxies = [\"127.0.0.1\", \"::1\"]\n");
     let own = format!("http://{}", cast.daemon.addr());
     let dropped = [
         ("cookie", "drop-me"),
@@ -113,7 +113,9 @@ fn what_says_who_and_where_a_caller_is_stays_here() {
         ("sec-fetch-mode", "drop-me"),
         ("sec-ch-ua", "drop-me"),
         ("via", "1.1 drop-me"),
-        ("x-original-host", "drop-me"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("forwarded", "for=127.0.0.1"),
+        ("x-original-host", "localhost"),
         ("x-goog-fieldmask", "drop-me"),
         ("connection", "keep-alive, x-hop, anthropic-beta"),
         ("x-hop", "drop-me"),
@@ -127,7 +129,9 @@ fn what_says_who_and_where_a_caller_is_stays_here() {
         let (exchange, _) = cast.arrives(line, call);
         let head = head(&exchange.request);
         assert!(!head.contains("drop-me"), "{head}");
-        for name in ["origin", "referer", "cookie", "x-goog-fieldmask", "te", "upgrade", "x-hop", "sec-fetch-site"] {
+        let passed_on = ["via", "x-forwarded-for", "forwarded", "x-original-host"];
+        let others = ["origin", "referer", "cookie", "x-goog-fieldmask", "te", "upgrade", "x-hop", "sec-fetch-site"];
+        for name in passed_on.into_iter().chain(others) {
             assert_eq!(exchange.request.header(name), None, "{name}\n{head}");
         }
         let addr = cast.provider(line.vendor).addr().to_string();
