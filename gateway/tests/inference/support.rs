@@ -13,12 +13,13 @@ use std::{
 
 use bitrouter_gateway::{
     Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
-    http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId},
+    http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId, dialect_of},
     ports::{KeySource, RequestRecord, UsageSink},
     protocol::Dialect,
     registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
 };
 use bitrouter_proto::{clock, tasks::Tasks};
+use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use secrecy::SecretString;
@@ -126,6 +127,19 @@ impl World {
     /// Another entrance, with a token that is cancelled when the connection must end.
     pub(crate) async fn with_close_token(&self, token: CancellationToken) -> SocketAddr {
         serve(&self.gateway, &self.tasks, token).await
+    }
+
+    /// What `caller` is answered to a request without a body.
+    pub(crate) async fn answer(&self, caller: Caller, method: &str, path: &str) -> (u16, String) {
+        let connection: Arc<dyn CallerConnection> = Arc::new(Connection(CancellationToken::new()));
+        let request = http::Request::builder().method(method).uri(path).body(CallerBody::Empty).unwrap();
+        let dialect = dialect_of(path, request.headers());
+        let id = RequestId::from_text("req_test");
+        let context = RequestContext { id, started: clock::monotonic_now(), caller, dialect, connection };
+        let answer = timeout(PATIENCE, Arc::clone(&self.gateway).answer(request, context)).await.expect("an answer");
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     pub(crate) async fn caller(&self) -> Wire {
