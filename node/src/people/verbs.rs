@@ -60,7 +60,7 @@ impl Node {
         let person = find(&mut write, who).await?;
         PersonRow::set_password(&mut write, person.id, &hash).await?;
         WebSessionRow::delete_of(&mut write, person.id, None).await?;
-        self.commit_revocation(write, &format!("password {}", person.id)).await?;
+        write.commit().await?;
         Ok(PersonRow { has_password: true, ..person })
     }
 
@@ -90,17 +90,12 @@ impl Node {
             return Err(PeopleError::OwnsTheNode(person.name.clone()));
         }
         let now = self.clock.wall();
+        self.live.end_person(person.id);
         PersonRow::remove(&mut write, person.id, now).await?;
         NamespaceRow::archive_of(&mut write, person.id, now).await?;
         WebSessionRow::delete_of(&mut write, person.id, None).await?;
         sign_in_addresses::forget(&mut write, person.id).await?;
-        self.commit_revocation(write, &format!("person {}", person.id)).await?;
-        Ok(())
-    }
-
-    /// Makes durable that a right is gone.
-    async fn commit_revocation(&self, write: Write, _line: &str) -> Result<(), StoreError> {
-        write.commit().await
+        Ok(write.commit().await?)
     }
 }
 

@@ -1,24 +1,64 @@
-//! `/console`: a person's namespaces and sessions. A link of `bitrouter console` leads here.
+//! `/console`: a person's namespaces, and the programs that are signed in to them. A link of `bitrouter console` leads
+//! here.
 
 use askama::Template;
-use http::{StatusCode, header};
+use bitrouter_gateway::http::ResponseBody;
+use bitrouter_proto::account::{GrantId, NamespaceId};
+use http::{Response, StatusCode, header};
 
 use super::{
     console_link, guard,
     page::{Answer, Frame, HOME, Refusal, render, see_other},
     session::{self, Signed},
+    words::{Permission, ago, permissions, sentence},
 };
 use crate::{
     http::{Call, body::Form},
+    oauth::Client,
+    people::namespaces::{self, NamespaceError},
     store::{MadeBy, NamespaceRow, PersonRow},
 };
 
 #[derive(Template)]
 #[template(path = "console.html")]
-struct ConsolePage {
+struct ConsolePage<'a> {
     frame: Frame,
-    csrf: String,
+    csrf: &'a str,
     namespaces: Vec<NamespaceRow>,
+    sessions: Vec<Program>,
+    typed: &'a str,
+    error: Option<&'a str>,
+}
+
+/// A program that is signed in.
+struct Program {
+    id: GrantId,
+    name: String,
+    namespace: String,
+    used: String,
+    since: String,
+    permissions: Vec<Permission>,
+}
+
+#[derive(Template)]
+#[template(path = "namespace.html")]
+struct NamespacePage<'a> {
+    frame: Frame,
+    csrf: &'a str,
+    namespace: NamespaceRow,
+    typed: &'a str,
+    sessions: usize,
+    stays: Option<&'static str>,
+    error: Option<&'a str>,
+    delete_error: Option<&'a str>,
+}
+
+/// What went wrong in a form, and what was typed there.
+#[derive(Clone, Copy, Default)]
+struct Wrong<'a> {
+    typed: &'a str,
+    error: Option<&'a str>,
+    delete_error: Option<&'a str>,
 }
 
 /// `GET /console`: what is one's own; with `?link=` a one-time link.
@@ -28,13 +68,138 @@ pub(super) async fn show(call: Call) -> Answer {
         return follow(&call, token).await;
     }
     let signed = guard::signed(&call, HOME).await?;
-    page(&call, &signed).await
+    overview(&call, &signed, StatusCode::OK, Wrong::default()).await
 }
 
-async fn page(call: &Call, signed: &Signed) -> Answer {
-    let namespaces = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
-    let frame = Frame::of(signed, "Console");
-    Ok(render(StatusCode::OK, &ConsolePage { frame, csrf: signed.csrf.clone(), namespaces }))
+async fn overview(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>) -> Answer {
+    let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
+    let mut sessions = Vec::new();
+    let now = call.node.clock.wall();
+    for namespace in &own {
+        for session in call.node.sessions(namespace.id).await? {
+            if session.subject != signed.person.id {
+                continue;
+            }
+            sessions.push(Program {
+                id: session.id,
+                name: Client::find(&session.client_id).map_or(session.client_id, |client| client.name.to_owned()),
+                namespace: namespace.name.clone(),
+                used: ago(now.since(session.last_used_at)),
+                since: ago(now.since(session.created_at)),
+                permissions: permissions(session.scopes, Some(session.scopes)),
+            });
+        }
+    }
+    let frame = Frame::of(signed, "Console").with_error(wrong.error);
+    let (typed, error) = (wrong.typed, wrong.error);
+    Ok(render(status, &ConsolePage { frame, csrf: &signed.csrf, namespaces: own, sessions, typed, error }))
+}
+
+/// `POST /console/namespaces`: makes one.
+pub(super) async fn create(call: Call) -> Answer {
+    let (signed, form) = guard::signed_form(&call).await?;
+    let name = form.one("name").unwrap_or_default().trim();
+    match namespaces::create(&call.node, signed.person.id, name).await {
+        Ok(_) => Ok(see_other(HOME)),
+        Err(error) => {
+            let (status, words) = explain(error)?;
+            overview(&call, &signed, status, Wrong { typed: name, error: Some(&words), ..Wrong::default() }).await
+        }
+    }
+}
+
+/// `GET /console/namespaces/{id}`: one of them.
+pub(super) async fn show_namespace(call: Call) -> Answer {
+    let signed = guard::signed(&call, HOME).await?;
+    one(&call, &signed, StatusCode::OK, Wrong::default()).await
+}
+
+async fn one(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>) -> Answer {
+    let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
+    let is_last = own.len() == 1;
+    let id: Option<NamespaceId> = call.params.first().and_then(|id| id.parse().ok());
+    let Some(namespace) = own.into_iter().find(|row| Some(row.id) == id) else { return Err(absent()) };
+    let sessions = call.node.sessions(namespace.id).await?.len();
+    let stays = if namespace.id == call.node.row.first_namespace {
+        Some("It is the namespace in which calls without a key are made, so it cannot be deleted.")
+    } else if is_last {
+        Some("It is your only namespace, so it cannot be deleted.")
+    } else {
+        None
+    };
+    let Wrong { typed, error, delete_error } = wrong;
+    let typed = if error.is_some() { typed.to_owned() } else { namespace.name.clone() };
+    let frame = Frame::of(signed, format!("Namespace {}", namespace.name)).with_error(error.or(delete_error));
+    let csrf = &signed.csrf;
+    let page = NamespacePage { frame, csrf, namespace, typed: &typed, sessions, stays, error, delete_error };
+    Ok(render(status, &page))
+}
+
+/// `POST /console/namespaces/{id}/rename`: calls it something else.
+pub(super) async fn rename(call: Call) -> Answer {
+    let (signed, form) = guard::signed_form(&call).await?;
+    let name = form.one("name").unwrap_or_default().trim();
+    match namespaces::rename(&call.node, signed.person.id, named(&call)?, name).await {
+        Ok(_) => Ok(see_other(HOME)),
+        Err(error) => {
+            let (status, words) = explain(error)?;
+            let wrong = Wrong { typed: name, error: Some(&words), ..Wrong::default() };
+            one(&call, &signed, status, wrong).await
+        }
+    }
+}
+
+/// `POST /console/namespaces/{id}/delete`: deletes it, where that was confirmed.
+pub(super) async fn delete(call: Call) -> Answer {
+    let (signed, form) = guard::signed_form(&call).await?;
+    let (status, words) = if form.one("confirm") == Some("yes") {
+        match namespaces::delete(&call.node, signed.person.id, named(&call)?).await {
+            Ok(_) => return Ok(see_other(HOME)),
+            Err(error) => explain(error)?,
+        }
+    } else {
+        (StatusCode::BAD_REQUEST, "Tick that you mean it; nothing was deleted.".to_owned())
+    };
+    one(&call, &signed, status, Wrong { delete_error: Some(&words), ..Wrong::default() }).await
+}
+
+/// The id in the path. A name is none here: what stands in the address of a page goes on to mean the same thing.
+fn named(call: &Call) -> Result<&str, Refusal> {
+    let text = call.params.first().map(String::as_str).unwrap_or_default();
+    if text.parse::<NamespaceId>().is_ok() { Ok(text) } else { Err(absent()) }
+}
+
+/// `POST /console/sessions/{id}/revoke`: ends a program's session.
+pub(super) async fn revoke(call: Call) -> Answer {
+    let (signed, _) = guard::signed_form(&call).await?;
+    let id: Option<GrantId> = call.params.first().and_then(|id| id.parse().ok());
+    let found = match id {
+        Some(id) => call.node.session(id).await?.filter(|session| session.subject == signed.person.id),
+        None => None,
+    };
+    // One that has ended meanwhile is what was wanted.
+    if let Some(session) = found {
+        call.node.end_grant(session.id, crate::store::EndReason::RevokedByPerson).await?;
+    }
+    Ok(see_other(HOME))
+}
+
+fn absent() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "There is no such namespace", "It was deleted, or it was never yours.")
+}
+
+/// What a form says of an error; what has no place in one becomes a page of its own.
+fn explain(error: NamespaceError) -> Result<(StatusCode, String), Refusal> {
+    let words = sentence(&error.to_string());
+    let status = match error {
+        NamespaceError::Name(_) => StatusCode::BAD_REQUEST,
+        NamespaceError::Taken(_) | NamespaceError::Limit | NamespaceError::Last | NamespaceError::First => {
+            StatusCode::CONFLICT
+        }
+        NamespaceError::Absent(_) => return Err(absent()),
+        NamespaceError::Store(error) => return Err(error.into()),
+    };
+    Ok((status, words))
 }
 
 #[derive(Template)]
@@ -60,7 +225,7 @@ async fn follow(call: &Call, token: &str) -> Answer {
     };
     let cookie = session::begin(call, &mut write, &owner, MadeBy::Console).await?;
     write.commit().await?;
-    let mut response = see_other(HOME);
+    let mut response: Response<ResponseBody> = see_other(HOME);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }

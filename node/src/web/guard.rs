@@ -52,13 +52,17 @@ pub(super) async fn signed(call: &Call, next: &str) -> Result<Signed, Refusal> {
     session::person_of(call).await?.ok_or_else(|| Refusal::sign_in_first(next))
 }
 
-/// The form of somebody who is signed in, sent from one of our pages.
-pub(super) async fn signed_form(call: &Call, many: &[&str], next: &str) -> Result<(Signed, Form), Refusal> {
-    let form = own_form(call, many)?;
+/// Who is signed in and has sent this form from one of our pages.
+pub(super) async fn signed_by(call: &Call, form: &Form, next: &str) -> Result<Signed, Refusal> {
     let signed = signed(call, next).await?;
-    if !form.one("csrf").is_some_and(|sent| csrf::same(&signed.csrf, sent)) {
-        return Err(Refusal::stale());
-    }
+    let is_theirs = form.one("csrf").is_some_and(|sent| csrf::same(&signed.csrf, sent));
+    if is_theirs { Ok(signed) } else { Err(Refusal::stale()) }
+}
+
+/// The form of somebody who is signed in, sent from one of our pages.
+pub(super) async fn signed_form(call: &Call) -> Result<(Signed, Form), Refusal> {
+    let form = own_form(call, &[])?;
+    let signed = signed_by(call, &form, page::HOME).await?;
     Ok((signed, form))
 }
 

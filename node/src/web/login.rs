@@ -126,7 +126,7 @@ fn wrong(call: &Call, next: &str, username: &str) -> Response<ResponseBody> {
 
 /// `POST /logout`: ends the session. Whoever has none is signed out already.
 pub(super) async fn sign_out(call: Call) -> Answer {
-    let (signed, fields) = guard::signed_form(&call, &[], super::page::HOME).await?;
+    let (signed, fields) = guard::signed_form(&call).await?;
     let mut write = call.node.store.write().await?;
     WebSessionRow::delete(&mut write, signed.session.hash).await?;
     write.commit().await?;

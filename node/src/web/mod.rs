@@ -11,12 +11,14 @@ mod console;
 mod console_link;
 mod cookie;
 mod csrf;
+mod device;
 mod guard;
 mod login;
 mod page;
 mod session;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use http::Method;
 
@@ -43,6 +45,13 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/login", |call| page::answer(login::sign_in(call))),
     page(Method::POST, "/logout", |call| page::answer(login::sign_out(call))),
     page(Method::GET, "/console", |call| page::answer(console::show(call))),
+    page(Method::POST, "/console/namespaces", |call| page::answer(console::create(call))),
+    page(Method::GET, "/console/namespaces/{id}", |call| page::answer(console::show_namespace(call))),
+    page(Method::POST, "/console/namespaces/{id}/rename", |call| page::answer(console::rename(call))),
+    page(Method::POST, "/console/namespaces/{id}/delete", |call| page::answer(console::delete(call))),
+    page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
+    page(Method::GET, "/oauth/device", |call| page::answer(device::show(call))),
+    page(Method::POST, "/oauth/device", |call| page::answer(device::decide(call))),
     page(Method::GET, assets::STYLE, |call| page::answer(assets::style(call))),
     page(Method::GET, assets::MARK, |call| page::answer(assets::mark(call))),
 ];

@@ -1,11 +1,11 @@
-//! The one-time link of the node's owner.
+//! The one-time link of the node's owner, and what a person does in the console.
 
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use secrecy::ExposeSecret as _;
 
-use super::Fixture;
+use super::{Browser, Fixture};
 
 fn link(fixture: &Fixture, uid: Option<u32>) -> String {
     fixture.node.console_link(uid).path.expose_secret().to_owned()
@@ -43,4 +43,64 @@ async fn n16_neither_a_scanner_nor_a_stranger_nor_time_leaves_a_link_that_works_
     let late = self::link(&fixture, Some(7));
     fixture.clock.advance(Duration::from_mins(1));
     assert_eq!(fixture.browser(Some(7)).get(&late).await.status, StatusCode::GONE);
+}
+
+const PASSWORD: &str = "correct horse";
+
+async fn ada(fixture: &Fixture) -> (Browser, String) {
+    fixture.person("ada", PASSWORD).await;
+    let mut ada = fixture.browser(Some(7));
+    ada.sign_in("ada", PASSWORD).await;
+    let csrf = ada.get("/console").await.hidden("csrf");
+    (ada, csrf)
+}
+
+/// The address of the page of the namespace that stands at this place.
+async fn namespace(browser: &mut Browser, place: usize) -> String {
+    let page = browser.get("/console").await;
+    page.text.split("<a class=\"button quiet\" href=\"").nth(place + 1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn namespaces_are_made_renamed_and_deleted_with_confirmation() {
+    let fixture = Fixture::new().await;
+    let (mut ada, csrf) = ada(&fixture).await;
+    let page = ada.post("/console/namespaces", &[("csrf", &csrf), ("name", " work ")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    let page = ada.post("/console/namespaces", &[("csrf", &csrf), ("name", "work")]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(page.text.contains("There is a namespace “work” already."), "{}", page.text);
+    assert_eq!(ada.post("/console/namespaces", &[("csrf", &csrf), ("name", "\u{202e}")]).await.status, 400);
+    let work = namespace(&mut ada, 1).await;
+    let page = ada.post(&format!("{work}/rename"), &[("csrf", &csrf), ("name", "default")]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text);
+    let page = ada.post(&format!("{work}/rename"), &[("csrf", &csrf), ("name", "<b>play</b>")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    assert!(ada.get("/console").await.text.contains("&#60;b&#62;play&#60;/b&#62;"));
+    let page = ada.post(&format!("{work}/delete"), &[("csrf", &csrf)]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "not confirmed");
+    assert_eq!(ada.post(&format!("{work}/delete"), &[("confirm", "yes")]).await.status, StatusCode::FORBIDDEN);
+    let page = ada.post(&format!("{work}/delete"), &[("csrf", &csrf), ("confirm", "yes")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    assert_eq!(ada.get(&work).await.status, StatusCode::NOT_FOUND);
+    let last = namespace(&mut ada, 0).await;
+    assert!(ada.get(&last).await.text.contains("It is your only namespace"));
+    let page = ada.post(&format!("{last}/delete"), &[("csrf", &csrf), ("confirm", "yes")]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn n24_what_is_anothers_is_not_there() {
+    let fixture = Fixture::new().await;
+    let (mut ada, csrf) = ada(&fixture).await;
+    let mut owner = fixture.browser(Some(7));
+    owner.get(&link(&fixture, Some(7))).await;
+    let theirs = namespace(&mut owner, 0).await;
+    assert_eq!(ada.get(&theirs).await.status, StatusCode::NOT_FOUND);
+    for (verb, field) in [("rename", ("name", "mine")), ("delete", ("confirm", "yes"))] {
+        let page = ada.post(&format!("{theirs}/{verb}"), &[("csrf", &csrf), field]).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{verb}");
+    }
+    assert!(owner.get("/console").await.text.contains("<strong>default</strong>"));
+    assert_eq!(ada.get("/console/namespaces/default").await.status, StatusCode::NOT_FOUND);
 }

@@ -2,6 +2,7 @@
 //! that keeps cookies and sends what browsers send.
 
 mod console;
+mod device;
 mod sign_in;
 
 use std::{
