@@ -300,11 +300,6 @@ impl DeviceCodeRow {
         )?;
         Ok(row.is_some())
     }
-
-    /// Forgets the codes that ended before `before`.
-    pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
-        execute!(write, "DELETE FROM device_codes WHERE expires_at < $1", before.millis())
-    }
 }
 
 /// The scopes of a column.

@@ -1,7 +1,10 @@
 //! The authorization server in process: each rule of its RFCs, and what goes wrong in such servers.
 
 mod device;
+mod properties;
 mod refresh;
+mod revoke;
+mod wire;
 
 #[path = "../support/mod.rs"]
 mod support;

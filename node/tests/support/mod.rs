@@ -9,7 +9,10 @@ use bitrouter_node::{
     Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
     http::{Entrance, Visitor},
-    oauth::approval::Decision,
+    oauth::{
+        approval::{CodeRefused, Decision},
+        sessions::Session,
+    },
 };
 use bitrouter_proto::{account::ScopeSet, tasks::Tasks};
 use bytes::Bytes;
@@ -25,6 +28,8 @@ pub struct TestNode {
     pub node: Arc<Node>,
     pub clock: Arc<ManualClock>,
     pub settings: Arc<ArcSwap<Settings>>,
+    tasks: Tasks,
+    clients: Tasks,
     dir: PathBuf,
     _root: Arc<TempDir>,
 }
@@ -54,21 +59,22 @@ impl TestNode {
 
     async fn open(root: Arc<TempDir>, clock: Arc<ManualClock>, settings: Arc<ArcSwap<Settings>>) -> Self {
         let dir = root.path().join("bitrouter");
+        let tasks = Tasks::new();
         let options = NodeOptions {
             dir: dir.clone(),
             owner_name: "ada".to_owned(),
             settings: Arc::clone(&settings),
             clock: clock.clone(),
-            tasks: Tasks::new(),
+            tasks: tasks.clone(),
         };
         let node = Node::open(options).await.unwrap();
-        Self { node, clock, settings, dir, _root: root }
+        Self { node, clock, settings, tasks, clients: Tasks::new(), dir, _root: root }
     }
 
     /// Closes the node and opens it again on the same directory.
     pub async fn reopened(self) -> Self {
         self.node.close().await;
-        let Self { node, clock, settings, dir: _, _root: root } = self;
+        let Self { node, clock, settings, _root: root, .. } = self;
         drop(node);
         Self::open(root, clock, settings).await
     }
@@ -110,9 +116,13 @@ impl TestNode {
 
     /// Asks for a device code.
     pub async fn start(&self, scope: Option<&str>) -> Value {
+        self.start_as(neighbour(), scope).await.ok()
+    }
+
+    pub async fn start_as(&self, asker: Visitor, scope: Option<&str>) -> Reply {
         let mut fields = vec![("client_id", "bitrouter-cli")];
         fields.extend(scope.map(|scope| ("scope", scope)));
-        self.post("/oauth/device_authorization", &fields).await.ok()
+        self.post_as(asker, "/oauth/device_authorization", &fields).await
     }
 
     pub async fn poll(&self, code: &Value) -> Reply {
@@ -123,10 +133,13 @@ impl TestNode {
 
     /// The owner approves all that was asked for, into the first namespace.
     pub async fn approve(&self, code: &Value) -> ScopeSet {
+        self.approve_with(code, ScopeSet::GRANTABLE).await.unwrap()
+    }
+
+    pub async fn approve_with(&self, code: &Value, ticked: ScopeSet) -> Result<ScopeSet, CodeRefused> {
         let namespace = self.node.first_namespace();
-        let decision = Decision { namespace, scopes: ScopeSet::GRANTABLE, own_device: false };
-        let code = code["user_code"].as_str().unwrap();
-        self.node.approve_code(code, self.node.owner(), &neighbour(), decision).await.unwrap()
+        let decision = Decision { namespace, scopes: ticked, own_device: false };
+        self.node.approve_code(user_code(code), self.node.owner(), &neighbour(), decision).await
     }
 
     /// Signs a device in, whole.
@@ -148,6 +161,35 @@ impl TestNode {
 
     pub async fn revoke(&self, token: &str) -> Reply {
         self.post("/oauth/revoke", &[("client_id", "bitrouter-cli"), ("token", token)]).await
+    }
+
+    /// Refreshes in a task of its own.
+    pub fn spawn_refresh(self: &Arc<Self>, refresh_token: &str) -> tokio::sync::oneshot::Receiver<Reply> {
+        let (node, refresh_token) = (Arc::clone(self), refresh_token.to_owned());
+        let (done, reply) = tokio::sync::oneshot::channel();
+        self.clients.spawn("client", async move {
+            let _ = done.send(node.refresh(&refresh_token).await);
+        });
+        reply
+    }
+
+    /// The sessions of the first namespace.
+    pub async fn sessions(&self) -> Vec<Session> {
+        self.node.sessions(self.node.first_namespace()).await.unwrap()
+    }
+
+    /// Waits until no request runs.
+    pub async fn quiet(&self) {
+        // One task writes the use of tokens, for as long as the node is open.
+        while self.tasks.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What changes with every transaction that writes.
+    pub fn database_changes(&self) -> Vec<Option<std::time::SystemTime>> {
+        let modified = |name: &str| self.dir.join(name).metadata().ok().and_then(|data| data.modified().ok());
+        ["node.db", "node.db-wal"].into_iter().map(modified).collect()
     }
 
     /// True where the access token opens something.
@@ -183,6 +225,11 @@ impl Reply {
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+}
+
+/// The user code of a reply to a device.
+pub fn user_code(code: &Value) -> &str {
+    code["user_code"].as_str().unwrap()
 }
 
 /// A program of the daemon's own user.
