@@ -19,13 +19,18 @@ mod node;
 pub mod oauth;
 mod opening;
 pub mod people;
+mod revocations;
 pub mod secret;
 pub mod settings;
+mod steady;
 pub mod store;
+mod warnings;
 pub mod web;
 
 pub use self::{
     node::{Interrupted, Node, NodeOptions},
-    opening::OpenError,
+    opening::{Filesystem, Machine, OpenError, is_bound},
+    revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::Settings,
+    warnings::NodeWarning,
 };

@@ -10,9 +10,11 @@ use bitrouter_proto::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    NodeWarning,
     clock::Clock,
     http::{
         Call, Endpoint, Kind, Visitor, body,
@@ -24,7 +26,9 @@ use crate::{
         live::{LiveTokens, TokenRefused},
         write_uses,
     },
+    opening::NodeLock,
     people,
+    revocations::RevokedLog,
     secret::NodeKey,
     settings::Settings,
     store::{NodeRow, Store},
@@ -63,6 +67,12 @@ pub struct Node {
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
     pub(crate) web: web::State,
+    pub(crate) revoked_log: Arc<RevokedLog>,
+    pub(crate) warnings: watch::Sender<Vec<NodeWarning>>,
+    /// No other process has the database.
+    pub(crate) lock: NodeLock,
+    /// What waits for nobody stops.
+    pub(crate) ending: CancellationToken,
 }
 
 impl fmt::Debug for Node {
@@ -94,9 +104,11 @@ impl Node {
     /// Ends the node: what was begun is finished, then the database is closed.
     pub async fn close(&self) {
         self.live.close();
+        self.ending.cancel();
         self.tasks.wait().await;
         write_uses(&self.live, &self.store).await;
         self.store.close().await;
+        self.lock.release();
     }
 
     /// Who owns the node.

@@ -1,37 +1,41 @@
-//! Opening a node: what must hold before it answers anything.
+//! Opening a node: what must hold before it answers anything, and the first start.
+//!
+//! The order decides what a crash leaves behind. Key, log of revocations and an empty database come first; the node's row is
+//! the one commit that makes a node of them; the file `generation` comes last. Without the row, a start goes on where the
+//! last one stopped. With it, a key, a log or a database that is missing was taken away.
 
-use std::sync::Arc;
+mod error;
+mod filesystem;
+mod lock;
+mod machine;
+mod node_files;
+
+use std::{path::PathBuf, sync::Arc};
 
 use bitrouter_proto::{
     account::{NamespaceId, PersonId},
-    files::{self, PlaceError},
+    files,
 };
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::lock::NodeLock;
+use self::node_files::NodeFiles;
+pub use self::{error::OpenError, filesystem::Filesystem, machine::Machine, node_files::is_bound};
 use crate::{
-    Node, NodeOptions,
+    Node, NodeOptions, NodeWarning,
+    clock::Moment,
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
-    secret::{KeyError, NodeKey, random_ulid},
-    store::{MigrateError, NamespaceRow, NodeRow, PersonRow, Store, StoreError, migrate},
+    revocations::{Revocation, RevokedLog},
+    secret::{NodeKey, random_ulid},
+    steady::Steady,
+    store::{Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, migrate, newest_record},
     web,
 };
 
-/// Why there is no node.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or a file in it cannot be used.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// There is no usable key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The database cannot be brought to this release.
-    #[error(transparent)]
-    Migrate(#[from] MigrateError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// A page of SQLite has at least so many bytes (<https://www.sqlite.org/fileformat.html>).
+const SMALLEST_DATABASE: u64 = 512;
 
 impl Node {
     /// Opens the node in its directory, and makes one where there is none.
@@ -39,59 +43,251 @@ impl Node {
     /// # Errors
     /// What keeps it from being opened; nothing was replaced.
     pub async fn open(options: NodeOptions) -> Result<Arc<Self>, OpenError> {
-        let NodeOptions { dir, owner_name, settings, clock, tasks } = options;
-        let fd = files::private_dir(&dir)?;
-        let path = dir.join("node.db");
-        drop(files::open_lock(&fd, "node.db", &path)?);
-        let key_path = dir.join("node.key");
-        let key = match NodeKey::read(&key_path)? {
-            Some(key) => key,
-            None => NodeKey::create(&fd, "node.key", &key_path)?,
-        };
-        let store = Store::sqlite(&path).await?;
-        let now = clock.wall();
-        migrate(&store, now).await?;
-        let mut write = store.write().await?;
-        let row = match NodeRow::read(&mut write).await? {
-            Some(row) => row,
-            None => {
-                let owner = PersonId::new(random_ulid(now));
-                let first_namespace = NamespaceId::new(random_ulid(now));
-                let node_id = format!("node_{}", random_ulid(now).to_string().to_ascii_lowercase());
-                let person = PersonRow { id: owner, name: owner_name.clone(), created_at: now, has_password: false };
-                person.insert(&mut write).await?;
-                let default = "default".to_owned();
-                NamespaceRow { id: first_namespace, owner, name: default, created_at: now }.insert(&mut write).await?;
-                let row = NodeRow {
-                    canary: String::new(),
-                    node_id,
-                    owner,
-                    first_namespace,
-                    generation: 0,
-                    revoked_seq: 0,
-                    machine_id: String::new(),
-                    newest_at: now,
-                    clock_stepped_at: None,
-                    created_at: now,
-                };
-                row.insert(&mut write).await?;
-                row
+        Self::open_on(options, Machine::this()).await
+    }
+
+    /// The same, on this machine.
+    ///
+    /// # Errors
+    /// What keeps it from being opened; nothing was replaced.
+    pub async fn open_on(options: NodeOptions, machine: Machine) -> Result<Arc<Self>, OpenError> {
+        let opening = Opening::begin(&options, machine)?;
+        let store = Store::sqlite(&opening.database).await.map_err(|error| opening.store_error(error))?;
+        let opened = match opening.finish(&options, &store).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                // Nobody else closes it: a file that is still open here could not be opened again.
+                store.close().await;
+                return Err(error);
             }
         };
-        let live = Arc::new(LiveTokens::load(&mut write, Arc::clone(&clock)).await?);
-        write.commit().await?;
+        let Opened { key, row, revoked_log, live, warnings } = opened;
+        let NodeOptions { settings, clock, tasks, .. } = options;
         tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
-        Ok(Arc::new(Self {
+        let node = Arc::new(Self {
             store,
             key,
             settings,
-            clock,
             live,
             limits: Limits::default(),
             row,
             tasks,
+            revoked_log: Arc::new(revoked_log),
+            warnings: watch::Sender::new(warnings),
+            lock: opening.lock,
+            ending: CancellationToken::new(),
             people: people::State::default(),
             web: web::State::default(),
-        }))
+            clock,
+        });
+        node.keep_steady(Steady::now(&*node.clock));
+        Ok(node)
     }
 }
+
+/// What is held while a node is opened.
+struct Opening {
+    files: NodeFiles,
+    lock: NodeLock,
+    machine: Machine,
+    database: PathBuf,
+    key: Option<NodeKey>,
+    /// The number in the file `generation`.
+    generation: Option<i64>,
+    had_log: bool,
+}
+
+struct Opened {
+    key: NodeKey,
+    row: NodeRow,
+    revoked_log: RevokedLog,
+    live: Arc<LiveTokens>,
+    warnings: Vec<NodeWarning>,
+}
+
+impl Opening {
+    /// Looks at the directory and takes the lock. The database is there afterwards, if only as an empty file.
+    fn begin(options: &NodeOptions, machine: Machine) -> Result<Self, OpenError> {
+        let files = NodeFiles::open(&options.dir)?;
+        let database = files.shown(NodeFiles::DATABASE);
+        let filesystem = (machine.filesystem)(&files.dir).map_err(|source| {
+            let path = files.path.clone();
+            files::PlaceError::Io { action: "ask for the file system of", path, source }
+        })?;
+        if let Some(kind) = filesystem.network_name() {
+            return Err(OpenError::Network { dir: files.path, kind: kind.to_owned() });
+        }
+        let lock = NodeLock::take(&files.dir, NodeFiles::LOCK, &files.shown(NodeFiles::LOCK))
+            .map_err(|error| OpenError::of_lock(&database, error))?;
+        files.check()?;
+        let generation = files.generation()?;
+        let had_log = files.size(NodeFiles::REVOKED)?.is_some();
+        let key_path = files.shown(NodeFiles::KEY);
+        let mut key = NodeKey::read(&key_path)?;
+        let size = files.size(NodeFiles::DATABASE)?.unwrap_or(0);
+        // SQLite takes what is shorter than its header for an empty database, and writes over it.
+        if (1..SMALLEST_DATABASE).contains(&size) {
+            let detail = format!("it has {size} bytes");
+            return Err(OpenError::Damaged { database, dir: files.path, detail });
+        }
+        if size == 0 {
+            if generation.is_some() {
+                let (generation, dir) = (files.shown(NodeFiles::GENERATION), files.path);
+                return Err(OpenError::DatabaseMissing { database, generation, dir });
+            }
+            if key.is_none() {
+                key = Some(NodeKey::create(&files.dir, NodeFiles::KEY, &key_path)?);
+            }
+            drop(files::open_lock(&files.dir, NodeFiles::DATABASE, &database)?);
+        }
+        Ok(Self { files, lock, machine, database, key, generation, had_log })
+    }
+
+    fn store_error(&self, error: crate::store::StoreError) -> OpenError {
+        OpenError::of_store(&self.database, error)
+    }
+
+    /// Makes the database ready, or says what is wrong with it. What is not whole, not ours or not of this key is not written.
+    async fn finish(&self, options: &NodeOptions, store: &Store) -> Result<Opened, OpenError> {
+        let failed = |error| self.store_error(error);
+        let found = {
+            let mut write = store.write().await.map_err(failed)?;
+            condition(&mut write).await.map_err(failed)?
+        };
+        let database = || self.database.clone();
+        let identity = match found {
+            Condition::Empty => None,
+            Condition::Node(identity) => identity,
+            Condition::OldSqlite(found) => return Err(OpenError::OldSqlite { database: database(), found }),
+            Condition::Foreign => return Err(OpenError::Foreign(database())),
+            Condition::Damaged(detail) => {
+                return Err(OpenError::Damaged { database: database(), dir: self.files.path.clone(), detail });
+            }
+            Condition::Newer(found) => {
+                return Err(OpenError::Newer { database: database(), found, known: crate::store::NEWEST });
+            }
+        };
+        let key_path = self.files.shown(NodeFiles::KEY);
+        let key = match (&self.key, &identity) {
+            (Some(key), _) => key.clone(),
+            (None, Some(_)) => return Err(OpenError::KeyMissing { key: key_path, database: database() }),
+            (None, None) => NodeKey::create(&self.files.dir, NodeFiles::KEY, &key_path)?,
+        };
+        if identity.as_ref().is_some_and(|identity| identity.canary != canary(&key, &identity.node_id)) {
+            return Err(OpenError::KeyMismatch { key: key_path, database: database() });
+        }
+        let start = identity.map_or(0, |identity| identity.generation);
+        if let Some(expected) = self.generation.filter(|expected| *expected > start) {
+            let generation = self.files.shown(NodeFiles::GENERATION);
+            return Err(OpenError::Behind { database: database(), generation, found: start, expected });
+        }
+        let now = options.clock.wall();
+        store.use_write_ahead_log().await.map_err(failed)?;
+        migrate(store, now).await.map_err(|error| match error {
+            crate::store::MigrateError::Newer { found } => {
+                OpenError::Newer { database: database(), found, known: crate::store::NEWEST }
+            }
+            crate::store::MigrateError::Store(error) => failed(error),
+        })?;
+        self.start(options, store, key, now).await
+    }
+
+    /// Raises the generation, brings the database up to the log of revocations, and notes where and when it was started.
+    async fn start(
+        &self,
+        options: &NodeOptions,
+        store: &Store,
+        key: NodeKey,
+        now: Moment,
+    ) -> Result<Opened, OpenError> {
+        let failed = |error| self.store_error(error);
+        let mut write = store.write().await.map_err(failed)?;
+        let known = NodeRow::read(&mut write).await.map_err(failed)?;
+        let log_path = self.files.shown(NodeFiles::REVOKED);
+        let seq = known.as_ref().map_or(0, |row| row.revoked_seq);
+        let (revoked_log, missing) = RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
+        let (row, warnings) = match known {
+            None => {
+                let row = self.first_start(options, &key, now);
+                insert(&row, &options.owner_name, &mut write).await.map_err(failed)?;
+                (row, Vec::new())
+            }
+            Some(before) => {
+                let mut warnings = Vec::new();
+                let mut row = before.clone();
+                row.generation += 1;
+                let newest = newest_record(&mut write).await.map_err(failed)?.max(before.newest_at);
+                if let Some(step) = crate::steady::step_while_away(newest, now) {
+                    warnings.push(step);
+                    row.clock_stepped_at = Some(now);
+                }
+                crate::store::admit_now(&mut write, now).await.map_err(failed)?;
+                row.newest_at = now;
+                if !self.machine.id.is_empty() {
+                    if !before.machine_id.is_empty() && before.machine_id != self.machine.id {
+                        warnings.push(NodeWarning::DatabaseMoved { database: self.database.clone() });
+                    }
+                    row.machine_id.clone_from(&self.machine.id);
+                }
+                for line in &missing {
+                    store.pending().add(*line);
+                }
+                // The first start of all may have ended before it wrote the file.
+                let lost_generation = self.generation.is_none() && before.generation > 1;
+                if !self.had_log || lost_generation {
+                    let name = if self.had_log { NodeFiles::GENERATION } else { NodeFiles::REVOKED };
+                    if crate::store::holds_sessions(&mut write).await.map_err(failed)? {
+                        warnings.push(NodeWarning::SessionsEnded { missing: self.files.shown(name) });
+                    }
+                    store.pending().add(revoked_log.append(now, Revocation::Everything)?);
+                }
+                row.update(&mut write).await.map_err(failed)?;
+                write.catch_up().await.map_err(failed)?;
+                (row, warnings)
+            }
+        };
+        let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
+        write.commit().await.map_err(failed)?;
+        self.files.set_generation(row.generation)?;
+        self.files.check()?;
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings })
+    }
+
+    fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {
+        let node_id = format!("node_{}", random_ulid(now).to_string().to_ascii_lowercase());
+        NodeRow {
+            canary: canary(key, &node_id),
+            node_id,
+            owner: PersonId::new(random_ulid(now)),
+            first_namespace: NamespaceId::new(random_ulid(now)),
+            generation: 1,
+            revoked_seq: 0,
+            machine_id: self.machine.id.clone(),
+            newest_at: now,
+            clock_stepped_at: None,
+            created_at: options.clock.wall(),
+        }
+    }
+}
+
+/// Writes a new node: its owner, the owner's first namespace, its row.
+async fn insert(row: &NodeRow, owner_name: &str, write: &mut Write) -> Result<(), crate::store::StoreError> {
+    let created_at = row.created_at;
+    let person = PersonRow { id: row.owner, name: owner_name.to_owned(), created_at, has_password: false };
+    person.insert(write).await?;
+    let name = "default".to_owned();
+    NamespaceRow { id: row.first_namespace, owner: row.owner, name, created_at }.insert(write).await?;
+    row.insert(write).await
+}
+
+/// What only this key makes of a node's id: 64 hexadecimal digits.
+fn canary(key: &NodeKey, node_id: &str) -> String {
+    use std::fmt::Write as _;
+    key.derive("canary", &[node_id.as_bytes()]).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,15 +10,16 @@ use bitrouter_node::{
 };
 use bitrouter_proto::tasks::Tasks;
 
-async fn node(dir: &tempfile::TempDir) -> Arc<Node> {
+async fn node(dir: &tempfile::TempDir) -> (Arc<Node>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(Moment::from_millis(1_790_000_000_000)));
     let options = NodeOptions {
         dir: dir.path().join("node"),
         owner_name: "owner".to_owned(),
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
-        clock: Arc::new(ManualClock::new(Moment::from_millis(1_790_000_000_000))),
+        clock: Arc::clone(&clock) as _,
         tasks: Tasks::new(),
     };
-    Node::open(options).await.unwrap()
+    (Node::open(options).await.unwrap(), clock)
 }
 
 fn password() -> Password {
@@ -32,7 +33,9 @@ async fn names(node: &Node) -> Vec<(String, bool)> {
 #[tokio::test]
 async fn persons_are_added_listed_and_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let node = node(&dir).await;
+    let (node, clock) = node(&dir).await;
+    // The oldest comes first.
+    clock.advance(std::time::Duration::from_secs(1));
     let ada = node.add_user("Ada".parse().unwrap(), password()).await.unwrap();
     let taken = node.add_user("aDA".parse().unwrap(), password()).await;
     assert!(matches!(taken, Err(PeopleError::Taken(_))), "{taken:?}");

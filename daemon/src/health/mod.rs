@@ -50,6 +50,14 @@ pub enum Code {
     NodeOff,
     /// Calls come through a proxy or a tunnel that nobody trusts: their callers are strangers.
     UntrustedProxy,
+    /// The node is off, and calls without a key are served uncounted.
+    Unmetered,
+    /// The node's database was last open on another machine.
+    DatabaseMoved,
+    /// The wall clock was set, or is wrong.
+    ClockStepped,
+    /// Every session was ended: what had been revoked could not be told.
+    SessionsEnded,
 }
 
 impl Code {
@@ -70,6 +78,10 @@ impl Code {
             Self::RunningAsRoot => "running_as_root",
             Self::NodeOff => "node_off",
             Self::UntrustedProxy => "untrusted_proxy",
+            Self::Unmetered => "unmetered",
+            Self::DatabaseMoved => "database_moved",
+            Self::ClockStepped => "clock_stepped",
+            Self::SessionsEnded => "sessions_ended",
         }
     }
 

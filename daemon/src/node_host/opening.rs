@@ -1,12 +1,17 @@
 //! The task that opens the node: at start, and again where the reason that it is off may pass.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
-use bitrouter_node::{Node, NodeOptions, OpenError, Settings, clock::SystemClock};
+use bitrouter_node::{Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound};
 use bitrouter_proto::tasks::Tasks;
+use tokio::sync::watch;
 
-use super::{NodeHost, NodeOff, NodeState};
+use super::{FIRST_CALLS, NodeHost, NodeOff, NodeState};
 use crate::health::{Code, Health};
 
 /// How long until a node that may open now is tried again.
@@ -52,28 +57,84 @@ impl NodeHost {
                 clock: Arc::new(SystemClock),
                 tasks: Tasks::new(),
             };
-            match Node::open(options).await {
+            let mut opening = Box::pin(Node::open(options));
+            let opened = match tokio::time::timeout(FIRST_CALLS, &mut opening).await {
+                Ok(opened) => opened,
+                Err(_) => {
+                    self.is_slow(&plan);
+                    opening.await
+                }
+            };
+            match opened {
                 Ok(node) => {
                     tracing::info!(?node, "the node is on");
+                    let warnings = node.warnings();
                     self.set(NodeState::On(node));
                     plan.health.clear(Code::NodeOff);
-                    return;
+                    plan.health.clear(Code::Unmetered);
+                    return follow_warnings(&plan.health, warnings).await;
                 }
                 Err(error) => {
-                    let off = off(&error);
-                    plan.health.raise(
-                        Code::NodeOff,
-                        format!("the node is off: {}", off.reason),
-                        off.command.as_deref(),
-                    );
-                    self.set(NodeState::Off(off));
+                    self.is_off(&plan, off(&error, &plan.dir));
+                    if !error.may_pass() {
+                        return;
+                    }
                 }
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
+
+    fn is_off(&self, plan: &NodePlan, off: NodeOff) {
+        plan.health.raise(Code::NodeOff, format!("the node is off: {}", off.reason), off.command.as_deref());
+        let unmetered = (!off.bound).then(|| UNMETERED.to_owned());
+        plan.health.set(Code::Unmetered, unmetered, None);
+        self.set(NodeState::Off(off));
+    }
+
+    /// Nobody waits longer for the first try: until it is done, there is no node.
+    fn is_slow(&self, plan: &NodePlan) {
+        if matches!(**self.state(), NodeState::Starting) {
+            let reason = format!("the database in `{}` is still being opened", plan.dir.display());
+            self.is_off(plan, NodeOff { reason, bound: is_bound(&plan.dir), ..NodeOff::default() });
+        }
+    }
 }
 
-fn off(error: &OpenError) -> NodeOff {
-    NodeOff { reason: error.to_string(), ..NodeOff::default() }
+const UNMETERED: &str = "while the node is off, calls without a key are served and nothing counts them";
+
+fn off(error: &OpenError, dir: &Path) -> NodeOff {
+    let holder = match error {
+        OpenError::Elsewhere { holder, .. } => Some(*holder),
+        _ => None,
+    };
+    NodeOff {
+        disabled: false,
+        reason: error.to_string(),
+        command: error.command(),
+        elsewhere: holder.is_some(),
+        holder: holder.flatten(),
+        bound: is_bound(dir),
+    }
+}
+
+/// Shows what an open node has to say, until it ends.
+async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
+    loop {
+        let (mut moved, mut stepped, mut ended) = (None, None, None);
+        for warning in warnings.borrow_and_update().iter() {
+            let said = match warning {
+                NodeWarning::DatabaseMoved { .. } => &mut moved,
+                NodeWarning::ClockStepped { .. } => &mut stepped,
+                NodeWarning::SessionsEnded { .. } => &mut ended,
+            };
+            *said = Some(warning.to_string());
+        }
+        health.set(Code::DatabaseMoved, moved, None);
+        health.set(Code::ClockStepped, stepped, None);
+        health.set(Code::SessionsEnded, ended, None);
+        if warnings.changed().await.is_err() {
+            return;
+        }
+    }
 }

@@ -145,8 +145,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the node's database failed");
         match error {
-            StoreError::Full(_) => Self::new(Code::Unavailable, "the disk of the node is full; nothing was changed"),
             StoreError::Busy(_) => Self::new(Code::Unavailable, "the node is busy; try again").retry_after(5),
+            StoreError::Full(_) | StoreError::Log(_) | StoreError::NotNow => {
+                Self::new(Code::Unavailable, "the disk of the node is full; nothing was changed")
+            }
             _ => Self::new(Code::Internal, "the node's database failed; `bitrouter logs` says more"),
         }
     }

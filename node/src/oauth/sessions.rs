@@ -5,6 +5,7 @@ use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, ScopeSet};
 use crate::{
     Node,
     clock::Moment,
+    revocations::{Revocation, Revoked},
     store::{EndReason, GrantRow, StoreError},
 };
 
@@ -59,8 +60,11 @@ impl Node {
         self.live.end_grant(id);
         let mut write = self.store.write().await?;
         let ended = GrantRow::end(&mut write, id, reason, self.clock.wall()).await?;
-        write.commit().await?;
-        self.live.end_is_durable(id);
+        if ended {
+            let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::Grant(id)).await?;
+        } else {
+            self.live.end_is_durable(id);
+        }
         Ok(ended)
     }
 

@@ -6,8 +6,9 @@ use bitrouter_proto::account::{Name, NameError, Namespace, NamespaceId, PersonId
 
 use crate::{
     Node,
+    revocations::{Revocation, Revoked},
     secret::random_ulid,
-    store::{NamespaceRow, Queryable, StoreError, Write},
+    store::{NamespaceRow, Queryable, StoreError},
 };
 
 /// So many live namespaces a person has at most.
@@ -105,14 +106,9 @@ pub async fn delete(node: &Arc<Node>, owner: PersonId, which: &str) -> Result<Na
     if NamespaceRow::of_owner(&mut write, owner).await?.len() == 1 {
         return Err(NamespaceError::Last);
     }
-    end(node, write, row.id).await?;
+    // A database that is full follows later: what was issued in it is refused either way.
+    let (Revoked::Whole | Revoked::Later) = node.revoke(write, Revocation::Namespace(row.id)).await?;
     Ok(row.into())
-}
-
-/// Archives the namespace and ends what was issued in it.
-async fn end(node: &Node, mut write: Write, id: NamespaceId) -> Result<(), NamespaceError> {
-    NamespaceRow::archive(&mut write, id, node.clock.wall()).await?;
-    Ok(write.commit().await?)
 }
 
 /// The live namespace of `owner` that `which` means: an id, else a name.

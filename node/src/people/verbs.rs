@@ -6,8 +6,9 @@ use super::{Busy, Password};
 use crate::{
     Node,
     clock::Moment,
+    revocations::{Revocation, Revoked},
     secret::random_ulid,
-    store::{NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, sign_in_addresses},
+    store::{NamespaceRow, PersonRow, StoreError, Write},
 };
 
 /// Why nothing was changed.
@@ -59,8 +60,7 @@ impl Node {
         let mut write = self.store.write().await?;
         let person = find(&mut write, who).await?;
         PersonRow::set_password(&mut write, person.id, &hash).await?;
-        WebSessionRow::delete_of(&mut write, person.id, None).await?;
-        write.commit().await?;
+        self.revoke(write, Revocation::WebSessions(person.id)).await?.with_the_rest()?;
         Ok(PersonRow { has_password: true, ..person })
     }
 
@@ -85,17 +85,13 @@ impl Node {
     }
 
     /// Removes `person`, and commits.
-    pub(crate) async fn remove(&self, mut write: Write, person: &PersonRow) -> Result<(), PeopleError> {
+    pub(crate) async fn remove(&self, write: Write, person: &PersonRow) -> Result<(), PeopleError> {
         if person.id == self.row.owner {
             return Err(PeopleError::OwnsTheNode(person.name.clone()));
         }
-        let now = self.clock.wall();
-        self.live.end_person(person.id);
-        PersonRow::remove(&mut write, person.id, now).await?;
-        NamespaceRow::archive_of(&mut write, person.id, now).await?;
-        WebSessionRow::delete_of(&mut write, person.id, None).await?;
-        sign_in_addresses::forget(&mut write, person.id).await?;
-        Ok(write.commit().await?)
+        // A database that is full follows later: the person is gone either way.
+        let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::Person(person.id)).await?;
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ pub enum KeyError {
 }
 
 /// The node's key.
+#[derive(Clone)]
 pub struct NodeKey(hmac::Key);
 
 impl std::fmt::Debug for NodeKey {

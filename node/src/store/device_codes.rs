@@ -300,6 +300,20 @@ impl DeviceCodeRow {
         )?;
         Ok(row.is_some())
     }
+
+    /// Denies what nobody has got tokens for yet.
+    pub(crate) async fn deny_all(write: &mut Write, now: Moment) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE device_codes SET state = 'denied', decided_at = $1 WHERE state IN ('pending', 'approved')",
+            now.millis(),
+        )
+    }
+
+    /// Forgets the codes that ended before `before`.
+    pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
+        execute!(write, "DELETE FROM device_codes WHERE expires_at < $1", before.millis())
+    }
 }
 
 /// The scopes of a column.

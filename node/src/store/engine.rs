@@ -3,22 +3,28 @@
 //! A query is one text for every engine, with `$1`-style arguments and rows read as tuples. The macros pick the engine; a
 //! further one is a variant here, and no second copy of any query.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     Sqlite, SqliteConnection,
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::StoreError;
+use super::{
+    StoreError,
+    revocations::{self, Pending},
+};
 
 /// How long somebody waits for a turn to write.
 const TURN: Duration = Duration::from_secs(10);
 
 /// The database. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Store(Engine);
+pub struct Store {
+    engine: Engine,
+    pending: Arc<Pending>,
+}
 
 #[derive(Clone, Debug)]
 enum Engine {
@@ -28,7 +34,12 @@ enum Engine {
 
 /// A transaction that may write. Dropped without [`Write::commit`], it never was.
 #[derive(Debug)]
-pub struct Write(WriteEngine);
+pub struct Write {
+    engine: WriteEngine,
+    pending: Arc<Pending>,
+    /// The last pending revocation that this transaction did.
+    caught_up: i64,
+}
 
 #[derive(Debug)]
 enum WriteEngine {
@@ -58,14 +69,19 @@ impl Store {
     pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(TURN)
             // KiB, each connection. The database of one machine is small, and an idle daemon should be.
             .pragma("cache_size", "-512")
             .pragma("journal_size_limit", "4194304");
-        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(TURN).connect_with(options.clone());
+        // The one that writes is never closed in between: the last one that is closed writes the whole log back.
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(TURN)
+            .connect_with(options.clone());
         let write = write.await?;
         let read = SqlitePoolOptions::new()
             .max_connections(2)
@@ -73,7 +89,25 @@ impl Store {
             .idle_timeout(Duration::from_secs(10))
             .acquire_timeout(TURN)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self(Engine::Sqlite { write, read }))
+        Ok(Self { engine: Engine::Sqlite { write, read }, pending: Arc::default() })
+    }
+
+    /// Has the database keep a write-ahead log: whoever reads waits for nobody who writes. It remembers that.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub(crate) async fn use_write_ahead_log(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => {
+                sqlx::query("PRAGMA journal_mode = WAL").execute(write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the database has to take before anything else.
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     /// Begins a transaction that may write. Others wait for its end.
@@ -81,11 +115,14 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        match &self.0 {
+        let engine = match &self.engine {
             // IMMEDIATE: a transaction that reads first and then finds that it may not write fails at once, whatever the
             // busy timeout says.
-            Engine::Sqlite { write, .. } => Ok(Write(WriteEngine::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))),
-        }
+            Engine::Sqlite { write, .. } => WriteEngine::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+        };
+        let mut write = Write { engine, pending: Arc::clone(&self.pending), caught_up: 0 };
+        write.catch_up().await?;
+        Ok(write)
     }
 
     /// A connection for reading what is committed.
@@ -93,14 +130,14 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn read(&self) -> Result<Read, StoreError> {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite { read, .. } => Ok(Read(ReadEngine::Sqlite(read.acquire().await?))),
         }
     }
 
     /// Closes all connections; what waits for one is refused.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite { write, read } => {
                 read.close().await;
                 write.close().await;
@@ -115,9 +152,22 @@ impl Write {
     /// # Errors
     /// Where it is not: nothing of it happened.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.0 {
-            WriteEngine::Sqlite(transaction) => Ok(transaction.commit().await?),
+        match self.engine {
+            WriteEngine::Sqlite(transaction) => transaction.commit().await?,
         }
+        self.pending.done(self.caught_up);
+        Ok(())
+    }
+
+    /// Does what stands in `revoked.log` and not yet in the database.
+    pub(crate) async fn catch_up(&mut self) -> Result<(), StoreError> {
+        for line in self.pending.lines() {
+            if line.seq > self.caught_up {
+                revocations::apply(self, &line).await?;
+                self.caught_up = line.seq;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -134,7 +184,7 @@ pub struct EngineRef<'c>(pub(crate) Connection<'c>);
 
 impl Queryable for Write {
     fn engine(&mut self) -> EngineRef<'_> {
-        match &mut self.0 {
+        match &mut self.engine {
             WriteEngine::Sqlite(transaction) => EngineRef(Connection::Sqlite(transaction)),
         }
     }

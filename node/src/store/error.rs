@@ -1,5 +1,7 @@
 //! Why the database did not do what was asked.
 
+use crate::revocations::LogError;
+
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,12 @@ pub enum StoreError {
     /// A value in the database is none that this release wrote.
     #[error("the database holds an unreadable {0}")]
     Unreadable(&'static str),
+    /// A right could not be taken away: its line could not be written.
+    #[error("nothing was changed: {0}")]
+    Log(#[source] LogError),
+    /// It could not be written now: only what takes a right away holds.
+    #[error("the database cannot be written now; what was revoked holds, the rest was not changed")]
+    NotNow,
     /// Anything else.
     #[error("the database failed: {0}")]
     Other(#[source] sqlx::Error),
@@ -28,6 +36,8 @@ mod sqlite {
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
     pub(super) const NOTADB: i32 = 26;
+    /// Extended: the shared memory beside the database found no room.
+    pub(super) const IOERR_SHMSIZE: i32 = 4874;
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -39,9 +49,12 @@ impl From<sqlx::Error> for StoreError {
         if database.is_unique_violation() {
             return Self::Exists(error);
         }
+        let code = database.code().and_then(|code| code.parse::<i32>().ok());
+        if code == Some(sqlite::IOERR_SHMSIZE) {
+            return Self::Full(error);
+        }
         // The low byte of an extended code is the primary one.
-        let primary = database.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-        match primary {
+        match code.map(|code| code & 0xff) {
             Some(sqlite::FULL) => Self::Full(error),
             Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Damaged(error),
             _ => Self::Other(error),

@@ -207,4 +207,65 @@ impl GrantRow {
         )?;
         Ok(changed > 0)
     }
+
+    /// Ends all sessions of a person, and those in the person's namespaces.
+    pub(crate) async fn end_of_person(write: &mut Write, person: PersonId, now: Moment) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE grants SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL
+               AND (person_id = $3 OR namespace_id IN (SELECT id FROM namespaces WHERE owner_id = $3))",
+            now.millis(),
+            EndReason::PersonRemoved.as_str(),
+            person.to_string(),
+        )
+    }
+
+    /// Ends all sessions in a namespace.
+    pub(crate) async fn end_of_namespace(
+        write: &mut Write,
+        namespace: NamespaceId,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE grants SET ended_at = $1, end_reason = $2 WHERE namespace_id = $3 AND ended_at IS NULL",
+            now.millis(),
+            EndReason::NamespaceDeleted.as_str(),
+            namespace.to_string(),
+        )
+    }
+
+    /// Ends every session that was made until `until`.
+    pub(crate) async fn end_all(write: &mut Write, until: Moment) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE grants SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND created_at <= $1",
+            until.millis(),
+            EndReason::Revoked.as_str(),
+        )
+    }
+
+    /// Forgets the sessions that ended before `before`, with all that came of them.
+    pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
+        // An access token may outlive the idle time of its session.
+        execute!(
+            write,
+            "DELETE FROM access_tokens WHERE expires_at < $1 OR grant_id IN
+               (SELECT id FROM grants WHERE ended_at < $1 OR expires_at < $1)",
+            before.millis(),
+        )?;
+        execute!(
+            write,
+            "DELETE FROM refresh_tokens WHERE grant_id IN
+               (SELECT id FROM grants WHERE ended_at < $1 OR idle_expires_at < $1 OR expires_at < $1)
+               AND grant_id NOT IN (SELECT grant_id FROM access_tokens)",
+            before.millis(),
+        )?;
+        execute!(
+            write,
+            "DELETE FROM grants WHERE (ended_at < $1 OR idle_expires_at < $1 OR expires_at < $1)
+               AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)",
+            before.millis(),
+        )
+    }
 }

@@ -1,6 +1,6 @@
 //! Migrations: numbered, and frozen once released. A database that a newer release has migrated is left alone.
 
-use super::{Store, StoreError, Write, execute, fetch_optional};
+use super::{Store, StoreError, Write, engine::Queryable, execute, fetch_optional};
 use crate::clock::Moment;
 
 /// Why a database is not brought to this release.
@@ -30,8 +30,7 @@ pub(crate) async fn migrate(store: &Store, now: Moment) -> Result<(), MigrateErr
         &mut write,
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
     )?;
-    let newest: Option<(Option<i64>,)> = fetch_optional!(&mut write, "SELECT MAX(number) FROM migrations")?;
-    let found = newest.and_then(|row| row.0).unwrap_or(0);
+    let found = newest(&mut write).await?;
     if found > NEWEST {
         return Err(MigrateError::Newer { found });
     }
@@ -41,6 +40,12 @@ pub(crate) async fn migrate(store: &Store, now: Moment) -> Result<(), MigrateErr
         execute!(&mut write, "INSERT INTO migrations (number, applied_at) VALUES ($1, $2)", number, now.millis())?;
     }
     Ok(write.commit().await?)
+}
+
+/// The number of the newest migration that the database has; 0 where it has none.
+pub(super) async fn newest(on: &mut impl Queryable) -> Result<i64, StoreError> {
+    let newest: Option<(Option<i64>,)> = fetch_optional!(on, "SELECT MAX(number) FROM migrations")?;
+    Ok(newest.and_then(|row| row.0).unwrap_or(0))
 }
 
 /// Runs each statement of a migration.

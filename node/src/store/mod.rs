@@ -6,6 +6,7 @@
 //! Whoever writes takes [`Store::write`], one at a time; a transaction is passed down, the pool never is.
 
 mod access_tokens;
+mod condition;
 mod device_codes;
 pub(crate) mod engine;
 mod error;
@@ -15,12 +16,21 @@ mod namespaces;
 mod node_row;
 mod people;
 mod refresh_tokens;
+mod revocations;
 pub(crate) mod sign_in_addresses;
+mod sweep;
+mod times;
 mod web_sessions;
 
 use self::engine::{execute, fetch_all, fetch_optional};
 pub(crate) use self::{
-    access_tokens::AccessTokenRow, device_codes::Outstanding, migrate::migrate, refresh_tokens::RefreshTokenRow,
+    access_tokens::AccessTokenRow,
+    condition::{Condition, condition},
+    device_codes::Outstanding,
+    migrate::migrate,
+    refresh_tokens::RefreshTokenRow,
+    sweep::sweep,
+    times::{admit_now, holds_sessions, newest_record, note_time},
 };
 pub use self::{
     device_codes::{Approval, CodeState, DeviceCodeRow},

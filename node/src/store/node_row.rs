@@ -78,4 +78,17 @@ impl NodeRow {
         )?;
         Ok(())
     }
+
+    /// Writes what a start changes.
+    pub(crate) async fn update(&self, write: &mut Write) -> Result<(), StoreError> {
+        execute!(
+            write,
+            "UPDATE node SET generation = $1, machine_id = $2, newest_at = $3, clock_stepped_at = $4 WHERE id = 1",
+            self.generation,
+            &self.machine_id,
+            self.newest_at.millis(),
+            self.clock_stepped_at.map(Moment::millis),
+        )?;
+        Ok(())
+    }
 }

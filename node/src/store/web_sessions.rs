@@ -133,18 +133,24 @@ impl WebSessionRow {
         Ok(())
     }
 
-    /// Ends every session of `person` but `spared`; the number of them.
-    pub(crate) async fn delete_of(
+    /// Ends every session of `person`.
+    pub(crate) async fn delete_of(write: &mut Write, person: PersonId) -> Result<u64, StoreError> {
+        execute!(write, "DELETE FROM web_sessions WHERE person_id = $1", person.to_string())
+    }
+
+    /// Ends the sessions, of `person` or of everybody, that were made until `until`.
+    pub(crate) async fn delete_until(
         write: &mut Write,
-        person: PersonId,
-        spared: Option<TokenHash>,
-    ) -> Result<u64, StoreError> {
+        person: Option<PersonId>,
+        until: Moment,
+    ) -> Result<(), StoreError> {
         execute!(
             write,
-            "DELETE FROM web_sessions WHERE person_id = $1 AND hash <> $2",
-            person.to_string(),
-            spared.map(TokenHash::to_hex).unwrap_or_default(),
-        )
+            "DELETE FROM web_sessions WHERE created_at <= $1 AND ($2 IS NULL OR person_id = $2)",
+            until.millis(),
+            person.map(|person| person.to_string()),
+        )?;
+        Ok(())
     }
 
     /// Ends the sessions of `person` that were idle the longest, so that `left` stay.

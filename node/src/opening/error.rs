@@ -1,0 +1,227 @@
+//! Why there is no node: the reason, the file, and what cures it.
+
+use std::{io, path::PathBuf};
+
+use bitrouter_proto::{files::PlaceError, shell};
+
+use super::lock::LockError;
+use crate::{revocations::LogError, secret::KeyError, store::StoreError};
+
+/// Why there is no node. Nothing was replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory or a file in it cannot be used.
+    #[error(transparent)]
+    Place(PlaceError),
+    /// A file can be read by others.
+    #[error("`{path}` is open to others (mode {mode:04o}); run `chmod 600 {path}`")]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Other machines share the directory's file system.
+    #[error(
+        "`{dir}` is on a network file system ({kind}), on which SQLite's locks do not hold; point `XDG_DATA_HOME` to a directory of this machine"
+    )]
+    Network {
+        /// The directory.
+        dir: PathBuf,
+        /// What kind.
+        kind: String,
+    },
+    /// Another daemon holds the database.
+    #[error("another daemon{} holds `{database}`; the node comes on here when that one ends", .holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Elsewhere {
+        /// The database.
+        database: PathBuf,
+        /// That process, where it said so.
+        holder: Option<u32>,
+    },
+    /// The key's file cannot be used.
+    #[error("{0}; put the key of this node back")]
+    Key(KeyError),
+    /// There is a database, and no key.
+    #[error("`{key}` is missing, and `{database}` was made with it; put the key back, since no other opens it")]
+    KeyMissing {
+        /// Where the key was.
+        key: PathBuf,
+        /// The database.
+        database: PathBuf,
+    },
+    /// The key is another database's.
+    #[error("`{key}` is not the key that `{database}` was made with; put that one back")]
+    KeyMismatch {
+        /// The key.
+        key: PathBuf,
+        /// The database.
+        database: PathBuf,
+    },
+    /// The file is no database, or a damaged one.
+    #[error(
+        "`{database}` is damaged or no database ({detail}); put a copy back, or move it away with all of `{dir}/node.*`, `generation` and `revoked.log` to begin anew"
+    )]
+    Damaged {
+        /// The file.
+        database: PathBuf,
+        /// Its directory.
+        dir: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// Another program's database stands there.
+    #[error("`{0}` is the database of another program; move it away")]
+    Foreign(PathBuf),
+    /// A newer release has written the database.
+    #[error(
+        "`{database}` is of a newer release (migration {found}, this one knows {known}); install that release again"
+    )]
+    Newer {
+        /// The database.
+        database: PathBuf,
+        /// Its newest migration.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// SQLite is older than the first release whose write-ahead log is safe.
+    #[error(
+        "SQLite {found} may damage a database that is open twice; a build with SQLite 3.51.3 or newer is needed for `{database}`"
+    )]
+    OldSqlite {
+        /// The database.
+        database: PathBuf,
+        /// The version.
+        found: String,
+    },
+    /// The database is gone, and the node was there before.
+    #[error(
+        "`{database}` is missing, and `{generation}` says that there was one; put it back, or move all of `{dir}/node.*`, `generation` and `revoked.log` away to begin anew"
+    )]
+    DatabaseMissing {
+        /// Where it was.
+        database: PathBuf,
+        /// The file that says so.
+        generation: PathBuf,
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The database is older than the node was: somebody put a copy back.
+    #[error(
+        "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; put the newest copy back, or remove `{generation}` to go on with it, which ends every session"
+    )]
+    Behind {
+        /// The database.
+        database: PathBuf,
+        /// The file that says so.
+        generation: PathBuf,
+        /// The database's number.
+        found: i64,
+        /// The file's.
+        expected: i64,
+    },
+    /// The file `generation` holds no number.
+    #[error("`{0}` holds no number; remove it, which ends every session")]
+    NoGeneration(PathBuf),
+    /// The log of revocations cannot be used.
+    #[error("{log}{}", .log.cure())]
+    Revoked {
+        /// Why.
+        log: LogError,
+    },
+    /// There is no room.
+    #[error("the disk is full, so that `{0}` cannot be written; the node comes on when there is room")]
+    Full(PathBuf),
+    /// The database failed.
+    #[error("`{database}`: {source}")]
+    Store {
+        /// The database.
+        database: PathBuf,
+        /// How.
+        source: StoreError,
+    },
+}
+
+impl OpenError {
+    /// The command that cures it, where there is one.
+    pub fn command(&self) -> Option<String> {
+        let (mode, path) = match self {
+            Self::Exposed { path, .. } => ("600", path),
+            Self::Place(PlaceError::Writable { path, .. }) => ("700", path),
+            _ => return None,
+        };
+        Some(format!("chmod {mode} {}", shell::quoted(&path.to_string_lossy())))
+    }
+
+    /// True where trying again costs little and may help. Where the whole database would be read for it, a restart tries
+    /// again.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Damaged { .. } | Self::Foreign(_) | Self::Newer { .. } | Self::OldSqlite { .. })
+    }
+
+    /// What the database's failure means.
+    pub(super) fn of_store(database: &std::path::Path, source: StoreError) -> Self {
+        let database = database.to_owned();
+        match source {
+            StoreError::Full(_) => Self::Full(database),
+            StoreError::Damaged(error) => {
+                let dir = database.parent().unwrap_or(&database).to_owned();
+                Self::Damaged { database, dir, detail: error.to_string() }
+            }
+            StoreError::Log(error) => error.into(),
+            source => Self::Store { database, source },
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+impl From<PlaceError> for OpenError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Io { source, path, .. } if is_full(&source) => Self::Full(path),
+            error => Self::Place(error),
+        }
+    }
+}
+
+impl From<KeyError> for OpenError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Place(error @ PlaceError::Io { .. }) => error.into(),
+            error => Self::Key(error),
+        }
+    }
+}
+
+impl From<LogError> for OpenError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Place(error) => error.into(),
+            LogError::Io { source, path, .. } if is_full(&source) => Self::Full(path),
+            log => Self::Revoked { log },
+        }
+    }
+}
+
+impl LogError {
+    fn cure(&self) -> &'static str {
+        match self {
+            Self::Damaged { .. } => "; put a copy back, or move it away, which ends every session",
+            _ => "",
+        }
+    }
+}
+
+impl OpenError {
+    pub(super) fn of_lock(database: &std::path::Path, error: LockError) -> Self {
+        match error {
+            LockError::Place(error) => error.into(),
+            LockError::Held(holder) => Self::Elsewhere { database: database.to_owned(), holder },
+            LockError::Io(path, source) => PlaceError::Io { action: "lock", path, source }.into(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What takes a right away: a line in `revoked.log` first, then memory, then the database.
+//!
+//! The line is durable before anybody is told, and there is room for it on a full disk. What the database could not take
+//! then is applied by the next transaction that is committed, or at the next start. A database that is put back from a
+//! backup is brought up to the log in the same way: what was revoked stays so.
+
+mod log;
+
+use std::sync::Arc;
+
+use bitrouter_proto::account::{GrantId, NamespaceId, PersonId};
+
+pub use self::log::LogError;
+pub(crate) use self::log::RevokedLog;
+use crate::{
+    Node,
+    clock::Moment,
+    oauth::live::LiveTokens,
+    store::{Store, StoreError, Write},
+};
+
+/// What is taken away. Each can be done again without harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// A session of a program, with its tokens.
+    Grant(GrantId),
+    /// A namespace, with all sessions in it.
+    Namespace(NamespaceId),
+    /// A person, with the namespaces that the person owns and all sessions.
+    Person(PersonId),
+    /// The web sessions of a person, who has another password.
+    WebSessions(PersonId),
+    /// Every session of everybody.
+    Everything,
+}
+
+/// A line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevokedLine {
+    /// Its number, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub what: Revocation,
+}
+
+/// How far a revocation came. Either way it holds from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Revoked {
+    /// The database has it, with everything else of the transaction.
+    Whole,
+    /// The database could not take it yet and will; what else stood in the transaction did not happen.
+    Later,
+}
+
+impl Revoked {
+    /// For who changed something else in the same transaction.
+    ///
+    /// # Errors
+    /// Where that did not happen.
+    pub(crate) fn with_the_rest(self) -> Result<(), StoreError> {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Later => Err(StoreError::NotNow),
+        }
+    }
+}
+
+impl Revocation {
+    /// Refuses from the next request on what memory holds.
+    fn end_in(self, live: &LiveTokens) {
+        match self {
+            Self::Grant(grant) => live.end_grant(grant),
+            Self::Namespace(namespace) => live.end_namespace(namespace),
+            Self::Person(person) => live.end_person(person),
+            // Done at start, before anything is held.
+            Self::WebSessions(_) | Self::Everything => {}
+        }
+    }
+}
+
+impl Node {
+    /// Takes a right away and commits `write`, in which the caller has made sure that it may.
+    ///
+    /// The rows of `what` are changed here; the caller may have changed them, and others, before.
+    ///
+    /// # Errors
+    /// Where the line could not be written: nothing happened.
+    pub(crate) async fn revoke(&self, mut write: Write, what: Revocation) -> Result<Revoked, StoreError> {
+        let (log, at) = (Arc::clone(&self.revoked_log), self.clock.wall());
+        // fsync waits for the disk.
+        let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
+        let line = line.unwrap_or_else(|_| Err(LogError::Unusable)).map_err(StoreError::Log)?;
+        what.end_in(&self.live);
+        self.store.pending().add(line);
+        let done = match write.catch_up().await {
+            Ok(()) => write.commit().await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = done else {
+            if let Revocation::Grant(grant) = what {
+                self.live.end_is_durable(grant);
+            }
+            return Ok(Revoked::Whole);
+        };
+        tracing::warn!(%error, seq = line.seq, "a revocation stands in `revoked.log` and holds; the database follows");
+        self.tasks.spawn("revocations", catch_up(self.store.clone(), self.ending.clone()));
+        Ok(Revoked::Later)
+    }
+
+    /// True where the web sessions of `person` that were made before `at` have ended, however far the database is.
+    pub(crate) fn web_sessions_have_ended(&self, person: PersonId, made_at: Moment) -> bool {
+        self.store.pending().lines().iter().any(|line| match line.what {
+            Revocation::Person(ended) => ended == person,
+            Revocation::WebSessions(ended) => ended == person && made_at <= line.at,
+            _ => false,
+        })
+    }
+}
+
+/// How long until the database is asked again to take what it could not.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Brings the database up to the log; gives up where the node ends, since the next start does the same.
+async fn catch_up(store: Store, ending: tokio_util::sync::CancellationToken) {
+    while !store.pending().is_empty() {
+        if ending.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {
+            return;
+        }
+        // Every transaction begins with what is pending.
+        if let Ok(write) = store.write().await
+            && write.commit().await.is_ok()
+        {
+            tracing::info!("the database has every revocation again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Rights that are taken away, in the database: each is done again without harm.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::{
+    DeviceCodeRow, EndReason, GrantRow, NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, execute,
+    sign_in_addresses,
+};
+use crate::revocations::{Revocation, RevokedLine};
+
+/// What stands in `revoked.log` and not yet in the database, the oldest first. Every transaction begins with it.
+#[derive(Debug, Default)]
+pub(crate) struct Pending(Mutex<Vec<RevokedLine>>);
+
+impl Pending {
+    /// One more.
+    pub(crate) fn add(&self, line: RevokedLine) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// All of them.
+    pub(crate) fn lines(&self) -> Vec<RevokedLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True where the database has everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// The database has everything up to `seq`.
+    pub(super) fn done(&self, seq: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|line| line.seq > seq);
+    }
+}
+
+/// Changes the rows of `line`, and notes that it was done.
+pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), StoreError> {
+    let at = line.at;
+    match line.what {
+        Revocation::Grant(id) => {
+            GrantRow::end(write, id, EndReason::Revoked, at).await?;
+        }
+        Revocation::Namespace(id) => {
+            NamespaceRow::archive(write, id, at).await?;
+            GrantRow::end_of_namespace(write, id, at).await?;
+        }
+        Revocation::Person(id) => {
+            PersonRow::remove(write, id, at).await?;
+            NamespaceRow::archive_of(write, id, at).await?;
+            WebSessionRow::delete_of(write, id).await?;
+            sign_in_addresses::forget(write, id).await?;
+            GrantRow::end_of_person(write, id, at).await?;
+        }
+        Revocation::WebSessions(id) => WebSessionRow::delete_until(write, Some(id), at).await?,
+        Revocation::Everything => {
+            WebSessionRow::delete_until(write, None, at).await?;
+            GrantRow::end_all(write, at).await?;
+            DeviceCodeRow::deny_all(write, at).await?;
+        }
+    }
+    execute!(write, "UPDATE node SET revoked_seq = $1 WHERE id = 1 AND revoked_seq < $1", line.seq)?;
+    Ok(())
+}

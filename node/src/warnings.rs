@@ -1,0 +1,74 @@
+//! What an open node has to say of itself: facts that whoever mounts it shows to people.
+
+use std::{fmt, path::PathBuf};
+
+use tokio::sync::watch;
+
+use crate::{Node, clock::Moment};
+
+/// Something about an open node that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeWarning {
+    /// The database was last open on another machine.
+    DatabaseMoved {
+        /// The database.
+        database: PathBuf,
+    },
+    /// The wall clock was set, or is wrong.
+    ClockStepped {
+        /// What it shows since.
+        at: Moment,
+        /// What it had shown before, or the time of the newest record.
+        from: Moment,
+    },
+    /// What was revoked could not be told, so that every session was ended.
+    SessionsEnded {
+        /// The file that was missing.
+        missing: PathBuf,
+    },
+}
+
+impl fmt::Display for NodeWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DatabaseMoved { database } => write!(
+                f,
+                "`{}` was last open on another machine; if that one still uses a copy of it, sign in anew on one of the two",
+                database.display()
+            ),
+            Self::ClockStepped { at, from } => write!(
+                f,
+                "the clock went from {from} to {at}; tokens may expire early or late, and nothing is deleted for its age for 24 h"
+            ),
+            Self::SessionsEnded { missing } => write!(
+                f,
+                "`{}` was missing, so that nobody could tell what had been revoked: every session was ended; sign in again",
+                missing.display()
+            ),
+        }
+    }
+}
+
+impl Node {
+    /// What it has to say now, and whatever it will.
+    pub fn warnings(&self) -> watch::Receiver<Vec<NodeWarning>> {
+        self.warnings.subscribe()
+    }
+
+    /// Says `warning`, instead of another one of its kind.
+    pub(crate) fn warn(&self, warning: NodeWarning) {
+        self.warnings.send_modify(|warnings| {
+            warnings.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&warning));
+            warnings.push(warning);
+        });
+    }
+
+    /// Takes back what no longer holds.
+    pub(crate) fn unwarn(&self, no_longer: impl Fn(&NodeWarning) -> bool) {
+        self.warnings.send_if_modified(|warnings| {
+            let before = warnings.len();
+            warnings.retain(|warning| !no_longer(warning));
+            warnings.len() != before
+        });
+    }
+}
