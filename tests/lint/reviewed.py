@@ -8,7 +8,8 @@ repository; one that ends in `/` names all that lies below it.
 DIRECTION = {
     "bitrouter-proto": set(),
     "bitrouter-gateway": {"bitrouter-proto"},
-    "bitrouter-daemon": {"bitrouter-gateway", "bitrouter-proto"},
+    "bitrouter-node": {"bitrouter-gateway", "bitrouter-proto", "bitrouter-node"},
+    "bitrouter-daemon": {"bitrouter-gateway", "bitrouter-node", "bitrouter-proto"},
     "bitrouter": {"bitrouter-daemon", "bitrouter-proto"},
     # Behaviour tests: the built binary and the public contract, never the daemon's insides.
     "bitrouter-tests": {"bitrouter-proto"},
@@ -21,7 +22,8 @@ SQL = {"sqlx", "sqlx-core", "rusqlite", "libsqlite3-sys", "diesel", "sea-orm", "
 MUST_NOT_LINK = {
     "bitrouter-proto": SQL | {"axum-server", "daemonize", "hickory-resolver", "notify", "oauth2", "rustls", "signal-hook"},
     "bitrouter-gateway": SQL | {"daemonize", "interprocess", "listenfd", "notify", "oauth2", "sd-notify", "signal-hook"},
-    "bitrouter": SQL | {"openssl", "openssl-sys", "native-tls"},
+    "bitrouter-node": {"daemonize", "interprocess", "listenfd", "notify", "sd-notify", "signal-hook"},
+    "bitrouter": {"openssl", "openssl-sys", "native-tls"},
 }
 
 # What one of ours must not name in its own manifest.
@@ -44,6 +46,10 @@ ONLY_IN = [
     (r"\b(axum|sqlx|rusqlite)::", "ctl/", set(), "a command neither serves nor stores"),
     (r"\b(sqlx|rusqlite|interprocess|oauth2|notify|signal_hook)::", "gateway/", set(),
      "the gateway knows no accounts, files or listening sockets"),
+    (r"\b(sqlx|libsqlite3_sys)::|\b(SELECT|INSERT INTO|DELETE FROM|PRAGMA) ", "node/",
+     {"node/src/store/", "node/src/opening/tests.rs"}, "one place with SQL: a query is a function of the store"),
+    (r"\b(TcpListener|UnixListener|TcpSocket)\b", "node/", set(), "the node is mounted; it never binds"),
+    (r"\b(sqlx|rusqlite)::", "daemon/", set(), "what is stored is the node's business"),
     (r"\btokio::", "proto/src/", {"proto/src/client/", "proto/src/tasks.rs", "proto/src/convert/", "proto/src/wire.rs"},
      "the contract works without a runtime unless `client`, `server` or `tasks` is asked for"),
     (r"\bdaemonize::", "", {"daemon/src/lifecycle/detach.rs"}, "RUSTSEC-2025-0069: one file, before any thread exists"),
@@ -73,6 +79,7 @@ EXPOSES_SECRETS = {
     "daemon/src/environment/pushed.rs": "measures pushed values against their bounds",
     "daemon/src/node_host/callers.rs": "hands a token, kept while the node is being opened, to the node that judges it",
     "daemon/src/environment/pushed_tests.rs": "looks at what a session's push left",
+    "node/src/secret/token.rs": "its tests look at the texts of tokens",
     "node/src/people/password.rs": "hashes a password, and measures it",
     "node/src/web/tests/console.rs": "opens a one-time link as a browser would",
 }
