@@ -14,7 +14,8 @@ Measures the built `bitrouter` beside a direct run, a bare TCP relay and a bare 
   --check        exit 1 where a deadline is missed fivefold, a ratio twofold, one of instructions by a quarter, or a
                  bound on memory at all
   --json FILE    write the results there too
-  --only PART    only this part (repeatable): paths, memory, cancel, control, process, instructions
+  --only PART    only this part (repeatable): paths, memory, cancel, control, process,
+                 instructions, node
   --binary FILE  measure this binary instead of the `bitrouter` beside this one
 ";
 
@@ -33,6 +34,8 @@ pub(crate) enum Part {
     Process,
     /// Counted instructions.
     Instructions,
+    /// The node, in this process.
+    Node,
 }
 
 impl Part {
@@ -44,6 +47,7 @@ impl Part {
             "control" => Self::Control,
             "process" => Self::Process,
             "instructions" => Self::Instructions,
+            "node" => Self::Node,
             _ => return None,
         })
     }

@@ -13,7 +13,8 @@ DIRECTION = {
     "bitrouter": {"bitrouter-daemon", "bitrouter-proto"},
     # Behaviour tests: the built binary and the public contract, never the daemon's insides.
     "bitrouter-tests": {"bitrouter-proto"},
-    "bitrouter-bench": {"bitrouter-tests", "bitrouter-proto"},
+    # Of the daemon's insides only the node, which is measured in process too: the binary limits how often it is asked.
+    "bitrouter-bench": {"bitrouter-tests", "bitrouter-node", "bitrouter-gateway", "bitrouter-proto"},
 }
 
 SQL = {"sqlx", "sqlx-core", "rusqlite", "libsqlite3-sys", "diesel", "sea-orm", "sea-query", "tokio-postgres"}

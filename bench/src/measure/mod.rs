@@ -4,6 +4,7 @@ mod cancel;
 mod control;
 mod instructions;
 mod memory;
+mod node;
 mod paths;
 mod process;
 
@@ -67,6 +68,9 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     }
     if options.wants(Part::Instructions) {
         rows.extend(runtime.block_on(instructions::rows(&stage, options))?);
+    }
+    if options.wants(Part::Node) {
+        rows.extend(runtime.block_on(node::rows(options))?);
     }
     if options.wants(Part::Process) {
         rows.extend(process::rows(&stage, options)?);
