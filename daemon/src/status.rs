@@ -71,6 +71,11 @@ impl StatusReader {
         }))
     }
 
+    /// `host:port` of each inference listener.
+    pub fn listen(&self) -> &[String] {
+        &self.0.identity.listen
+    }
+
     /// The control socket has another place.
     pub fn moved(&self, socket: PathBuf) {
         self.0.socket.store(Arc::new(socket));

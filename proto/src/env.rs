@@ -43,6 +43,8 @@ registry! {
     BITROUTER_JSON, Client, "Set to anything but `0` or `false`: as if `--json` were given.";
     BITROUTER_LOG, Daemon, "Log level (`trace`, `debug`, `info`, `warn`, `error`); beats `[log] level`.";
     BITROUTER_SOCKET, Client, "Path of the control socket to talk to; `--socket` beats it.";
+    BROWSER, Client, "What `console` opens links with, entries separated by `:`, `%s` for the address; without it `xdg-open` (`open` on macOS).";
+    DISPLAY, Client, "Without this or `WAYLAND_DISPLAY` no browser is opened (but on macOS).";
     HOME, Both, "The home directory; the XDG directories default to places below it.";
     HTTPS_PROXY, Daemon, "Proxy for calls to providers over https (`http://[user:password@]host:port`); `https_proxy` comes first.";
     INVOCATION_ID, Daemon, "Set by systemd for a service; one before release 248 says no more.";
@@ -54,6 +56,7 @@ registry! {
     NO_COLOR, Client, "Set to anything: no colour.";
     NO_PROXY, Daemon, "What is reached without the proxy, separated by commas or blanks: `*`, `name` and all below it, `*.name`, an address, `10.0.0.0/8`, each with `:port`; `no_proxy` comes first.";
     PATH, Daemon, "Only to tell whether `bitrouter` can be typed as it is.";
+    SSH_CONNECTION, Client, "Set by a shell over ssh: no browser is opened.";
     SSL_CERT_DIR, Daemon, "Directory of trusted certificates, instead of the system's.";
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
     SYSTEMD_EXEC_PID, Daemon, "The process that systemd executed for a unit: where it is the daemon's, `restart` stands back.";
@@ -61,6 +64,7 @@ registry! {
     USER, Daemon, "What the node's owner is called at its first start, where the list of users does not say.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";
+    WAYLAND_DISPLAY, Client, "As `DISPLAY`.";
     XDG_CONFIG_HOME, Both, "Where `bitrouter/config.toml`, `bitrouter/env` and `bitrouter/registry/` live; default `~/.config`.";
     XDG_DATA_HOME, Both, "Where `bitrouter/` keeps data; default `~/.local/share`.";
     XDG_RUNTIME_DIR, Both, "Where `bitrouter/control.sock` lives; without it below the state directory.";

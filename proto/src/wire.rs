@@ -75,7 +75,9 @@ mod tests {
                 marked.extend(secret.then_some(path));
             }
         }
-        assert_eq!(marked, ["Variable.value"]);
+        let expected =
+            ["OpenConsoleResponse.url", "Variable.value", "AddPersonRequest.password", "SetPasswordRequest.password"];
+        assert_eq!(marked, expected);
     }
 
     #[test]

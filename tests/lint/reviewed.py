@@ -67,6 +67,10 @@ UNSAFE = {
 
 # Files that may take a secret out of its type, and what they do with it.
 EXPOSES_SECRETS = {
+    "proto/src/client/people.rs": "puts a chosen password on the wire of the control socket",
+    "ctl/src/cli/console.rs": "shows a link that is good once, for the user who asked",
+    "ctl/src/cli/password.rs": "compares what was typed twice",
+    "daemon/src/control/services/console.rs": "puts the link on the wire of the control socket",
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",

@@ -84,7 +84,13 @@ pub(super) enum Verb {
     },
     /// Show the daemon's log, or change its level
     Logs(LogsArgs),
-    /// Manage the node: its namespaces, as their owner
+    /// Open the node's console in a browser
+    Console {
+        /// Only show the link
+        #[arg(long)]
+        no_open: bool,
+    },
+    /// Manage the node, as its owner: people and namespaces
     Node {
         #[command(subcommand)]
         noun: NodeNoun,

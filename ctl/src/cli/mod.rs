@@ -3,10 +3,12 @@
 mod args;
 mod completions;
 mod confirm;
+mod console;
 mod hook;
 mod logs;
 mod misuse;
 mod node;
+mod password;
 mod push;
 mod reload;
 mod restart;
@@ -82,6 +84,7 @@ fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
         Some(Verb::Reload { forget }) => reload::run(context, &forget),
         Some(Verb::Status { all }) => status::run(context, all),
         Some(Verb::Logs(args)) => logs::run(context, &args),
+        Some(Verb::Console { no_open }) => console::run(context, no_open),
         Some(Verb::Node { noun }) => node::run(context, &noun),
         Some(Verb::Hook { shell }) => hook::run(context, shell),
         Some(Verb::Completions { shell }) => completions::run(context, shell),
@@ -103,9 +106,12 @@ fn misunderstood(error: &clap::Error, args: &[OsString], printer: Printer) -> St
 fn needs_home(context: &Context, verb: &Verb) -> bool {
     match verb {
         Verb::Completions { .. } | Verb::Hook { .. } => false,
-        Verb::Stop { .. } | Verb::Reload { .. } | Verb::Status { .. } | Verb::Logs(_) | Verb::Node { .. } => {
-            context.socket.is_none()
-        }
+        Verb::Stop { .. }
+        | Verb::Reload { .. }
+        | Verb::Status { .. }
+        | Verb::Logs(_)
+        | Verb::Console { .. }
+        | Verb::Node { .. } => context.socket.is_none(),
         Verb::Serve { .. } | Verb::Start(_) | Verb::Restart { .. } => true,
     }
 }

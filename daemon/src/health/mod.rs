@@ -219,6 +219,12 @@ impl Health {
         }
     }
 
+    /// True where a warning of this code stands.
+    pub fn is_raised(&self, code: Code) -> bool {
+        let now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.keys().any(|(raised, _)| *raised == code)
+    }
+
     /// What is worth saying now, worst first.
     pub fn list(&self) -> Vec<Warning> {
         let list = visible(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner));

@@ -13,6 +13,6 @@ pub mod scope;
 pub use self::{
     ids::{CredentialId, GrantId, NamespaceId, PersonId},
     name::{Name, NameError, is_hidden},
-    resources::{Account, List, Namespace, Session},
+    resources::{Account, List, Namespace, Person, Session},
     scope::{Scope, ScopeSet},
 };

@@ -30,6 +30,21 @@ pub struct Namespace {
     pub owner_name: Option<String>,
 }
 
+/// A person who signs in to the node, as its operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who.
+    pub id: PersonId,
+    /// What the person signs in with.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// True for the one who owns the node.
+    pub owner: bool,
+    /// True where there is a password to sign in with.
+    pub can_sign_in: bool,
+}
+
 /// The account of a person, as the person sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

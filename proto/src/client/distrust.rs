@@ -2,7 +2,7 @@
 //! can name anybody's socket, and the system-wide daemon is root's.
 
 use crate::{
-    account::Namespace,
+    account::{Namespace, Person},
     client::ClientError,
     env::is_variable_name,
     status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
@@ -125,6 +125,36 @@ pub(super) fn namespace(told: wire::Namespace) -> Result<Namespace, ClientError>
     })
 }
 
+/// The rows of people that can be shown on a terminal.
+///
+/// # Errors
+/// Where an id is none: it is pasted into commands.
+pub(super) fn people(told: Vec<wire::Person>) -> Result<Vec<Person>, ClientError> {
+    told.into_iter().map(person).collect()
+}
+
+/// One such row.
+pub(super) fn person(told: wire::Person) -> Result<Person, ClientError> {
+    let row = Person::try_from(told).map_err(|error| ClientError::Broken(error.to_string()))?;
+    Ok(Person { name: line(row.name), created_at: line(row.created_at), ..row })
+}
+
+/// An address that may be handed to a browser: of this machine, over http, and nothing that a shell or a terminal obeys.
+///
+/// # Errors
+/// Where it is another one.
+pub(super) fn loopback_url(told: String) -> Result<String, ClientError> {
+    let authority =
+        told.strip_prefix("http://").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or_default();
+    let is_own = matches!(host, "127.0.0.1" | "[::1]" | "localhost") && port.parse::<u16>().is_ok();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/?=&._-~[]".contains(&byte);
+    if is_own && told.bytes().all(plain) {
+        return Ok(told);
+    }
+    Err(ClientError::Broken("it answered a link that leads to no loopback address".to_owned()))
+}
+
 fn line(text: String) -> String {
     match visible_line(&text) {
         std::borrow::Cow::Borrowed(_) => text,
@@ -156,6 +186,26 @@ mod tests {
         assert_eq!(names(told, Some(&strings(&["OPENAI_API_KEY"]))).unwrap(), ["OPENAI_API_KEY"]);
         for bad in ["A; touch /tmp/x", "$(id)", "A B", ""] {
             assert!(names(strings(&["OPENAI_API_KEY", bad]), None).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_this_machine_or_nowhere() {
+        for good in ["http://127.0.0.1:4356/console?link=aB-_1", "http://[::1]:1/", "http://localhost:80/console"] {
+            assert_eq!(loopback_url(good.to_owned()).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "https://127.0.0.1:1/",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:1@evil.example:80/",
+            "http://evil.example:80/",
+            "http://127.0.0.1:1/;x",
+            "http://127.0.0.1:1/ x",
+            "http://127.0.0.1:1/\u{1b}",
+            "file:///etc/passwd",
+        ] {
+            assert!(loopback_url(bad.to_owned()).is_err(), "{bad:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The thin client: find a daemon's socket, check whose it is, speak to it.
 //!
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
-//! socket, [`calls`] are the typed calls ([`namespaces`] those of the node), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! socket, [`calls`] are the typed calls ([`namespaces`] and [`people`] those of the node), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
@@ -11,7 +11,9 @@ mod distrust;
 mod error;
 mod locate;
 mod namespaces;
+mod people;
 
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{ClientError, Refusal, UnresponsiveCause};
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
+pub use people::ConsoleLink;

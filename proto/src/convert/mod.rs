@@ -3,3 +3,4 @@
 mod daemon;
 mod environment;
 mod namespaces;
+mod people;

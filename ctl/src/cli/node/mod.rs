@@ -1,6 +1,7 @@
 //! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
 
 mod namespace;
+mod user;
 
 use clap::Subcommand;
 
@@ -17,10 +18,16 @@ pub(super) enum NodeNoun {
         #[command(subcommand)]
         verb: namespace::NamespaceVerb,
     },
+    /// The people who sign in to the node
+    User {
+        #[command(subcommand)]
+        verb: user::UserVerb,
+    },
 }
 
 pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure> {
     match noun {
         NodeNoun::Namespace { verb } => namespace::run(context, verb),
+        NodeNoun::User { verb } => user::run(context, verb),
     }
 }

@@ -1,16 +1,19 @@
 //! The one list of services, one file per noun.
 
+mod console;
 mod daemon;
 mod environment;
 mod logs;
 mod namespaces;
 mod node_call;
+mod people;
 
 use bitrouter_proto::{
     codes::Reason,
     wire::{
-        DESCRIPTORS, daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
-        log_service_server::LogServiceServer, namespace_service_server::NamespaceServiceServer,
+        DESCRIPTORS, console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
+        environment_service_server::EnvironmentServiceServer, log_service_server::LogServiceServer,
+        namespace_service_server::NamespaceServiceServer, person_service_server::PersonServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -37,6 +40,8 @@ pub(super) async fn all(
     reporter.set_serving::<EnvironmentServiceServer<environment::Service>>().await;
     reporter.set_serving::<LogServiceServer<logs::Service>>().await;
     reporter.set_serving::<NamespaceServiceServer<namespaces::Service>>().await;
+    reporter.set_serving::<PersonServiceServer<people::Service>>().await;
+    reporter.set_serving::<ConsoleServiceServer<console::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -50,10 +55,14 @@ pub(super) async fn all(
     let environment = environment::Service::new(agent.reloader.clone());
     let logs = logs::Service::new(agent.log.clone());
     let namespaces = namespaces::Service::new(agent.node.clone());
+    let people = people::Service::new(agent.node.clone());
+    let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.listen().to_vec());
     Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(EnvironmentServiceServer::new(environment).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(LogServiceServer::new(logs).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(NamespaceServiceServer::new(namespaces).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(PersonServiceServer::new(people).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(ConsoleServiceServer::new(console).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

@@ -1,0 +1,86 @@
+//! `console`: a link that signs the node's owner in, and the browser that follows it.
+
+use std::{
+    io::{IsTerminal as _, stderr},
+    process::{Command, Stdio},
+};
+
+use bitrouter_proto::{
+    codes::exit,
+    env::{self, Environment},
+};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+};
+
+pub(super) fn run(context: &Context, no_open: bool) -> Result<Status, Failure> {
+    let printer = context.printer;
+    let (link, is_foreign) = context.block_on(async {
+        let client = context.connect().await?;
+        Ok((client.open_console().await?, client.is_foreign()))
+    })?;
+    let (url, seconds) = (link.url.expose_secret(), link.expires_in.as_secs());
+    printer.json(&json!({ "url": url, "expires_in": seconds }))?;
+    if printer.json {
+        return Ok(Status(exit::OK));
+    }
+    printer
+        .stderr(&format!("the console is open to this link once, within {seconds} s, in a browser of yours:\n  {url}"));
+    if !printer.on_terminal {
+        printer.stdout(url)?;
+    } else if !no_open && !is_foreign && link.is_bound && stderr().is_terminal() {
+        open(&context.environment, url);
+    }
+    Ok(Status(exit::OK))
+}
+
+/// Hands `url` to the user's browser, where one can be seen. A browser that does not start is no failure: the link was
+/// shown.
+fn open(environment: &Environment, url: &str) {
+    if environment.text(env::SSH_CONNECTION).is_some() {
+        return;
+    }
+    let has_display = [env::DISPLAY, env::WAYLAND_DISPLAY].iter().any(|name| environment.text(name).is_some());
+    let openers: Vec<String> = match environment.text(env::BROWSER) {
+        Some(browsers) => browsers.split(':').map(str::to_owned).collect(),
+        None if cfg!(target_os = "macos") => vec!["open".to_owned()],
+        None => vec!["xdg-open".to_owned()],
+    };
+    if !has_display && !cfg!(target_os = "macos") {
+        return;
+    }
+    let started = |opener: &String| {
+        let words = words(opener, url);
+        let Some((program, args)) = words.split_first() else { return false };
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().is_ok()
+    };
+    // The first one that there is.
+    let _ = openers.iter().any(started);
+}
+
+/// The command line of one entry of `BROWSER`: `%s` is where the address goes, else it comes last.
+fn words(opener: &str, url: &str) -> Vec<String> {
+    let mut words: Vec<String> = opener.split_whitespace().map(|word| word.replace("%s", url)).collect();
+    if !opener.contains("%s") && !words.is_empty() {
+        words.push(url.to_owned());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_a_command_with_a_place_for_the_address() {
+        assert_eq!(words("firefox", "u"), ["firefox", "u"]);
+        assert_eq!(words("firefox --new-tab %s --x", "u"), ["firefox", "--new-tab", "u", "--x"]);
+        assert!(words(" ", "u").is_empty());
+    }
+}

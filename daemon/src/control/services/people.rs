@@ -1,0 +1,113 @@
+//! `PersonService`.
+
+use std::sync::Arc;
+
+use bitrouter_node::{
+    Node,
+    people::{Password, PasswordError, PeopleError},
+    store::PersonRow,
+};
+use bitrouter_proto::{
+    account::{Name, Person},
+    codes::Reason,
+    wire::{
+        AddPersonRequest, AddPersonResponse, ListPeopleRequest, ListPeopleResponse, RemovePersonRequest,
+        RemovePersonResponse, SetPasswordRequest, SetPasswordResponse, person_service_server::PersonService,
+    },
+};
+use secrecy::SecretString;
+use tonic::{Request, Response, Status};
+
+use super::{
+    error,
+    node_call::{interrupted, node},
+};
+use crate::node_host::NodeHost;
+
+pub(super) struct Service {
+    host: NodeHost,
+}
+
+impl Service {
+    pub(super) fn new(host: NodeHost) -> Self {
+        Self { host }
+    }
+}
+
+#[tonic::async_trait]
+impl PersonService for Service {
+    async fn list_people(&self, _: Request<ListPeopleRequest>) -> Result<Response<ListPeopleResponse>, Status> {
+        let node = node(&self.host).await?;
+        let rows = node.list_users().await.map_err(refused)?;
+        let people = rows.into_iter().map(|row| person(&node, row).into()).collect();
+        Ok(Response::new(ListPeopleResponse { people }))
+    }
+
+    async fn add_person(&self, request: Request<AddPersonRequest>) -> Result<Response<AddPersonResponse>, Status> {
+        let AddPersonRequest { name, password } = request.into_inner();
+        let password = chosen(password)?;
+        let node = node(&self.host).await?;
+        let name: Name = name.parse().map_err(|why: bitrouter_proto::account::NameError| {
+            error::status(Reason::InvalidArgument, why.to_string(), None)
+        })?;
+        let on = Arc::clone(&node);
+        let added = node.to_end(async move { on.add_user(name, password).await }).await;
+        let row = added.map_err(interrupted)?.map_err(refused)?;
+        Ok(Response::new(AddPersonResponse { person: Some(person(&node, row).into()) }))
+    }
+
+    async fn set_password(
+        &self,
+        request: Request<SetPasswordRequest>,
+    ) -> Result<Response<SetPasswordResponse>, Status> {
+        let SetPasswordRequest { person: who, password } = request.into_inner();
+        let password = chosen(password)?;
+        let node = node(&self.host).await?;
+        let on = Arc::clone(&node);
+        let set = node.to_end(async move { on.set_password(&who, password).await }).await;
+        let row = set.map_err(interrupted)?.map_err(refused)?;
+        Ok(Response::new(SetPasswordResponse { person: Some(person(&node, row).into()) }))
+    }
+
+    async fn remove_person(
+        &self,
+        request: Request<RemovePersonRequest>,
+    ) -> Result<Response<RemovePersonResponse>, Status> {
+        let node = node(&self.host).await?;
+        let who = request.into_inner().person;
+        let on = Arc::clone(&node);
+        let removed = node.to_end(async move { on.remove_user(&who).await }).await;
+        let row = removed.map_err(interrupted)?.map_err(refused)?;
+        Ok(Response::new(RemovePersonResponse { person: Some(person(&node, row).into()) }))
+    }
+}
+
+/// Makes a secret of a password the moment it is off the wire.
+fn chosen(password: String) -> Result<Password, Status> {
+    Password::new(SecretString::from(password))
+        .map_err(|why: PasswordError| error::status(Reason::InvalidArgument, why.to_string(), None))
+}
+
+fn person(node: &Node, row: PersonRow) -> Person {
+    Person {
+        owner: row.id == node.owner(),
+        id: row.id,
+        name: row.name,
+        created_at: row.created_at.to_string(),
+        can_sign_in: row.has_password,
+    }
+}
+
+fn refused(why: PeopleError) -> Status {
+    let reason = match &why {
+        PeopleError::Nobody(_) => Reason::NotFound,
+        PeopleError::Taken(_) | PeopleError::OwnsTheNode(_) => Reason::Conflict,
+        PeopleError::Busy(_) => Reason::LimitReached,
+        PeopleError::Store(failure) => {
+            tracing::error!(error = %failure, "the node's database failed");
+            Reason::Internal
+        }
+    };
+    let command = matches!(why, PeopleError::Nobody(_)).then_some("bitrouter node user list");
+    error::status(reason, why.to_string(), command)
+}
