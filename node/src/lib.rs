@@ -5,7 +5,7 @@
 //! gets a reply. It knows no path but the directory that it is given.
 //!
 //! The journey of a request: [`Node::answer`] → [`http`] finds the endpoint in its table, reads the body within bounds,
-//! and starts a task of its own that the connection only waits for → [`oauth`] (tokens), `api` (REST) or `web` (pages) →
+//! and starts a task of its own that the connection only waits for → [`oauth`] (tokens), [`api`] (REST) or `web` (pages) →
 //! [`people`] and [`store`], which holds the only SQL → a reply. The journey of a token on the inference path:
 //! [`Node::judge`] → `oauth::live`, from memory.
 //!
@@ -13,6 +13,7 @@
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
 
+mod api;
 pub mod clock;
 pub mod http;
 mod node;

@@ -9,17 +9,20 @@ use bitrouter_proto::{
     tasks::Tasks,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Full};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    NodeWarning,
+    NodeWarning, api,
     clock::Clock,
     http::{
-        Call, Endpoint, Kind, Visitor, body,
+        Access, Call, Kind, Visitor, body,
         endpoints::{self, Found},
         error::{ApiError, Code},
+        granted::{self, Granted},
+        members,
     },
     oauth::{
         limits::Limits,
@@ -144,19 +147,8 @@ impl Node {
         context: RequestContext,
         visitor: Visitor,
     ) -> ResponseFuture {
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let (endpoint, params) = match found(&head) {
-                Ok(found) => found,
-                Err(refused) => return refused,
-            };
-            let body = match body::read(&head.headers, body, endpoint.kind).await {
-                Ok(body) => body,
-                Err(error) => return error.into_response(endpoint.kind),
-            };
-            let node = Arc::clone(&self);
-            self.run(Call { node, head, body, caller: context.caller, visitor, params, endpoint }).await
-        })
+        let (head, body) = request.into_parts();
+        Box::pin(async move { self.serve(head, body, context.caller, visitor).await })
     }
 
     /// Answers a request whose body was read.
@@ -167,43 +159,75 @@ impl Node {
         visitor: Visitor,
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
-        match found(&head) {
-            Ok((endpoint, params)) => {
-                let node = Arc::clone(&self);
-                self.run(Call { node, head, body, caller, visitor, params, endpoint }).await
-            }
-            Err(refused) => refused,
-        }
+        self.serve(head, Full::new(body), caller, visitor).await
     }
 
-    async fn run(&self, call: Call) -> Response<ResponseBody> {
+    async fn serve<B>(self: Arc<Self>, head: Parts, body: B, caller: Caller, visitor: Visitor) -> Response<ResponseBody>
+    where
+        B: BodyExt<Data = Bytes> + Unpin,
+    {
+        let (endpoint, params, instead) = match endpoints::find(&head.method, head.uri.path()) {
+            Found::Endpoint(endpoint, params) => (endpoint, params, None),
+            Found::OtherMethods(endpoint, methods) => (endpoint, Vec::new(), Some(wrong_method(&methods))),
+            Found::Nothing => (&api::ABSENT, Vec::new(), Some(nothing(head.uri.path()))),
+        };
+        let (node, granted) = (Arc::clone(&self), Granted::OPEN);
+        let call = Call { node, head, body: Bytes::new(), caller, visitor, params, endpoint, granted };
+        let answered = match instead {
+            Some(instead) => self.absent(call, instead).await,
+            None => match self.ready(call, body).await {
+                Ok(call) => self.to_end(async move { (endpoint.handler)(call).await }).await.map_err(ApiError::from),
+                Err(error) => Err(error),
+            },
+        };
+        answered.unwrap_or_else(|error| error.into_response(endpoint.kind))
+    }
+
+    /// What is said where no endpoint answers. Nobody learns what is there by asking without a credential.
+    async fn absent(&self, call: Call, instead: ApiError) -> Result<Response<ResponseBody>, ApiError> {
+        if api::is_management(call.head.uri.path()) {
+            self.to_end(async move { granted::actor(&call).await }).await??;
+        }
+        Err(instead)
+    }
+
+    /// Judges a call, then reads its body.
+    async fn ready<B>(&self, mut call: Call, body: B) -> Result<Call, ApiError>
+    where
+        B: BodyExt<Data = Bytes> + Unpin,
+    {
         let endpoint = call.endpoint;
-        let (done, answered) = oneshot::channel();
-        self.tasks.spawn("node request", async move {
-            // Whoever asked may be gone.
-            let _ = done.send((endpoint.handler)(call).await);
-        });
-        answered.await.unwrap_or_else(|_| {
-            let message = "the node failed on this request; `bitrouter logs` says more";
-            ApiError::new(Code::Internal, message).into_response(endpoint.kind)
-        })
+        let is_judged = endpoint.access != Access::Open;
+        if is_judged {
+            let judged = async move { (granted::judge(&call).await, call) };
+            let (granted, judged) = self.to_end(judged).await?;
+            call = judged;
+            call.granted = granted?;
+        }
+        if is_judged && endpoint.kind == Kind::Rest {
+            body::json_or_nothing(&call.head)?;
+        }
+        call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
+        if is_judged && endpoint.kind == Kind::Rest {
+            members::no_parameters(call.head.uri.query())?;
+        }
+        Ok(call)
     }
 }
 
-/// What answers a request, or the reply where nothing does.
-fn found(head: &http::request::Parts) -> Result<(&'static Endpoint, Vec<String>), Response<ResponseBody>> {
-    match endpoints::find(&head.method, head.uri.path()) {
-        Found::Endpoint(endpoint, params) => Ok((endpoint, params)),
-        Found::OtherMethods(kind, methods) => Err(wrong_method(kind, &methods)),
-        Found::Nothing => {
-            let message = format!("there is nothing at `{}`", head.uri.path());
-            Err(ApiError::new(Code::NotFound, message).into_response(Kind::Rest))
-        }
+impl From<Interrupted> for ApiError {
+    fn from(error: Interrupted) -> Self {
+        Self::new(Code::Internal, format!("{error}; `bitrouter logs` says more"))
     }
+}
+
+/// 404 with the path.
+fn nothing(path: &str) -> ApiError {
+    ApiError::new(Code::NotFound, format!("there is nothing at `{path}`"))
 }
 
 /// 405 with the methods that there are (RFC 9110 §15.5.6).
-fn wrong_method(kind: Kind, methods: &[&http::Method]) -> Response<ResponseBody> {
+fn wrong_method(methods: &[&http::Method]) -> ApiError {
     let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
@@ -211,5 +235,5 @@ fn wrong_method(kind: Kind, methods: &[&http::Method]) -> Response<ResponseBody>
     let names = names.join(", ");
     let error = ApiError::new(Code::BadRequest, format!("this path takes {names}"));
     let allow = HeaderValue::from_str(&names).unwrap_or(HeaderValue::from_static("GET"));
-    error.with_status(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, allow).into_response(kind)
+    error.with_status(StatusCode::METHOD_NOT_ALLOWED).with_header(header::ALLOW, allow)
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bitrouter_gateway::http::{CallerBody, percent_decoded};
+use bitrouter_gateway::http::percent_decoded;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::BodyExt;
 
 use super::{
     Kind,
@@ -22,7 +21,10 @@ fn bound(kind: Kind) -> usize {
 }
 
 /// Reads the body of a request for an endpoint of `kind`.
-pub(crate) async fn read(headers: &HeaderMap, mut body: CallerBody, kind: Kind) -> Result<Bytes, ApiError> {
+pub(crate) async fn read<B>(headers: &HeaderMap, mut body: B, kind: Kind) -> Result<Bytes, ApiError>
+where
+    B: BodyExt<Data = Bytes> + Unpin,
+{
     let bound = bound(kind);
     let too_large = || {
         let message = format!("the body is larger than {} KiB", bound / 1024);
@@ -43,6 +45,29 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: CallerBody, kind: Kind) 
         }
     }
     Ok(whole.freeze())
+}
+
+/// Refuses a body that says it is no JSON. A request without a body needs to say nothing.
+pub(crate) fn json_or_nothing(head: &http::request::Parts) -> Result<(), ApiError> {
+    let headers = &head.headers;
+    let refused =
+        |message: &str| Err(ApiError::new(Code::BadRequest, message).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    let has_none = match headers.get(header::CONTENT_LENGTH) {
+        Some(length) => length.as_bytes() == b"0",
+        None => !headers.contains_key(header::TRANSFER_ENCODING),
+    };
+    if has_none || matches!(head.method, Method::GET | Method::HEAD | Method::DELETE) {
+        return Ok(());
+    }
+    if media_type(headers).as_deref() != Some("application/json") {
+        return refused("the body must be `Content-Type: application/json`");
+    }
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            refused("the body must not be compressed")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The media type of a request, in lower case and without its parameters.
@@ -95,11 +120,6 @@ impl Form {
 fn decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     String::from_utf8(percent_decoded(&spaced).into_owned()).ok()
-}
-
-/// Reads a JSON body into `T`, which denies unknown members.
-pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::new(Code::BadRequest, format!("the body: {error}")))
 }
 
 #[cfg(test)]

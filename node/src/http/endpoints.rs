@@ -4,7 +4,7 @@ use bitrouter_proto::account::Scope;
 use http::Method;
 
 use super::Handler;
-use crate::{oauth, web};
+use crate::{api, oauth, web};
 
 /// How an endpoint reads bodies and writes errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub enum Access {
     Open,
     /// A token with this scope, or a person's web session.
     Scope(Scope),
-    /// A person's web session alone.
-    WebSession,
+    /// A person's web session alone; a token without this scope is told so first.
+    WebSession(Scope),
 }
 
 /// One line of the table.
@@ -44,7 +44,7 @@ pub struct Endpoint {
 }
 
 /// The tables of all parts.
-const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, web::ENDPOINTS];
+const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, api::ENDPOINTS, web::ENDPOINTS];
 
 /// Every endpoint.
 pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {
@@ -55,8 +55,8 @@ pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {
 pub(crate) enum Found {
     /// This endpoint, with what stands for its ids.
     Endpoint(&'static Endpoint, Vec<String>),
-    /// Only other methods: these.
-    OtherMethods(Kind, Vec<&'static Method>),
+    /// Only other methods: these, of which this is one endpoint.
+    OtherMethods(&'static Endpoint, Vec<&'static Method>),
     /// Nothing.
     Nothing,
 }
@@ -65,16 +65,16 @@ pub(crate) enum Found {
 pub(crate) fn find(method: &Method, path: &str) -> Found {
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
     let mut others = Vec::new();
-    let mut kind = Kind::Rest;
+    let mut other = None;
     for endpoint in all_endpoints() {
         let Some(params) = matched(endpoint.path, path) else { continue };
         if endpoint.method == *wanted {
             return Found::Endpoint(endpoint, params);
         }
-        kind = endpoint.kind;
+        other = Some(endpoint);
         others.push(&endpoint.method);
     }
-    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(kind, others) }
+    other.map_or(Found::Nothing, |endpoint| Found::OtherMethods(endpoint, others))
 }
 
 /// What stands in `path` for each `{…}` of `pattern`; `None` where it does not fit. Nothing is decoded: an id needs no

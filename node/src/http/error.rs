@@ -1,5 +1,7 @@
 //! Errors of the node: facts until they are written in the shape of their endpoint.
 
+use std::borrow::Cow;
+
 use bitrouter_gateway::http::{ResponseBody, set_own_response};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -62,7 +64,7 @@ pub(crate) struct ApiError {
     code: Code,
     status: StatusCode,
     message: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -84,8 +86,8 @@ impl ApiError {
     }
 
     /// The same, about this member of the body or query.
-    pub(crate) fn about(self, field: &'static str) -> Self {
-        Self { field: Some(field), ..self }
+    pub(crate) fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..self }
     }
 
     /// The same with a header on its reply.
@@ -102,6 +104,11 @@ impl ApiError {
     /// Its words.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The member of the body or query that it is about.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.field.as_deref()
     }
 
     /// Its status.
@@ -129,7 +136,7 @@ impl ApiError {
             Kind::Rest | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
         };
         if let Some(field) = self.field {
-            document["field"] = field.into();
+            document["field"] = field.into_owned().into();
         }
         let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
         *response.status_mut() = self.status;

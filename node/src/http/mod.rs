@@ -1,11 +1,13 @@
 //! Requests in, replies out: the table of endpoints, what a call carries, bodies, errors.
 //!
-//! [`endpoints`] finds the line of the table; [`body`] reads what was sent, within bounds; a handler gets a [`Call`] and
-//! makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
+//! [`endpoints`] finds the line of the table; [`granted`] judges who calls; [`body`] reads what was sent, within bounds;
+//! [`members`] takes a JSON body apart; a handler gets a [`Call`] and makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
 
 pub(crate) mod body;
 pub(crate) mod endpoints;
 pub(crate) mod error;
+pub(crate) mod granted;
+pub(crate) mod members;
 pub(crate) mod reply;
 mod visitor;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use bitrouter_gateway::http::{Caller, ResponseFuture};
 use bytes::Bytes;
 
+use self::granted::Granted;
 pub use self::{
     endpoints::{Access, Endpoint, Kind, all_endpoints},
     visitor::{AddressKey, Entrance, Visitor},
@@ -37,6 +40,8 @@ pub struct Call {
     pub(crate) params: Vec<String>,
     /// The line of the table.
     pub(crate) endpoint: &'static Endpoint,
+    /// What it was granted before its handler sees it.
+    pub(crate) granted: Granted,
 }
 
 /// What answers an endpoint.

@@ -6,6 +6,7 @@
 //! Whoever writes takes [`Store::write`], one at a time; a transaction is passed down, the pool never is.
 
 mod access_tokens;
+mod accounts;
 mod condition;
 mod device_codes;
 pub(crate) mod engine;
@@ -25,6 +26,7 @@ mod web_sessions;
 use self::engine::{execute, fetch_all, fetch_optional};
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
+    accounts::AccountRow,
     condition::{Condition, condition},
     device_codes::Outstanding,
     migrate::migrate,

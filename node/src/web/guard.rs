@@ -21,11 +21,16 @@ pub(super) fn own_form(call: &Call, many: &[&str]) -> Result<Form, Refusal> {
     if form.repeated_but(many).is_some() {
         return Err(Refusal::bad("The form holds a field twice."));
     }
-    let origin = call.head.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    if origin != Some(&*own_origin(call)) {
+    if !is_own_origin(call) {
         return Err(Refusal::foreign());
     }
     Ok(form)
+}
+
+/// True where one of our own pages made the call, as the browser says.
+pub(crate) fn is_own_origin(call: &Call) -> bool {
+    let origin = call.head.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    origin == Some(&*own_origin(call))
 }
 
 /// The origin of our own pages, as the browser that calls names it.

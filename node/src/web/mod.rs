@@ -24,6 +24,7 @@ use http::Method;
 
 pub use self::console_link::ConsoleLink;
 pub(crate) use self::{
+    guard::is_own_origin,
     page::error_page,
     session::{Signed, person_of},
 };

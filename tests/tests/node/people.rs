@@ -89,7 +89,10 @@ fn what_is_no_password_is_refused() {
     for stdin in ["", "\n", "short\n", "with\u{7}a bell in it\n", "with\ta tab in it\n"] {
         let run = world.command(["node", "user", "add", "ada", "--password-stdin", "--json"]).stdin(stdin).run();
         let refused = run.with_code(1).error();
-        assert!(["bad_password", "invalid_argument"].contains(&refused["code"].as_str().unwrap_or_default()), "{stdin:?}");
+        assert!(
+            ["bad_password", "invalid_argument"].contains(&refused["code"].as_str().unwrap_or_default()),
+            "{stdin:?}"
+        );
     }
     let long = world.command(["node", "user", "add", "ada", "--password-stdin"]).stdin("x".repeat(3000)).run();
     long.expect_code(1);

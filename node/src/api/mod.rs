@@ -1,0 +1,83 @@
+//! The REST interface: people's resources as JSON. Every handler gets a call that was judged (`http::granted`).
+
+mod account;
+mod namespaces;
+mod sessions;
+
+use bitrouter_gateway::http::ResponseFuture;
+use bitrouter_proto::account::Scope;
+use http::Method;
+use serde::Serialize;
+
+use crate::http::{
+    Access, Endpoint, Handler, Kind,
+    error::{ApiError, Code},
+    reply,
+};
+
+/// The endpoints of REST.
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    rest(Method::GET, "/v1/namespaces", Access::Scope(Scope::NamespaceRead), |call| answer(namespaces::list(call))),
+    rest(Method::POST, "/v1/namespaces", Access::Scope(Scope::NamespaceWrite), |call| answer(namespaces::create(call))),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}", Access::Scope(Scope::NamespaceWrite), |call| {
+        answer(namespaces::delete(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/sessions", Access::Scope(Scope::KeysRead), |call| {
+        answer(sessions::list(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/sessions/{tok}", Access::Scope(Scope::KeysWrite), |call| {
+        answer(sessions::revoke(call))
+    }),
+    rest(Method::GET, "/v1/account", Access::Scope(Scope::AccountRead), |call| answer(account::show(call))),
+    rest(Method::PATCH, "/v1/account", Access::Scope(Scope::AccountWrite), |call| answer(account::change(call))),
+    rest(Method::DELETE, "/v1/account", Access::WebSession(Scope::AccountWrite), |call| answer(account::delete(call))),
+];
+
+/// What stands for every management path that has no endpoint: whoever has a credential learns that, and nobody else.
+pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
+    answer(async { Err::<(), _>(ApiError::new(Code::NotFound, "there is nothing here")) })
+});
+
+const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
+    Endpoint { method, path, kind: Kind::Rest, access, handler }
+}
+
+/// Writes what a handler found, or why not.
+fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> ResponseFuture {
+    Box::pin(async move {
+        match found.await {
+            Ok(document) => reply::json(&document),
+            Err(error) => error.into_response(Kind::Rest),
+        }
+    })
+}
+
+/// The paths below which everybody needs a credential, whether there is an endpoint or not: nobody learns by asking what
+/// this release has.
+const MANAGEMENT: &[&str] =
+    &["/v1/namespaces", "/v1/account", "/v1/billing", "/v1/byok/keys", "/v1/node", "/v1/requests", "/api/v1"];
+
+/// True for a path that always needs a credential.
+pub(crate) fn is_management(path: &str) -> bool {
+    let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path != "/api/v1/auth/discovery" && MANAGEMENT.iter().copied().any(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn management_is_what_stands_below_its_paths() {
+        for path in ["/v1/namespaces", "/v1/namespaces/ns_1/keys", "/v1/billing/balance", "/api/v1/x", "/v1/node/usage"]
+        {
+            assert!(is_management(path), "{path}");
+        }
+        for path in
+            ["/v1/models", "/v1/namespacesx", "/api/v1/auth/discovery", "/v1/byok/encryption-pubkey", "/console"]
+        {
+            assert!(!is_management(path), "{path}");
+        }
+        assert!(ENDPOINTS.iter().all(|endpoint| is_management(endpoint.path) && endpoint.access != Access::Open));
+    }
+}

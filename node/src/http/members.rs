@@ -1,0 +1,238 @@
+//! A JSON body whose every member is known: one object, no member twice, none that nobody asked for, each of its type.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::error::{ApiError, Code};
+
+/// The deepest nesting of objects and lists that is read.
+const DEEPEST: usize = 16;
+
+/// The longest name of a member that an error repeats, in characters.
+const SHOWN: usize = 64;
+
+/// The members of a body that were not taken yet.
+#[derive(Debug)]
+pub(crate) struct Members(BTreeMap<String, Value>);
+
+impl Members {
+    /// Reads a body; an empty one is an empty object.
+    ///
+    /// # Errors
+    /// Where it is no JSON object, has a member twice, or nests too deep.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        let document: Document =
+            serde_json::from_slice(body).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
+        match document.into_value(1)? {
+            Value::Object(members) => Ok(Self(members.into_iter().collect())),
+            _ => Err(bad("the body must be a JSON object")),
+        }
+    }
+
+    /// Takes a text that must be there.
+    ///
+    /// # Errors
+    /// Where it is absent or something else.
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<String, ApiError> {
+        match self.0.remove(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(bad(format!("`{name}` must be a string")).about(name)),
+            None => Err(bad(format!("`{name}` is missing")).about(name)),
+        }
+    }
+
+    /// Says that all members have been taken.
+    ///
+    /// # Errors
+    /// Names one that nobody asked for.
+    pub(crate) fn end(self) -> Result<(), ApiError> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let name = shown(name);
+                Err(bad(format!("there is no member `{name}` here")).about(name))
+            }
+        }
+    }
+}
+
+/// Refuses every parameter of a query but `key`, which is a credential, and that one twice.
+///
+/// # Errors
+/// Names the parameter.
+pub(crate) fn no_parameters(query: Option<&str>) -> Result<(), ApiError> {
+    let mut keys = 0;
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(&bitrouter_gateway::http::percent_decoded(name)).into_owned();
+        keys += usize::from(name == "key");
+        if name != "key" || keys > 1 {
+            let name = shown(name);
+            let what = if name == "key" { "stands twice in the query" } else { "is no parameter of this path" };
+            return Err(bad(format!("`{name}` {what}")).about(name));
+        }
+    }
+    Ok(())
+}
+
+fn bad(message: impl Into<String>) -> ApiError {
+    ApiError::new(Code::BadRequest, message)
+}
+
+/// What an error repeats of a name that somebody sent.
+fn shown(name: String) -> Cow<'static, str> {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
+        None => Cow::Owned(name),
+    }
+}
+
+/// A JSON document with each member as it was sent, so that one that stands twice is seen.
+enum Document {
+    Plain(Value),
+    List(Vec<Document>),
+    Object(Vec<(String, Document)>),
+}
+
+impl Document {
+    fn into_value(self, depth: usize) -> Result<Value, ApiError> {
+        if depth > DEEPEST {
+            return Err(bad(format!("the body nests deeper than {DEEPEST}")));
+        }
+        match self {
+            Self::Plain(value) => Ok(value),
+            Self::List(items) => {
+                items.into_iter().map(|item| item.into_value(depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            Self::Object(members) => {
+                let mut map = serde_json::Map::new();
+                for (name, member) in members {
+                    if map.contains_key(&name) {
+                        let name = shown(name);
+                        return Err(bad(format!("`{name}` stands twice in the body")).about(name));
+                    }
+                    map.insert(name, member.into_value(depth + 1)?);
+                }
+                Ok(Value::Object(map))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Anything;
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Document;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Document, E> {
+                Ok(Document::Plain(Value::Null))
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Document, E> {
+                Ok(Document::Plain(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Document, E> {
+                Ok(Document::Plain(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Document, E> {
+                Ok(Document::Plain(value.into()))
+            }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document, E> {
+                let number = serde_json::Number::from_f64(value).ok_or_else(|| E::custom("a number out of range"))?;
+                Ok(Document::Plain(Value::Number(number)))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Document, E> {
+                Ok(Document::Plain(value.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Document, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Document::List(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Document, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Document::Object(members))
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Document, D::Error> {
+                Err(D::Error::custom("not JSON"))
+            }
+        }
+        deserializer.deserialize_any(Anything)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> (String, Option<String>) {
+        let read = Members::read(body.as_bytes()).and_then(|mut members| {
+            let name = members.text("name")?;
+            members.end().map(|()| name)
+        });
+        let error = read.unwrap_err();
+        (error.message().to_owned(), error.field().map(str::to_owned))
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_taken() {
+        let mut members = Members::read(br#" {"name": "\u0061b"} "#).unwrap();
+        assert_eq!(members.text("name").unwrap(), "ab");
+        members.end().unwrap();
+        for (body, field) in [
+            ("", Some("name")),
+            ("{}", Some("name")),
+            (r#"{"name":1}"#, Some("name")),
+            (r#"{"name":null}"#, Some("name")),
+            (r#"{"name":{"a":1}}"#, Some("name")),
+            (r#"{"name":"a","name":"b"}"#, Some("name")),
+            (r#"{"name":"a","n\u0061me":"b"}"#, Some("name")),
+            (r#"{"name":"a","extra":1}"#, Some("extra")),
+            (r#"{"name":"a","extra":{"b":1,"b":2}}"#, Some("b")),
+            (r#"{"Name":"a","name":"a"}"#, Some("Name")),
+            ("[]", None),
+            ("\"name\"", None),
+            (r#"{"name":"a"} x"#, None),
+            (r#"{"name":"a""#, None),
+            ("{\"name\":\"\u{1}\"}", None),
+        ] {
+            assert_eq!(refused(body).1.as_deref(), field, "{body}");
+        }
+    }
+
+    #[test]
+    fn cve_2025_59043_nesting_is_bounded() {
+        let nested = |depth: usize| format!("{{\"name\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(refused(&nested(DEEPEST - 1)).1.as_deref(), Some("name"));
+        assert!(refused(&nested(DEEPEST)).0.contains("nests deeper"));
+        assert_eq!(refused(&nested(100_000)).1, None);
+    }
+
+    #[test]
+    fn a_long_name_is_cut_where_it_is_repeated() {
+        let (message, field) = refused(&format!("{{\"name\":\"a\",\"{}\":1}}", "é".repeat(1000)));
+        assert!(message.len() < 300 && field.unwrap().ends_with("é…"), "{message}");
+    }
+
+    #[test]
+    fn a_query_holds_nothing_but_a_credential() {
+        for good in [None, Some(""), Some("key=x"), Some("&key=&"), Some("k%65y=1")] {
+            assert!(no_parameters(good).is_ok(), "{good:?}");
+        }
+        for (bad, field) in [("a=1", "a"), ("key=1&key=2", "key"), ("key=1&lim%69t", "limit"), ("=x", "")] {
+            assert_eq!(no_parameters(Some(bad)).unwrap_err().field(), Some(field), "{bad}");
+        }
+    }
+}
