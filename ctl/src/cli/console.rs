@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, stderr},
+    os::unix::process::CommandExt as _,
     process::{Command, Stdio},
 };
 
@@ -57,6 +58,8 @@ fn open(environment: &Environment, url: &str) {
         let words = words(opener, url);
         let Some((program, args)) = words.split_first() else { return false };
         let mut command = Command::new(program);
+        // It stays when the window of this command closes.
+        command.process_group(0);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().is_ok()
     };

@@ -4,3 +4,4 @@ mod console;
 mod namespaces;
 mod off;
 mod people;
+mod rest;

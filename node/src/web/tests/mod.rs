@@ -21,10 +21,7 @@ use http_body_util::BodyExt as _;
 use crate::{
     Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
-    http::{
-        Call, Entrance, Visitor,
-        endpoints::{self, Found},
-    },
+    http::{Entrance, Visitor},
     people::Password,
 };
 
@@ -133,15 +130,9 @@ impl Browser {
             let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
             body = pairs.collect::<Vec<_>>().join("&");
         }
-        let (mut head, ()) = request.body(()).unwrap().into_parts();
-        head.headers.extend(self.more.clone());
-        let Found::Endpoint(endpoint, params) = endpoints::find(&head.method, head.uri.path()) else {
-            panic!("no {method} {path}")
-        };
-        let (caller, visitor) = (Caller::Anyone, self.visitor.clone());
-        let call =
-            Call { node: Arc::clone(&self.node), head, body: Bytes::from(body), caller, visitor, params, endpoint };
-        let response = (endpoint.handler)(call).await;
+        let mut request = request.body(Bytes::from(body)).unwrap();
+        request.headers_mut().extend(self.more.clone());
+        let response = Arc::clone(&self.node).answer_whole(request, Caller::Anyone, self.visitor.clone()).await;
         for cookie in response.headers().get_all(header::SET_COOKIE) {
             self.keep(cookie);
         }

@@ -1,0 +1,76 @@
+//! The reviewed list: what each judged endpoint takes. A new endpoint has no line here and fails.
+
+use bitrouter_node::http::{Access, Endpoint, all_endpoints};
+use bitrouter_proto::account::Scope;
+use http::Method;
+
+/// What an endpoint takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub scope: Scope,
+    /// True where a token with the scope is answered; false where only a browser is.
+    pub takes_tokens: bool,
+    /// A body that it takes.
+    pub body: &'static str,
+}
+
+const fn entry(method: &'static str, path: &'static str, scope: Scope) -> Entry {
+    Entry { method, path, scope, takes_tokens: true, body: "" }
+}
+
+pub const ENTRIES: &[Entry] = &[
+    entry("GET", "/v1/namespaces", Scope::NamespaceRead),
+    Entry { body: r#"{"name":"made"}"#, ..entry("POST", "/v1/namespaces", Scope::NamespaceWrite) },
+    entry("DELETE", "/v1/namespaces/{nsid}", Scope::NamespaceWrite),
+    entry("GET", "/v1/namespaces/{nsid}/sessions", Scope::KeysRead),
+    entry("DELETE", "/v1/namespaces/{nsid}/sessions/{tok}", Scope::KeysWrite),
+    entry("GET", "/v1/account", Scope::AccountRead),
+    Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
+    Entry { takes_tokens: false, ..entry("DELETE", "/v1/account", Scope::AccountWrite) },
+];
+
+/// Where an endpoint may be open to everybody.
+const OPEN: &[&str] = &["/.well-known/", "/oauth/", "/login", "/logout", "/console"];
+
+impl Entry {
+    pub fn method(&self) -> Method {
+        self.method.parse().unwrap()
+    }
+
+    /// The path with these ids.
+    pub fn at(&self, namespace: &str, session: &str) -> String {
+        self.path.replace("{nsid}", namespace).replace("{tok}", session)
+    }
+
+    pub fn names_namespace(&self) -> bool {
+        self.path.contains("{nsid}")
+    }
+
+    pub fn names_session(&self) -> bool {
+        self.path.contains("{tok}")
+    }
+
+    fn is_of(&self, endpoint: &Endpoint) -> bool {
+        endpoint.method == self.method && endpoint.path == self.path
+    }
+}
+
+#[test]
+fn p08_every_endpoint_has_an_entry_and_every_entry_an_endpoint() {
+    for endpoint in all_endpoints() {
+        if endpoint.access == Access::Open {
+            let below = |open: &&str| endpoint.path.starts_with(*open);
+            assert!(OPEN.iter().any(below), "{} {} is open to everybody", endpoint.method, endpoint.path);
+            continue;
+        }
+        let listed = ENTRIES.iter().find(|entry| entry.is_of(endpoint));
+        let entry = listed.unwrap_or_else(|| panic!("{} {} has no entry", endpoint.method, endpoint.path));
+        let access = if entry.takes_tokens { Access::Scope(entry.scope) } else { Access::WebSession(entry.scope) };
+        assert_eq!(endpoint.access, access, "{entry:?}");
+    }
+    for entry in ENTRIES {
+        assert!(all_endpoints().any(|endpoint| entry.is_of(endpoint)), "{entry:?}");
+    }
+}

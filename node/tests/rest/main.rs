@@ -1,0 +1,13 @@
+//! REST in process: who may, what is there for whom, and the shape of every answer.
+#![allow(unreachable_pub, clippy::allow_attributes, reason = "modules of one test target")]
+
+mod caller;
+mod entries;
+mod isolation;
+mod limits;
+mod scopes;
+mod shapes;
+mod web_session;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,71 @@
+//! P8: every endpoint × every kind of scope set.
+
+use bitrouter_proto::account::{Scope, ScopeSet};
+use http::StatusCode;
+
+use super::{
+    caller::{Scene, session},
+    entries::ENTRIES,
+};
+
+/// None, all, each alone, all but each.
+fn sets() -> Vec<ScopeSet> {
+    let alone = Scope::ALL.iter().map(|scope| ScopeSet::of(&[*scope]));
+    let without = Scope::ALL.iter().map(|scope| ScopeSet::GRANTABLE.without(ScopeSet::of(&[*scope])));
+    let ends = [ScopeSet::EMPTY, ScopeSet::DEFAULT, ScopeSet::GRANTABLE, ScopeSet::of(Scope::ALL)];
+    ends.into_iter().chain(alone).chain(without).collect()
+}
+
+#[tokio::test]
+async fn p08_each_endpoint_takes_its_scope_and_no_other() {
+    let scene = Scene::new().await;
+    let mut granted = 0;
+    for entry in ENTRIES {
+        for set in sets() {
+            let case = format!("{} {} with `{set}`", entry.method, entry.path);
+            // What a granted call destroys is made anew.
+            let namespace = match (entry.names_session(), entry.names_namespace()) {
+                (false, true) if set.contains(entry.scope) && entry.method == "DELETE" => {
+                    let name = format!("n{granted}");
+                    bitrouter_node::people::namespaces::create(&scene.test.node, scene.owner.id, &name)
+                        .await
+                        .unwrap()
+                        .id
+                }
+                _ => scene.owner.namespace,
+            };
+            let in_it = match entry.names_session() && set.contains(entry.scope) {
+                true => session(&scene.test, scene.owner.id, namespace).await,
+                false => scene.owner.session,
+            };
+            let path = entry.at(&namespace.to_string(), &in_it.to_string());
+            // A name can be made once.
+            let body = entry.body.replace("made", &format!("made{granted}"));
+            let reply = scene.send(scene.token(namespace, set), &entry.method(), &path, &body).await;
+            if !set.contains(entry.scope) {
+                assert_eq!(reply.status, StatusCode::FORBIDDEN, "{case}: {:?}", reply.body);
+                let said = reply.json();
+                assert_eq!(said["error"], "forbidden", "{case}");
+                assert_eq!(said["error_description"], format!("missing required scope: {}", entry.scope), "{case}");
+            } else if entry.takes_tokens {
+                assert_eq!(reply.status, StatusCode::OK, "{case}: {:?}", reply.body);
+                assert!(reply.json().is_object(), "{case}");
+                granted += 1;
+            } else {
+                assert_eq!(reply.refusal(), (403, "forbidden".to_owned()), "{case}");
+            }
+        }
+    }
+    assert!(granted > ENTRIES.len() * 10, "{granted}: the matrix granted almost nothing");
+}
+
+#[tokio::test]
+async fn p08_no_token_is_ever_issued_that_creates_or_deletes_namespaces() {
+    let scene = Scene::new().await;
+    let pair = scene.test.sign_in(None).await;
+    let principal = scene.test.node.judge(pair.access.as_bytes()).unwrap();
+    assert!(!principal.scopes.contains(Scope::NamespaceWrite));
+    let asked =
+        scene.test.post("/oauth/device_authorization", &[("client_id", "bitrouter-cli"), ("scope", "namespace:write")]);
+    assert_eq!(asked.await.refusal(), (400, "invalid_scope".to_owned()));
+}
