@@ -31,7 +31,7 @@
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
 //! * [`InferenceFixture`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
 //! * [`procfs`] reads what the kernel says of a process, [`kernel_tables`] what it says of sockets; [`traced`] records
-//!   what a daemon did with them; [`sdk`] runs the Python scripts of `tests/sdk`.
+//!   what a daemon did with them; [`sign_in`] gets a token of the node; [`sdk`] runs the Python scripts of `tests/sdk`.
 #![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
 
 pub mod as_uid;
@@ -60,6 +60,7 @@ pub mod rotation;
 pub mod sdk;
 pub mod serve;
 pub mod shared_files;
+pub mod sign_in;
 pub mod terminal;
 pub mod traced;
 pub mod user;

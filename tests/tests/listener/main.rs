@@ -7,4 +7,5 @@ mod listen;
 mod machine;
 mod paths;
 mod proxies;
+mod tokens;
 mod web_pages;
