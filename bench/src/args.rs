@@ -14,7 +14,7 @@ Measures the built `bitrouter` beside a direct run, a bare TCP relay and a bare 
   --check        exit 1 where a deadline is missed fivefold, a ratio twofold, one of instructions by a quarter, or a
                  bound on memory at all
   --json FILE    write the results there too
-  --only PART    only this part (repeatable): paths, memory, cancel, control, process,
+  --only PART    only this part (repeatable): paths, memory, cancel, token, control, process,
                  instructions, node
   --binary FILE  measure this binary instead of the `bitrouter` beside this one
 ";
@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Memory,
     /// A caller that leaves.
     Cancel,
+    /// Requests with a token of the node.
+    Token,
     /// The control API and reloads.
     Control,
     /// Whole processes: start, thin client.
@@ -44,6 +46,7 @@ impl Part {
             "paths" => Self::Paths,
             "memory" => Self::Memory,
             "cancel" => Self::Cancel,
+            "token" => Self::Token,
             "control" => Self::Control,
             "process" => Self::Process,
             "instructions" => Self::Instructions,

@@ -20,6 +20,7 @@ use crate::{dialect::Ask, error::BenchError};
 pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    authorization: HeaderValue,
 }
 
 /// How one exchange went.
@@ -40,7 +41,13 @@ impl Caller {
             connection.await.ok();
         });
         let host = HeaderValue::from_str(&to.to_string()).map_err(|e| BenchError::Unexpected(e.to_string()))?;
-        Ok(Self { sender, host })
+        let authorization = HeaderValue::from_static("Bearer sk-whatever-the-sdk-insists-on");
+        Ok(Self { sender, host, authorization })
+    }
+
+    /// The same, whose requests carry this `Authorization`.
+    pub(crate) fn authorized(self, authorization: HeaderValue) -> Self {
+        Self { authorization, ..self }
     }
 
     /// The request for `ask`, as an SDK sends it.
@@ -58,7 +65,7 @@ impl Caller {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-whatever-the-sdk-insists-on"));
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers.insert(header::USER_AGENT, HeaderValue::from_static("OpenAI/Python 2.0.0"));
         request
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bitrouter_proto::clock;
+use http::HeaderValue;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -52,10 +53,24 @@ pub(crate) struct Callers {
 
 impl Callers {
     pub(crate) async fn connect(to: SocketAddr, ask: impl Into<Ask>, connections: usize) -> Result<Self, BenchError> {
+        Self::connect_as(to, ask, connections, None).await
+    }
+
+    /// The same, with this `Authorization` on each request.
+    pub(crate) async fn connect_as(
+        to: SocketAddr,
+        ask: impl Into<Ask>,
+        connections: usize,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Self, BenchError> {
         let ask = ask.into();
         let mut callers = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let mut caller = Caller::connect(to).await?;
+            let caller = Caller::connect(to).await?;
+            let mut caller = match authorization {
+                Some(authorization) => caller.authorized(authorization.clone()),
+                None => caller,
+            };
             caller.exchange(caller.request(ask)).await?;
             callers.push(caller);
         }

@@ -2,7 +2,8 @@
 //! run, so that what stands in the report are ratios and not the speed of somebody's machine.
 //!
 //! [`role`] holds the processes that are measured against (this binary, started again), [`daemon`] the process under
-//! test, [`caller`] and [`load`] the client, [`dialect`] what they say, [`valgrind`] what counts instructions, [`measure`] one file per question, [`report`] what is printed and checked.
+//! test, [`caller`] and [`load`] the client, [`dialect`] what they say,
+//! [`token`] signs one in, [`valgrind`] what counts instructions, [`measure`] one file per question, [`report`] what is printed and checked.
 //! It knows nothing of the daemon but its command line, its files and its two sockets.
 
 mod args;
@@ -19,6 +20,7 @@ mod report;
 mod role;
 mod sse;
 mod stats;
+mod token;
 mod valgrind;
 
 use std::{

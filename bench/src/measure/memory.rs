@@ -33,7 +33,7 @@ fn megabytes(bytes: u64) -> f64 {
 /// Of a daemon that was asked for nothing yet.
 pub(super) async fn idle(stage: &Stage) -> Row {
     sleep(SETTLE).await;
-    Row::new("idle RSS", Unit::Megabytes, megabytes(procfs::rss(stage.daemon.pid())), Some(Bound::memory(12.0)))
+    Row::new("idle RSS", Unit::Megabytes, megabytes(procfs::rss(stage.daemon.pid())), Some(Bound::memory(20.0)))
 }
 
 /// Of a daemon that works, or worked.

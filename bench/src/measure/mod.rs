@@ -7,6 +7,7 @@ mod memory;
 mod node;
 mod paths;
 mod process;
+mod token;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -62,6 +63,9 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     }
     if options.wants(Part::Memory) {
         rows.extend(runtime.block_on(memory::loaded(&stage, options))?);
+    }
+    if options.wants(Part::Token) {
+        rows.extend(runtime.block_on(token::rows(&stage, options))?);
     }
     if options.wants(Part::Control) {
         rows.extend(runtime.block_on(control::rows(&stage, options))?);
