@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::error::{ApiError, Code};
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Document {
             fn visit_u64<E>(self, value: u64) -> Result<Document, E> {
                 Ok(Document::Plain(value.into()))
             }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document, E> {
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Document, E> {
                 let number = serde_json::Number::from_f64(value).ok_or_else(|| E::custom("a number out of range"))?;
                 Ok(Document::Plain(Value::Number(number)))
             }
@@ -164,9 +164,6 @@ impl<'de> Deserialize<'de> for Document {
                     members.push(member);
                 }
                 Ok(Document::Object(members))
-            }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Document, D::Error> {
-                Err(D::Error::custom("not JSON"))
             }
         }
         deserializer.deserialize_any(Anything)

@@ -1,6 +1,6 @@
 //! `status --json`: every member is there, running and stopped, because others build on it.
 
-use bitrouter_tests::World;
+use bitrouter_tests::{World, wait};
 use serde_json::Value;
 
 /// Each member and whether it may be null while the daemon runs.
@@ -35,6 +35,7 @@ fn every_member_is_there_while_it_runs() {
     let key = world.canary("openai");
     let config = world.config("[log]\nlevel = \"info\"\n");
     let daemon = world.serve().arg("--demo").env("OPENAI_API_KEY", &key).start();
+    wait::holds("the node to be on", || daemon.status()["node"]["state"] == "on");
     let status = daemon.status();
     check_members(&status, true);
     assert_eq!((&status["state"], &status["pid"]), (&"running".into(), &daemon.pid().into()));
@@ -44,7 +45,7 @@ fn every_member_is_there_while_it_runs() {
     assert_eq!(status["listen"][0], format!("127.0.0.1:{}", daemon.port()));
     assert_eq!(status["socket"], world.socket().to_string_lossy().as_ref());
     assert_eq!(status["config"], config.to_string_lossy().as_ref());
-    assert_eq!((&status["session"]["state"], &status["node"]["state"]), (&"none".into(), &"off".into()));
+    assert_eq!((&status["session"]["state"], &status["node"]["database"]), (&"none".into(), &"sqlite".into()));
     let reloads = &status["reloads"];
     assert_eq!((&reloads["count"], &reloads["last_error"]), (&0.into(), &Value::Null));
     assert!(reloads.get("last_at").is_some());

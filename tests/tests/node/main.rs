@@ -5,3 +5,4 @@ mod namespaces;
 mod off;
 mod people;
 mod rest;
+mod tokens;
