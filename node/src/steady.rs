@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Node, NodeWarning,
     clock::{Clock, Moment},
-    store::{StoreError, admit_now, note_time, sweep},
+    store::{AccessTokenRow, StoreError, admit_now, note_time, sweep},
 };
 
 /// How often the clocks are compared.
@@ -78,6 +78,9 @@ impl Node {
             let mut write = self.store.write().await?;
             admit_now(&mut write, now.wall).await?;
             note_time(&mut write, now.wall, Some(now.wall)).await?;
+            for (token, _) in AccessTokenRow::all_live(&mut write, now.wall).await? {
+                self.live.ends_at(token.hash, token.expires_at);
+            }
             write.commit().await?;
         }
         *before = now;
@@ -111,10 +114,170 @@ impl Node {
         }
         Ok(())
     }
+}
 
-    /// One round with these clocks, for tests of what a step does.
-    #[cfg(test)]
-    pub(crate) async fn round_since(&self, mut before: Steady) {
-        self.round(&mut before, false).await.unwrap();
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use bitrouter_proto::{
+        account::{GrantId, ScopeSet},
+        tasks::Tasks,
+    };
+
+    use super::*;
+    use crate::{
+        Machine, NodeOptions, Settings,
+        clock::ManualClock,
+        secret::{Seed, Token, TokenKind, random_ulid},
+        store::{GrantRow, NodeRow},
+    };
+
+    const START: Moment = Moment::from_millis(1_800_000_000_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn scopes() -> ScopeSet {
+        ScopeSet::parse("inference:invoke").unwrap()
+    }
+
+    struct World {
+        _root: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+        node: Arc<Node>,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let clock = Arc::new(ManualClock::new(START));
+            let options = NodeOptions {
+                dir: root.path().join("d"),
+                owner_name: "ada".to_owned(),
+                settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+                clock: Arc::clone(&clock) as _,
+                tasks: Tasks::new(),
+            };
+            let node = Node::open_on(options, Machine::this()).await.unwrap();
+            Self { _root: root, clock, node }
+        }
+
+        /// A session that ends an hour from now.
+        async fn session(&self) -> GrantId {
+            let now = self.clock.wall();
+            let id = GrantId::new(random_ulid(now));
+            let row = GrantRow {
+                id,
+                client_id: "bitrouter-cli".to_owned(),
+                person: self.node.row.owner,
+                namespace: self.node.row.first_namespace,
+                scopes: scopes(),
+                generation: 1,
+                created_at: now,
+                last_used_at: now,
+                idle_expires_at: now.after(Duration::from_hours(1)),
+                expires_at: now.after(Duration::from_hours(1)),
+            };
+            let mut write = self.node.store.write().await.unwrap();
+            row.insert(&mut write).await.unwrap();
+            write.commit().await.unwrap();
+            id
+        }
+
+        async fn is_kept(&self, id: GrantId) -> bool {
+            GrantRow::find(&mut self.node.store.read().await.unwrap(), id).await.unwrap().is_some()
+        }
+
+        fn is_said(&self) -> bool {
+            self.node.warnings().borrow().iter().any(|warning| matches!(warning, NodeWarning::ClockStepped { .. }))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_expired_is_kept_for_seven_days() {
+        let world = World::new().await;
+        let id = world.session().await;
+        world.clock.advance(7 * DAY);
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(world.is_kept(id).await);
+        world.clock.advance(DAY);
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(!world.is_kept(id).await);
+        world.node.close().await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_deleted_within_a_day_of_a_step() {
+        let world = World::new().await;
+        let id = world.session().await;
+        let mut before = Steady::now(&*world.clock);
+        world.clock.advance(Duration::from_mins(4));
+        world.node.round(&mut before, true).await.unwrap();
+        assert!(!world.is_said(), "time passes");
+        world.clock.set_wall(START.after(30 * DAY));
+        world.node.round(&mut before, true).await.unwrap();
+        assert!(world.is_said() && world.is_kept(id).await);
+        world.clock.advance(DAY.saturating_sub(Duration::from_mins(1)));
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(world.is_said() && world.is_kept(id).await);
+        world.clock.advance(Duration::from_mins(2));
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(!world.is_said() && !world.is_kept(id).await);
+        let row = NodeRow::read(&mut world.node.store.read().await.unwrap()).await.unwrap().unwrap();
+        assert_eq!(row.clock_stepped_at, Some(START.after(30 * DAY)));
+        world.node.close().await;
+    }
+
+    #[tokio::test]
+    async fn rows_of_the_future_count_as_admitted_now() {
+        let world = World::new().await;
+        // The clock is a year ahead when a session is made.
+        world.clock.set_wall(START.after(365 * DAY));
+        let id = world.session().await;
+        let mut before = Steady::now(&*world.clock);
+        world.clock.set_wall(START);
+        world.node.round(&mut before, false).await.unwrap();
+        assert!(world.is_said());
+        let found = GrantRow::find(&mut world.node.store.read().await.unwrap(), id).await.unwrap().unwrap().row;
+        assert_eq!((found.created_at, found.last_used_at), (START, START));
+        assert_eq!(found.ends_at(), START.after(Duration::from_hours(1)));
+        world.node.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_held_ends_with_its_row() {
+        let world = World::new().await;
+        world.clock.set_wall(START.after(365 * DAY));
+        let id = world.session().await;
+        let token = Token::of_seed(TokenKind::Access, id, &Seed::default());
+        let expires_at = world.clock.wall().after(Duration::from_hours(1));
+        let live = crate::oauth::live::NewLive {
+            hash: token.hash(),
+            grant: id,
+            person: world.node.row.owner,
+            namespace: world.node.row.first_namespace,
+            scopes: scopes(),
+            generation: 1,
+            expires_at,
+        };
+        let mut write = world.node.store.write().await.unwrap();
+        let row = AccessTokenRow {
+            hash: live.hash,
+            grant: id,
+            generation: 1,
+            scopes: live.scopes,
+            created_at: world.clock.wall(),
+            expires_at,
+        };
+        row.insert(&mut write).await.unwrap();
+        write.commit().await.unwrap();
+        assert!(world.node.live.insert(live, None));
+        let mut before = Steady::now(&*world.clock);
+        world.clock.set_wall(START);
+        world.node.round(&mut before, false).await.unwrap();
+        let text = token.text().clone();
+        let judged = |node: &Node| node.judge(secrecy::ExposeSecret::expose_secret(&text).as_bytes()).is_ok();
+        assert!(judged(&world.node));
+        world.clock.advance(Duration::from_mins(61));
+        assert!(!judged(&world.node), "it lives for as long as the clock was wrong");
+        world.node.close().await;
     }
 }

@@ -85,6 +85,7 @@ EXPOSES_SECRETS = {
     "daemon/src/environment/pushed.rs": "measures pushed values against their bounds",
     "daemon/src/node_host/callers.rs": "hands a token, kept while the node is being opened, to the node that judges it",
     "daemon/src/environment/pushed_tests.rs": "looks at what a session's push left",
+    "node/src/steady.rs": "its test presents a token",
     "node/src/secret/token.rs": "its tests look at the texts of tokens",
     "node/src/people/password.rs": "hashes a password, and measures it",
     "node/src/web/tests/console.rs": "opens a one-time link as a browser would",

@@ -207,6 +207,14 @@ impl LiveTokens {
         true
     }
 
+    /// A token ends at another time than it was to: the clock had been wrong.
+    pub(crate) fn ends_at(&self, hash: TokenHash, at: Moment) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = state.tokens.get_mut(&hash) {
+            token.expires_at = at;
+        }
+    }
+
     /// Takes a token out: it was not written after all.
     pub(crate) fn take_back(&self, hash: TokenHash) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).tokens.remove(&hash);

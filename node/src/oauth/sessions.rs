@@ -38,7 +38,8 @@ impl Node {
     pub async fn sessions(&self, namespace: NamespaceId) -> Result<Vec<Session>, StoreError> {
         let now = self.clock.wall();
         let open = GrantRow::of_namespace(&mut self.store.read().await?, namespace, now).await?;
-        Ok(open.into_iter().map(|grant| self.session_of(grant)).collect())
+        let is_open = |grant: &GrantRow| !self.live.has_ended(grant.id, grant.person, grant.namespace);
+        Ok(open.into_iter().filter(is_open).map(|grant| self.session_of(grant)).collect())
     }
 
     /// A session that has not ended.
@@ -48,7 +49,10 @@ impl Node {
     pub async fn session(&self, id: GrantId) -> Result<Option<Session>, StoreError> {
         let now = self.clock.wall();
         let found = GrantRow::find(&mut self.store.read().await?, id).await?;
-        let open = found.filter(|found| !found.has_ended && found.row.ends_at() > now);
+        let open = found.filter(|found| {
+            let grant = &found.row;
+            !found.has_ended && !self.live.has_ended(grant.id, grant.person, grant.namespace) && grant.ends_at() > now
+        });
         Ok(open.map(|found| self.session_of(found.row)))
     }
 

@@ -46,7 +46,7 @@ pub enum NamespaceError {
 /// Where the database fails.
 pub async fn list(node: &Node, owner: PersonId) -> Result<Vec<Namespace>, NamespaceError> {
     let rows = NamespaceRow::of_owner(&mut node.store.read().await?, owner).await?;
-    Ok(rows.into_iter().map(Namespace::from).collect())
+    Ok(rows.into_iter().filter(|row| !node.namespace_has_ended(row.id, row.owner)).map(Namespace::from).collect())
 }
 
 /// Everybody's namespaces, the oldest first, each with its owner.
@@ -59,7 +59,8 @@ pub async fn list_all(node: &Node) -> Result<Vec<Namespace>, NamespaceError> {
         let owner_id = Some(row.owner);
         Namespace { owner_id, owner_name: Some(owner_name), ..row.into() }
     };
-    Ok(rows.into_iter().map(shown).collect())
+    let is_there = |(row, _): &(NamespaceRow, String)| !node.namespace_has_ended(row.id, row.owner);
+    Ok(rows.into_iter().filter(is_there).map(shown).collect())
 }
 
 /// Makes a namespace for `owner`.

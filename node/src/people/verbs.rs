@@ -69,7 +69,9 @@ impl Node {
     /// # Errors
     /// Where the database fails.
     pub async fn list_users(&self) -> Result<Vec<PersonRow>, PeopleError> {
-        Ok(PersonRow::all(&mut self.store.read().await?).await?)
+        let mut all = PersonRow::all(&mut self.store.read().await?).await?;
+        all.retain(|person| !self.person_has_ended(person.id));
+        Ok(all)
     }
 
     /// Removes a person, named by name or `usr_…`, with the namespaces that the person owns: every token in them and every

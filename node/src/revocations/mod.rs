@@ -110,6 +110,25 @@ impl Node {
         Ok(Revoked::Later)
     }
 
+    /// How many revocations the database has yet to take. They hold all the same.
+    pub fn revocations_pending(&self) -> usize {
+        self.store.pending().lines().len()
+    }
+
+    /// True where the namespace is gone, however far the database is.
+    pub(crate) fn namespace_has_ended(&self, id: NamespaceId, owner: PersonId) -> bool {
+        self.store.pending().lines().iter().any(|line| match line.what {
+            Revocation::Namespace(ended) => ended == id,
+            Revocation::Person(ended) => ended == owner,
+            _ => false,
+        })
+    }
+
+    /// True where the person is gone, however far the database is.
+    pub(crate) fn person_has_ended(&self, id: PersonId) -> bool {
+        self.store.pending().lines().iter().any(|line| line.what == Revocation::Person(id))
+    }
+
     /// True where the web sessions of `person` that were made before `at` have ended, however far the database is.
     pub(crate) fn web_sessions_have_ended(&self, person: PersonId, made_at: Moment) -> bool {
         self.store.pending().lines().iter().any(|line| match line.what {

@@ -43,7 +43,9 @@ pub struct Write {
 
 #[derive(Debug)]
 enum WriteEngine {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// Transactions are begun and ended here: after a COMMIT that failed, sqlx's own would leave a connection that can begin
+    /// no other, and SQLite leaves the transaction open or not as it comes.
+    Sqlite(PoolConnection<Sqlite>),
 }
 
 /// A connection for reading.
@@ -81,6 +83,13 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(TURN)
+            // What was dropped half-way ends before the next one has its turn. Where nothing is open, there is nothing to end.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    let _ = sqlx::query("ROLLBACK").execute(connection).await;
+                    Ok(true)
+                })
+            })
             .connect_with(options.clone());
         let write = write.await?;
         let read = SqlitePoolOptions::new()
@@ -118,7 +127,11 @@ impl Store {
         let engine = match &self.engine {
             // IMMEDIATE: a transaction that reads first and then finds that it may not write fails at once, whatever the
             // busy timeout says.
-            Engine::Sqlite { write, .. } => WriteEngine::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Sqlite { write, .. } => {
+                let mut connection = write.acquire().await?;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+                WriteEngine::Sqlite(connection)
+            }
         };
         let mut write = Write { engine, pending: Arc::clone(&self.pending), caught_up: 0 };
         write.catch_up().await?;
@@ -153,7 +166,9 @@ impl Write {
     /// Where it is not: nothing of it happened.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.engine {
-            WriteEngine::Sqlite(transaction) => transaction.commit().await?,
+            WriteEngine::Sqlite(mut connection) => {
+                sqlx::query("COMMIT").execute(&mut *connection).await?;
+            }
         }
         self.pending.done(self.caught_up);
         Ok(())
@@ -185,7 +200,7 @@ pub struct EngineRef<'c>(pub(crate) Connection<'c>);
 impl Queryable for Write {
     fn engine(&mut self) -> EngineRef<'_> {
         match &mut self.engine {
-            WriteEngine::Sqlite(transaction) => EngineRef(Connection::Sqlite(transaction)),
+            WriteEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection)),
         }
     }
 }

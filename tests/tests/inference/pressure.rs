@@ -52,10 +52,13 @@ fn a_large_stream_passes_whole_without_being_kept() {
 
 #[test]
 fn an_idle_daemon_is_small() {
-    let fixture = InferenceFixture::new();
-    fixture.http().get("/health").send().ok();
-    let rss = procfs::rss(fixture.daemon.pid()).expect("rss");
-    assert!(rss <= 12 * MIB, "{} KiB", rss / 1024);
+    for (settings, bound) in [("", 20), ("[node]\nenabled = false\n", 12)] {
+        let fixture = InferenceFixture::with(settings);
+        fixture.http().get("/health").send().ok();
+        let rss = procfs::rss(fixture.daemon.pid()).expect("rss");
+        println!("idle, {settings:?}: {} KiB", rss / 1024);
+        assert!(rss <= bound * MIB, "{settings:?}: {} KiB", rss / 1024);
+    }
 }
 
 #[test]

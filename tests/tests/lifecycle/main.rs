@@ -6,6 +6,7 @@ mod banner;
 mod drain;
 mod elsewhere;
 mod hung;
+mod node;
 mod own_address;
 mod passed;
 mod places;

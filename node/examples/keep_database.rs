@@ -1,0 +1,39 @@
+//! Makes the directory that `tests/data/node/<migration>` keeps of a release: a node as this release leaves it.
+//!
+//! `cargo run -p bitrouter-node --example keep_database tests/data/node/0001` once, when a release has a new migration; what is
+//! kept is never made again.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use bitrouter_node::{
+    Machine, Node, NodeOptions, Settings,
+    clock::{ManualClock, Moment},
+    people::{Password, namespaces},
+};
+use bitrouter_proto::tasks::Tasks;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = std::env::args_os().nth(1).map(PathBuf::from).ok_or("which directory?")?;
+    let clock = Arc::new(ManualClock::new(Moment::from_millis(1_790_000_000_000)));
+    let options = NodeOptions {
+        dir: dir.clone(),
+        owner_name: "owner".to_owned(),
+        settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+        clock,
+        tasks: Tasks::new(),
+    };
+    let node = Node::open_on(options, Machine { id: "a".repeat(32), ..Machine::this() }).await?;
+    let password = || Password::new("correct horse".into());
+    for name in ["Ada", "Eve"] {
+        node.add_user(name.parse()?, password()?).await?;
+    }
+    namespaces::create(&node, node.owner(), "work").await?;
+    let old = namespaces::create(&node, node.owner(), "old").await?;
+    namespaces::delete(&node, node.owner(), &old.id.to_string()).await?;
+    node.remove_user("Eve").await?;
+    node.close().await;
+    std::fs::remove_file(dir.join("node.lock"))?;
+    Ok(())
+}

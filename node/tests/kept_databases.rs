@@ -1,0 +1,71 @@
+//! A database as each migration left it is opened by this release, and says what it said. `node/examples/keep_database.rs` made
+//! it.
+
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use bitrouter_node::{
+    Machine, Node, NodeOptions, Settings,
+    clock::{ManualClock, Moment},
+    people::namespaces,
+};
+use bitrouter_proto::tasks::Tasks;
+
+/// SHA-256 of each migration: a database has run it as it stood, so that it can never say anything else.
+const MIGRATIONS: &[(&str, &str)] = &[("0001.sql", "8ca6b89696b24e5ed51ff84af601c0695142910581b58c6110cd4c09b58c7ae3")];
+
+fn kept() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/node")
+}
+
+#[test]
+fn migrations_are_frozen() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations");
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, MIGRATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (name, hash) in MIGRATIONS {
+        let text = std::fs::read(folder.join(name)).unwrap();
+        let found = ring::digest::digest(&ring::digest::SHA256, &text);
+        let found: String = found.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, *hash, "{name} was changed; a change is a further migration");
+        let database = kept().join(name.trim_end_matches(".sql"));
+        assert!(database.join("node.db").exists(), "no database as {name} left it is kept");
+    }
+}
+
+#[tokio::test]
+async fn each_kept_database_is_opened() {
+    for (name, _) in MIGRATIONS {
+        let from = kept().join(name.trim_end_matches(".sql"));
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("d");
+        std::fs::create_dir(&dir).unwrap();
+        for file in ["node.db", "node.key", "revoked.log", "generation"] {
+            std::fs::copy(from.join(file), dir.join(file)).unwrap();
+            std::fs::set_permissions(dir.join(file), std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let options = NodeOptions {
+            dir,
+            owner_name: "somebody else".to_owned(),
+            settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+            clock: Arc::new(ManualClock::new(Moment::from_millis(1_790_000_060_000))),
+            tasks: Tasks::new(),
+        };
+        let node = Node::open_on(options, Machine { id: "a".repeat(32), ..Machine::this() }).await.unwrap();
+        assert!(node.warnings().borrow().is_empty(), "{name}: {:?}", node.warnings().borrow());
+        let mut people: Vec<_> = node.list_users().await.unwrap().into_iter().map(|one| one.name).collect();
+        people.sort();
+        assert_eq!(people, ["Ada", "owner"], "{name}");
+        let own = namespaces::list(&node, node.owner()).await.unwrap();
+        let mut own: Vec<_> = own.into_iter().map(|one| one.name).collect();
+        own.sort();
+        assert_eq!(own, ["default", "work"], "{name}");
+        node.close().await;
+    }
+}
