@@ -57,9 +57,9 @@ fn post(to: SocketAddr, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Re
         write!(form, "&{name}=").ok();
         for byte in value.bytes() {
             if byte.is_ascii_alphanumeric() {
-                form.push(char::from(byte))
+                form.push(char::from(byte));
             } else {
-                write!(form, "%{byte:02X}").unwrap_or(())
+                write!(form, "%{byte:02X}").ok();
             }
         }
     }

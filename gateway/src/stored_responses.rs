@@ -105,7 +105,9 @@ impl StoredResponses {
         } else if remembered.makers.len() > most {
             // Whoever has the most gives way: nobody can make another's be forgotten by having many made.
             let fullest = remembered.order.iter().max_by_key(|(_, keys)| keys.len()).map(|(owner, _)| *owner);
-            fullest.into_iter().for_each(|owner| remembered.forget_oldest_of(owner));
+            if let Some(fullest) = fullest {
+                remembered.forget_oldest_of(fullest);
+            }
         }
     }
 

@@ -138,7 +138,7 @@ impl World {
         let context = RequestContext { id, started: clock::monotonic_now(), caller, dialect, connection };
         let answer = timeout(PATIENCE, Arc::clone(&self.gateway).answer(request, context)).await.expect("an answer");
         let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 
