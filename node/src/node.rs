@@ -141,6 +141,10 @@ impl Node {
     }
 
     /// Answers a request. It runs in a task of its own: a caller that hangs up stops no change half-way.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the listener makes a context for each request and gives it away"
+    )]
     pub fn answer(
         self: Arc<Self>,
         request: Request<CallerBody>,

@@ -91,12 +91,10 @@ impl Reason {
                 tonic::Code::FailedPrecondition
             }
             Self::NotFound => tonic::Code::NotFound,
-            Self::LimitReached => tonic::Code::ResourceExhausted,
-            Self::NodeOff => tonic::Code::Unavailable,
             Self::PeerNotAllowed => tonic::Code::PermissionDenied,
             Self::InvalidArgument => tonic::Code::InvalidArgument,
-            Self::MessageTooLarge => tonic::Code::ResourceExhausted,
-            Self::Draining => tonic::Code::Unavailable,
+            Self::MessageTooLarge | Self::LimitReached => tonic::Code::ResourceExhausted,
+            Self::Draining | Self::NodeOff => tonic::Code::Unavailable,
             Self::Unimplemented => tonic::Code::Unimplemented,
             Self::Internal => tonic::Code::Internal,
         }

@@ -68,6 +68,7 @@ impl Quiet {
         Ok(Self(before))
     }
 
+    #[expect(clippy::unused_self, reason = "nothing is typed but where the terminal shows nothing")]
     fn ask(&self, context: &Context, question: &str) -> Result<SecretString, Failure> {
         context.printer.ask(question);
         let typed = typed();

@@ -86,6 +86,7 @@ impl Printer {
     }
 
     /// A question on standard error, which its answer follows on the same line.
+    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
     pub(crate) fn ask(self, text: &str) {
         let mut err = io::stderr().lock();
         // Where it cannot be shown, no answer comes either.

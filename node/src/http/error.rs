@@ -22,8 +22,6 @@ pub(crate) enum Code {
     NotFound,
     /// 409.
     Conflict,
-    /// 429.
-    RateLimited,
     /// 500.
     Internal,
     /// 503.
@@ -38,7 +36,6 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
-            Self::RateLimited => "rate_limited",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
         }
@@ -51,7 +48,6 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -102,18 +98,15 @@ impl ApiError {
     }
 
     /// Its words.
+    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
     /// The member of the body or query that it is about.
+    #[cfg(test)]
     pub(crate) fn field(&self) -> Option<&str> {
         self.field.as_deref()
-    }
-
-    /// Its status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
     }
 
     /// The error as an endpoint of `kind` writes it.
@@ -127,7 +120,7 @@ impl ApiError {
             Kind::OAuth => {
                 let code = match self.code {
                     Code::Unauthorized => "invalid_client",
-                    Code::RateLimited | Code::Unavailable => "temporarily_unavailable",
+                    Code::Unavailable => "temporarily_unavailable",
                     Code::Internal => "server_error",
                     _ => "invalid_request",
                 };

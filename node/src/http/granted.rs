@@ -126,6 +126,9 @@ async fn namespace_of(call: &Call, actor: Actor, sent: &str) -> Result<Namespace
         _ => sent.parse().map_err(|_| absent())?,
     };
     let row = NamespaceRow::find(&mut call.node.store.read().await?, id).await?.ok_or_else(absent)?;
+    if call.node.namespace_has_ended(row.id, row.owner) {
+        return Err(absent());
+    }
     let reached = match actor {
         Actor::Token(principal) => row.id == principal.namespace && row.owner == principal.person,
         Actor::Person(person) => row.owner == person,

@@ -39,10 +39,8 @@ async fn p07_foreign_and_absent_ids_read_the_same_before_any_scope_is_looked_at(
         let own_session = scene.owner.session.to_string();
         let by_namespace = strange_namespaces.iter().map(|id| entry.at(id, &own_session));
         let by_session = strange_sessions.iter().map(|id| entry.at(&own.to_string(), id));
-        let paths: Vec<String> = match entry.names_session() {
-            true => by_namespace.chain(by_session).collect(),
-            false => by_namespace.collect(),
-        };
+        let paths: Vec<String> =
+            if entry.names_session() { by_namespace.chain(by_session).collect() } else { by_namespace.collect() };
         let mut answers = std::collections::BTreeSet::new();
         for path in paths {
             for scopes in [ScopeSet::EMPTY, ScopeSet::GRANTABLE] {

@@ -1,5 +1,11 @@
 //! REST in process: who may, what is there for whom, and the shape of every answer.
-#![allow(unreachable_pub, clippy::allow_attributes, reason = "modules of one test target")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::similar_names,
+    clippy::allow_attributes,
+    reason = "modules of one test target"
+)]
 
 mod caller;
 mod entries;

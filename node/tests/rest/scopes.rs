@@ -34,9 +34,10 @@ async fn p08_each_endpoint_takes_its_scope_and_no_other() {
                 }
                 _ => scene.owner.namespace,
             };
-            let in_it = match entry.names_session() && set.contains(entry.scope) {
-                true => session(&scene.test, scene.owner.id, namespace).await,
-                false => scene.owner.session,
+            let in_it = if entry.names_session() && set.contains(entry.scope) {
+                session(&scene.test, scene.owner.id, namespace).await
+            } else {
+                scene.owner.session
             };
             let path = entry.at(&namespace.to_string(), &in_it.to_string());
             // A name can be made once.

@@ -82,6 +82,7 @@ impl NamespaceService for Service {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn refused(why: NamespaceError) -> Status {
     let reason = match &why {
         NamespaceError::Absent(_) => Reason::NotFound,

@@ -98,6 +98,7 @@ fn person(node: &Node, row: PersonRow) -> Person {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn refused(why: PeopleError) -> Status {
     let reason = match &why {
         PeopleError::Nobody(_) => Reason::NotFound,
