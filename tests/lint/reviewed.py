@@ -88,6 +88,7 @@ EXPOSES_SECRETS = {
     "node/src/steady.rs": "its test presents a token",
     "node/src/secret/token.rs": "its tests look at the texts of tokens",
     "node/src/people/password.rs": "hashes a password, and measures it",
+    "node/tests/rest/caller.rs": "opens a one-time link as a browser would",
     "node/src/web/tests/console.rs": "opens a one-time link as a browser would",
 }
 # Tests put secrets in and look where they come out; that is their business.

@@ -105,12 +105,7 @@ impl Form {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// A field that was sent more than once.
-    pub(crate) fn repeated(&self) -> Option<&str> {
-        self.repeated_but(&[])
-    }
-
-    /// The same, where the fields in `many` may come more than once.
+    /// A field that was sent more than once, though it is none of `many`.
     pub(crate) fn repeated_but(&self, many: &[&str]) -> Option<&str> {
         let is_repeated = |(name, values): &(&String, &Vec<String>)| values.len() > 1 && !many.contains(&name.as_str());
         self.0.iter().find(is_repeated).map(|(name, _)| name.as_str())
@@ -134,7 +129,7 @@ mod tests {
         assert_eq!((form.one("c"), form.one("e"), form.one("z")), (None, None, None));
         assert_eq!(form.one("d"), Some("5"));
         assert_eq!(form.all("scope"), ["q", "r"]);
-        assert_eq!((form.one("scope"), form.repeated()), (None, Some("scope")));
+        assert_eq!((form.one("scope"), form.repeated_but(&[])), (None, Some("scope")));
         assert!(Form::parse(b"a=%ff").is_none() && Form::parse(&[0xff]).is_none());
     }
 }

@@ -46,7 +46,7 @@ pub struct WebSessionRow {
 
 type Row = (String, String, String, Option<i64>, String, i64, i64, i64);
 
-fn read(row: Row) -> Result<WebSessionRow, StoreError> {
+fn read(row: &Row) -> Result<WebSessionRow, StoreError> {
     let unreadable = || StoreError::Unreadable("web session");
     Ok(WebSessionRow {
         hash: TokenHash::from_hex(&row.0).ok_or_else(unreadable)?,
@@ -102,7 +102,7 @@ impl WebSessionRow {
              FROM web_sessions WHERE hash = $1",
             hash.to_hex(),
         )?;
-        row.map(read).transpose()
+        row.as_ref().map(read).transpose()
     }
 
     /// The sessions of `person`, the one used last first.
@@ -113,7 +113,7 @@ impl WebSessionRow {
              FROM web_sessions WHERE person_id = $1 ORDER BY last_used_at DESC, created_at DESC, hash",
             person.to_string(),
         )?;
-        rows.into_iter().map(read).collect()
+        rows.iter().map(read).collect()
     }
 
     /// Notes that the session was used.

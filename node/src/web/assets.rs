@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use bitrouter_gateway::http::{ResponseBody, set_own_response};
 use http::{HeaderValue, Response, header};
 
-use super::page::Answer;
 use crate::{
     http::{Call, body::Form},
     secret::TokenHash,
@@ -30,16 +29,16 @@ pub(super) fn style_url() -> String {
 }
 
 /// `GET /console/style.css`
-pub(super) async fn style(call: Call) -> Answer {
+pub(super) fn style(call: &Call) -> Response<ResponseBody> {
     let query = Form::parse(call.head.uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
     let is_this = query.one("v") == Some(&**STYLE_VERSION);
     let keep = if is_this { "public, max-age=31536000, immutable" } else { "no-cache" };
-    Ok(file(STYLE_TEXT, "text/css; charset=utf-8", keep))
+    file(STYLE_TEXT, "text/css; charset=utf-8", keep)
 }
 
 /// `GET /console/mark.svg`
-pub(super) async fn mark(_call: Call) -> Answer {
-    Ok(file(MARK_TEXT, "image/svg+xml", "public, max-age=86400"))
+pub(super) fn mark() -> Response<ResponseBody> {
+    file(MARK_TEXT, "image/svg+xml", "public, max-age=86400")
 }
 
 fn file(text: &'static str, media_type: &'static str, keep: &'static str) -> Response<ResponseBody> {

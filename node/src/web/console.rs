@@ -16,7 +16,7 @@ use crate::{
     http::{Call, body::Form},
     oauth::Client,
     people::namespaces::{self, NamespaceError},
-    store::{MadeBy, NamespaceRow, PersonRow},
+    store::{MadeBy, NamespaceRow, PersonRow, WebSessionRow},
 };
 
 #[derive(Template)]
@@ -26,8 +26,19 @@ struct ConsolePage<'a> {
     csrf: &'a str,
     namespaces: Vec<NamespaceRow>,
     sessions: Vec<Program>,
+    browsers: Browsers,
     typed: &'a str,
     error: Option<&'a str>,
+}
+
+/// The browsers that are signed in.
+struct Browsers {
+    /// Since when this one is, and with what.
+    since: String,
+    by: &'static str,
+    others: usize,
+    /// When the last one of the others was used.
+    used: String,
 }
 
 /// A program that is signed in.
@@ -90,9 +101,34 @@ async fn overview(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong
             });
         }
     }
+    let all = WebSessionRow::of_person(&mut call.node.store.read().await?, signed.person.id).await?;
+    let is_other = |row: &&WebSessionRow| row.hash != signed.session.hash && session::is_open(row, now);
+    let others: Vec<&WebSessionRow> = all.iter().filter(is_other).collect();
+    let browsers = Browsers {
+        since: ago(now.since(signed.session.created_at)),
+        by: match signed.session.made_by {
+            MadeBy::Console => "with a link of bitrouter console",
+            MadeBy::Password => "with the password",
+        },
+        others: others.len(),
+        used: others.first().map(|row| ago(now.since(row.last_used_at))).unwrap_or_default(),
+    };
     let frame = Frame::of(signed, "Console").with_error(wrong.error);
-    let (typed, error) = (wrong.typed, wrong.error);
-    Ok(render(status, &ConsolePage { frame, csrf: &signed.csrf, namespaces: own, sessions, typed, error }))
+    let (csrf, typed, error) = (&*signed.csrf, wrong.typed, wrong.error);
+    Ok(render(status, &ConsolePage { frame, csrf, namespaces: own, sessions, browsers, typed, error }))
+}
+
+/// `POST /console/browsers/end`: signs the person's other browsers out.
+pub(super) async fn end_browsers(call: Call) -> Answer {
+    let (signed, _) = guard::signed_form(&call).await?;
+    let mut write = call.node.store.write().await?;
+    for row in WebSessionRow::of_person(&mut write, signed.person.id).await? {
+        if row.hash != signed.session.hash {
+            WebSessionRow::delete(&mut write, row.hash).await?;
+        }
+    }
+    write.commit().await?;
+    Ok(see_other(HOME))
 }
 
 /// `POST /console/namespaces`: makes one.

@@ -167,7 +167,7 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
     let PendingCode { user_code, client, scopes, asker_address, asker_uid, age, needs_own_device, .. } = pending;
     let (sensitive, usual) =
         permissions(scopes, choice.scopes).into_iter().partition(|permission| permission.is_sensitive);
-    let title = format!("Approve {}", client.name);
+    let title = format!("Sign in {}", client.name);
     let status = if choice.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = ConsentPage {
         frame: Frame::of(signed, title).with_error(choice.error),

@@ -14,15 +14,15 @@ use crate::http::{
 
 /// The fields of a form that one of our pages sent; those in `many` may come more than once.
 pub(super) fn own_form(call: &Call, many: &[&str]) -> Result<Form, Refusal> {
+    if !is_own_origin(call) {
+        return Err(Refusal::foreign());
+    }
     if media_type(&call.head.headers).as_deref() != Some("application/x-www-form-urlencoded") {
         return Err(Refusal::unsupported());
     }
     let form = Form::parse(&call.body).ok_or_else(|| Refusal::bad("The form holds text that is no UTF-8."))?;
     if form.repeated_but(many).is_some() {
         return Err(Refusal::bad("The form holds a field twice."));
-    }
-    if !is_own_origin(call) {
-        return Err(Refusal::foreign());
     }
     Ok(form)
 }

@@ -72,7 +72,7 @@ pub(super) async fn sign_in(call: Call) -> Answer {
     let is_ours =
         |cookie: &&str| fields.one("csrf").is_some_and(|sent| csrf::same(&csrf::of_form(&call.node.key, cookie), sent));
     let username = fields.one("username").unwrap_or_default();
-    if !cookie::sent(&call.head.headers, &names.form).iter().any(|cookie| is_ours(cookie)) {
+    if !cookie::sent(&call.head.headers, &names.form).iter().any(is_ours) {
         let words = "The form was out of date, or your browser keeps no cookies for this page. Try again.";
         return Ok(form(&call, StatusCode::FORBIDDEN, next, username, Some(words)));
     }

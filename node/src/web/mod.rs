@@ -20,14 +20,12 @@ mod session;
 mod tests;
 mod words;
 
+use std::future::ready;
+
 use http::Method;
 
 pub use self::console_link::ConsoleLink;
-pub(crate) use self::{
-    guard::is_own_origin,
-    page::error_page,
-    session::{Signed, person_of},
-};
+pub(crate) use self::{guard::is_own_origin, page::error_page, session::person_of};
 use crate::http::{Access, Endpoint, Handler, Kind};
 
 /// What is known of browsers until the next start.
@@ -51,8 +49,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/console/namespaces/{id}/rename", |call| page::answer(console::rename(call))),
     page(Method::POST, "/console/namespaces/{id}/delete", |call| page::answer(console::delete(call))),
     page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
+    page(Method::POST, "/console/browsers/end", |call| page::answer(console::end_browsers(call))),
     page(Method::GET, "/oauth/device", |call| page::answer(device::show(call))),
     page(Method::POST, "/oauth/device", |call| page::answer(device::decide(call))),
-    page(Method::GET, assets::STYLE, |call| page::answer(assets::style(call))),
-    page(Method::GET, assets::MARK, |call| page::answer(assets::mark(call))),
+    page(Method::GET, assets::STYLE, |call| Box::pin(ready(assets::style(&call)))),
+    page(Method::GET, assets::MARK, |_| Box::pin(ready(assets::mark()))),
 ];

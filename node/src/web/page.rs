@@ -48,12 +48,12 @@ pub(crate) struct Refusal {
     status: StatusCode,
     title: &'static str,
     words: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, title: &'static str, words: impl Into<String>) -> Self {
-        Self { status, title, words: words.into(), headers: HeaderMap::new() }
+        Self { status, title, words: words.into(), headers: Vec::new() }
     }
 
     pub(super) fn bad(words: impl Into<String>) -> Self {
@@ -82,7 +82,7 @@ impl Refusal {
     /// Sends the browser to sign in, and back.
     pub(super) fn sign_in_first(next: &str) -> Self {
         let mut refusal = Self::new(StatusCode::SEE_OTHER, "Sign in", "Sign in first.");
-        refusal.headers.insert(header::LOCATION, location(&Self::login_url(next)));
+        refusal.headers.push((header::LOCATION, location(&Self::login_url(next))));
         refusal
     }
 
@@ -92,7 +92,7 @@ impl Refusal {
     }
 
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 }
@@ -135,7 +135,9 @@ pub(super) fn answer(answer: impl Future<Output = Answer> + Send + 'static) -> R
     Box::pin(async move {
         answer.await.unwrap_or_else(|refusal| {
             let mut response = error_page(refusal.status, refusal.title, &refusal.words);
-            response.headers_mut().extend(refusal.headers);
+            for (name, value) in refusal.headers {
+                response.headers_mut().insert(name, value);
+            }
             response
         })
     })

@@ -71,14 +71,16 @@ pub(crate) async fn person_of(call: &Call) -> Result<Option<Signed>, StoreError>
 /// True where `visitor` may use the session now.
 fn is_good(session: &WebSessionRow, visitor: &Visitor, now: Moment) -> bool {
     let door = door(&visitor.entrance);
-    let idle = match (door, session.uid) {
+    session.door == door && (door == Door::Public || session.uid == visitor.uid) && is_open(session, now)
+}
+
+/// True where the session has not ended with time.
+pub(super) fn is_open(session: &WebSessionRow, now: Moment) -> bool {
+    let idle = match (session.door, session.uid) {
         (Door::Loopback, None) => IDLE_UNNAMED,
         _ => IDLE,
     };
-    session.door == door
-        && (door == Door::Public || session.uid == visitor.uid)
-        && now < session.expires_at
-        && now < session.last_used_at.after(idle)
+    now < session.expires_at && now < session.last_used_at.after(idle)
 }
 
 fn door(entrance: &Entrance) -> Door {
@@ -165,17 +167,17 @@ mod tests {
         for stranger in [at(Some(8), loopback()), at(None, loopback()), at(Some(7), Entrance::Public)] {
             assert!(!is_good(&mine, &stranger, start), "{stranger:?}");
         }
-        assert!(is_good(&mine, &at(Some(7), loopback()), start.after(IDLE - GRAIN)));
+        assert!(is_good(&mine, &at(Some(7), loopback()), start.after(IDLE).before(GRAIN)));
         assert!(!is_good(&mine, &at(Some(7), loopback()), start.after(IDLE)));
-        let used = WebSessionRow { last_used_at: start.after(LIFETIME - GRAIN), ..mine };
-        assert!(is_good(&used, &at(Some(7), loopback()), start.after(LIFETIME - GRAIN)));
+        let used = WebSessionRow { last_used_at: start.after(LIFETIME).before(GRAIN), ..mine };
+        assert!(is_good(&used, &at(Some(7), loopback()), start.after(LIFETIME).before(GRAIN)));
         assert!(!is_good(&used, &at(Some(7), loopback()), start.after(LIFETIME)));
         let unnamed = session(Door::Loopback, None);
-        assert!(is_good(&unnamed, &at(None, loopback()), start.after(IDLE_UNNAMED - GRAIN)));
+        assert!(is_good(&unnamed, &at(None, loopback()), start.after(IDLE_UNNAMED).before(GRAIN)));
         assert!(!is_good(&unnamed, &at(None, loopback()), start.after(IDLE_UNNAMED)));
         assert!(!is_good(&unnamed, &at(Some(7), loopback()), start), "the kernel names somebody now");
         let public = session(Door::Public, None);
-        assert!(is_good(&public, &at(None, Entrance::Public), start.after(IDLE - GRAIN)));
+        assert!(is_good(&public, &at(None, Entrance::Public), start.after(IDLE).before(GRAIN)));
         assert!(!is_good(&public, &at(None, loopback()), start));
     }
 }

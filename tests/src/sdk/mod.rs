@@ -6,6 +6,7 @@ mod node;
 pub mod table;
 
 pub use cells::Cells;
+pub use node::script as node_script;
 
 use std::path::{Path, PathBuf};
 

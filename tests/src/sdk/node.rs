@@ -7,7 +7,7 @@ use crate::{command::Run, shared_files, world::World};
 
 /// The script `tests/node/NAME` with `args`, to be changed before it runs. Modules are looked for above the script, so
 /// the packages are linked beside it.
-pub(super) fn script(world: &World, name: &str, args: &[&str]) -> Run {
+pub fn script(world: &World, name: &str, args: &[&str]) -> Run {
     let modules = modules();
     let script = copy(world, "tests/node", name);
     let link = world.path("home/node_modules");

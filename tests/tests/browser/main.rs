@@ -3,6 +3,7 @@
 //! RUSTSEC-2026-0189; their tests without a browser stand in `attacks`.)
 
 mod matrix;
+mod pages;
 mod rebinding;
 
 use std::{

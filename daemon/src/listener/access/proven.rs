@@ -91,7 +91,8 @@ impl<'a> Arrival<'a> {
             },
             is_own_user: identity == PeerIdentity::SameUser,
             address: self.address(),
-            entrance: if self.host.is_public {
+            // A `public_url` on loopback is no second entrance: there, a session is bound to its user.
+            entrance: if self.host.is_public && !self.host.is_loopback {
                 Entrance::Public
             } else {
                 Entrance::Loopback { authority: self.authority().to_owned() }
@@ -158,7 +159,7 @@ mod tests {
             let (found, visitor) = arrived(host, pairs, trusted);
             assert_eq!(found, proven, "{host:?} {pairs:?} {trusted:?}");
             assert_eq!(visitor.address, address.parse::<IpAddr>().unwrap(), "{host:?} {pairs:?} {trusted:?}");
-            assert_eq!(visitor.entrance == Entrance::Public, host.is_public);
+            assert_eq!(visitor.entrance == Entrance::Public, host.is_public && !host.is_loopback);
         }
     }
 

@@ -104,3 +104,16 @@ async fn n24_what_is_anothers_is_not_there() {
     assert!(owner.get("/console").await.text.contains("<strong>default</strong>"));
     assert_eq!(ada.get("/console/namespaces/default").await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn other_browsers_are_signed_out_and_this_one_stays() {
+    let fixture = Fixture::new().await;
+    let (mut ada, csrf) = ada(&fixture).await;
+    assert!(!ada.get("/console").await.text.contains("other browser"));
+    let mut other = fixture.browser(Some(8));
+    other.sign_in("ada", PASSWORD).await;
+    let page = ada.get("/console").await;
+    assert!(page.text.contains("<strong>This browser</strong>") && page.text.contains("1 other browser<"));
+    assert_eq!(ada.post("/console/browsers/end", &[("csrf", &csrf)]).await.status, StatusCode::SEE_OTHER);
+    assert!(ada.is_signed_in().await && !other.is_signed_in().await);
+}

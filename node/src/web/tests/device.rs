@@ -217,3 +217,21 @@ async fn a_decision_takes_the_page_of_this_session_and_what_stands_on_it() {
     assert_eq!(post(&mut ada, &fields, &[("decision", "maybe")]).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(poll(&fixture, &device).await["error"], "authorization_pending");
 }
+
+#[tokio::test]
+async fn p07_removing_a_person_ends_tokens_sessions_and_what_is_pending_at_once() {
+    let Cast { fixture, mut ada } = cast().await;
+    let (used, waiting) = (start(&fixture, Some(7), "usage:read").await, start(&fixture, Some(7), "usage:read").await);
+    for device in [&used, &waiting] {
+        let fields = filled_in(&mut ada, code(device)).await;
+        post(&mut ada, &fields, &[("decision", "approve")]).await;
+    }
+    let tokens = poll(&fixture, &used).await;
+    let token = tokens["access_token"].as_str().unwrap().as_bytes();
+    assert!(fixture.node.judge(token).is_ok());
+    fixture.node.remove_user("ada").await.unwrap();
+    assert!(fixture.node.judge(token).is_err());
+    assert!(!ada.is_signed_in().await);
+    assert_eq!(poll(&fixture, &waiting).await["error"], "invalid_grant", "approved, and not fetched yet");
+    assert_eq!(ada.sign_in("ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+}

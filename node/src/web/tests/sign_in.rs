@@ -158,6 +158,7 @@ async fn a_form_is_a_form() {
     let page = browser.post("/login", &[("username", "a"), ("username", "b")]).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     browser.more.insert("content-type", HeaderValue::from_static("application/json"));
+    browser.more.insert("origin", HeaderValue::from_static("http://127.0.0.1:4356"));
     let page = browser.send("POST", "/login", None).await;
     assert_eq!(page.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");

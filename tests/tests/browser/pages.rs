@@ -1,0 +1,96 @@
+//! P7 and P8 in a real browser: a person signs in, looks at what a terminal asks for, approves or denies; other sites try.
+//! What each scene does stands in `tests/node/pages.mjs`. Pictures of every page are left in `pages/` beside the binary.
+
+use std::{path::PathBuf, time::Duration};
+
+use bitrouter_tests::{Daemon, World, sdk};
+
+const NAME: &str = "Ada Lovelace";
+const PATIENCE: Duration = Duration::from_mins(8);
+
+/// A daemon with a person, and what a browser needs.
+struct Cast {
+    world: World,
+    daemon: Daemon,
+    password: String,
+}
+
+impl Cast {
+    fn new(settings: &str) -> Self {
+        let world = World::new();
+        world.config(settings);
+        let daemon = world.serve().start();
+        let password = world.canary("password");
+        world
+            .command(["node", "user", "add", NAME, "--password-stdin"])
+            .stdin(format!("{password}\n"))
+            .run()
+            .expect_code(0);
+        Self { world, daemon, password }
+    }
+
+    /// Plays scenes in the browser, and keeps the pictures.
+    #[track_caller]
+    fn play(&self, scenes: &[&str]) {
+        let base = format!("http://127.0.0.1:{}", self.daemon.port());
+        let pictures = self.world.directory("home/pictures");
+        let shown = pictures.to_string_lossy().into_owned();
+        let args: Vec<&str> =
+            [&*base, &shown, NAME, &self.password].into_iter().chain(scenes.iter().copied()).collect();
+        let temporary = self.world.directory("browser");
+        let run = sdk::node_script(&self.world, "pages.mjs", &args).env("TMPDIR", &temporary).within(PATIENCE).run();
+        keep(&pictures);
+        let output = run.with_code(0);
+        let wanted: Vec<String> =
+            scenes.iter().map(|scene| format!("ok {}", scene.split('=').next().unwrap_or(scene))).collect();
+        assert_eq!(output.stdout.lines().collect::<Vec<_>>(), wanted);
+    }
+}
+
+/// Copies the pictures to where they are looked at.
+fn keep(pictures: &std::path::Path) {
+    let me = std::env::current_exe().expect("own path");
+    let place: PathBuf = me.ancestors().nth(2).expect("the profile's directory").join("pages");
+    std::fs::create_dir_all(&place).expect("a place for the pictures");
+    for picture in std::fs::read_dir(pictures).expect("pictures").flatten() {
+        std::fs::copy(picture.path(), place.join(picture.file_name())).expect("a copy");
+    }
+}
+
+#[test]
+fn p07_a_person_signs_a_terminal_in() {
+    Cast::new("").play(&["whole", "typed", "reused", "two"]);
+}
+
+#[test]
+fn p07_denied_is_denied_also_after_going_back() {
+    Cast::new("").play(&["denied"]);
+}
+
+#[test]
+fn p07_a_code_ends_while_somebody_still_thinks() {
+    Cast::new("[node.oauth]\ndevice_code_ttl = \"20s\"\n").play(&["expired"]);
+}
+
+#[test]
+fn p08_who_asks_from_elsewhere_is_approved_only_with_a_tick() {
+    Cast::new("").play(&["elsewhere"]);
+}
+
+#[test]
+fn p06_other_sites_decide_nothing() {
+    Cast::new("").play(&["foreign"]);
+}
+
+#[test]
+fn every_page_can_be_used_by_everybody() {
+    Cast::new("").play(&["locked", "pictures", "console"]);
+}
+
+#[test]
+fn a_link_of_the_console_signs_in_once() {
+    let cast = Cast::new("");
+    let made = cast.world.cli(["console", "--no-open", "--json"]).with_code(0).json();
+    let url = made["url"].as_str().expect("a link");
+    cast.play(&[&format!("link={url}")]);
+}
