@@ -358,3 +358,6 @@ impl LiveGrant {
         made
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,15 @@ fn openai_sdk_against_demo() {
 }
 
 #[test]
+fn p07_authlib_signs_a_device_in_refreshes_and_revokes() {
+    let world = World::new();
+    let daemon = world.demo();
+    let link = world.cli(["console", "--no-open", "--json"]).with_code(0).json();
+    let issuer = format!("http://{}", daemon.addr());
+    sdk::run(&world, "authlib_device.py", &[&issuer, link["url"].as_str().expect("a URL")]);
+}
+
+#[test]
 fn openai_sdk_against_a_provider() {
     let fixture = InferenceFixture::new();
     sdk::run(&fixture.world, "openai_provider.py", &[&fixture.daemon.base_url()]);
