@@ -57,8 +57,7 @@ pub(super) async fn finish(
 /// # Errors
 /// Where that happened too often: then once a minute, so that nothing is lost for a client that gets no reply.
 pub(super) fn judge_repeat(row: &RefreshTokenRow, now: Moment) -> Result<(), OAuthError> {
-    let is_slow = row.replays >= REPEATS && row.replayed_at.is_some_and(|at| now.since(at) < SLOW);
-    // Told whole: a clock that was set back would tell something longer.
+    let is_slow = row.replays >= REPEATS && row.replayed_at.is_some_and(|at| at <= now && now.since(at) < SLOW);
     if is_slow {
         Err(OAuthError::unavailable("this was asked for too often; one a minute is answered", SLOW))
     } else {

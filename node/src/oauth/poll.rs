@@ -95,7 +95,9 @@ async fn redeem(
         return Err(OAuthError::invalid_grant("who approved it, or the namespace, is no longer there"));
     }
     let mut open = GrantRow::of_namespace(&mut write, approval.namespace, now).await?;
-    open.retain(|grant| grant.person == approval.person);
+    open.retain(|grant| {
+        grant.person == approval.person && !node.live.has_ended(grant.id, grant.person, grant.namespace)
+    });
     if open.len() >= SESSIONS
         && let Some(longest_idle) = open.iter().min_by_key(|grant| (node.last_used(grant), grant.id))
     {

@@ -1,8 +1,13 @@
 //! Revocation (RFC 7009), and everything else that ends a session.
 
-use bitrouter_node::store::EndReason;
+use bitrouter_node::{
+    oauth::approval::Decision,
+    people::{Password, namespaces},
+    store::EndReason,
+};
+use bitrouter_proto::account::ScopeSet;
 
-use crate::support::{Pair, TestNode};
+use crate::support::{Pair, TestNode, neighbour, user_code};
 
 #[tokio::test]
 async fn rfc7009_2_1_either_token_ends_the_session_from_the_next_request_on() {
@@ -60,4 +65,56 @@ async fn p08_a_person_ends_a_session_by_its_id() {
     assert!(!node.opens(&pair.access));
     assert!(!node.node.end_grant(session.id, EndReason::RevokedByPerson).await.unwrap());
     assert_eq!(node.refresh(&pair.refresh).await.refusal().1, "invalid_grant");
+}
+
+#[tokio::test]
+async fn n03_what_a_person_lost_between_approval_and_poll_is_not_given_out() {
+    let node = TestNode::new().await;
+    let owner = node.node.owner();
+    let staging = namespaces::create(&node.node, owner, "staging").await.unwrap();
+    let bea = node.node.add_user("bea".parse().unwrap(), password()).await.unwrap().id;
+    let hers = namespaces::create(&node.node, bea, "hers").await.unwrap();
+
+    let (deleted, removed) = (node.start(None).await, node.start(None).await);
+    for (code, person, namespace) in [(&deleted, owner, staging.id), (&removed, bea, hers.id)] {
+        let decision = Decision { namespace, scopes: ScopeSet::DEFAULT, own_device: false };
+        node.node.approve_code(user_code(code), person, &neighbour(), decision).await.unwrap();
+    }
+    namespaces::delete(&node.node, owner, "staging").await.unwrap();
+    node.node.remove_user("bea").await.unwrap();
+    for code in [&deleted, &removed] {
+        for _ in 0..2 {
+            assert_eq!(node.poll(code).await.refusal(), (400, "invalid_grant".to_owned()));
+        }
+    }
+    assert!(node.sessions().await.is_empty());
+}
+
+#[tokio::test]
+async fn p08_a_deleted_namespace_and_a_removed_person_take_their_tokens_along() {
+    let mut node = TestNode::new().await;
+    let owner = node.node.owner();
+    let staging = namespaces::create(&node.node, owner, "staging").await.unwrap();
+    let bea = node.node.add_user("bea".parse().unwrap(), password()).await.unwrap().id;
+    let hers = namespaces::create(&node.node, bea, "hers").await.unwrap();
+    let kept = node.sign_in(None).await;
+    let ended = [node.sign_in_as(owner, staging.id).await, node.sign_in_as(bea, hers.id).await];
+    assert!(ended.iter().all(|pair| node.opens(&pair.access)));
+
+    namespaces::delete(&node.node, owner, "staging").await.unwrap();
+    node.node.remove_user("bea").await.unwrap();
+    for reopened in [false, true] {
+        if reopened {
+            node = node.reopened().await;
+        }
+        for pair in &ended {
+            assert!(!node.opens(&pair.access));
+            assert_eq!(node.refresh(&pair.refresh).await.refusal(), (400, "invalid_grant".to_owned()));
+        }
+        assert!(node.opens(&kept.access));
+    }
+}
+
+fn password() -> Password {
+    Password::new("a long enough one".into()).unwrap()
 }

@@ -14,7 +14,10 @@ use bitrouter_node::{
         sessions::Session,
     },
 };
-use bitrouter_proto::{account::ScopeSet, tasks::Tasks};
+use bitrouter_proto::{
+    account::{NamespaceId, PersonId, ScopeSet},
+    tasks::Tasks,
+};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -29,6 +32,8 @@ pub struct TestNode {
     pub clock: Arc<ManualClock>,
     pub settings: Arc<ArcSwap<Settings>>,
     tasks: Tasks,
+    /// How many run for as long as the node is open.
+    idle_tasks: usize,
     clients: Tasks,
     dir: PathBuf,
     _root: Arc<TempDir>,
@@ -68,7 +73,7 @@ impl TestNode {
             tasks: tasks.clone(),
         };
         let node = Node::open(options).await.unwrap();
-        Self { node, clock, settings, tasks, clients: Tasks::new(), dir, _root: root }
+        Self { node, clock, settings, idle_tasks: tasks.len(), tasks, clients: Tasks::new(), dir, _root: root }
     }
 
     /// Closes the node and opens it again on the same directory.
@@ -149,6 +154,14 @@ impl TestNode {
         self.poll(&code).await.pair()
     }
 
+    /// Signs a device in for `person`, who approves all into `namespace`.
+    pub async fn sign_in_as(&self, person: PersonId, namespace: NamespaceId) -> Pair {
+        let code = self.start(None).await;
+        let decision = Decision { namespace, scopes: ScopeSet::GRANTABLE, own_device: false };
+        self.node.approve_code(user_code(&code), person, &neighbour(), decision).await.unwrap();
+        self.poll(&code).await.pair()
+    }
+
     pub async fn refresh(&self, refresh_token: &str) -> Reply {
         self.refresh_as("bitrouter-cli", refresh_token, None).await
     }
@@ -180,8 +193,7 @@ impl TestNode {
 
     /// Waits until no request runs.
     pub async fn quiet(&self) {
-        // One task writes the use of tokens, one makes the slow round, for as long as the node is open.
-        while self.tasks.len() > 2 {
+        while self.tasks.len() > self.idle_tasks {
             tokio::task::yield_now().await;
         }
     }
