@@ -73,6 +73,7 @@ EXPOSES_SECRETS = {
     "ctl/src/cli/password.rs": "compares what was typed twice",
     "daemon/src/control/services/console.rs": "puts the link on the wire of the control socket",
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
+    "node/src/oauth/live/tests.rs": "presents the tokens that it made",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",
     "gateway/src/credential.rs": "makes the credential header of the upstream request, marked sensitive",
