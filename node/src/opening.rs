@@ -51,7 +51,10 @@ impl Node {
     /// # Errors
     /// What keeps it from being opened; nothing was replaced.
     pub async fn open_on(options: NodeOptions, machine: Machine) -> Result<Arc<Self>, OpenError> {
-        let opening = Opening::begin(&options, machine)?;
+        // A directory that does not answer must not hold up the runtime.
+        let begun = options.clone();
+        let opening = tokio::task::spawn_blocking(move || Opening::begin(&begun, machine)).await;
+        let opening = opening.map_err(|_| OpenError::Interrupted(options.dir.clone()))??;
         let store = Store::sqlite(&opening.database).await.map_err(|error| opening.store_error(error))?;
         let opened = match opening.finish(&options, &store).await {
             Ok(opened) => opened,

@@ -130,6 +130,9 @@ pub enum OpenError {
         /// Why.
         log: LogError,
     },
+    /// Looking at the directory failed in an unforeseen way.
+    #[error("`{0}` could not be looked at; `bitrouter logs` says more")]
+    Interrupted(PathBuf),
     /// There is no room.
     #[error("the disk is full, so that `{0}` cannot be written; the node comes on when there is room")]
     Full(PathBuf),

@@ -7,8 +7,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitrouter_proto::files::{self, PlaceError};
 use ring::hmac;
 use rustix::fd::OwnedFd;
+use secrecy::zeroize::Zeroizing;
 
 use super::{random_bytes, token::Seed};
+
+/// The file is not longer than this.
+const LONGEST: usize = 1024;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -43,11 +47,12 @@ impl NodeKey {
             Err(error) => return Err(error.into()),
         };
         let malformed = || KeyError::Malformed(path.display().to_string());
-        let mut text = String::new();
-        file.by_ref().take(1024).read_to_string(&mut text).map_err(|_| malformed())?;
-        let bytes: Seed =
-            STANDARD.decode(text.trim_end()).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(malformed)?;
-        Ok(Some(Self::of(&bytes)))
+        // With room for all of it: a text that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        file.by_ref().take(LONGEST as u64 - 1).read_to_string(&mut text).map_err(|_| malformed())?;
+        let decoded = Zeroizing::new(STANDARD.decode(text.trim_end()).map_err(|_| malformed())?);
+        let bytes: &Seed = decoded.as_slice().try_into().map_err(|_| malformed())?;
+        Ok(Some(Self::of(bytes)))
     }
 
     /// Makes a key and writes it to `name` in `dir`, durably.
@@ -55,8 +60,10 @@ impl NodeKey {
     /// # Errors
     /// Where it cannot be written.
     pub fn create(dir: &OwnedFd, name: &str, shown: &Path) -> Result<Self, KeyError> {
-        let bytes: Seed = random_bytes();
-        let text = format!("{}\n", STANDARD.encode(bytes));
+        let bytes: Zeroizing<Seed> = Zeroizing::new(random_bytes());
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        STANDARD.encode_string(bytes.as_slice(), &mut text);
+        text.push('\n');
         files::replace(dir, name, text.as_bytes(), shown)?;
         Ok(Self::of(&bytes))
     }
