@@ -121,13 +121,14 @@ impl From<Busy> for Refusal {
 struct ErrorPage<'a> {
     frame: Frame,
     heading: &'a str,
-    words: &'a str,
+    /// Text, and between each two pieces of it what one types.
+    words: Vec<&'a str>,
 }
 
 /// A page that says why there is no other.
 pub(crate) fn error_page(status: StatusCode, heading: &str, words: &str) -> Response<ResponseBody> {
     let frame = Frame::open(heading).with_error(Some(words));
-    render(status, &ErrorPage { frame, heading, words })
+    render(status, &ErrorPage { frame, heading, words: words.split('`').collect() })
 }
 
 /// The answer of a handler as a response.

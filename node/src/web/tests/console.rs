@@ -23,6 +23,7 @@ async fn a_link_signs_the_owner_in_once() {
     let page = fixture.browser(Some(7)).get(&link).await;
     assert_eq!(page.status, StatusCode::GONE);
     assert!(page.headers.get("set-cookie").is_none());
+    assert!(page.text.contains("Run <code>bitrouter console</code> again."), "{}", page.text);
 }
 
 #[tokio::test]
