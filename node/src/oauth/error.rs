@@ -117,7 +117,7 @@ impl From<StoreError> for OAuthError {
         tracing::error!(%error, "the node's database failed");
         match error {
             StoreError::Full(_) => {
-                Self::unavailable("the disk of the node is full; nothing was changed", Duration::from_secs(60))
+                Self::unavailable("the disk of the node is full; nothing was changed", Duration::from_mins(1))
             }
             StoreError::Busy(_) => Self::unavailable("the node is busy; try again", Duration::from_secs(5)),
             _ => Self {

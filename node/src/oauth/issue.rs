@@ -14,7 +14,7 @@ use crate::{
 
 /// How often a refresh token is given out again before that is slowed down.
 const REPEATS: i64 = 32;
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_mins(1);
 
 /// The refresh token of a generation: what the node's key makes of the session, the generation and the text (a refresh token or
 /// device code) that is presented for it. Only who presents that text gets it, and only this node can make it.

@@ -1,7 +1,7 @@
 //! Metadata of the authorization server (RFC 8414): only what exists.
 
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
-use bitrouter_proto::account::ScopeSet;
+use bitrouter_proto::account::{Scope, ScopeSet};
 use http::Response;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ fn answer(call: &Call) -> Response<ResponseBody> {
         let message = format!("this node is the issuer {issuer}");
         return ApiError::new(Code::NotFound, message).into_response(Kind::Rest);
     }
-    let scopes: Vec<_> = ScopeSet::GRANTABLE.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<_> = ScopeSet::GRANTABLE.iter().map(Scope::as_str).collect();
     reply::json(&json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/oauth/token"),

@@ -70,6 +70,7 @@ impl EndReason {
 }
 
 type Row = (String, String, String, String, String, i64, i64, i64, i64, i64);
+type FoundRow = (String, String, String, String, String, i64, i64, i64, i64, i64, bool);
 
 impl GrantRow {
     /// When it ends as things stand.
@@ -115,7 +116,7 @@ impl GrantRow {
 
     /// A session, ended or not. Its person must still own its namespace.
     pub(crate) async fn find(on: &mut impl Queryable, id: GrantId) -> Result<Option<FoundGrant>, StoreError> {
-        let row: Option<(String, String, String, String, String, i64, i64, i64, i64, i64, bool)> = fetch_optional!(
+        let row: Option<FoundRow> = fetch_optional!(
             on,
             "SELECT g.id, g.client_id, g.person_id, g.namespace_id, g.scopes, g.generation, g.created_at, g.last_used_at,
                     g.idle_expires_at, g.expires_at,

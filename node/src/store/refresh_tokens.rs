@@ -56,7 +56,7 @@ impl RefreshTokenRow {
              FROM refresh_tokens WHERE hash = $1",
             hash.to_hex(),
         )?;
-        row.map(Self::of_row).transpose()
+        row.as_ref().map(Self::of_row).transpose()
     }
 
     /// The token of a session's generation.
@@ -72,10 +72,10 @@ impl RefreshTokenRow {
             grant.to_string(),
             generation,
         )?;
-        row.map(Self::of_row).transpose()
+        row.as_ref().map(Self::of_row).transpose()
     }
 
-    fn of_row(row: Row) -> Result<Self, StoreError> {
+    fn of_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             hash: TokenHash::from_hex(&row.0).ok_or(StoreError::Unreadable("hash"))?,
             grant: row.1.parse().map_err(|_| StoreError::Unreadable("session"))?,
