@@ -109,7 +109,7 @@ async fn n01_polls_write_nothing_and_lose_no_approval() {
         node.poll(&code).await.refusal();
     }
     assert_eq!(node.database_changes(), before, "a poll of a pending code is no write");
-    let (_, approved) = tokio::join!(
+    let ((), approved) = tokio::join!(
         async {
             for _ in 0..20 {
                 node.poll(&code).await;

@@ -1,4 +1,5 @@
 //! The authorization server in process: each rule of its RFCs, and what goes wrong in such servers.
+#![expect(clippy::unwrap_used, reason = "modules of one test target")]
 
 mod device;
 mod properties;

@@ -64,12 +64,12 @@ impl Model {
     /// Whether a refresh with this generation's token is answered.
     fn may_refresh(&self, generation: usize) -> bool {
         let newest = self.refresh.len() - 1;
-        let in_grace = self.used[newest].is_none_or(|used| self.now - used <= GRACE);
+        let in_grace = self.used[newest].is_none_or(|used| self.now <= used + GRACE);
         !self.is_over && (generation == newest || (generation + 1 == newest && in_grace))
     }
 
     fn opens(&self, at: usize) -> bool {
-        !self.is_over && self.now - self.access[at].2 < Duration::from_hours(1)
+        !self.is_over && self.now < self.access[at].2 + Duration::from_hours(1)
     }
 }
 

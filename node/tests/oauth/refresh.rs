@@ -117,7 +117,7 @@ async fn beyond_32_repeats_one_a_minute_is_answered_and_nothing_is_revoked() {
         let slowed = node.refresh(&first.refresh).await;
         assert_eq!(slowed.refusal(), (503, "temporarily_unavailable".to_owned()));
         assert_eq!(slowed.headers["retry-after"], "60");
-        node.advance(Duration::from_secs(60));
+        node.advance(Duration::from_mins(1));
         assert_eq!(node.refresh(&first.refresh).await.pair().refresh, second.refresh);
     }
     node.refresh(&second.refresh).await.ok();
@@ -137,7 +137,7 @@ async fn a_refresh_token_is_good_for_its_idle_time_and_no_session_for_longer_tha
     // Day 356 of 365.
     let last = node.refresh(&pair.refresh).await;
     assert_eq!(last.ok()["refresh_token_expires_in"], 9 * 24 * 3600);
-    node.advance(9 * day - Duration::from_mins(1));
+    node.advance(Duration::from_mins(9 * 24 * 60 - 1));
     let last = node.refresh(&last.pair().refresh).await;
     assert_eq!(last.ok()["expires_in"], 60, "no access token outlives the session");
     node.advance(Duration::from_mins(1));

@@ -178,8 +178,8 @@ async fn rfc8707_2_the_issuer_is_the_only_resource() {
             ("grant_type", "refresh_token"),
             ("refresh_token", &pair.refresh),
         ]);
-        let resources: String = resources.iter().map(|one| format!("&{}", encoded(&[("resource", one)]))).collect();
-        form("/oauth/token", &format!("{token}{resources}"))
+        let resources = resources.iter().map(|one| encoded(&[("resource", one)]));
+        form("/oauth/token", &std::iter::once(token).chain(resources).collect::<Vec<_>>().join("&"))
     };
     let (own, other) = ("http://127.0.0.1:4356", "https://api.example.org");
     for wrong in [&[other][..], &[own, other]] {

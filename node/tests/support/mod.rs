@@ -1,5 +1,11 @@
 //! A node in a directory of its own, with a clock that goes only when it is told to.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test target uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "a part of each test target, which uses a part of it"
+)]
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

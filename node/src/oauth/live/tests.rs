@@ -54,7 +54,7 @@ fn a_token_opens_until_the_wall_clock_says_otherwise() {
     let principal = world.live.judge(token.as_bytes()).unwrap();
     assert_eq!(principal.credential, CredentialId::Grant(GrantId::new(id(1))));
     assert_eq!((principal.person, principal.namespace), (PersonId::new(id(2)), NamespaceId::new(id(3))));
-    world.clock.advance(HOUR - Duration::from_millis(1));
+    world.clock.advance(Duration::from_millis(60 * 60 * 1_000 - 1));
     assert!(world.opens(&token));
     world.clock.advance(Duration::from_millis(1));
     assert!(!world.opens(&token));
@@ -114,8 +114,8 @@ fn n25_uses_are_noted_once_and_folded() {
 #[test]
 fn expired_tokens_do_not_pile_up() {
     let world = world();
-    for n in 0..1_000 {
-        world.token(n % 7, 1, 1, n as i64).unwrap();
+    for n in 0..1_000_u32 {
+        world.token(u128::from(n % 7), 1, 1, n.into()).unwrap();
         world.clock.advance(Duration::from_mins(1));
     }
     assert!(world.live.len() <= 60 * 2 + 64, "{}", world.live.len());

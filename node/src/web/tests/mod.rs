@@ -163,7 +163,12 @@ impl Browser {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    use std::fmt::Write as _;
+
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        let _ = write!(escaped, "%{byte:02x}");
+        escaped
+    })
 }
 
 async fn page_of(response: Response<ResponseBody>) -> Page {
