@@ -2,6 +2,12 @@
 //!
 //! A small file system of its own is needed, which only root can mount; elsewhere there is nothing to test it on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it could not try"
+)]
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
