@@ -23,6 +23,8 @@ pub struct RoutingFields<'a> {
     pub stream_options: Option<Range<usize>>,
     /// Where the value of `previous_response_id` stands.
     pub previous_response: Option<Range<usize>>,
+    /// True where `previous_response_id` stands there twice.
+    pub has_two_previous_responses: bool,
 }
 
 /// Why a body was refused.
@@ -43,6 +45,12 @@ pub enum BodyError {
     /// The name is longer than [`LONGEST_MODEL`].
     #[error("`model` is longer than {LONGEST_MODEL} bytes")]
     ModelTooLong,
+    /// `previous_response_id` stands there twice: which of them a provider takes is not ours to guess.
+    #[error("`previous_response_id` is given twice")]
+    TwoPreviousResponses,
+    /// `previous_response_id` is neither a string nor null.
+    #[error("`previous_response_id` must be a string")]
+    PreviousResponseKind,
 }
 
 impl BodyError {
@@ -51,6 +59,7 @@ impl BodyError {
         match self {
             Self::Json(_) => None,
             Self::NoModel | Self::ModelKind | Self::TwoModels | Self::ModelTooLong => Some("model"),
+            Self::TwoPreviousResponses | Self::PreviousResponseKind => Some("previous_response_id"),
         }
     }
 }
@@ -62,6 +71,7 @@ struct Found {
     stream: Option<Range<usize>>,
     stream_options: Option<Range<usize>>,
     previous_response: Option<Range<usize>>,
+    previous_twice: bool,
 }
 
 impl Found {
@@ -70,7 +80,7 @@ impl Found {
             b"model" => self.twice |= self.model.replace(value).is_some(),
             b"stream" => self.stream = Some(value),
             b"stream_options" => self.stream_options = Some(value),
-            b"previous_response_id" => self.previous_response = Some(value),
+            b"previous_response_id" => self.previous_twice |= self.previous_response.replace(value).is_some(),
             _ => {}
         }
     }
@@ -90,6 +100,7 @@ pub fn read(body: &[u8]) -> Result<RoutingFields<'_>, BodyError> {
         stream: found.stream.is_some_and(|value| &text[value] == "true"),
         stream_options: found.stream_options,
         previous_response: found.previous_response,
+        has_two_previous_responses: found.previous_twice,
     })
 }
 

@@ -57,10 +57,13 @@ fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send 
 const MANAGEMENT: &[&str] =
     &["/v1/namespaces", "/v1/account", "/v1/billing", "/v1/byok/keys", "/v1/node", "/v1/requests", "/api/v1"];
 
+/// What stands below those and is open to all.
+const OPEN: &[&str] = &["/api/v1/auth/discovery", "/v1/billing/stripe/webhook"];
+
 /// True for a path that always needs a credential.
 pub(crate) fn is_management(path: &str) -> bool {
     let below = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path != "/api/v1/auth/discovery" && MANAGEMENT.iter().copied().any(below)
+    !OPEN.contains(&path) && MANAGEMENT.iter().copied().any(below)
 }
 
 #[cfg(test)]
@@ -73,9 +76,14 @@ mod tests {
         {
             assert!(is_management(path), "{path}");
         }
-        for path in
-            ["/v1/models", "/v1/namespacesx", "/api/v1/auth/discovery", "/v1/byok/encryption-pubkey", "/console"]
-        {
+        for path in [
+            "/v1/models",
+            "/v1/namespacesx",
+            "/api/v1/auth/discovery",
+            "/v1/billing/stripe/webhook",
+            "/v1/byok/encryption-pubkey",
+            "/console",
+        ] {
             assert!(!is_management(path), "{path}");
         }
         assert!(ENDPOINTS.iter().all(|endpoint| is_management(endpoint.path) && endpoint.access != Access::Open));

@@ -1,6 +1,6 @@
 //! Bodies: read whole within a bound, then as a form or as JSON whose every member is known.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bitrouter_gateway::http::percent_decoded;
 use bytes::{Bytes, BytesMut};
@@ -20,8 +20,21 @@ fn bound(kind: Kind) -> usize {
     }
 }
 
+/// How long a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
 /// Reads the body of a request for an endpoint of `kind`.
-pub(crate) async fn read<B>(headers: &HeaderMap, mut body: B, kind: Kind) -> Result<Bytes, ApiError>
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B, kind: Kind) -> Result<Bytes, ApiError>
+where
+    B: BodyExt<Data = Bytes> + Unpin,
+{
+    tokio::time::timeout(ARRIVAL, read_whole(headers, body, kind)).await.unwrap_or_else(|_| {
+        let message = format!("the body did not arrive within {} s", ARRIVAL.as_secs());
+        Err(ApiError::new(Code::BadRequest, message).with_status(StatusCode::REQUEST_TIMEOUT))
+    })
+}
+
+async fn read_whole<B>(headers: &HeaderMap, mut body: B, kind: Kind) -> Result<Bytes, ApiError>
 where
     B: BodyExt<Data = Bytes> + Unpin,
 {
@@ -70,9 +83,10 @@ pub(crate) fn json_or_nothing(head: &http::request::Parts) -> Result<(), ApiErro
     }
 }
 
-/// The media type of a request, in lower case and without its parameters.
+/// The media type of a request, in lower case and without its parameters; none where it says two.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let mut said = headers.get_all(header::CONTENT_TYPE).iter();
+    let value = said.next().filter(|_| said.next().is_none())?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 

@@ -30,18 +30,21 @@ impl ClientRequest {
         }
         refuse_secrets_in_query(&call.head.uri)?;
         let form = Form::parse(&call.body).ok_or_else(|| OAuthError::invalid_request("the form is not UTF-8"))?;
-        // RFC 8707 §2 lets `resource` come more than once; RFC 6749 §3.2 nothing else.
-        if let Some(name) = form.repeated_but(&["resource"]) {
+        if let Some(name) = form.repeated_but(&[]) {
             return Err(OAuthError::invalid_request(format!("`{name}` was sent more than once")));
         }
         let client = client_of(&call.head.headers, &form)?;
-        for resource in form.all("resource") {
-            let issuer = &call.node.settings.load().issuer;
-            if !is_same_issuer(resource, issuer) {
-                return Err(OAuthError::invalid_target(format!("`resource` may only be {issuer}")));
-            }
-        }
         Ok(Self { form, client })
+    }
+
+    /// The issuer is the only resource that a token can be for (RFC 8707 §2).
+    pub(super) fn judge_resource(&self, issuer: &str) -> Result<(), OAuthError> {
+        match self.form.one("resource") {
+            Some(resource) if !is_same_issuer(resource, issuer) => {
+                Err(OAuthError::invalid_target(format!("`resource` may only be {issuer}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A parameter that must be there.

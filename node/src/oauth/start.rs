@@ -29,6 +29,7 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
     let request = ClientRequest::read(call)?;
+    request.judge_resource(&call.node.settings.load().issuer)?;
     let scopes = request.scopes()?.unwrap_or(ScopeSet::DEFAULT).intersection(request.client.allowed);
     let (node, asker) = (&call.node, call.visitor.key());
     let wait = node.limits.starts.take(asker, node.clock.monotonic());

@@ -13,6 +13,7 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
     let request = ClientRequest::read(call)?;
+    request.judge_resource(&call.node.settings.load().issuer)?;
     let issued = match request.required("grant_type")? {
         DEVICE_GRANT => poll::answer(&call.node, &request).await?,
         REFRESH_GRANT => refresh::answer(&call.node, &request).await?,

@@ -182,11 +182,15 @@ async fn rfc8707_2_the_issuer_is_the_only_resource() {
         form("/oauth/token", &std::iter::once(token).chain(resources).collect::<Vec<_>>().join("&"))
     };
     let (own, other) = ("http://127.0.0.1:4356", "https://api.example.org");
-    for wrong in [&[other][..], &[own, other]] {
+    for (wrong, code) in [(&[other][..], "invalid_target"), (&[own, own], "invalid_request")] {
         let reply = node.send(refresh(wrong), neighbour()).await;
-        assert_eq!(reply.refusal(), (400, "invalid_target".to_owned()));
+        assert_eq!(reply.refusal(), (400, code.to_owned()));
     }
-    for right in [&[own][..], &[own, "http://localhost:4356/"]] {
-        node.send(refresh(right), neighbour()).await.ok();
+    // What is empty counts as not sent (RFC 6749 §3.2).
+    for right in [own, "http://localhost:4356/", ""] {
+        node.send(refresh(&[right]), neighbour()).await.ok();
     }
+    // A token is revoked whatever it was for (RFC 7009 §2.1 knows no resource).
+    let revoked = [("client_id", "bitrouter-cli"), ("token", &*pair.access), ("resource", other)];
+    node.post("/oauth/revoke", &revoked).await.ok();
 }

@@ -38,11 +38,18 @@ impl Rules for Responses {
 
     fn read<'a>(&self, _: Verb, _: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
         let fields = routing_fields::read(body)?;
+        if fields.has_two_previous_responses {
+            return Err(BodyError::TwoPreviousResponses);
+        }
         let previous = fields.previous_response.and_then(|at| std::str::from_utf8(&body[at]).ok());
+        let previous = match previous.filter(|value| *value != "null") {
+            Some(value) => Some(routing_fields::string(value).ok_or(BodyError::PreviousResponseKind)?),
+            None => None,
+        };
         Ok(RequestFields {
             model: fields.model,
             stream: fields.stream,
-            previous_response: previous.and_then(routing_fields::string).filter(|id| !id.is_empty()),
+            previous_response: previous.filter(|id| !id.is_empty()),
             places: ModelPlaces::InBody(fields.span),
             stream_options: None,
         })
