@@ -30,7 +30,7 @@ use crate::{
     revocations::{Revocation, RevokedLog},
     secret::{NodeKey, random_ulid},
     steady::Steady,
-    store::{Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, migrate, newest_record},
+    store::{Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, migrate, newest_record},
     web,
 };
 
@@ -163,9 +163,6 @@ impl Opening {
             Condition::Node(identity) => identity,
             Condition::OldSqlite(found) => return Err(OpenError::OldSqlite { database: database(), found }),
             Condition::Foreign => return Err(OpenError::Foreign(database())),
-            Condition::Damaged(detail) => {
-                return Err(OpenError::Damaged { database: database(), dir: self.files.path.clone(), detail });
-            }
             Condition::Newer(found) => {
                 return Err(OpenError::Newer { database: database(), found, known: crate::store::NEWEST });
             }
@@ -183,6 +180,14 @@ impl Opening {
         if let Some(expected) = self.generation.filter(|expected| *expected > start) {
             let generation = self.files.shown(NodeFiles::GENERATION);
             return Err(OpenError::Behind { database: database(), generation, found: start, expected });
+        }
+        // Last, since all of it is read: what is off for another reason is looked at every few seconds.
+        let damage = {
+            let mut write = store.write().await.map_err(failed)?;
+            damage(&mut write).await.map_err(failed)?
+        };
+        if let Some(detail) = damage {
+            return Err(OpenError::Damaged { database: database(), dir: self.files.path.clone(), detail });
         }
         let now = options.clock.wall();
         store.use_write_ahead_log().await.map_err(failed)?;

@@ -116,7 +116,7 @@ impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the node's database failed");
         match error {
-            StoreError::Full(_) => {
+            StoreError::Full(_) | StoreError::Log(_) | StoreError::NotNow => {
                 Self::unavailable("the disk of the node is full; nothing was changed", Duration::from_mins(1))
             }
             StoreError::Busy(_) => Self::unavailable("the node is busy; try again", Duration::from_secs(5)),

@@ -10,14 +10,12 @@ const SAFE_SQLITE: [u32; 3] = [3, 51, 3];
 pub(crate) enum Condition {
     /// Nothing: an empty database.
     Empty,
-    /// A node's, whole, and not newer than this release.
+    /// A node's, and not newer than this release.
     Node(Option<Identity>),
     /// SQLite is too old to open it.
     OldSqlite(String),
     /// Another program's.
     Foreign,
-    /// Parts of it contradict each other.
-    Damaged(String),
     /// A newer release wrote it: the number of its newest migration.
     Newer(i64),
 }
@@ -45,16 +43,17 @@ pub(crate) async fn condition(write: &mut Write) -> Result<Condition, StoreError
     if !has("migrations") || !has("node") {
         return Ok(Condition::Foreign);
     }
-    // The whole of it is read, and each page is looked at (<https://sqlite.org/pragma.html#pragma_quick_check>).
-    let said: Vec<(String,)> = fetch_all!(write, "PRAGMA quick_check(1)")?;
-    if let Some((what,)) = said.into_iter().find(|row| row.0 != "ok") {
-        return Ok(Condition::Damaged(what));
-    }
     let found = migrate::newest(write).await?;
     if found > migrate::NEWEST {
         return Ok(Condition::Newer(found));
     }
     Ok(Condition::Node(identity(write).await?))
+}
+
+/// Reads the whole database, and says what in it contradicts itself (<https://sqlite.org/pragma.html#pragma_quick_check>).
+pub(crate) async fn damage(write: &mut Write) -> Result<Option<String>, StoreError> {
+    let said: Vec<(String,)> = fetch_all!(write, "PRAGMA quick_check(1)")?;
+    Ok(said.into_iter().map(|row| row.0).find(|what| what != "ok"))
 }
 
 /// These columns are there from the first migration on.

@@ -27,7 +27,7 @@ use self::engine::{execute, fetch_all, fetch_optional};
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,
-    condition::{Condition, condition},
+    condition::{Condition, condition, damage},
     device_codes::Outstanding,
     migrate::migrate,
     refresh_tokens::RefreshTokenRow,
