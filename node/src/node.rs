@@ -114,6 +114,11 @@ impl Node {
         self.lock.release();
     }
 
+    /// Which node this is.
+    pub fn id(&self) -> &str {
+        &self.row.node_id
+    }
+
     /// Who owns the node.
     pub fn owner(&self) -> PersonId {
         self.row.owner

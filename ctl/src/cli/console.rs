@@ -29,21 +29,22 @@ pub(super) fn run(context: &Context, no_open: bool) -> Result<Status, Failure> {
     if printer.json {
         return Ok(Status(exit::OK));
     }
-    printer
-        .stderr(&format!("the console is open to this link once, within {seconds} s, in a browser of yours:\n  {url}"));
+    let is_watched = printer.on_terminal && stderr().is_terminal();
+    let was_opened = is_watched && !no_open && !is_foreign && link.is_bound && open(&context.environment, url);
+    let what = if was_opened { "opening the console in your browser; else this link" } else { "this link" };
+    let whose = if link.is_bound { ", in a browser of yours" } else { "" };
+    printer.stderr(&format!("{what} signs you in once, within {seconds} s{whose}:\n  {url}"));
     if !printer.on_terminal {
         printer.stdout(url)?;
-    } else if !no_open && !is_foreign && link.is_bound && stderr().is_terminal() {
-        open(&context.environment, url);
     }
     Ok(Status(exit::OK))
 }
 
-/// Hands `url` to the user's browser, where one can be seen. A browser that does not start is no failure: the link was
-/// shown.
-fn open(environment: &Environment, url: &str) {
+/// Hands `url` to the user's browser, where one can be seen; true where one was started. That none does is no failure: the
+/// link is shown.
+fn open(environment: &Environment, url: &str) -> bool {
     if environment.text(env::SSH_CONNECTION).is_some() {
-        return;
+        return false;
     }
     let has_display = [env::DISPLAY, env::WAYLAND_DISPLAY].iter().any(|name| environment.text(name).is_some());
     let openers: Vec<String> = match environment.text(env::BROWSER) {
@@ -52,7 +53,7 @@ fn open(environment: &Environment, url: &str) {
         None => vec!["xdg-open".to_owned()],
     };
     if !has_display && !cfg!(target_os = "macos") {
-        return;
+        return false;
     }
     let started = |opener: &String| {
         let words = words(opener, url);
@@ -64,7 +65,7 @@ fn open(environment: &Environment, url: &str) {
         command.spawn().is_ok()
     };
     // The first one that there is.
-    let _ = openers.iter().any(started);
+    openers.iter().any(started)
 }
 
 /// The command line of one entry of `BROWSER`: `%s` is where the address goes, else it comes last.

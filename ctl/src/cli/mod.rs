@@ -16,6 +16,7 @@ mod serve;
 mod start;
 mod status;
 mod stop;
+mod typing;
 
 use std::{ffi::OsString, path::PathBuf};
 

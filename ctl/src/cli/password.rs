@@ -1,11 +1,11 @@
 //! A password that somebody chooses: typed twice without being shown, or one line of standard input. Never an argument.
 
-use std::io::{IsTerminal as _, Read as _, stderr, stdin};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stderr, stdin};
 
-use bitrouter_proto::codes::exit;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
-use secrecy::{ExposeSecret as _, SecretString};
+use bitrouter_proto::account::password::judge;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
+use super::typing::{INTERRUPT, Typing, interrupted};
 use crate::{context::Context, exit::Failure};
 
 /// More bytes than any password has.
@@ -16,17 +16,18 @@ const MOST: usize = 4096;
 /// # Errors
 /// Where there is none, both do not agree, or it holds what cannot be typed.
 pub(super) fn chosen(context: &Context, name: &str, from_stdin: bool, verb: &str) -> Result<SecretString, Failure> {
-    if from_stdin {
+    // A terminal would show what is typed: there it is asked for.
+    if from_stdin && !stdin().is_terminal() {
         return first_line();
     }
     if !stdin().is_terminal() || !stderr().is_terminal() {
         let message = "a password is asked for on a terminal, or read from standard input";
         return Err(Failure::caller("no_password", message).hint(format!("bitrouter {verb} --password-stdin")));
     }
-    let quiet = Quiet::new()?;
-    let first = quiet.ask(context, &format!("password for `{name}`: "))?;
-    let second = quiet.ask(context, "the same again: ")?;
-    if first.expose_secret() != second.expose_secret() {
+    let unseen = Typing::unseen()?;
+    let first = password(ask(context, &unseen, &format!("password for `{name}`: "))?)?;
+    let second = SecretSlice::from(ask(context, &unseen, "the same again: ")?);
+    if first.expose_secret().as_bytes() != second.expose_secret() {
         return Err(Failure::caller("bad_password", "the two passwords differ; nothing was changed"));
     }
     Ok(first)
@@ -34,9 +35,11 @@ pub(super) fn chosen(context: &Context, name: &str, from_stdin: bool, verb: &str
 
 fn first_line() -> Result<SecretString, Failure> {
     let mut bytes = Vec::with_capacity(MOST);
-    stdin().lock().take(MOST as u64).read_to_end(&mut bytes)?;
-    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-    bytes.truncate(end);
+    // What stands behind the line is not waited for.
+    stdin().lock().take(MOST as u64).read_until(b'\n', &mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
     if bytes.last() == Some(&b'\r') {
         bytes.pop();
     }
@@ -49,40 +52,21 @@ fn password(bytes: Vec<u8>) -> Result<SecretString, Failure> {
     match String::from_utf8(bytes) {
         Ok(text) if text.is_empty() => refused("the password is empty"),
         Ok(text) if text.contains(char::is_control) => refused("a password holds no control characters"),
-        Ok(text) => Ok(text.into()),
+        Ok(text) => match judge(&text) {
+            Ok(()) => Ok(text.into()),
+            Err(why) => refused(&why.to_string()),
+        },
         Err(_) => refused("a password is text in UTF-8"),
     }
 }
 
-/// A terminal that shows nothing and hands over each key, so that an interrupt leaves it as it was.
-struct Quiet(Termios);
-
-impl Quiet {
-    fn new() -> Result<Self, Failure> {
-        let before = tcgetattr(stdin()).map_err(std::io::Error::from)?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Flush, &quiet).map_err(std::io::Error::from)?;
-        Ok(Self(before))
-    }
-
-    #[expect(clippy::unused_self, reason = "nothing is typed but where the terminal shows nothing")]
-    fn ask(&self, context: &Context, question: &str) -> Result<SecretString, Failure> {
-        context.printer.ask(question);
-        let typed = typed();
-        // The key that ended the line was not shown.
-        context.printer.ask("\n");
-        password(typed?)
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        // Nobody can do more about a terminal that went away.
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
-    }
+/// The line that answers `question`. It takes the terminal that shows nothing.
+fn ask(context: &Context, _unseen: &Typing, question: &str) -> Result<Vec<u8>, Failure> {
+    context.printer.ask(question);
+    let typed = typed();
+    // The key that ended the line was not shown.
+    context.printer.ask("\n");
+    typed
 }
 
 /// A line as it is typed.
@@ -95,8 +79,8 @@ fn typed() -> Result<Vec<u8>, Failure> {
         }
         match key[0] {
             b'\r' | b'\n' => return Ok(line),
-            // Ctrl-C, Ctrl-D.
-            3 | 4 => return Err(Failure { exit: exit::INTERRUPTED, ..Failure::caller("interrupted", "interrupted") }),
+            // Ctrl-D too.
+            INTERRUPT | 4 => return Err(interrupted()),
             // Backspace takes one character, however many bytes it has.
             8 | 127 => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             // Ctrl-U.

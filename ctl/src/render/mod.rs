@@ -10,5 +10,6 @@ mod wrap;
 
 pub(crate) use log_line::log_line;
 pub(crate) use printer::{Printer, failure_text};
+pub(crate) use span::when;
 pub(crate) use status::{View, status_text};
 pub(crate) use table::rows_text;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bitrouter_proto::clock;
+
 /// The two largest units: `2 h 13 min`.
 pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -25,6 +27,14 @@ pub(super) fn ago(time: Duration) -> String {
     if time.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", largest.join(" ")) }
 }
 
+/// A time as [`clock::rfc3339`] writes it, exactly; for people how long ago it was.
+pub(crate) fn when(at: &str, for_people: bool) -> String {
+    match clock::age(at, clock::wall_now()) {
+        Some(age) if for_people => ago(age),
+        _ => at.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +53,8 @@ mod tests {
             let time = Duration::from_secs(seconds);
             assert_eq!((span(time).as_str(), ago(time).as_str()), (up, past));
         }
+        assert!(when("1970-01-01T00:00:00.000Z", true).ends_with(" d ago"));
+        assert_eq!(when("1970-01-01T00:00:00.000Z", false), "1970-01-01T00:00:00.000Z");
+        assert_eq!(when("some day", true), "some day");
     }
 }

@@ -166,6 +166,10 @@ fn refusals_name_line_key_and_cure() {
              \"5s\"`",
         ),
         (
+            "[node.oauth]\ndevice_code_ttl = \"999ms\"\n",
+            "/c/config.toml:2: `node.oauth.device_code_ttl` must be 1s or longer; for example `device_code_ttl = \"10m\"`",
+        ),
+        (
             "[node.oauth]\nsession_ttl = \"0s\"\n",
             "/c/config.toml:2: `node.oauth.session_ttl` must be longer than 0s; for example `session_ttl = \"365d\"`",
         ),

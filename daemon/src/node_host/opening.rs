@@ -67,7 +67,7 @@ impl NodeHost {
             };
             match opened {
                 Ok(node) => {
-                    tracing::info!(?node, "the node is on");
+                    tracing::info!(node_id = node.id(), "the node is on");
                     let warnings = node.warnings();
                     self.set(NodeState::On(node));
                     plan.health.clear(Code::NodeOff);

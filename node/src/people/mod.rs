@@ -13,12 +13,7 @@ pub(crate) mod sign_in;
 mod verbs;
 
 pub(crate) use self::verbs::welcome;
-pub use self::{
-    hashing::Busy,
-    lockout::Locked,
-    password::{Password, PasswordError},
-    verbs::PeopleError,
-};
+pub use self::{hashing::Busy, lockout::Locked, password::Password, verbs::PeopleError};
 
 /// What is known of tries to sign in, until the next start.
 #[derive(Debug, Default)]

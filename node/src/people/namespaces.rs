@@ -18,7 +18,7 @@ pub const MOST: usize = 100;
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
     /// There is none that is meant.
-    #[error("there is no namespace `{0}`")]
+    #[error("there is no namespace of yours called `{0}`")]
     Absent(String),
     /// It cannot be called so.
     #[error(transparent)]
@@ -115,9 +115,11 @@ pub async fn delete(node: &Arc<Node>, owner: PersonId, which: &str) -> Result<Na
 /// The live namespace of `owner` that `which` means: an id, else a name.
 async fn meant(on: &mut impl Queryable, owner: PersonId, which: &str) -> Result<NamespaceRow, NamespaceError> {
     let id: Option<NamespaceId> = which.parse().ok();
+    let name: Option<Name> = which.parse().ok();
+    let is_meant =
+        |row: &NamespaceRow| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
     let own = NamespaceRow::of_owner(on, owner).await?;
-    let found = own.iter().find(|row| Some(row.id) == id).or_else(|| own.iter().find(|row| row.name == which));
-    found.cloned().ok_or_else(|| NamespaceError::Absent(which.to_owned()))
+    own.into_iter().find(is_meant).ok_or_else(|| NamespaceError::Absent(which.to_owned()))
 }
 
 fn taken(error: StoreError, name: &Name) -> NamespaceError {
@@ -129,6 +131,13 @@ fn taken(error: StoreError, name: &Name) -> NamespaceError {
 
 impl From<NamespaceRow> for Namespace {
     fn from(row: NamespaceRow) -> Self {
-        Self { id: row.id, name: row.name, created_at: row.created_at.to_string(), owner_id: None, owner_name: None }
+        Self {
+            id: row.id,
+            name: row.name,
+            created_at: row.created_at.to_string(),
+            owner_id: None,
+            owner_name: None,
+            is_first: false,
+        }
     }
 }

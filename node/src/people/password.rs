@@ -3,6 +3,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use bitrouter_proto::account::password::{self, PasswordError};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::secret::random_bytes;
@@ -13,39 +14,20 @@ const LANES: u32 = 1;
 const SALT: usize = 16;
 const HASH: usize = 32;
 
-/// Why a text is no password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// It can be guessed.
-    #[error("a password has at least {} characters", Password::MIN_CHARACTERS)]
-    Short,
-    /// It would cost more to hash than it is worth.
-    #[error("a password has at most {} bytes", Password::MAX_BYTES)]
-    Long,
-}
-
 /// A password that somebody chose.
 #[derive(Clone, Debug)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// The fewest characters.
-    pub const MIN_CHARACTERS: usize = 10;
     /// The most bytes.
-    pub const MAX_BYTES: usize = 1024;
+    pub const MAX_BYTES: usize = password::MAX_BYTES;
 
     /// Takes a text as a password.
     ///
     /// # Errors
     /// Where it is too short or too long.
     pub fn new(text: SecretString) -> Result<Self, PasswordError> {
-        let (characters, bytes) = (text.expose_secret().chars().count(), text.expose_secret().len());
-        if characters < Self::MIN_CHARACTERS {
-            return Err(PasswordError::Short);
-        }
-        if bytes > Self::MAX_BYTES {
-            return Err(PasswordError::Long);
-        }
+        password::judge(text.expose_secret())?;
         Ok(Self(text))
     }
 

@@ -1,5 +1,6 @@
 //! A name and a password become a person.
 
+use bitrouter_proto::account::{Name, folded};
 use secrecy::SecretString;
 
 use super::{Busy, Locked, password::StoredPassword};
@@ -68,8 +69,9 @@ impl Node {
 
 /// The form in which names are compared and counted. No name is longer than what is kept of it.
 fn normalised(name: &str) -> String {
-    let name: String = name.trim().chars().take(bitrouter_proto::account::Name::MAX + 1).collect();
-    name.to_lowercase()
+    let name = name.trim();
+    name.parse::<Name>()
+        .map_or_else(|_| folded(&name.chars().take(Name::MAX + 1).collect::<String>()), |name| name.folded())
 }
 
 #[cfg(test)]
@@ -79,6 +81,7 @@ mod tests {
     #[test]
     fn n20_spellings_of_a_name_are_one() {
         assert_eq!(normalised(" Ada "), normalised("aDA"));
+        assert_eq!(normalised("Zoe\u{308}"), normalised("ZOË"));
         assert_eq!(normalised(&"x".repeat(9999)).len(), 129);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 pub enum PeopleError {
     /// Somebody has this name.
     #[error("there is a person called `{0}` already")]
-    Taken(Name),
+    Taken(String),
     /// Nobody has it.
     #[error("there is no person called `{0}`")]
     Nobody(String),
@@ -35,7 +35,7 @@ impl Node {
     /// Makes a person who signs in with this name and password. A namespace is made at the first sign-in.
     ///
     /// # Errors
-    /// [`PeopleError::Taken`] where the name, without case, is somebody's.
+    /// [`PeopleError::Taken`] where the name, without case and form, is somebody's.
     pub async fn add_user(&self, name: Name, password: Password) -> Result<PersonRow, PeopleError> {
         let hash = self.people.hashing.run(None, move || password.hash()).await?;
         let now = self.clock.wall();
@@ -43,7 +43,11 @@ impl Node {
         let person = PersonRow { id, name: name.to_string(), created_at: now, has_password: true };
         let mut write = self.store.write().await?;
         match person.insert(&mut write).await {
-            Err(StoreError::Exists(_)) => return Err(PeopleError::Taken(name)),
+            Err(StoreError::Exists(_)) => {
+                let other = PersonRow::by_folded_name(&mut write, &name.folded()).await?;
+                // It is told as its owner writes it.
+                return Err(PeopleError::Taken(other.map_or(name.to_string(), |(person, _)| person.name)));
+            }
             done => done?,
         }
         PersonRow::set_password(&mut write, id, &hash).await?;

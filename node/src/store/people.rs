@@ -1,6 +1,6 @@
 //! Persons.
 
-use bitrouter_proto::account::PersonId;
+use bitrouter_proto::account::{PersonId, folded};
 
 use super::{StoreError, Write, engine::Queryable, execute, fetch_all, fetch_optional};
 use crate::clock::Moment;
@@ -29,7 +29,7 @@ impl PersonRow {
             "INSERT INTO persons (id, name, folded_name, display_name, created_at) VALUES ($1, $2, $3, $2, $4)",
             self.id.to_string(),
             &self.name,
-            self.name.to_lowercase(),
+            folded(&self.name),
             self.created_at.millis(),
         )?;
         Ok(())

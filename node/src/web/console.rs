@@ -134,7 +134,7 @@ pub(super) async fn end_browsers(call: Call) -> Answer {
 /// `POST /console/namespaces`: makes one.
 pub(super) async fn create(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
-    let name = form.one("name").unwrap_or_default().trim();
+    let name = form.one("name").unwrap_or_default();
     match namespaces::create(&call.node, signed.person.id, name).await {
         Ok(_) => Ok(see_other(HOME)),
         Err(error) => {
@@ -174,7 +174,7 @@ async fn one(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>)
 /// `POST /console/namespaces/{id}/rename`: calls it something else.
 pub(super) async fn rename(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
-    let name = form.one("name").unwrap_or_default().trim();
+    let name = form.one("name").unwrap_or_default();
     match namespaces::rename(&call.node, signed.person.id, named(&call)?, name).await {
         Ok(_) => Ok(see_other(HOME)),
         Err(error) => {

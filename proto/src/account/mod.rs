@@ -3,16 +3,19 @@
 //! * [`ids`]: who and what is meant, a type each.
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
+//! * [`password`]: what one has to be.
 //! * [`resources`]: what servers show of them.
 
 pub mod ids;
 pub mod name;
+pub mod password;
 pub mod resources;
 pub mod scope;
 
 pub use self::{
     ids::{CredentialId, GrantId, NamespaceId, PersonId},
-    name::{Name, NameError, is_hidden},
+    name::{Name, NameError, folded, is_hidden},
+    password::PasswordError,
     resources::{Account, List, Namespace, Person, Session},
     scope::{Scope, ScopeSet},
 };

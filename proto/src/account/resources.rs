@@ -28,6 +28,9 @@ pub struct Namespace {
     /// The name that its owner signs in with, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_name: Option<String>,
+    /// True for the node's first one, which stays, where the control API lists it. It is in no document.
+    #[serde(skip)]
+    pub is_first: bool,
 }
 
 /// A person who signs in to the node, as its operator sees it.

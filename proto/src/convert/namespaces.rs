@@ -14,6 +14,7 @@ impl From<Namespace> for wire::Namespace {
             created_at: row.created_at,
             owner_id: row.owner_id.map(|id| id.to_string()).unwrap_or_default(),
             owner_name: row.owner_name.unwrap_or_default(),
+            first: row.is_first,
         }
     }
 }
@@ -28,6 +29,7 @@ impl TryFrom<wire::Namespace> for Namespace {
             created_at: message.created_at,
             owner_id: present(message.owner_id).map(|id| id.parse()).transpose()?,
             owner_name: present(message.owner_name),
+            is_first: message.first,
         })
     }
 }

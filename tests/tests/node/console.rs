@@ -44,7 +44,8 @@ fn a_browser_is_opened_only_where_it_can_be_seen() {
     assert_eq!(window.wait(PATIENCE).code(), Some(0));
     wait::holds("the browser to be started", || told.exists());
     let url = std::fs::read_to_string(&told).expect("what it was told");
-    assert!(window.until_quiet().contains(&url), "{url}");
+    let shown = window.until_quiet();
+    assert!(shown.contains(&url) && shown.contains("opening the console in your browser"), "{shown}");
 }
 
 #[test]
@@ -53,4 +54,5 @@ fn without_a_node_there_is_no_link() {
     world.config("[node]\nenabled = false\n");
     let _daemon = world.demo();
     assert_eq!(world.cli(["console", "--json"]).with_code(3).error()["code"], "node_off");
+    assert!(world.cli(["console"]).with_code(3).stderr.contains("hint: bitrouter status"));
 }

@@ -64,6 +64,9 @@ fn what_cannot_be_is_refused_with_its_reason() {
         (vec!["create", ""], "invalid_argument"),
         (vec!["create", "a\u{202e}b"], "invalid_argument"),
         (vec!["create", "a\nb"], "invalid_argument"),
+        (vec!["create", "a\u{3164}"], "invalid_argument"),
+        (vec!["create", " a"], "invalid_argument"),
+        (vec!["create", "ns_00000000010000000000000002"], "invalid_argument"),
         (vec!["create", &long], "invalid_argument"),
     ] {
         let words: Vec<&str> = ["node", "namespace"].into_iter().chain(words).chain(["--json"]).collect();
@@ -116,6 +119,14 @@ fn what_destroys_asks_on_a_terminal_and_needs_yes_elsewhere() {
         assert_eq!(window.wait(PATIENCE).code(), Some(code), "{answer:?}: {}", window.until_quiet());
         assert_eq!(names(&world).contains(&"blue".to_owned()), left, "{answer:?}");
     }
+    // What cannot be is told before anybody is asked.
+    for (name, why) in [("default", "first namespace"), ("nonexist", "no namespace of yours called `nonexist`")] {
+        let words = ["node", "namespace", "delete", name];
+        let mut window = Terminal::open(&world, shared_files::binary(), &words, &[]);
+        assert_eq!(window.wait(PATIENCE).code(), Some(1), "{name}");
+        let shown = window.until_quiet();
+        assert!(shown.contains(why) && !shown.contains("[y/N]"), "{shown}");
+    }
 }
 
 #[test]
@@ -126,6 +137,7 @@ fn a_terminal_gets_a_table() {
     assert_eq!(window.wait(PATIENCE).code(), Some(0));
     let shown = window.until_quiet();
     assert!(shown.lines().next().is_some_and(|line| line.split_whitespace().eq(["ID", "NAME", "CREATED"])), "{shown}");
+    assert!(shown.contains(" ago") || shown.contains("just now"), "{shown}");
 }
 
 #[test]

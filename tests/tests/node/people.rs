@@ -61,18 +61,23 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     let binary = shared_files::binary();
     let words = ["node", "user", "add", "ada"];
     for (first, second, code) in
-        [("correct horse", "correct horse", 0), ("correct horse", "another one entirely", 1), ("short", "short", 1)]
+        [("correct horse", "correct horse", 0), ("correct horse", "another one entirely", 1), ("short", "", 1)]
     {
         let name = format!("ada{}", first.len() + second.len());
         let mut window = Terminal::open(&world, binary, &["node", "user", "add", &name], &[]);
         window.until_contains("password for");
         window.enter(first);
-        window.until_contains("the same again");
-        window.enter(second);
+        // What is no password is told before it is asked for again.
+        if second.is_empty() {
+            window.until_contains("at least 10 characters");
+        } else {
+            window.until_contains("the same again");
+            window.enter(second);
+        }
         let status = window.wait(PATIENCE);
         let shown = window.until_quiet();
         assert_eq!(status.code(), Some(code), "{shown}");
-        assert!(!shown.contains(first) && !shown.contains(second), "{shown}");
+        assert!(!shown.contains(first) && (second.is_empty() || !shown.contains(second)), "{shown}");
         assert_eq!(names(&world).contains(&name), code == 0, "{shown}");
     }
     let mut window = Terminal::open(&world, binary, &words, &[]);
@@ -113,4 +118,83 @@ fn a_password_is_changed_by_name_or_id() {
     }
     let nobody = world.command(["node", "user", "passwd", "eve", "--password-stdin", "--json"]);
     assert_eq!(nobody.stdin("a new one, long\n").run().with_code(1).error()["code"], "not_found");
+}
+
+#[test]
+fn nothing_is_asked_where_it_cannot_be() {
+    let world = World::new();
+    let daemon = world.demo();
+    add(&world, "Ada");
+    let owner = list(&world)[0]["name"].as_str().expect("a name").to_owned();
+    let tries = [
+        (vec!["add", "ADA"], "called `Ada` already"),
+        (vec!["add", "two  spaces"], "no two in a row"),
+        (vec!["passwd", "nobody"], "no person called `nobody`"),
+        (vec!["remove", "nobody"], "no person called `nobody`"),
+        (vec!["remove", &owner], "owns the node"),
+    ];
+    let told = |words: &[&str], code: i32| {
+        let words: Vec<&str> = ["node", "user"].iter().chain(words).copied().collect();
+        let mut window = Terminal::open(&world, shared_files::binary(), &words, &[]);
+        assert_eq!(window.wait(PATIENCE).code(), Some(code), "{words:?}");
+        let shown = window.until_quiet();
+        assert!(!shown.contains("password for") && !shown.contains("[y/N]"), "{shown}");
+        shown
+    };
+    for (words, why) in tries {
+        let shown = told(&words, 1);
+        assert!(shown.contains(why), "{shown}");
+    }
+    daemon.stop();
+    for words in [["add", "eve"], ["passwd", "Ada"], ["remove", "Ada"]] {
+        assert!(told(&words, 2).contains("bitrouter start"), "{words:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_answers_no_question() {
+    let world = World::new();
+    let _daemon = world.demo();
+    add(&world, "ada");
+    let mut window = Terminal::open(&world, shared_files::binary(), &["node", "user", "remove", "ada"], &[]);
+    window.until_contains("[y/N]");
+    window.enter("y\u{3}");
+    assert_eq!(window.wait(PATIENCE).code(), Some(130));
+    let shown = window.until_quiet();
+    assert!(shown.lines().last().is_some_and(|line| line.contains("interrupted")), "{shown}");
+    assert_eq!(names(&world).len(), 2);
+}
+
+#[test]
+fn a_password_is_one_line_and_the_rest_is_not_waited_for() {
+    let world = World::new();
+    let _daemon = world.demo();
+    let words = "(echo a password of one line; exec sleep 600) | { \"$0\" node user add ada --password-stdin; \
+                 echo \"ended with $?\"; kill 0; }";
+    let binary = shared_files::binary().to_str().expect("a path");
+    let mut window = Terminal::open(&world, "/bin/sh".as_ref(), &["-c", words, binary], &[]);
+    window.until_contains("ended with 0");
+    window.wait(PATIENCE);
+    assert_eq!(names(&world).len(), 2);
+    // A terminal would show it.
+    let words = ["node", "user", "passwd", "ada", "--password-stdin"];
+    let mut window = Terminal::open(&world, shared_files::binary(), &words, &[]);
+    for question in ["password for", "the same again"] {
+        window.until_contains(question);
+        window.enter("an unseen one");
+    }
+    assert_eq!(window.wait(PATIENCE).code(), Some(0));
+    assert!(!window.until_quiet().contains("unseen"));
+}
+
+#[test]
+fn spellings_of_a_name_are_one_person() {
+    let world = World::new();
+    let _daemon = world.demo();
+    add(&world, "Zoe\u{308}");
+    assert!(names(&world).contains(&"Zoë".to_owned()));
+    let again = world.command(["node", "user", "add", "ＺＯË", "--password-stdin"]);
+    let again = again.stdin("another password\n").run().with_code(1);
+    assert!(again.stderr.contains("called `Zoë` already"), "{}", again.stderr);
+    assert!(again.stderr.contains("hint: bitrouter node user list"), "{}", again.stderr);
 }

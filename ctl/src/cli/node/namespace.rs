@@ -1,7 +1,7 @@
 //! `node namespace`.
 
 use bitrouter_proto::{
-    account::{List, Namespace},
+    account::{List, Name, Namespace, NamespaceId},
     codes::exit,
     shell,
 };
@@ -11,7 +11,7 @@ use crate::{
     cli::confirm::confirm,
     context::Context,
     exit::{Failure, Status},
-    render::rows_text,
+    render::{rows_text, when},
 };
 
 #[derive(Debug, Subcommand)]
@@ -61,14 +61,36 @@ pub(super) fn run(context: &Context, verb: &NamespaceVerb) -> Result<Status, Fai
             context.printer.stdout(&format!("{} is now `{}`", row.id, row.name))?;
         }
         NamespaceVerb::Delete { namespace, yes } => {
-            let again = format!("bitrouter node namespace delete {} --yes", shell::quoted(namespace));
-            confirm(context, *yes, &format!("deleting namespace `{namespace}` and ending its tokens"), &again)?;
-            let row = context.block_on(async { Ok(context.connect().await?.delete_namespace(namespace).await?) })?;
+            let which = if *yes { namespace.clone() } else { confirmed(context, namespace)? };
+            let row = context.block_on(async { Ok(context.connect().await?.delete_namespace(&which).await?) })?;
             context.printer.json(&row)?;
             context.printer.stdout(&format!("deleted `{}` ({}); its tokens have ended", row.name, row.id))?;
         }
     }
     Ok(Status(exit::OK))
+}
+
+/// The id of the namespace that `which` means, once somebody said that it is to be deleted. What cannot be is refused
+/// before anybody is asked.
+fn confirmed(context: &Context, which: &str) -> Result<String, Failure> {
+    let own = context.block_on(async { Ok(context.connect().await?.list_namespaces(false).await?) })?;
+    let id: Option<NamespaceId> = which.parse().ok();
+    let name: Option<Name> = which.parse().ok();
+    let is_meant = |row: &&Namespace| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
+    let refused = |code, message: String| Err(Failure::caller(code, message).hint("bitrouter node namespace list"));
+    let Some(row) = own.iter().find(is_meant) else {
+        return refused("not_found", format!("there is no namespace of yours called `{which}`"));
+    };
+    if row.is_first {
+        let message = "it is the node's first namespace, in which calls without a key are made; it can be renamed";
+        return refused("conflict", message.to_owned());
+    }
+    if own.len() == 1 {
+        return refused("conflict", "it is the last namespace, and a person keeps one".to_owned());
+    }
+    let again = format!("bitrouter node namespace delete {} --yes", shell::quoted(which));
+    confirm(context, false, &format!("deleting namespace `{}` and ending its tokens", row.name), &again)?;
+    Ok(row.id.to_string())
 }
 
 fn list(context: &Context, all: bool) -> Result<(), Failure> {
@@ -77,11 +99,11 @@ fn list(context: &Context, all: bool) -> Result<(), Failure> {
     let text = if all {
         let row = |row: &Namespace| {
             let owner = row.owner_name.clone().unwrap_or_default();
-            [row.id.to_string(), row.name.clone(), owner, row.created_at.clone()]
+            [row.id.to_string(), row.name.clone(), owner, when(&row.created_at, printer.on_terminal)]
         };
         rows_text(["ID", "NAME", "OWNER", "CREATED"], &data.iter().map(row).collect::<Vec<_>>(), printer.on_terminal)
     } else {
-        let row = |row: &Namespace| [row.id.to_string(), row.name.clone(), row.created_at.clone()];
+        let row = |row: &Namespace| [row.id.to_string(), row.name.clone(), when(&row.created_at, printer.on_terminal)];
         rows_text(["ID", "NAME", "CREATED"], &data.iter().map(row).collect::<Vec<_>>(), printer.on_terminal)
     };
     printer.json(&List { data })?;

@@ -36,6 +36,9 @@ pub(super) const OAUTH: Section = Section {
 /// Clients are never told to wait longer between two polls.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Clients are told in whole seconds how long their code is good (RFC 8628 §3.2).
+const SHORTEST_CODE: Duration = Duration::from_secs(1);
+
 impl<'t> Reading<'_, 't> {
     pub(super) fn node(&mut self, table: &DeTable<'t>, config: &mut Config) {
         let node = &mut config.node;
@@ -62,12 +65,18 @@ impl<'t> Reading<'_, 't> {
             ("access_token_ttl", &mut oauth.access_token_ttl),
             ("refresh_token_ttl", &mut oauth.refresh_token_ttl),
             ("session_ttl", &mut oauth.session_ttl),
-            ("device_code_ttl", &mut oauth.device_code_ttl),
         ] {
             let time =
                 self.document.read(table, OAUTH.name, &OAUTH, key, |value| Ok(parse_duration(document::text(value)?)?));
             set(target, time);
         }
+        let code = self.document.read(table, OAUTH.name, &OAUTH, "device_code_ttl", |value| {
+            match parse_duration(document::text(value)?)? {
+                code if code < SHORTEST_CODE => Err(ValueError::new("must be 1s or longer")),
+                code => Ok(code),
+            }
+        });
+        set(&mut oauth.device_code_ttl, code);
         let grace = self.document.read(table, OAUTH.name, &OAUTH, "refresh_grace", |value| {
             match parse_duration(document::text(value)?) {
                 // No time at all: the first use of the new token ends the grace.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bitrouter_node::people::namespaces::{self, NamespaceError};
 use bitrouter_proto::{
+    account::Namespace,
     codes::Reason,
     wire::{
         CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
@@ -41,7 +42,9 @@ impl NamespaceService for Service {
         } else {
             namespaces::list(&node, node.owner()).await
         };
-        let namespaces = rows.map_err(refused)?.into_iter().map(Into::into).collect();
+        let namespaces = rows.map_err(refused)?.into_iter();
+        let first = node.first_namespace();
+        let namespaces = namespaces.map(|row| Namespace { is_first: row.id == first, ..row }.into()).collect();
         Ok(Response::new(ListNamespacesResponse { namespaces }))
     }
 
@@ -94,6 +97,7 @@ fn refused(why: NamespaceError) -> Status {
             Reason::Internal
         }
     };
-    let command = matches!(why, NamespaceError::Absent(_)).then_some("bitrouter node namespace list");
+    let is_about_which = matches!(reason, Reason::NotFound | Reason::Conflict | Reason::LimitReached);
+    let command = is_about_which.then_some("bitrouter node namespace list");
     error::status(reason, why.to_string(), command)
 }

@@ -17,8 +17,8 @@ pub(super) async fn node(host: &NodeHost) -> Result<Arc<Node>, Status> {
     };
     match &**host.state() {
         NodeState::On(node) => Ok(Arc::clone(node)),
-        NodeState::Starting => Err(off("it is still being opened", None)),
-        NodeState::Off(why) => Err(off(&why.reason, why.command.as_deref())),
+        NodeState::Starting => Err(off("it is still being opened", Some("bitrouter status"))),
+        NodeState::Off(why) => Err(off(&why.reason, why.command.as_deref().or(Some("bitrouter status")))),
     }
 }
 

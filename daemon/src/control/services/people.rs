@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bitrouter_node::{
     Node,
-    people::{Password, PasswordError, PeopleError},
+    people::{Password, PeopleError},
     store::PersonRow,
 };
 use bitrouter_proto::{
-    account::{Name, Person},
+    account::{Name, NameError, PasswordError, Person},
     codes::Reason,
     wire::{
         AddPersonRequest, AddPersonResponse, ListPeopleRequest, ListPeopleResponse, RemovePersonRequest,
@@ -47,9 +47,8 @@ impl PersonService for Service {
         let AddPersonRequest { name, password } = request.into_inner();
         let password = chosen(password)?;
         let node = node(&self.host).await?;
-        let name: Name = name.parse().map_err(|why: bitrouter_proto::account::NameError| {
-            error::status(Reason::InvalidArgument, why.to_string(), None)
-        })?;
+        let name: Name =
+            name.parse().map_err(|why: NameError| error::status(Reason::InvalidArgument, why.to_string(), None))?;
         let on = Arc::clone(&node);
         let added = node.to_end(async move { on.add_user(name, password).await }).await;
         let row = added.map_err(interrupted)?.map_err(refused)?;
@@ -109,6 +108,7 @@ fn refused(why: PeopleError) -> Status {
             Reason::Internal
         }
     };
-    let command = matches!(why, PeopleError::Nobody(_)).then_some("bitrouter node user list");
+    let is_about_who = matches!(reason, Reason::NotFound | Reason::Conflict);
+    let command = is_about_who.then_some("bitrouter node user list");
     error::status(reason, why.to_string(), command)
 }
