@@ -92,7 +92,7 @@ impl Node {
         let (log, at) = (Arc::clone(&self.revoked_log), self.clock.wall());
         // fsync waits for the disk.
         let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
-        let line = line.unwrap_or_else(|_| Err(LogError::Unusable)).map_err(StoreError::Log)?;
+        let line = line.unwrap_or(Err(LogError::Unusable)).map_err(StoreError::Log)?;
         what.end_in(&self.live);
         self.store.pending().add(line);
         let done = match write.catch_up().await {
