@@ -178,7 +178,11 @@ impl Node {
         let (endpoint, params, instead) = match endpoints::find(&head.method, head.uri.path()) {
             Found::Endpoint(endpoint, params) => (endpoint, params, None),
             Found::OtherMethods(endpoint, methods) => (endpoint, Vec::new(), Some(wrong_method(&methods))),
-            Found::Nothing => (&api::ABSENT, Vec::new(), Some(nothing(head.uri.path()))),
+            Found::Nothing => {
+                let path = head.uri.path();
+                let absent = if web::is_page(path) { &web::ABSENT } else { &api::ABSENT };
+                (absent, Vec::new(), Some(nothing(path)))
+            }
         };
         let (node, granted) = (Arc::clone(&self), Granted::OPEN);
         let call = Call { node, head, body: Bytes::new(), caller, visitor, params, endpoint, granted };

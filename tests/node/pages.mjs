@@ -139,6 +139,7 @@ const scenes = {
     await page.getByLabel("Code", { exact: true }).fill(` ${device.user_code.toLowerCase().replace("-", " ")} `);
     await page.keyboard.press("Enter");
     assert.equal(await page.locator("#code").innerText(), device.user_code);
+    assert.equal(page.url(), device.verification_uri_complete);
     await page.getByRole("button", { name: "Approve" }).click();
     assert.equal((await poll(device)).status, 200);
   },
@@ -215,6 +216,11 @@ const scenes = {
     await page.goto(device.verification_uri_complete);
     await look(page, "consent-elsewhere");
     assert.equal(await page.getByLabel("Add credit").isChecked(), false);
+    // Enter on a tick decides nothing.
+    await page.getByLabel("See usage").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(base + "/oauth/device");
+    assert.equal(await heading(page), "Sign in bitrouter (command line)?");
     await page.getByRole("button", { name: "Approve" }).click();
     assert.match(await alert(page), /own device/);
     await look(page, "consent-error");
@@ -314,6 +320,8 @@ const scenes = {
     await look(page, "consent");
     await page.getByRole("button", { name: "Approve" }).click();
     await look(page, "approved");
+    await page.goto(base + "/console");
+    await look(page, "console-approved");
     assert.equal((await poll(device)).status, 200);
     await page.goto(base + "/console/namespaces/ns_00000000000000000000000000");
     await look(page, "error");
@@ -341,7 +349,7 @@ const scenes = {
     await page.getByLabel("Name", { exact: true }).fill("production");
     await page.getByRole("button", { name: "Rename" }).click();
     await page.getByRole("button", { name: /^Sign out bitrouter \(command line\) in production/ }).click();
-    await page.waitForURL(base + "/console");
+    await page.waitForURL(base + "/console?done=ended");
     const refreshed = await post("/oauth/token", {
       client_id: "bitrouter-cli", grant_type: "refresh_token", refresh_token: tokens.refresh_token,
     });
@@ -349,8 +357,12 @@ const scenes = {
     await page.getByRole("link", { name: "Change production" }).click();
     await page.getByLabel("Delete the namespace production").check();
     await page.getByRole("button", { name: "Delete" }).click();
-    await page.waitForURL(base + "/console");
+    await page.waitForURL(base + "/console?done=deleted");
+    assert.equal(await page.getByRole("status").innerText(), "The namespace was deleted.");
     assert.equal(await page.getByText("production").count(), 0);
+    await page.goto(base + "/logout");
+    await look(page, "logout");
+    await page.goto(base + "/console");
     await page.getByRole("banner").getByRole("button", { name: "Sign out" }).click();
     assert.equal(await heading(page), "Sign in");
     await page.goto(base + "/console");

@@ -10,7 +10,9 @@ use http::{HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::{NodeHost, NodeOff, NodeState};
-use crate::listener::{Access, Authentication, Authenticator, CallerEvidence, PresentedKey, not_served, two_keys};
+use crate::listener::{
+    Access, Authentication, Authenticator, CallerEvidence, PeerIdentity, PresentedKey, ProvenPeer, not_served, two_keys,
+};
 
 /// What access tokens begin with.
 const TOKEN: &[u8] = b"bra_";
@@ -18,6 +20,7 @@ const TOKEN: &[u8] = b"bra_";
 impl Authenticator for NodeHost {
     fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication {
         let state = self.state();
+        let is_own = matches!(evidence.peer, ProvenPeer::Kernel(PeerIdentity::SameUser));
         match evidence.presented {
             PresentedKey::Different => Authentication::Known(Err(two_keys())),
             PresentedKey::One(key) => {
@@ -25,13 +28,13 @@ impl Authenticator for NodeHost {
                 let refusal = (evidence.access == Access::SameUser).then(|| not_served(&evidence)).flatten();
                 if !matches!(**state, NodeState::Starting) {
                     return Authentication::Known(
-                        holder(&state, key).and_then(|caller| refusal.map_or(Ok(caller), Err)),
+                        holder(&state, key, is_own).and_then(|caller| refusal.map_or(Ok(caller), Err)),
                     );
                 }
                 let (host, key) = (self.clone(), SecretSlice::from(key.to_vec()));
                 Authentication::Asking(Box::pin(async move {
                     host.settled().await;
-                    let caller = holder(&host.state(), key.expose_secret())?;
+                    let caller = holder(&host.state(), key.expose_secret(), is_own)?;
                     refusal.map_or(Ok(caller), Err)
                 }))
             }
@@ -53,10 +56,10 @@ impl Authenticator for NodeHost {
 }
 
 /// Whoever holds `key`.
-fn holder(state: &NodeState, key: &[u8]) -> Result<Caller, InferenceError> {
+fn holder(state: &NodeState, key: &[u8], is_own: bool) -> Result<Caller, InferenceError> {
     match state {
         NodeState::On(node) => judge(node, key),
-        NodeState::Off(off) => Err(no_judge(off)),
+        NodeState::Off(off) => Err(no_judge(off, is_own)),
         NodeState::Starting => Err(starting()),
     }
 }
@@ -90,21 +93,22 @@ fn keyless(state: &NodeState) -> Result<Caller, InferenceError> {
 /// Whoever wants something of the node and presents no credential: it looks for a web session.
 fn visitor(state: &NodeState) -> Result<Caller, InferenceError> {
     match state {
-        NodeState::Off(off) if off.disabled => Err(no_judge(off)),
+        NodeState::Off(off) if off.disabled => Err(no_judge(off, false)),
         NodeState::On(_) | NodeState::Off(_) | NodeState::Starting => Ok(Caller::Anyone),
     }
 }
 
+/// What strangers are told in place of the reason, which names files.
+pub(super) const ELSEWHERE: &str = "`bitrouter status` on its machine says why";
+
 /// Nobody can say whether a credential is good.
-fn no_judge(off: &NodeOff) -> InferenceError {
+fn no_judge(off: &NodeOff, is_own: bool) -> InferenceError {
     if off.disabled {
         let message = "no credential is valid here: the node is switched off by `[node] enabled = false`";
         return InferenceError::new(InferenceCode::InvalidApiKey, message);
     }
-    InferenceError::new(
-        InferenceCode::Unavailable,
-        format!("credentials cannot be judged: the node is off: {}", off.reason),
-    )
+    let reason = if is_own { &off.reason } else { ELSEWHERE };
+    InferenceError::new(InferenceCode::Unavailable, format!("credentials cannot be judged: the node is off: {reason}"))
 }
 
 /// It will be known in a moment.
@@ -116,7 +120,7 @@ pub(super) fn starting() -> InferenceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::{Keyless, PeerIdentity, ProvenPeer};
+    use crate::listener::Keyless;
 
     const TOKEN: PresentedKey<'static> = PresentedKey::One(std::borrow::Cow::Borrowed(b"bra_canary"));
     const KEY: PresentedKey<'static> = PresentedKey::One(std::borrow::Cow::Borrowed(b"brk_canary"));

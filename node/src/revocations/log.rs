@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{Revocation, RevokedLine};
-use crate::clock::Moment;
+use crate::{clock::Moment, secret::TokenHash};
 
 /// What is set aside behind the last line, so that revoking works on a full disk.
 const ROOM: u64 = 1 << 20;
@@ -152,6 +152,7 @@ fn write_line(line: &RevokedLine) -> String {
         Revocation::Namespace(id) => ("namespace", id.to_string()),
         Revocation::Person(id) => ("person", id.to_string()),
         Revocation::WebSessions(id) => ("web_sessions", id.to_string()),
+        Revocation::WebSession(hash) => ("web_session", hash.to_hex()),
         Revocation::Everything => ("everything", "-".to_owned()),
     };
     format!("{} {} {kind} {id}\n", line.seq, line.at.millis())
@@ -167,6 +168,7 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
         "namespace" => Revocation::Namespace(id.parse().ok()?),
         "person" => Revocation::Person(id.parse().ok()?),
         "web_sessions" => Revocation::WebSessions(id.parse().ok()?),
+        "web_session" => Revocation::WebSession(TokenHash::from_hex(id)?),
         "everything" if id == "-" => Revocation::Everything,
         _ => return None,
     };
@@ -183,13 +185,14 @@ mod tests {
 
     use super::*;
 
-    fn every_kind() -> [Revocation; 5] {
+    fn every_kind() -> [Revocation; 6] {
         let ulid = Ulid::from(7_u128);
         [
             Revocation::Grant(GrantId::new(ulid)),
             Revocation::Namespace(NamespaceId::new(ulid)),
             Revocation::Person(PersonId::new(ulid)),
             Revocation::WebSessions(PersonId::new(ulid)),
+            Revocation::WebSession(TokenHash::of(b"cookie")),
             Revocation::Everything,
         ]
     }
@@ -205,9 +208,9 @@ mod tests {
         assert!(none.is_empty());
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
-        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5]);
+        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6]);
         let whole = std::fs::read(&shown).unwrap();
-        std::fs::write(&shown, [whole.as_slice(), b"6 1000 gra"].concat()).unwrap();
+        std::fs::write(&shown, [whole.as_slice(), b"7 1000 gra"].concat()).unwrap();
         assert_eq!(open(0).unwrap().1, written);
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
         assert_eq!(open(3).unwrap().1, written[3..]);

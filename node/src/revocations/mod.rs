@@ -16,7 +16,8 @@ use crate::{
     Node,
     clock::Moment,
     oauth::live::LiveTokens,
-    store::{Store, StoreError, Write},
+    secret::TokenHash,
+    store::{Store, StoreError, WebSessionRow, Write},
 };
 
 /// What is taken away. Each can be done again without harm.
@@ -30,6 +31,8 @@ pub enum Revocation {
     Person(PersonId),
     /// The web sessions of a person, who has another password.
     WebSessions(PersonId),
+    /// One web session: somebody signed out there.
+    WebSession(TokenHash),
     /// Every session of everybody.
     Everything,
 }
@@ -76,7 +79,7 @@ impl Revocation {
             Self::Namespace(namespace) => live.end_namespace(namespace),
             Self::Person(person) => live.end_person(person),
             // Done at start, before anything is held.
-            Self::WebSessions(_) | Self::Everything => {}
+            Self::WebSessions(_) | Self::WebSession(_) | Self::Everything => {}
         }
     }
 }
@@ -129,11 +132,12 @@ impl Node {
         self.store.pending().lines().iter().any(|line| line.what == Revocation::Person(id))
     }
 
-    /// True where the web sessions of `person` that were made before `at` have ended, however far the database is.
-    pub(crate) fn web_sessions_have_ended(&self, person: PersonId, made_at: Moment) -> bool {
+    /// True where a web session has ended, however far the database is.
+    pub(crate) fn web_session_has_ended(&self, session: &WebSessionRow) -> bool {
         self.store.pending().lines().iter().any(|line| match line.what {
-            Revocation::Person(ended) => ended == person,
-            Revocation::WebSessions(ended) => ended == person && made_at <= line.at,
+            Revocation::Person(ended) => ended == session.person,
+            Revocation::WebSessions(ended) => ended == session.person && session.created_at <= line.at,
+            Revocation::WebSession(ended) => ended == session.hash,
             _ => false,
         })
     }

@@ -108,7 +108,7 @@ async fn what_the_database_could_not_take_comes_with_the_next_transaction() {
     // As on a full disk: the line is written, the transaction is not.
     let line = node.revoked_log.append(made_at, Revocation::Person(eve)).unwrap();
     node.store.pending().add(line);
-    assert!(is_there(&node, eve).await && node.web_sessions_have_ended(eve, made_at));
+    assert!(is_there(&node, eve).await && node.person_has_ended(eve));
     let dropped = node.store.write().await.unwrap();
     drop(dropped);
     assert!(!node.store.pending().is_empty(), "nothing was committed");

@@ -283,6 +283,42 @@ impl DeviceCodeRow {
         Ok(row.is_some())
     }
 
+    /// What `person` approved and no device has come for, the newest first.
+    pub(crate) async fn approved_by(
+        on: &mut impl Queryable,
+        person: PersonId,
+        now: Moment,
+    ) -> Result<Vec<Self>, StoreError> {
+        let rows: Vec<Row> = fetch_all!(
+            on,
+            "SELECT device_hash, user_code, client_id, scopes, asker_address, asker_uid, asker_key, state, opened_at,
+                    created_at, expires_at, person_id, namespace_id, granted_scopes, grant_id
+             FROM device_codes WHERE state = 'approved' AND person_id = $1 AND expires_at > $2
+             ORDER BY created_at DESC, device_hash",
+            person.to_string(),
+            now.millis(),
+        )?;
+        rows.into_iter().map(Self::of_row).collect()
+    }
+
+    /// Denies a code that `person` approved and no device has come for; false where it is none.
+    pub(crate) async fn withdraw(
+        write: &mut Write,
+        code: UserCode,
+        person: PersonId,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let row: Option<(String,)> = fetch_optional!(
+            write,
+            "UPDATE device_codes SET state = 'denied', decided_at = $1
+             WHERE user_code = $2 AND person_id = $3 AND state = 'approved' AND expires_at > $1 RETURNING device_hash",
+            now.millis(),
+            code.bare(),
+            person.to_string(),
+        )?;
+        Ok(row.is_some())
+    }
+
     /// Spends a code that is approved, on this session or on none; false where it is not.
     pub(crate) async fn spend(
         write: &mut Write,

@@ -53,6 +53,7 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             GrantRow::end_of_person(write, id, at).await?;
         }
         Revocation::WebSessions(id) => WebSessionRow::delete_until(write, Some(id), at).await?,
+        Revocation::WebSession(hash) => WebSessionRow::delete(write, hash).await?,
         Revocation::Everything => {
             WebSessionRow::delete_until(write, None, at).await?;
             GrantRow::end_all(write, at).await?;

@@ -5,10 +5,7 @@ use std::sync::LazyLock;
 use bitrouter_gateway::http::{ResponseBody, set_own_response};
 use http::{HeaderValue, Response, header};
 
-use crate::{
-    http::{Call, body::Form},
-    secret::TokenHash,
-};
+use crate::{http::body::Form, secret::TokenHash};
 
 pub(super) const STYLE: &str = "/console/style.css";
 pub(super) const MARK: &str = "/console/mark.svg";
@@ -29,8 +26,8 @@ pub(super) fn style_url() -> String {
 }
 
 /// `GET /console/style.css`
-pub(super) fn style(call: &Call) -> Response<ResponseBody> {
-    let query = Form::parse(call.head.uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
+pub(super) fn style(query: &str) -> Response<ResponseBody> {
+    let query = Form::parse(query.as_bytes()).unwrap_or_default();
     let is_this = query.one("v") == Some(&**STYLE_VERSION);
     let keep = if is_this { "public, max-age=31536000, immutable" } else { "no-cache" };
     file(STYLE_TEXT, "text/css; charset=utf-8", keep)

@@ -13,10 +13,12 @@ use super::{
     words::{Permission, ago, permissions, sentence},
 };
 use crate::{
+    clock::Moment,
     http::{Call, body::Form},
-    oauth::Client,
+    oauth::{Client, UserCode},
     people::namespaces::{self, NamespaceError},
-    store::{MadeBy, NamespaceRow, PersonRow, WebSessionRow},
+    revocations::Revocation,
+    store::{DeviceCodeRow, MadeBy, NamespaceRow, PersonRow, StoreError, WebSessionRow},
 };
 
 #[derive(Template)]
@@ -25,20 +27,40 @@ struct ConsolePage<'a> {
     frame: Frame,
     csrf: &'a str,
     namespaces: Vec<NamespaceRow>,
+    /// Where calls without a credential are made.
+    first: &'a NamespaceId,
     sessions: Vec<Program>,
-    browsers: Browsers,
+    approvals: Vec<Approved>,
+    this_browser: Browser,
+    other_browsers: Vec<Browser>,
     typed: &'a str,
     error: Option<&'a str>,
+    done: Option<&'static str>,
 }
 
-/// The browsers that are signed in.
-struct Browsers {
-    /// Since when this one is, and with what.
+/// A browser that is signed in.
+struct Browser {
+    used: String,
     since: String,
     by: &'static str,
-    others: usize,
-    /// When the last one of the others was used.
-    used: String,
+}
+
+impl Browser {
+    fn of(row: &WebSessionRow, now: Moment) -> Self {
+        let by = match row.made_by {
+            MadeBy::Console => "with a link of bitrouter console",
+            MadeBy::Password => "with the password",
+        };
+        Self { used: ago(now.since(row.last_used_at)), since: ago(now.since(row.created_at)), by }
+    }
+}
+
+/// A program that was approved and has not come for its tokens.
+struct Approved {
+    name: String,
+    namespace: String,
+    code: UserCode,
+    asked: String,
 }
 
 /// A program that is signed in.
@@ -64,6 +86,52 @@ struct NamespacePage<'a> {
     delete_error: Option<&'a str>,
 }
 
+/// What a form has done. A word in the address chooses one of these sentences, and can say nothing else.
+#[derive(Clone, Copy)]
+enum Done {
+    Created,
+    Renamed,
+    Deleted,
+    Ended,
+    Withdrawn,
+    Browsers,
+}
+
+impl Done {
+    const ALL: [Self; 6] = [Self::Created, Self::Renamed, Self::Deleted, Self::Ended, Self::Withdrawn, Self::Browsers];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Renamed => "renamed",
+            Self::Deleted => "deleted",
+            Self::Ended => "ended",
+            Self::Withdrawn => "withdrawn",
+            Self::Browsers => "browsers",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Created => "The namespace was created.",
+            Self::Renamed => "The namespace was renamed.",
+            Self::Deleted => "The namespace was deleted.",
+            Self::Ended => "The program was signed out.",
+            Self::Withdrawn => "The approval was taken back: the program gets nothing.",
+            Self::Browsers => "All other browsers were signed out.",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|done| done.word() == word)
+    }
+
+    /// To the console, which says so.
+    fn go_on(self) -> Response<ResponseBody> {
+        see_other(&format!("{HOME}?done={}", self.word()))
+    }
+}
+
 /// What went wrong in a form, and what was typed there.
 #[derive(Clone, Copy, Default)]
 struct Wrong<'a> {
@@ -79,10 +147,17 @@ pub(super) async fn show(call: Call) -> Answer {
         return follow(&call, token).await;
     }
     let signed = guard::signed(&call, HOME).await?;
-    overview(&call, &signed, StatusCode::OK, Wrong::default()).await
+    let done = query.one("done").and_then(Done::parse).map(Done::words);
+    overview(&call, &signed, StatusCode::OK, Wrong::default(), done).await
 }
 
-async fn overview(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>) -> Answer {
+async fn overview(
+    call: &Call,
+    signed: &Signed,
+    status: StatusCode,
+    wrong: Wrong<'_>,
+    done: Option<&'static str>,
+) -> Answer {
     let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
     let mut sessions = Vec::new();
     let now = call.node.clock.wall();
@@ -93,7 +168,7 @@ async fn overview(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong
             }
             sessions.push(Program {
                 id: session.id,
-                name: Client::find(&session.client_id).map_or(session.client_id, |client| client.name.to_owned()),
+                name: client_name(session.client_id),
                 namespace: namespace.name.clone(),
                 used: ago(now.since(session.last_used_at)),
                 since: ago(now.since(session.created_at)),
@@ -101,34 +176,77 @@ async fn overview(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong
             });
         }
     }
-    let all = WebSessionRow::of_person(&mut call.node.store.read().await?, signed.person.id).await?;
-    let is_other = |row: &&WebSessionRow| row.hash != signed.session.hash && session::is_open(row, now);
-    let others: Vec<&WebSessionRow> = all.iter().filter(is_other).collect();
-    let browsers = Browsers {
-        since: ago(now.since(signed.session.created_at)),
-        by: match signed.session.made_by {
-            MadeBy::Console => "with a link of bitrouter console",
-            MadeBy::Password => "with the password",
-        },
-        others: others.len(),
-        used: others.first().map(|row| ago(now.since(row.last_used_at))).unwrap_or_default(),
-    };
+    let other_browsers = others(call, signed).await?;
     let frame = Frame::of(signed, "Console").with_error(wrong.error);
-    let (csrf, typed, error) = (&*signed.csrf, wrong.typed, wrong.error);
-    Ok(render(status, &ConsolePage { frame, csrf, namespaces: own, sessions, browsers, typed, error }))
+    let page = ConsolePage {
+        frame,
+        csrf: &signed.csrf,
+        first: &call.node.row.first_namespace,
+        approvals: approvals(call, signed, &own).await?,
+        namespaces: own,
+        sessions,
+        this_browser: Browser::of(&signed.session, now),
+        other_browsers: other_browsers.iter().map(|row| Browser::of(row, now)).collect(),
+        typed: wrong.typed,
+        error: wrong.error,
+        done,
+    };
+    Ok(render(status, &page))
+}
+
+/// What the person approved and no program has come for.
+async fn approvals(call: &Call, signed: &Signed, own: &[NamespaceRow]) -> Result<Vec<Approved>, StoreError> {
+    let now = call.node.clock.wall();
+    let rows = DeviceCodeRow::approved_by(&mut call.node.store.read().await?, signed.person.id, now).await?;
+    let shown = |row: DeviceCodeRow| {
+        let namespace = own.iter().find(|namespace| Some(namespace.id) == row.approval.map(|it| it.namespace))?;
+        Some(Approved {
+            name: client_name(row.client_id),
+            namespace: namespace.name.clone(),
+            code: row.user_code,
+            asked: ago(now.since(row.created_at)),
+        })
+    };
+    Ok(rows.into_iter().filter_map(shown).collect())
+}
+
+fn client_name(id: String) -> String {
+    Client::find(&id).map_or(id, |client| client.name.to_owned())
+}
+
+/// The person's other sessions that are open.
+async fn others(call: &Call, signed: &Signed) -> Result<Vec<WebSessionRow>, StoreError> {
+    let now = call.node.clock.wall();
+    let mut all = WebSessionRow::of_person(&mut call.node.store.read().await?, signed.person.id).await?;
+    all.retain(|row| {
+        row.hash != signed.session.hash && session::is_open(row, now) && !call.node.web_session_has_ended(row)
+    });
+    Ok(all)
+}
+
+/// `POST /console/approvals/{code}/end`: takes an approval back that no program has come for.
+pub(super) async fn end_approval(call: Call) -> Answer {
+    let (signed, _) = guard::signed_form(&call).await?;
+    let code = call.params.first().and_then(|code| UserCode::parse(code));
+    let mut write = call.node.store.write().await?;
+    let is_taken_back = match code {
+        Some(code) => DeviceCodeRow::withdraw(&mut write, code, signed.person.id, call.node.clock.wall()).await?,
+        None => false,
+    };
+    write.commit().await?;
+    // Where the program was faster, its session stands in the list.
+    Ok(if is_taken_back { Done::Withdrawn.go_on() } else { see_other(HOME) })
 }
 
 /// `POST /console/browsers/end`: signs the person's other browsers out.
 pub(super) async fn end_browsers(call: Call) -> Answer {
     let (signed, _) = guard::signed_form(&call).await?;
-    let mut write = call.node.store.write().await?;
-    for row in WebSessionRow::of_person(&mut write, signed.person.id).await? {
-        if row.hash != signed.session.hash {
-            WebSessionRow::delete(&mut write, row.hash).await?;
-        }
+    for row in others(&call, &signed).await? {
+        let write = call.node.store.write().await?;
+        // Also what the database takes later holds from now on.
+        let _ = call.node.revoke(write, Revocation::WebSession(row.hash)).await?;
     }
-    write.commit().await?;
-    Ok(see_other(HOME))
+    Ok(Done::Browsers.go_on())
 }
 
 /// `POST /console/namespaces`: makes one.
@@ -136,10 +254,11 @@ pub(super) async fn create(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
     let name = form.one("name").unwrap_or_default();
     match namespaces::create(&call.node, signed.person.id, name).await {
-        Ok(_) => Ok(see_other(HOME)),
+        Ok(_) => Ok(Done::Created.go_on()),
         Err(error) => {
             let (status, words) = explain(error)?;
-            overview(&call, &signed, status, Wrong { typed: name, error: Some(&words), ..Wrong::default() }).await
+            let wrong = Wrong { typed: name, error: Some(&words), ..Wrong::default() };
+            overview(&call, &signed, status, wrong, None).await
         }
     }
 }
@@ -176,7 +295,7 @@ pub(super) async fn rename(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
     let name = form.one("name").unwrap_or_default();
     match namespaces::rename(&call.node, signed.person.id, named(&call)?, name).await {
-        Ok(_) => Ok(see_other(HOME)),
+        Ok(_) => Ok(Done::Renamed.go_on()),
         Err(error) => {
             let (status, words) = explain(error)?;
             let wrong = Wrong { typed: name, error: Some(&words), ..Wrong::default() };
@@ -190,7 +309,7 @@ pub(super) async fn delete(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
     let (status, words) = if form.one("confirm") == Some("yes") {
         match namespaces::delete(&call.node, signed.person.id, named(&call)?).await {
-            Ok(_) => return Ok(see_other(HOME)),
+            Ok(_) => return Ok(Done::Deleted.go_on()),
             Err(error) => explain(error)?,
         }
     } else {
@@ -217,7 +336,7 @@ pub(super) async fn revoke(call: Call) -> Answer {
     if let Some(session) = found {
         call.node.end_grant(session.id, crate::store::EndReason::RevokedByPerson).await?;
     }
-    Ok(see_other(HOME))
+    Ok(Done::Ended.go_on())
 }
 
 fn absent() -> Refusal {

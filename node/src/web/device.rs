@@ -10,7 +10,7 @@ use http::{Method, Response, StatusCode, header};
 
 use super::{
     guard,
-    page::{Answer, Frame, Refusal, render},
+    page::{Answer, Frame, Refusal, render, see_other},
     session::Signed,
     words::{Permission, ago, asker, permissions},
 };
@@ -99,7 +99,12 @@ pub(super) async fn decide(call: Call) -> Answer {
         return Ok(ask(&signed, typed, StatusCode::BAD_REQUEST, Some(words)));
     }
     match form.one("decision") {
-        None => consent(&call, &signed, typed, Choice::default()).await,
+        None if form.one("show").is_some() => consent(&call, &signed, typed, chosen(&form)).await,
+        None => match call.node.find_code(typed, signed.person.id, &call.visitor).await {
+            // The page has an address of its own, to which the browser can go back.
+            Ok(pending) => Ok(see_other(&back(&pending.user_code.to_string()))),
+            Err(refused) => refuse(&signed, typed, refused),
+        },
         Some("approve") => approve(&call, &signed, typed, &form).await,
         Some("deny") => {
             let pending = match call.node.find_code(typed, signed.person.id, &call.visitor).await {
@@ -116,11 +121,19 @@ pub(super) async fn decide(call: Call) -> Answer {
     }
 }
 
+/// What is chosen on the page, as far as it can be read.
+fn chosen(form: &Form) -> Choice {
+    Choice {
+        namespace: form.one("namespace").and_then(|id| id.parse().ok()),
+        scopes: ScopeSet::parse(&form.all("scope").join(" ")).ok(),
+        own_device: form.one("own_device").is_some(),
+        error: None,
+    }
+}
+
 async fn approve(call: &Call, signed: &Signed, typed: &str, form: &Form) -> Answer {
     let person = signed.person.id;
-    let scopes = ScopeSet::parse(&form.all("scope").join(" ")).ok();
-    let namespace = form.one("namespace").and_then(|id| id.parse().ok());
-    let own_device = form.one("own_device").is_some();
+    let Choice { namespace, scopes, own_device, .. } = chosen(form);
     let again = |error| Choice { namespace, scopes, own_device, error: Some(error) };
     let Some(scopes) = scopes else {
         return consent(call, signed, typed, again("There is no such permission.")).await;
@@ -192,7 +205,8 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
 fn refuse(signed: &Signed, typed: &str, refused: CodeRefused) -> Answer {
     let (status, words) = match refused {
         CodeRefused::Unknown => {
-            (StatusCode::NOT_FOUND, "There is no such code. Compare it with what your terminal shows.".to_owned())
+            let words = "There is no such code. Compare it with what your terminal shows.";
+            return Ok(ask(signed, "", StatusCode::NOT_FOUND, Some(words)));
         }
         CodeRefused::Expired => {
             (StatusCode::GONE, "This code has expired. Start again in the terminal, and enter the new one.".to_owned())

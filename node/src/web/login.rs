@@ -15,9 +15,12 @@ use super::{
 use crate::{
     http::{Call, Entrance, body::Form},
     people::{Password, sign_in::SignInError},
+    revocations::Revocation,
     secret::random_bytes,
-    store::{MadeBy, PersonRow, WebSessionRow},
+    store::{MadeBy, PersonRow},
 };
+
+const LOGIN: &str = "/login";
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -27,6 +30,7 @@ struct LoginPage<'a> {
     next: &'a str,
     username: &'a str,
     error: Option<&'a str>,
+    done: Option<&'static str>,
     on_this_machine: bool,
 }
 
@@ -40,6 +44,21 @@ pub(super) async fn show(call: Call) -> Answer {
     Ok(form(&call, StatusCode::OK, next, "", None))
 }
 
+#[derive(Template)]
+#[template(path = "logout.html")]
+struct LogoutPage<'a> {
+    frame: Frame,
+    csrf: &'a str,
+    person: &'a str,
+}
+
+/// `GET /logout`: the button. Nothing but the posted form signs anybody out.
+pub(super) async fn ask_to_sign_out(call: Call) -> Answer {
+    let Some(signed) = session::person_of(&call).await? else { return Ok(see_other(LOGIN)) };
+    let page = LogoutPage { frame: Frame::of(&signed, "Sign out"), csrf: &signed.csrf, person: &signed.person.name };
+    Ok(render(StatusCode::OK, &page))
+}
+
 /// The form with what was typed, but for the password.
 fn form(call: &Call, status: StatusCode, next: &str, username: &str, error: Option<&str>) -> Response<ResponseBody> {
     let names = CookieNames::at(&call.visitor.entrance, &call.node.settings.load());
@@ -49,12 +68,15 @@ fn form(call: &Call, status: StatusCode, next: &str, username: &str, error: Opti
         Some(value) => (value, false),
         None => (URL_SAFE_NO_PAD.encode(random_bytes::<32>()), true),
     };
+    let query = Form::parse(call.head.uri.query().unwrap_or_default().as_bytes()).unwrap_or_default();
+    let done = (query.one("done") == Some("signed-out")).then_some("You are signed out in this browser.");
     let page = LoginPage {
         frame: Frame::open("Sign in").with_error(error),
         csrf: csrf::of_form(&call.node.key, &value),
         next,
         username,
         error,
+        done: done.filter(|_| error.is_none()),
         on_this_machine: call.visitor.entrance != Entrance::Public,
     };
     let mut response = render(status, &page);
@@ -127,13 +149,13 @@ fn wrong(call: &Call, next: &str, username: &str) -> Response<ResponseBody> {
 /// `POST /logout`: ends the session. Whoever has none is signed out already.
 pub(super) async fn sign_out(call: Call) -> Answer {
     let (signed, fields) = guard::signed_form(&call).await?;
-    let mut write = call.node.store.write().await?;
-    WebSessionRow::delete(&mut write, signed.session.hash).await?;
-    write.commit().await?;
+    let write = call.node.store.write().await?;
+    // Also what the database takes later holds from now on.
+    let _ = call.node.revoke(write, Revocation::WebSession(signed.session.hash)).await?;
     let names = CookieNames::at(&call.visitor.entrance, &call.node.settings.load());
     let to = match fields.one("next") {
         Some(next) => Refusal::login_url(guard::own_path(Some(next))),
-        None => "/login".to_owned(),
+        None => format!("{LOGIN}?done=signed-out"),
     };
     let mut response = see_other(&to);
     response.headers_mut().append(header::SET_COOKIE, names.set(&names.session, None));

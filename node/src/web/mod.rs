@@ -25,7 +25,12 @@ use std::future::ready;
 use http::Method;
 
 pub use self::console_link::ConsoleLink;
-pub(crate) use self::{guard::is_own_origin, page::error_page, session::person_of};
+pub use self::page::page_without_node;
+pub(crate) use self::{
+    guard::is_own_origin,
+    page::{error_page, is_page},
+    session::person_of,
+};
 use crate::http::{Access, Endpoint, Handler, Kind};
 
 /// What is known of browsers until the next start.
@@ -38,10 +43,16 @@ const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint 
     Endpoint { method, path, kind: Kind::Page, access: Access::Open, handler }
 }
 
+/// Stands for pages that there are not.
+pub(crate) static ABSENT: Endpoint = page(Method::GET, "", |_| {
+    Box::pin(ready(error_page(http::StatusCode::NOT_FOUND, "This did not work", "There is no such page.")))
+});
+
 /// The pages.
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::GET, "/login", |call| page::answer(login::show(call))),
     page(Method::POST, "/login", |call| page::answer(login::sign_in(call))),
+    page(Method::GET, "/logout", |call| page::answer(login::ask_to_sign_out(call))),
     page(Method::POST, "/logout", |call| page::answer(login::sign_out(call))),
     page(Method::GET, "/console", |call| page::answer(console::show(call))),
     page(Method::POST, "/console/namespaces", |call| page::answer(console::create(call))),
@@ -49,9 +60,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/console/namespaces/{id}/rename", |call| page::answer(console::rename(call))),
     page(Method::POST, "/console/namespaces/{id}/delete", |call| page::answer(console::delete(call))),
     page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
+    page(Method::POST, "/console/approvals/{code}/end", |call| page::answer(console::end_approval(call))),
     page(Method::POST, "/console/browsers/end", |call| page::answer(console::end_browsers(call))),
     page(Method::GET, "/oauth/device", |call| page::answer(device::show(call))),
     page(Method::POST, "/oauth/device", |call| page::answer(device::decide(call))),
-    page(Method::GET, assets::STYLE, |call| Box::pin(ready(assets::style(&call)))),
+    page(Method::GET, assets::STYLE, |call| Box::pin(ready(assets::style(call.head.uri.query().unwrap_or_default())))),
     page(Method::GET, assets::MARK, |_| Box::pin(ready(assets::mark()))),
 ];

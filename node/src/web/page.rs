@@ -2,7 +2,7 @@
 
 use askama::Template;
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture, set_own_response};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 
 use super::{assets, session::Signed};
 use crate::{people::Busy, store::StoreError};
@@ -123,12 +123,34 @@ struct ErrorPage<'a> {
     heading: &'a str,
     /// Text, and between each two pieces of it what one types.
     words: Vec<&'a str>,
+    /// True where the console answers.
+    leads_on: bool,
 }
 
 /// A page that says why there is no other.
 pub(crate) fn error_page(status: StatusCode, heading: &str, words: &str) -> Response<ResponseBody> {
     let frame = Frame::open(heading).with_error(Some(words));
-    render(status, &ErrorPage { frame, heading, words: words.split('`').collect() })
+    render(status, &ErrorPage { frame, heading, words: words.split('`').collect(), leads_on: true })
+}
+
+/// What is said in place of a page while there is no node; nothing where `uri` is no page's.
+pub fn page_without_node(uri: &Uri, status: StatusCode, words: &str) -> Option<Response<ResponseBody>> {
+    match uri.path() {
+        assets::STYLE => Some(assets::style(uri.query().unwrap_or_default())),
+        assets::MARK => Some(assets::mark()),
+        path if is_page(path) => {
+            let (heading, words) = ("There is no node here", words.split('`').collect());
+            let frame = Frame::open(heading).with_error(Some(heading));
+            Some(render(status, &ErrorPage { frame, heading, words, leads_on: false }))
+        }
+        _ => None,
+    }
+}
+
+/// True where a person is answered with a page, be there one or not.
+pub(crate) fn is_page(path: &str) -> bool {
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path == "/oauth/device" || ["/console", "/login", "/logout"].into_iter().any(is_below)
 }
 
 /// The answer of a handler as a response.

@@ -51,7 +51,7 @@ pub(crate) async fn person_of(call: &Call) -> Result<Option<Signed>, StoreError>
     for value in cookie::sent(&call.head.headers, &names.session) {
         let mut read = node.store.read().await?;
         let Some(session) = WebSessionRow::find(&mut read, TokenHash::of(value.as_bytes())).await? else { continue };
-        let has_ended = node.web_sessions_have_ended(session.person, session.created_at);
+        let has_ended = node.web_session_has_ended(&session);
         if has_ended || !is_good(&session, &call.visitor, now) {
             continue;
         }

@@ -59,12 +59,13 @@ pub(super) fn ago(age: Duration) -> String {
     let seconds = age.as_secs();
     let (count, unit) = match seconds {
         0..5 => return "just now".to_owned(),
-        5..120 => (seconds, "seconds"),
-        120..7_200 => (seconds / 60, "minutes"),
-        7_200..172_800 => (seconds / 3_600, "hours"),
-        _ => (seconds / 86_400, "days"),
+        5..60 => (seconds, "second"),
+        60..3_570 => ((seconds + 30) / 60, "minute"),
+        3_570..84_600 => ((seconds + 1_800) / 3_600, "hour"),
+        _ => ((seconds + 43_200) / 86_400, "day"),
     };
-    format!("{count} {unit} ago")
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
 }
 
 #[cfg(test)]
@@ -74,11 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_rounded_down_to_what_people_say() {
+    fn ages_are_rounded_to_what_people_say() {
         for (seconds, text) in [
             (0, "just now"),
             (59, "59 seconds ago"),
+            (60, "1 minute ago"),
+            (97, "2 minutes ago"),
             (185, "3 minutes ago"),
+            (3_569, "59 minutes ago"),
+            (3_570, "1 hour ago"),
+            (84_599, "23 hours ago"),
+            (84_600, "1 day ago"),
             (7_201, "2 hours ago"),
             (200_000, "2 days ago"),
         ] {

@@ -110,11 +110,59 @@ async fn n24_what_is_anothers_is_not_there() {
 async fn other_browsers_are_signed_out_and_this_one_stays() {
     let fixture = Fixture::new().await;
     let (mut ada, csrf) = ada(&fixture).await;
-    assert!(!ada.get("/console").await.text.contains("other browser"));
+    assert!(!ada.get("/console").await.text.to_lowercase().contains("other browser"));
     let mut other = fixture.browser(Some(8));
     other.sign_in("ada", PASSWORD).await;
     let page = ada.get("/console").await;
-    assert!(page.text.contains("<strong>This browser</strong>") && page.text.contains("1 other browser<"));
-    assert_eq!(ada.post("/console/browsers/end", &[("csrf", &csrf)]).await.status, StatusCode::SEE_OTHER);
+    assert!(
+        page.text.contains("<strong>This browser</strong>")
+            && page.text.matches("<strong>Another browser<").count() == 1
+    );
+    let page = ada.post("/console/browsers/end", &[("csrf", &csrf)]).await;
+    assert_eq!((page.status, page.header("location")), (StatusCode::SEE_OTHER, "/console?done=browsers"));
+    assert!(
+        ada.get("/console?done=browsers").await.text.contains("role=\"status\">All other browsers were signed out.")
+    );
     assert!(ada.is_signed_in().await && !other.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn each_browser_that_is_signed_out_is_a_line_in_the_log_of_revocations() {
+    let fixture = Fixture::new().await;
+    let (mut ada, csrf) = ada(&fixture).await;
+    let mut other = fixture.browser(Some(8));
+    other.sign_in("ada", PASSWORD).await;
+    ada.post("/console/browsers/end", &[("csrf", &csrf)]).await;
+    ada.post("/logout", &[("csrf", &csrf)]).await;
+    let log = fixture.revoked();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(" web_session ")).collect();
+    assert_eq!(lines.len(), 2, "one for each: {log}");
+}
+
+#[tokio::test]
+async fn only_fixed_sentences_say_what_was_done() {
+    let fixture = Fixture::new().await;
+    let (mut ada, _) = ada(&fixture).await;
+    assert!(ada.get("/console?done=created").await.text.contains("role=\"status\">The namespace was created."));
+    for other in ["", "evil", "%3Cb%3E", "created&done=created"] {
+        let page = ada.get(&format!("/console?done={other}")).await;
+        assert!(page.status == StatusCode::OK && !page.text.contains("role=\"status\""), "{other}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn there_is_a_page_also_where_there_is_none() {
+    let fixture = Fixture::new().await;
+    let mut browser = fixture.browser(Some(7));
+    for path in ["/console/nowhere", "/login/x", "/logout/x", "/console/"] {
+        let page = browser.get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
+    }
+    assert_eq!(browser.get("/consoles").await.header("content-type"), "application/json");
+    assert_eq!(browser.get("/logout").await.header("location"), "/login");
+    let (mut ada, csrf) = ada(&fixture).await;
+    assert!(ada.get("/logout").await.text.contains("<h1>Sign out?</h1>"));
+    assert!(ada.is_signed_in().await, "looking signs nobody out");
+    let page = ada.post("/logout", &[("csrf", &csrf)]).await;
+    assert!(ada.get(page.header("location")).await.text.contains("You are signed out"), "{page:?}");
 }

@@ -168,6 +168,76 @@ async fn n05_wrong_codes_are_counted_however_sent_but_not_when_another_site_send
 }
 
 #[tokio::test]
+async fn what_is_approved_can_be_taken_back_until_the_device_has_come() {
+    let Cast { fixture, mut ada } = cast().await;
+    fixture.person("bob", PASSWORD).await;
+    let mut bob = fixture.browser(Some(7));
+    bob.sign_in("bob", PASSWORD).await;
+    let of_bob = bob.get("/console").await.hidden("csrf");
+    let device = start(&fixture, Some(7), "usage:read").await;
+    let fields = filled_in(&mut ada, code(&device)).await;
+    post(&mut ada, &fields, &[("decision", "approve")]).await;
+    let page = ada.get("/console").await;
+    assert!(page.text.contains("Approved, not collected yet") && page.text.contains(code(&device)), "{}", page.text);
+    let end = format!("/console/approvals/{}/end", code(&device));
+    assert!(!bob.get("/console").await.text.contains("not collected"));
+    assert_eq!(bob.post(&end, &[("csrf", &of_bob)]).await.header("location"), "/console", "nothing of bob's");
+    let page = ada.post(&end, &[("csrf", &fields[0].1)]).await;
+    assert_eq!(page.header("location"), "/console?done=withdrawn");
+    assert_eq!(poll(&fixture, &device).await["error"], "access_denied");
+    assert!(!ada.get("/console").await.text.contains("not collected"));
+    // Too late: the program is signed in, and stands in the list.
+    let device = start(&fixture, Some(7), "usage:read").await;
+    let fields = filled_in(&mut ada, code(&device)).await;
+    post(&mut ada, &fields, &[("decision", "approve")]).await;
+    assert!(poll(&fixture, &device).await["access_token"].is_string());
+    let end = format!("/console/approvals/{}/end", code(&device));
+    assert_eq!(ada.post(&end, &[("csrf", &fields[0].1)]).await.header("location"), "/console");
+    assert!(poll(&fixture, &device).await["access_token"].is_string(), "the first poll was lost");
+}
+
+#[tokio::test]
+async fn a_typed_code_leads_to_a_page_with_an_address() {
+    let Cast { fixture, mut ada } = cast().await;
+    let device = start(&fixture, Some(7), "usage:read").await;
+    let csrf = ada.get("/oauth/device").await.hidden("csrf");
+    let typed = code(&device).to_lowercase().replace('-', " ");
+    let page = ada.post("/oauth/device", &[("csrf", &csrf), ("user_code", &typed)]).await;
+    let address = format!("/oauth/device?user_code={}", code(&device));
+    assert_eq!((page.status, page.header("location")), (StatusCode::SEE_OTHER, &*address));
+    let page = ada.post("/oauth/device", &[("csrf", &csrf), ("user_code", "BBBB-BBBB")]).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert!(page.text.contains("name=\"user_code\" type=\"text\" value=\"\""), "{}", page.text);
+}
+
+#[tokio::test]
+async fn enter_on_a_tick_decides_nothing() {
+    let Cast { fixture, mut ada } = cast().await;
+    let device = start(&fixture, Some(8), "usage:read billing:write").await;
+    let page = ada.get(&format!("/oauth/device?user_code={}", code(&device))).await;
+    let form = page.text.split("<form").find(|form| form.contains("name=\"decision\"")).unwrap();
+    let first = form.split("<button").nth(1).unwrap();
+    assert!(first.contains("name=\"show\" value=\"again\"") && !first.contains("decision"), "{first}");
+    let fields = filled_in(&mut ada, code(&device)).await;
+    let more = [("show", "again"), ("own_device", "yes"), ("scope", "billing:write")];
+    let page = post(&mut ada, &fields, &more).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(
+        page.text.contains("value=\"billing:write\" checked")
+            && page.text.contains("value=\"yes\" aria-describedby=\"warning\" checked")
+    );
+    assert_eq!(poll(&fixture, &device).await["error"], "authorization_pending");
+}
+
+#[tokio::test]
+async fn what_is_only_sensitive_stands_under_its_own_words() {
+    let Cast { fixture, mut ada } = cast().await;
+    let device = start(&fixture, Some(7), "billing:write").await;
+    let page = ada.get(&format!("/oauth/device?user_code={}", code(&device))).await;
+    assert!(page.text.contains("<legend>It asks for this;") && !page.text.contains("It may<"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn codes_expire_and_are_used_once() {
     let Cast { fixture, mut ada } = cast().await;
     let used = start(&fixture, Some(7), "usage:read").await;

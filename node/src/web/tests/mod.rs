@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Fixture {
     pub(super) node: Arc<Node>,
     pub(super) clock: Arc<ManualClock>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -47,7 +47,12 @@ impl Fixture {
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
         };
-        Self { node: Node::open(options).await.unwrap(), clock, _dir: dir }
+        Self { node: Node::open(options).await.unwrap(), clock, dir }
+    }
+
+    /// The log of what was taken away.
+    pub(super) fn revoked(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("node/revoked.log")).unwrap()
     }
 
     /// Adds a person.
