@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn strangers_are_told_of_no_file() {
-        let reason = "`/home/ada/.local/share/bitrouter/node.db` is broken".to_owned();
+        let reason = "`/home/user/.local/share/bitrouter/node.db` is broken".to_owned();
         let off = NodeOff { reason, ..NodeOff::default() };
         assert!(nobody(&off, true).message().contains("node.db"));
         let told = nobody(&off, false);
