@@ -21,6 +21,7 @@ pub mod oauth;
 mod opening;
 pub mod people;
 mod revocations;
+mod room;
 pub mod secret;
 pub mod settings;
 mod steady;

@@ -84,6 +84,7 @@ impl Node {
             clock,
         });
         node.keep_steady(Steady::now(&*node.clock));
+        node.watch_room();
         Ok(node)
     }
 }

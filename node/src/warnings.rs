@@ -26,6 +26,11 @@ pub enum NodeWarning {
         /// The file that was missing.
         missing: PathBuf,
     },
+    /// The database finds no room.
+    DiskFull {
+        /// The database.
+        database: PathBuf,
+    },
 }
 
 impl fmt::Display for NodeWarning {
@@ -44,6 +49,11 @@ impl fmt::Display for NodeWarning {
                 f,
                 "`{}` was missing, so that nobody could tell what had been revoked: every session was ended; sign in again",
                 missing.display()
+            ),
+            Self::DiskFull { database } => write!(
+                f,
+                "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
+                database.display()
             ),
         }
     }

@@ -18,9 +18,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bitrouter_node::{
-    Node, NodeOptions, OpenError, Settings,
+    Node, NodeOptions, NodeWarning, OpenError, Settings,
     clock::SystemClock,
-    people::{Password, PeopleError, namespaces},
+    people::{
+        Password, PeopleError,
+        namespaces::{self, NamespaceError},
+    },
     store::StoreError,
 };
 use bitrouter_proto::tasks::Tasks;
@@ -102,7 +105,7 @@ async fn n33_rights_are_taken_away_on_a_full_disk_and_the_database_follows() {
         small.fill();
     }
     let refused = refused.expect("the disk is never full");
-    assert!(matches!(refused, PeopleError::Store(StoreError::Full(_))), "{refused}");
+    assert!(matches!(refused, PeopleError::Store(StoreError::Full { .. })), "{refused}");
     node.remove_user("eve").await.unwrap();
     namespaces::delete(&node, node.owner(), &extra.id.to_string()).await.unwrap();
     assert!(!is_there(&node, "eve").await, "somebody who was removed is listed");
@@ -118,6 +121,65 @@ async fn n33_rights_are_taken_away_on_a_full_disk_and_the_database_follows() {
     assert!(!is_there(&node, "eve").await && is_there(&node, "bob").await);
     node.add_user("eve".parse().unwrap(), password()).await.unwrap();
     node.close().await;
+}
+
+fn is_said(node: &Node) -> bool {
+    node.warnings().borrow().iter().any(|warning| matches!(warning, NodeWarning::DiskFull { .. }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n33_a_thousand_writes_without_room_leave_a_database_that_can_be_written() {
+    let Some(small) = Small::mount() else { return };
+    let node = Node::open(options(small.root.path())).await.unwrap();
+    let database = small.root.path().join("d/node.db").display().to_string();
+    for number in 0..20 {
+        namespaces::create(&node, node.owner(), &format!("kept{number}")).await.unwrap();
+    }
+    let (mut refused, mut made) = (0, 0);
+    for round in 0..1_000 {
+        small.fill();
+        match namespaces::create(&node, node.owner(), &format!("x{round}")).await {
+            Ok(_) => made += 1,
+            Err(error @ NamespaceError::Store(StoreError::Full { .. })) => {
+                assert!(error.to_string().contains(&database), "{error}");
+                refused += 1;
+            }
+            // What fits into what is left of the write-ahead log may be as many as there may be.
+            Err(NamespaceError::Limit) => {
+                namespaces::delete(&node, node.owner(), &format!("x{}", round - 1)).await.map(drop).unwrap()
+            }
+            Err(error) => panic!("round {round}: {error}"),
+        }
+        if round % 50 == 49 {
+            namespaces::delete(&node, node.owner(), &format!("kept{}", round / 50)).await.unwrap();
+            let log = std::fs::read_to_string(small.root.path().join("d/revoked.log")).unwrap();
+            assert!(log.ends_with('\n') && log.lines().count() > round / 50, "what was said to be done is in no log");
+        }
+    }
+    assert!(refused > 500, "{refused} refused, {made} made");
+    tokio::time::timeout(Duration::from_secs(30), node.warnings().wait_for(|_| is_said(&node))).await.unwrap().unwrap();
+    small.make_room();
+    tokio::time::timeout(Duration::from_secs(30), node.warnings().wait_for(|said| said.is_empty()))
+        .await
+        .unwrap()
+        .unwrap();
+    namespaces::create(&node, node.owner(), "after").await.unwrap();
+    let listed = namespaces::list(&node, node.owner()).await.unwrap();
+    assert!(listed.iter().all(|one| !one.name.starts_with("kept")) && listed.len() <= 2 + made, "{listed:?}");
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n33_what_was_set_aside_outlives_a_start() {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(small) = Small::mount() else { return };
+    let dir = small.root.path();
+    let set_aside = || std::fs::metadata(dir.join("d/revoked.log")).unwrap().blocks() * 512;
+    Node::open(options(dir)).await.unwrap().close().await;
+    assert!(set_aside() >= 1 << 20, "{}", set_aside());
+    small.fill();
+    Node::open(options(dir)).await.unwrap_err();
+    assert!(set_aside() >= 1 << 20, "{}", set_aside());
 }
 
 #[tokio::test(flavor = "multi_thread")]

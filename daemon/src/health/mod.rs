@@ -58,6 +58,8 @@ pub enum Code {
     ClockStepped,
     /// Every session was ended: what had been revoked could not be told.
     SessionsEnded,
+    /// The node's database finds no room.
+    DiskFull,
 }
 
 impl Code {
@@ -82,6 +84,7 @@ impl Code {
             Self::DatabaseMoved => "database_moved",
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
+            Self::DiskFull => "disk_full",
         }
     }
 

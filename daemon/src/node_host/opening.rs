@@ -121,18 +121,20 @@ fn off(error: &OpenError, dir: &Path) -> NodeOff {
 /// Shows what an open node has to say, until it ends.
 async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
-        let (mut moved, mut stepped, mut ended) = (None, None, None);
+        let (mut moved, mut stepped, mut ended, mut full) = (None, None, None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
                 NodeWarning::DatabaseMoved { .. } => &mut moved,
                 NodeWarning::ClockStepped { .. } => &mut stepped,
                 NodeWarning::SessionsEnded { .. } => &mut ended,
+                NodeWarning::DiskFull { .. } => &mut full,
             };
             *said = Some(warning.to_string());
         }
         health.set(Code::DatabaseMoved, moved, None);
         health.set(Code::ClockStepped, stepped, None);
         health.set(Code::SessionsEnded, ended, None);
+        health.set(Code::DiskFull, full, None);
         if warnings.changed().await.is_err() {
             return;
         }

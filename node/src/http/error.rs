@@ -144,12 +144,9 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the node's database failed");
-        match error {
-            StoreError::Busy(_) => Self::new(Code::Unavailable, "the node is busy; try again").retry_after(5),
-            StoreError::Full(_) | StoreError::Log(_) | StoreError::NotNow => {
-                Self::new(Code::Unavailable, "the disk of the node is full; nothing was changed")
-            }
-            _ => Self::new(Code::Internal, "the node's database failed; `bitrouter logs` says more"),
+        match error.passing() {
+            Some((words, seconds)) => Self::new(Code::Unavailable, words).retry_after(seconds),
+            None => Self::new(Code::Internal, "the node's database failed; `bitrouter logs` says more"),
         }
     }
 }

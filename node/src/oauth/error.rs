@@ -115,12 +115,9 @@ fn described(text: &str) -> String {
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the node's database failed");
-        match error {
-            StoreError::Full(_) | StoreError::Log(_) | StoreError::NotNow => {
-                Self::unavailable("the disk of the node is full; nothing was changed", Duration::from_mins(1))
-            }
-            StoreError::Busy(_) => Self::unavailable("the node is busy; try again", Duration::from_secs(5)),
-            _ => Self {
+        match error.passing() {
+            Some((words, seconds)) => Self::unavailable(&words, Duration::from_secs(seconds)),
+            None => Self {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 ..Self::new("server_error", "the node's database failed; `bitrouter logs` says more")
             },

@@ -63,7 +63,11 @@ impl Node {
     pub async fn end_grant(&self, id: GrantId, reason: EndReason) -> Result<bool, StoreError> {
         self.live.end_grant(id);
         let mut write = self.store.write().await?;
-        let ended = GrantRow::end(&mut write, id, reason, self.clock.wall()).await?;
+        let ended = match GrantRow::end(&mut write, id, reason, self.clock.wall()).await {
+            // The line in the log has room, whatever the row has.
+            Err(StoreError::Full { .. }) => true,
+            done => done?,
+        };
         if ended {
             let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::Grant(id)).await?;
         } else {

@@ -167,7 +167,7 @@ impl OpenError {
     pub(super) fn of_store(database: &std::path::Path, source: StoreError) -> Self {
         let database = database.to_owned();
         match source {
-            StoreError::Full(_) => Self::Full(database),
+            StoreError::Full { .. } => Self::Full(database),
             StoreError::Damaged(error) => {
                 let dir = database.parent().unwrap_or(&database).to_owned();
                 Self::Damaged { database, dir, detail: error.to_string() }

@@ -64,7 +64,7 @@ impl Node {
         let mut write = self.store.write().await?;
         let person = find(&mut write, who).await?;
         PersonRow::set_password(&mut write, person.id, &hash).await?;
-        self.revoke(write, Revocation::WebSessions(person.id)).await?.with_the_rest()?;
+        self.revoke(write, Revocation::WebSessions(person.id)).await?.with_the_rest(&self.store)?;
         Ok(PersonRow { has_password: true, ..person })
     }
 

@@ -100,7 +100,10 @@ impl RevokedLog {
             end += length as u64;
         }
         let mut file = reader.into_inner();
-        file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(failed("write"))?;
+        // Cutting off gives back what was set aside.
+        let length = file.metadata().map_err(failed("inspect"))?.len();
+        let cut = if length > end { file.set_len(end) } else { Ok(()) };
+        cut.and_then(|()| file.seek(SeekFrom::Start(end))).map_err(failed("write"))?;
         let mut state = State { file, seq, end, room: end, unusable: false };
         state.set_room_aside();
         state.file.sync_all().map_err(failed("sync"))?;

@@ -63,10 +63,10 @@ impl Revoked {
     ///
     /// # Errors
     /// Where that did not happen.
-    pub(crate) fn with_the_rest(self) -> Result<(), StoreError> {
+    pub(crate) fn with_the_rest(self, store: &Store) -> Result<(), StoreError> {
         match self {
             Self::Whole => Ok(()),
-            Self::Later => Err(StoreError::NotNow),
+            Self::Later => Err(StoreError::NotNow(store.place().path().to_owned())),
         }
     }
 }
@@ -109,7 +109,10 @@ impl Node {
             return Ok(Revoked::Whole);
         };
         tracing::warn!(%error, seq = line.seq, "a revocation stands in `revoked.log` and holds; the database follows");
-        self.tasks.spawn("revocations", catch_up(self.store.clone(), self.ending.clone()));
+        // Where others wait, somebody brings them up already.
+        if self.revocations_pending() == 1 {
+            self.tasks.spawn("revocations", catch_up(self.store.clone(), self.ending.clone()));
+        }
         Ok(Revoked::Later)
     }
 

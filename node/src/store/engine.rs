@@ -13,6 +13,7 @@ use sqlx::{
 
 use super::{
     StoreError,
+    place::Place,
     revocations::{self, Pending},
 };
 
@@ -24,6 +25,7 @@ const TURN: Duration = Duration::from_secs(10);
 pub struct Store {
     engine: Engine,
     pending: Arc<Pending>,
+    place: Arc<Place>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,9 @@ pub struct Write {
     pending: Arc<Pending>,
     /// The last pending revocation that this transaction did.
     caught_up: i64,
+    /// What was pending found no room: this transaction can be looked into, and not committed.
+    refused: Option<StoreError>,
+    place: Arc<Place>,
 }
 
 #[derive(Debug)]
@@ -50,7 +55,7 @@ enum WriteEngine {
 
 /// A connection for reading.
 #[derive(Debug)]
-pub struct Read(ReadEngine);
+pub struct Read(ReadEngine, Arc<Place>);
 
 #[derive(Debug)]
 enum ReadEngine {
@@ -69,6 +74,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be opened.
     pub async fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        let place = Arc::new(Place::new(path));
         let options = SqliteConnectOptions::new()
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
@@ -83,22 +89,18 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(TURN)
-            // What was dropped half-way ends before the next one has its turn. Where nothing is open, there is nothing to end.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    let _ = sqlx::query("ROLLBACK").execute(connection).await;
-                    Ok(true)
-                })
-            })
+            // What was dropped half-way, or failed, ends before the next one has its turn; a connection on which it does not
+            // end is closed, and the next one has its own.
+            .after_release(|connection, _| Box::pin(async move { Ok(nothing_is_open(connection).await) }))
             .connect_with(options.clone());
-        let write = write.await?;
+        let write = write.await.map_err(|error| place.failed(error))?;
         let read = SqlitePoolOptions::new()
             .max_connections(2)
             .min_connections(0)
             .idle_timeout(Duration::from_secs(10))
             .acquire_timeout(TURN)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { engine: Engine::Sqlite { write, read }, pending: Arc::default() })
+        Ok(Self { engine: Engine::Sqlite { write, read }, pending: Arc::default(), place })
     }
 
     /// Has the database keep a write-ahead log: whoever reads waits for nobody who writes. It remembers that.
@@ -108,10 +110,16 @@ impl Store {
     pub(crate) async fn use_write_ahead_log(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Sqlite { write, .. } => {
-                sqlx::query("PRAGMA journal_mode = WAL").execute(write).await?;
+                let done = sqlx::query("PRAGMA journal_mode = WAL").execute(write).await;
+                done.map_err(|error| self.place.failed(error))?;
             }
         }
         Ok(())
+    }
+
+    /// Where it lies, and whether it can be written.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What the database has to take before anything else.
@@ -124,18 +132,32 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn write(&self) -> Result<Write, StoreError> {
+        let mut write = self.begin().await?;
+        match write.catch_up().await {
+            // Who takes a right away looks first whether there is one: on a full disk too.
+            Err(error @ StoreError::Full { .. }) => {
+                drop(write);
+                let mut write = self.begin().await?;
+                write.refused = Some(error);
+                Ok(write)
+            }
+            done => done.map(|()| write),
+        }
+    }
+
+    async fn begin(&self) -> Result<Write, StoreError> {
+        let failed = |error| self.place.failed(error);
         let engine = match &self.engine {
             // IMMEDIATE: a transaction that reads first and then finds that it may not write fails at once, whatever the
             // busy timeout says.
             Engine::Sqlite { write, .. } => {
-                let mut connection = write.acquire().await?;
-                sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+                let mut connection = write.acquire().await.map_err(failed)?;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed)?;
                 WriteEngine::Sqlite(connection)
             }
         };
-        let mut write = Write { engine, pending: Arc::clone(&self.pending), caught_up: 0 };
-        write.catch_up().await?;
-        Ok(write)
+        let (pending, place) = (Arc::clone(&self.pending), Arc::clone(&self.place));
+        Ok(Write { engine, pending, caught_up: 0, refused: None, place })
     }
 
     /// A connection for reading what is committed.
@@ -144,7 +166,10 @@ impl Store {
     /// Where the database does not answer.
     pub async fn read(&self) -> Result<Read, StoreError> {
         match &self.engine {
-            Engine::Sqlite { read, .. } => Ok(Read(ReadEngine::Sqlite(read.acquire().await?))),
+            Engine::Sqlite { read, .. } => {
+                let connection = read.acquire().await.map_err(|error| self.place.failed(error))?;
+                Ok(Read(ReadEngine::Sqlite(connection), Arc::clone(&self.place)))
+            }
         }
     }
 
@@ -165,9 +190,13 @@ impl Write {
     /// # Errors
     /// Where it is not: nothing of it happened.
     pub async fn commit(self) -> Result<(), StoreError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
         match self.engine {
             WriteEngine::Sqlite(mut connection) => {
-                sqlx::query("COMMIT").execute(&mut *connection).await?;
+                let done = sqlx::query("COMMIT").execute(&mut *connection).await;
+                done.map_err(|error| self.place.failed(error))?;
             }
         }
         self.pending.done(self.caught_up);
@@ -186,6 +215,16 @@ impl Write {
     }
 }
 
+/// Ends what is open on `connection`; true where nothing is. SQLite ends some transactions by itself when a statement fails.
+async fn nothing_is_open(connection: &mut SqliteConnection) -> bool {
+    match sqlx::query("ROLLBACK").execute(connection).await {
+        Ok(_) => true,
+        Err(error) => {
+            error.as_database_error().is_some_and(|error| error.message().contains("no transaction is active"))
+        }
+    }
+}
+
 /// Whatever a query can run on: a transaction, or a connection for reading.
 pub trait Queryable: Send {
     /// The engine's connection.
@@ -195,12 +234,12 @@ pub trait Queryable: Send {
 
 /// The engine's connection behind a name that only the macros look into.
 #[doc(hidden)]
-pub struct EngineRef<'c>(pub(crate) Connection<'c>);
+pub struct EngineRef<'c>(pub(crate) Connection<'c>, pub(crate) &'c Place);
 
 impl Queryable for Write {
     fn engine(&mut self) -> EngineRef<'_> {
         match &mut self.engine {
-            WriteEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection)),
+            WriteEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection), &self.place),
         }
     }
 }
@@ -208,7 +247,7 @@ impl Queryable for Write {
 impl Queryable for Read {
     fn engine(&mut self) -> EngineRef<'_> {
         match &mut self.0 {
-            ReadEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection)),
+            ReadEngine::Sqlite(connection) => EngineRef(Connection::Sqlite(connection), &self.1),
         }
     }
 }
@@ -216,9 +255,9 @@ impl Queryable for Read {
 /// Every row of `$sql` as a tuple.
 macro_rules! fetch_all {
     ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $crate::store::engine::Queryable::engine($on).0 {
-            $crate::store::engine::Connection::Sqlite(connection) => {
-                sqlx::query_as($sql)$(.bind($bind))*.fetch_all(connection).await.map_err($crate::store::StoreError::from)
+        match $crate::store::engine::Queryable::engine($on) {
+            $crate::store::engine::EngineRef($crate::store::engine::Connection::Sqlite(connection), place) => {
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_all(connection).await.map_err(|error| place.failed(error))
             }
         }
     };
@@ -227,9 +266,9 @@ macro_rules! fetch_all {
 /// The row of `$sql` as a tuple, where there is one.
 macro_rules! fetch_optional {
     ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $crate::store::engine::Queryable::engine($on).0 {
-            $crate::store::engine::Connection::Sqlite(connection) => {
-                sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(connection).await.map_err($crate::store::StoreError::from)
+        match $crate::store::engine::Queryable::engine($on) {
+            $crate::store::engine::EngineRef($crate::store::engine::Connection::Sqlite(connection), place) => {
+                sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(connection).await.map_err(|error| place.failed(error))
             }
         }
     };
@@ -238,12 +277,14 @@ macro_rules! fetch_optional {
 /// Runs `$sql`; the number of rows that it changed.
 macro_rules! execute {
     ($on:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
-        match $crate::store::engine::Queryable::engine($on).0 {
-            $crate::store::engine::Connection::Sqlite(connection) => sqlx::query($sql)$(.bind($bind))*
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected())
-                .map_err($crate::store::StoreError::from),
+        match $crate::store::engine::Queryable::engine($on) {
+            $crate::store::engine::EngineRef($crate::store::engine::Connection::Sqlite(connection), place) => {
+                sqlx::query($sql)$(.bind($bind))*
+                    .execute(connection)
+                    .await
+                    .map(|done| done.rows_affected())
+                    .map_err(|error| place.failed(error))
+            }
         }
     };
 }

@@ -1,13 +1,36 @@
 //! Why the database did not do what was asked.
 
+use std::path::{Path, PathBuf};
+
 use crate::revocations::LogError;
 
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no room for what should be written.
-    #[error("the disk is full: {0}")]
-    Full(#[source] sqlx::Error),
+    #[error("the disk is full: `{}` cannot be written; nothing was changed", .path.display())]
+    Full {
+        /// The database.
+        path: PathBuf,
+        /// What the engine says.
+        source: sqlx::Error,
+    },
+    /// Another program has locked the database.
+    #[error("`{}` is locked by another program; try again", .path.display())]
+    Locked {
+        /// The database.
+        path: PathBuf,
+        /// What the engine says.
+        source: sqlx::Error,
+    },
+    /// The file or its file system is for reading only.
+    #[error("`{}` cannot be written; nothing was changed", .path.display())]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+        /// What the engine says.
+        source: sqlx::Error,
+    },
     /// The file is damaged, or no database.
     #[error("the database is damaged: {0}")]
     Damaged(#[source] sqlx::Error),
@@ -24,8 +47,8 @@ pub enum StoreError {
     #[error("nothing was changed: {0}")]
     Log(#[source] LogError),
     /// It could not be written now: only what takes a right away holds.
-    #[error("the database cannot be written now; what was revoked holds, the rest was not changed")]
-    NotNow,
+    #[error("`{}` cannot be written now; what was revoked holds, the rest was not changed", .0.display())]
+    NotNow(PathBuf),
     /// Anything else.
     #[error("the database failed: {0}")]
     Other(#[source] sqlx::Error),
@@ -33,6 +56,9 @@ pub enum StoreError {
 
 /// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
 mod sqlite {
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
     pub(super) const NOTADB: i32 = 26;
@@ -40,8 +66,9 @@ mod sqlite {
     pub(super) const IOERR_SHMSIZE: i32 = 4874;
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
+impl StoreError {
+    /// What the engine's `error` means for the database at `path`.
+    pub(super) fn of(error: sqlx::Error, path: &Path) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
             return Self::Busy(error);
         }
@@ -50,14 +77,27 @@ impl From<sqlx::Error> for StoreError {
             return Self::Exists(error);
         }
         let code = database.code().and_then(|code| code.parse::<i32>().ok());
+        let path = path.to_owned();
         if code == Some(sqlite::IOERR_SHMSIZE) {
-            return Self::Full(error);
+            return Self::Full { path, source: error };
         }
         // The low byte of an extended code is the primary one.
         match code.map(|code| code & 0xff) {
-            Some(sqlite::FULL) => Self::Full(error),
+            Some(sqlite::FULL) => Self::Full { path, source: error },
+            Some(sqlite::BUSY | sqlite::LOCKED) => Self::Locked { path, source: error },
+            Some(sqlite::READONLY) => Self::ReadOnly { path, source: error },
             Some(sqlite::CORRUPT | sqlite::NOTADB) => Self::Damaged(error),
             _ => Self::Other(error),
+        }
+    }
+
+    /// What a caller is told of a failure that passes, and after how many seconds to try again.
+    pub(crate) fn passing(&self) -> Option<(String, u64)> {
+        match self {
+            Self::Busy(_) => Some(("the node is busy; try again".to_owned(), 5)),
+            Self::Locked { .. } => Some((self.to_string(), 5)),
+            Self::Full { .. } | Self::ReadOnly { .. } | Self::Log(_) | Self::NotNow(_) => Some((self.to_string(), 60)),
+            Self::Damaged(_) | Self::Exists(_) | Self::Unreadable(_) | Self::Other(_) => None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod migrate;
 mod namespaces;
 mod node_row;
 mod people;
+mod place;
 mod refresh_tokens;
 mod revocations;
 pub(crate) mod sign_in_addresses;

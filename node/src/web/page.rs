@@ -100,9 +100,9 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the node's database failed");
-        let (status, words) = match error {
-            StoreError::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "The disk is full; nothing was changed."),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "The database failed; `bitrouter logs` says more."),
+        let (status, words) = match error.passing() {
+            Some((words, _)) => (StatusCode::SERVICE_UNAVAILABLE, format!("This cannot be done now: {words}.")),
+            None => (StatusCode::INTERNAL_SERVER_ERROR, "The database failed; `bitrouter logs` says more.".to_owned()),
         };
         Self::new(status, "This did not work", words)
     }
