@@ -214,7 +214,8 @@ impl Opening {
         let known = NodeRow::read(&mut write).await.map_err(failed)?;
         let log_path = self.files.shown(NodeFiles::REVOKED);
         let seq = known.as_ref().map_or(0, |row| row.revoked_seq);
-        let (revoked_log, missing) = RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
+        let (revoked_log, missing, newest_line) =
+            RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
         let (row, warnings) = match known {
             None => {
                 let row = self.first_start(options, &key, now);
@@ -241,11 +242,14 @@ impl Opening {
                 for line in &missing {
                     store.pending().add(*line);
                 }
-                // The first start of all may have ended before it wrote the file.
-                let lost_generation = self.generation.is_none() && before.generation > 1;
-                if !self.had_log || lost_generation {
-                    let name = if self.had_log { NodeFiles::GENERATION } else { NodeFiles::REVOKED };
-                    if crate::store::holds_sessions(&mut write).await.map_err(failed)? {
+                let holds_sessions = crate::store::holds_sessions(&mut write).await.map_err(failed)?;
+                // The first start of all may have ended before it wrote the file: nobody was signed in then.
+                let lost_generation = self.generation.is_none() && (before.generation > 1 || holds_sessions);
+                // A log that was emptied or cut short says as little as none.
+                let lost_log = !self.had_log || newest_line < before.revoked_seq;
+                if lost_log || lost_generation {
+                    let name = if lost_log { NodeFiles::REVOKED } else { NodeFiles::GENERATION };
+                    if holds_sessions {
                         warnings.push(NodeWarning::SessionsEnded { missing: self.files.shown(name) });
                     }
                     store.pending().add(revoked_log.append(now, Revocation::Everything)?);

@@ -47,7 +47,7 @@ impl fmt::Display for NodeWarning {
             ),
             Self::SessionsEnded { missing } => write!(
                 f,
-                "`{}` was missing, so that nobody could tell what had been revoked: every session was ended; sign in again",
+                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended; sign in again",
                 missing.display()
             ),
             Self::DiskFull { database } => write!(

@@ -63,8 +63,7 @@ impl Node {
         let hash = self.people.hashing.run(None, move || password.hash()).await?;
         let mut write = self.store.write().await?;
         let person = find(&mut write, who).await?;
-        PersonRow::set_password(&mut write, person.id, &hash).await?;
-        self.revoke(write, Revocation::WebSessions(person.id)).await?.with_the_rest(&self.store)?;
+        self.replace_password(write, person.id, &hash).await?.with_the_rest(&self.store)?;
         Ok(PersonRow { has_password: true, ..person })
     }
 

@@ -72,18 +72,19 @@ struct State {
 }
 
 impl RevokedLog {
-    /// Opens the log in `dir`, or makes an empty one; answers the lines behind `known` too. What a crash left of a last line
+    /// Opens the log in `dir`, or makes an empty one; answers the lines behind `known` and the number of the newest line
+    /// too. What a crash left of a last line
     /// is cut off: nobody was told of it.
     pub(crate) fn open(
         dir: &OwnedFd,
         name: &str,
         shown: &Path,
         known: i64,
-    ) -> Result<(Self, Vec<RevokedLine>), LogError> {
+    ) -> Result<(Self, Vec<RevokedLine>, i64), LogError> {
         let failed = |action| move |source| LogError::Io { action, path: shown.to_owned(), source };
         let file = files::open_lock(dir, name, shown)?;
         let mut reader = BufReader::new(file);
-        let (mut end, mut seq, mut missing, mut number) = (0, known, Vec::new(), 0);
+        let (mut end, mut newest, mut missing, mut number) = (0, 0, Vec::new(), 0);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -96,7 +97,7 @@ impl RevokedLog {
             if read.seq > known {
                 missing.push(read);
             }
-            seq = seq.max(read.seq);
+            newest = read.seq.max(newest);
             end += length as u64;
         }
         let mut file = reader.into_inner();
@@ -104,11 +105,11 @@ impl RevokedLog {
         let length = file.metadata().map_err(failed("inspect"))?.len();
         let cut = if length > end { file.set_len(end) } else { Ok(()) };
         cut.and_then(|()| file.seek(SeekFrom::Start(end))).map_err(failed("write"))?;
-        let mut state = State { file, seq, end, room: end, unusable: false };
+        let mut state = State { file, seq: newest.max(known), end, room: end, unusable: false };
         state.set_room_aside();
         state.file.sync_all().map_err(failed("sync"))?;
         rustix::fs::fsync(dir).map_err(|error| failed("sync the directory of")(error.into()))?;
-        Ok((Self { path: shown.to_owned(), state: Mutex::new(state) }, missing))
+        Ok((Self { path: shown.to_owned(), state: Mutex::new(state) }, missing, newest))
     }
 
     /// Writes a line, durably.
@@ -156,6 +157,7 @@ fn write_line(line: &RevokedLine) -> String {
         Revocation::Person(id) => ("person", id.to_string()),
         Revocation::WebSessions(id) => ("web_sessions", id.to_string()),
         Revocation::WebSession(hash) => ("web_session", hash.to_hex()),
+        Revocation::Password(id) => ("password", id.to_string()),
         Revocation::Everything => ("everything", "-".to_owned()),
     };
     format!("{} {} {kind} {id}\n", line.seq, line.at.millis())
@@ -172,6 +174,7 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
         "person" => Revocation::Person(id.parse().ok()?),
         "web_sessions" => Revocation::WebSessions(id.parse().ok()?),
         "web_session" => Revocation::WebSession(TokenHash::from_hex(id)?),
+        "password" => Revocation::Password(id.parse().ok()?),
         "everything" if id == "-" => Revocation::Everything,
         _ => return None,
     };
@@ -188,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    fn every_kind() -> [Revocation; 6] {
+    fn every_kind() -> [Revocation; 7] {
         let ulid = Ulid::from(7_u128);
         [
             Revocation::Grant(GrantId::new(ulid)),
@@ -196,6 +199,7 @@ mod tests {
             Revocation::Person(PersonId::new(ulid)),
             Revocation::WebSessions(PersonId::new(ulid)),
             Revocation::WebSession(TokenHash::of(b"cookie")),
+            Revocation::Password(PersonId::new(ulid)),
             Revocation::Everything,
         ]
     }
@@ -207,18 +211,18 @@ mod tests {
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
         let open = |known| RevokedLog::open(&dir, "revoked.log", &shown, known);
-        let (log, none) = open(0).unwrap();
+        let (log, none, _) = open(0).unwrap();
         assert!(none.is_empty());
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
-        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7]);
         let whole = std::fs::read(&shown).unwrap();
-        std::fs::write(&shown, [whole.as_slice(), b"7 1000 gra"].concat()).unwrap();
+        std::fs::write(&shown, [whole.as_slice(), b"8 1000 gra"].concat()).unwrap();
         assert_eq!(open(0).unwrap().1, written);
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
         assert_eq!(open(3).unwrap().1, written[3..]);
         // A database that is ahead of a log that was put back: numbers only rise.
-        let (log, none) = open(9).unwrap();
+        let (log, none, _) = open(9).unwrap();
         assert!(none.is_empty());
         assert_eq!(log.append(at, Revocation::Everything).unwrap().seq, 10);
     }
@@ -243,7 +247,7 @@ mod tests {
         let path = root.path().join("d");
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
-        let (log, _) = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap();
+        let (log, _, _) = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap();
         let state = log.state.lock().unwrap();
         let stat = std::fs::metadata(&shown).unwrap();
         // Where the file system cannot, nothing is promised.

@@ -17,7 +17,7 @@ use crate::{
     clock::Moment,
     oauth::live::LiveTokens,
     secret::TokenHash,
-    store::{Store, StoreError, WebSessionRow, Write},
+    store::{PersonRow, Store, StoreError, WebSessionRow, Write},
 };
 
 /// What is taken away. Each can be done again without harm.
@@ -33,6 +33,8 @@ pub enum Revocation {
     WebSessions(PersonId),
     /// One web session: somebody signed out there.
     WebSession(TokenHash),
+    /// The password of a person as it was until now, with the person's web sessions.
+    Password(PersonId),
     /// Every session of everybody.
     Everything,
 }
@@ -79,7 +81,7 @@ impl Revocation {
             Self::Namespace(namespace) => live.end_namespace(namespace),
             Self::Person(person) => live.end_person(person),
             // Done at start, before anything is held.
-            Self::WebSessions(_) | Self::WebSession(_) | Self::Everything => {}
+            Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything => {}
         }
     }
 }
@@ -91,17 +93,43 @@ impl Node {
     ///
     /// # Errors
     /// Where the line could not be written: nothing happened.
-    pub(crate) async fn revoke(&self, mut write: Write, what: Revocation) -> Result<Revoked, StoreError> {
+    pub(crate) async fn revoke(&self, write: Write, what: Revocation) -> Result<Revoked, StoreError> {
+        self.revoke_and_set(write, what, None).await
+    }
+
+    /// Gives `person` another password: the former one is taken away first, in whatever database is put back too.
+    ///
+    /// # Errors
+    /// Where the line could not be written: nothing happened.
+    pub(crate) async fn replace_password(
+        &self,
+        write: Write,
+        person: PersonId,
+        hash: &str,
+    ) -> Result<Revoked, StoreError> {
+        self.revoke_and_set(write, Revocation::Password(person), Some((person, hash))).await
+    }
+
+    async fn revoke_and_set(
+        &self,
+        mut write: Write,
+        what: Revocation,
+        password: Option<(PersonId, &str)>,
+    ) -> Result<Revoked, StoreError> {
         let (log, at) = (Arc::clone(&self.revoked_log), self.clock.wall());
         // fsync waits for the disk.
         let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
         let line = line.unwrap_or(Err(LogError::Unusable)).map_err(StoreError::Log)?;
         what.end_in(&self.live);
         self.store.pending().add(line);
-        let done = match write.catch_up().await {
-            Ok(()) => write.commit().await,
-            Err(error) => Err(error),
+        let done = async {
+            write.catch_up().await?;
+            if let Some((person, hash)) = password {
+                PersonRow::set_password(&mut write, person, hash).await?;
+            }
+            write.commit().await
         };
+        let done = done.await;
         let Err(error) = done else {
             if let Revocation::Grant(grant) = what {
                 self.live.end_is_durable(grant);
@@ -139,7 +167,9 @@ impl Node {
     pub(crate) fn web_session_has_ended(&self, session: &WebSessionRow) -> bool {
         self.store.pending().lines().iter().any(|line| match line.what {
             Revocation::Person(ended) => ended == session.person,
-            Revocation::WebSessions(ended) => ended == session.person && session.created_at <= line.at,
+            Revocation::WebSessions(ended) | Revocation::Password(ended) => {
+                ended == session.person && session.created_at <= line.at
+            }
             Revocation::WebSession(ended) => ended == session.hash,
             _ => false,
         })

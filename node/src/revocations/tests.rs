@@ -126,6 +126,47 @@ async fn what_the_database_could_not_take_comes_with_the_next_transaction() {
 }
 
 #[tokio::test]
+async fn a_former_password_does_not_come_back_with_an_older_database() {
+    let world = World::new();
+    let node = world.open().await;
+    let password = |text: &str| crate::people::Password::new(text.to_owned().into()).unwrap();
+    let eve = node.add_user("eve".parse().unwrap(), password("former horse")).await.unwrap().id;
+    node.close().await;
+    let old = std::fs::read(world.dir.join("node.db")).unwrap();
+    let node = world.open().await;
+    let _ = node.set_password("eve", password("present horse")).await.unwrap();
+    let has_password = async |node: &Node| {
+        PersonRow::by_id(&mut node.store.read().await.unwrap(), eve).await.unwrap().unwrap().has_password
+    };
+    assert!(has_password(&node).await);
+    node.close().await;
+    let node = world.open().await;
+    assert!(has_password(&node).await, "a start took the present one");
+    node.close().await;
+    std::fs::write(world.dir.join("node.db"), old).unwrap();
+    std::fs::remove_file(world.dir.join("generation")).unwrap();
+    let node = world.open().await;
+    assert!(!has_password(&node).await, "the former one is back");
+    node.close().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_emptied_is_as_good_as_none() {
+    let world = World::new();
+    let node = world.open().await;
+    let (eve, _) = person(&node, "eve").await;
+    let write = node.store.write().await.unwrap();
+    assert_eq!(node.revoke(write, Revocation::Person(eve)).await.unwrap(), Revoked::Whole);
+    node.close().await;
+    std::fs::write(world.dir.join("revoked.log"), "").unwrap();
+    world.open().await.close().await;
+    let log = std::fs::read_to_string(world.dir.join("revoked.log")).unwrap();
+    assert_eq!(log, "2 1800000000000 everything -\n");
+    world.open().await.close().await;
+    assert_eq!(std::fs::read_to_string(world.dir.join("revoked.log")).unwrap(), log);
+}
+
+#[tokio::test]
 async fn without_the_log_nobody_stays_signed_in() {
     let world = World::new();
     world.open().await.close().await;

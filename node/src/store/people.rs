@@ -99,6 +99,12 @@ impl PersonRow {
         Ok(())
     }
 
+    /// Leaves the person without a password, until another one is set.
+    pub(crate) async fn clear_password(write: &mut Write, id: PersonId) -> Result<(), StoreError> {
+        execute!(write, "UPDATE persons SET password_hash = NULL WHERE id = $1", id.to_string())?;
+        Ok(())
+    }
+
     /// Removes the person: the row stays for what points at it, its name is free again.
     pub(crate) async fn remove(write: &mut Write, id: PersonId, now: Moment) -> Result<(), StoreError> {
         execute!(

@@ -54,6 +54,11 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
         }
         Revocation::WebSessions(id) => WebSessionRow::delete_until(write, Some(id), at).await?,
         Revocation::WebSession(hash) => WebSessionRow::delete(write, hash).await?,
+        // The new one is set behind this, in the same transaction.
+        Revocation::Password(id) => {
+            PersonRow::clear_password(write, id).await?;
+            WebSessionRow::delete_until(write, Some(id), at).await?;
+        }
         Revocation::Everything => {
             WebSessionRow::delete_until(write, None, at).await?;
             GrantRow::end_all(write, at).await?;
