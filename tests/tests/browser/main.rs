@@ -1,6 +1,7 @@
 //! P6 in a real browser: what a page on the internet can do to a daemon on the machine of whoever looks at it. Nothing
 //! is read, nothing is spent, every try is counted. (CVE-2024-28224, CVE-2025-49596, CVE-2025-66414, RUSTSEC-2026-0140,
 //! RUSTSEC-2026-0189; their tests without a browser stand in `attacks`.)
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod matrix;
 mod pages;

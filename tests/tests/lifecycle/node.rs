@@ -89,6 +89,7 @@ fn a_file_that_others_can_read_is_named_with_its_cure_and_the_node_comes_on_by_i
     let world = World::new();
     world.demo().stop();
     let key = world.path(FILES).join("node.key");
+    #[expect(clippy::disallowed_methods, reason = "the test does what users do")]
     let chmod = |mode| std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).expect("a mode");
     chmod(0o644);
     let daemon = world.demo();
