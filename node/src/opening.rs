@@ -130,8 +130,8 @@ impl Opening {
         let mut key = NodeKey::read(&key_path)?;
         let size = files.size(NodeFiles::DATABASE)?.unwrap_or(0);
         // SQLite takes what is shorter than its header for an empty database, and writes over it.
-        if (1..SMALLEST_DATABASE).contains(&size) {
-            let detail = format!("it has {size} bytes");
+        if (1..SMALLEST_DATABASE).contains(&size) || !size.is_multiple_of(SMALLEST_DATABASE) {
+            let detail = format!("it has {size} bytes, which are no whole pages");
             return Err(OpenError::Damaged { database, dir: files.path, detail });
         }
         if size == 0 {
@@ -218,6 +218,12 @@ impl Opening {
             RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
         let (row, warnings) = match known {
             None => {
+                // The row and the first person are one commit: without the one there cannot be the other.
+                if !PersonRow::all(&mut write).await.map_err(failed)?.is_empty() {
+                    let detail = "it has lost what it says of itself".to_owned();
+                    let (database, dir) = (self.database.clone(), self.files.path.clone());
+                    return Err(OpenError::Damaged { database, dir, detail });
+                }
                 let row = self.first_start(options, &key, now);
                 insert(&row, &options.owner_name, &mut write).await.map_err(failed)?;
                 (row, Vec::new())

@@ -76,12 +76,13 @@ impl NodeHost {
                 }
                 Err(error) => {
                     self.is_off(&plan, off(&error, &plan.dir));
-                    if !error.may_pass() {
-                        return;
+                    let files = stamp(&plan.dir);
+                    tokio::time::sleep(AGAIN).await;
+                    while !error.may_pass() && stamp(&plan.dir) == files {
+                        tokio::time::sleep(AGAIN).await;
                     }
                 }
             }
-            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -99,6 +100,16 @@ impl NodeHost {
             self.is_off(plan, NodeOff { reason, bound: is_bound(&plan.dir), ..NodeOff::default() });
         }
     }
+}
+
+/// What tells whether somebody put another file in the place of one of the node's.
+fn stamp(dir: &Path) -> Vec<Option<(u64, u64, i64, i64)>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let of = |name| {
+        let meta = std::fs::symlink_metadata(dir.join(name)).ok()?;
+        Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+    };
+    ["node.db", "node.key", "generation", "revoked.log"].map(of).to_vec()
 }
 
 const UNMETERED: &str = "while the node is off, calls without a key are served and nothing counts them";

@@ -13,6 +13,19 @@ pub enum OpenError {
     /// The directory or a file in it cannot be used.
     #[error(transparent)]
     Place(PlaceError),
+    /// The directory or a file in it is somebody else's.
+    #[error("`{path}` belongs to uid {owner}, not to uid {me}; run `chown {me} {path}` as root")]
+    NotOurs {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Us.
+        me: u32,
+    },
+    /// A link or something else stands where a file should.
+    #[error("`{0}` is a link, or no file; move it away, and put the file itself there")]
+    NoFile(PathBuf),
     /// A file can be read by others.
     #[error("`{path}` is open to others (mode {mode:04o}); run `chmod 600 {path}`")]
     Exposed {
@@ -157,8 +170,8 @@ impl OpenError {
         Some(format!("chmod {mode} {}", shell::quoted(&path.to_string_lossy())))
     }
 
-    /// True where trying again costs little and may help. Where the whole database would be read for it, a restart tries
-    /// again.
+    /// True where trying again costs little and may help. Where the whole database would be read for it, it is tried again
+    /// once one of the files is another one.
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Damaged { .. } | Self::Foreign(_) | Self::Newer { .. } | Self::OldSqlite { .. })
     }
@@ -186,6 +199,8 @@ impl From<PlaceError> for OpenError {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Io { source, path, .. } if is_full(&source) => Self::Full(path),
+            PlaceError::Foreign { path, owner, me } => Self::NotOurs { path, owner, me },
+            PlaceError::Symlink(path) | PlaceError::NotAFile(path) | PlaceError::HardLink(path) => Self::NoFile(path),
             error => Self::Place(error),
         }
     }
@@ -194,7 +209,7 @@ impl From<PlaceError> for OpenError {
 impl From<KeyError> for OpenError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Place(error @ PlaceError::Io { .. }) => error.into(),
+            KeyError::Place(error) => error.into(),
             error => Self::Key(error),
         }
     }

@@ -74,12 +74,10 @@ fn what_is_no_database_turns_the_node_off_and_nothing_else() {
     assert!(daemon.warning("unmetered").is_none());
     let refused = daemon.http().chat("demo/echo", "hello").send();
     assert_eq!(refused.status, 503, "{}", refused.text());
-    daemon.stop();
     for name in ["node.bound", "node.db"] {
         std::fs::remove_file(world.path(FILES).join(name)).expect("removed");
     }
-    let daemon = world.demo();
-    assert_eq!(state(&daemon), "on");
+    wait::holds("the node", || state(&daemon) == "on");
     daemon.stop();
 }
 
