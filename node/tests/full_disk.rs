@@ -146,7 +146,7 @@ async fn n33_a_thousand_writes_without_room_leave_a_database_that_can_be_written
             }
             // What fits into what is left of the write-ahead log may be as many as there may be.
             Err(NamespaceError::Limit) => {
-                namespaces::delete(&node, node.owner(), &format!("x{}", round - 1)).await.map(drop).unwrap()
+                namespaces::delete(&node, node.owner(), &format!("x{}", round - 1)).await.map(drop).unwrap();
             }
             Err(error) => panic!("round {round}: {error}"),
         }
@@ -159,10 +159,7 @@ async fn n33_a_thousand_writes_without_room_leave_a_database_that_can_be_written
     assert!(refused > 500, "{refused} refused, {made} made");
     tokio::time::timeout(Duration::from_secs(30), node.warnings().wait_for(|_| is_said(&node))).await.unwrap().unwrap();
     small.make_room();
-    tokio::time::timeout(Duration::from_secs(30), node.warnings().wait_for(|said| said.is_empty()))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(30), node.warnings().wait_for(Vec::is_empty)).await.unwrap().unwrap();
     namespaces::create(&node, node.owner(), "after").await.unwrap();
     let listed = namespaces::list(&node, node.owner()).await.unwrap();
     assert!(listed.iter().all(|one| !one.name.starts_with("kept")) && listed.len() <= 2 + made, "{listed:?}");

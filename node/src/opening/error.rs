@@ -210,7 +210,7 @@ impl From<KeyError> for OpenError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Place(error) => error.into(),
-            error => Self::Key(error),
+            error @ KeyError::Malformed(_) => Self::Key(error),
         }
     }
 }
