@@ -156,7 +156,8 @@ class Crates(Sample):
     def test_the_real_table_has_no_cycle(self):
         def reach(name, seen=()):
             self.assertNotIn(name, seen)
-            for each in reviewed.DIRECTION[name]:
+            # A crate that names itself asks for a feature in its own tests: no way back to it.
+            for each in reviewed.DIRECTION[name] - {name}:
                 reach(each, (*seen, name))
 
         for name in reviewed.DIRECTION:
