@@ -1,6 +1,9 @@
 //! The only door to the clocks: wall clock for what people read and for expiry, monotonic clock for waiting.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant, SystemTime},
+};
 
 /// Now on the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
@@ -21,11 +24,15 @@ pub fn wall_now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Time since the machine booted, suspend included (`CLOCK_BOOTTIME`, clock_gettime(2)).
+/// Time since the machine booted, suspend included, as the kernel tells it in `/proc/uptime` (proc(5)). Where it does not,
+/// since the first call.
 pub fn since_boot() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let told = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = told.split(' ').next().and_then(|seconds| seconds.parse().ok());
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or_else(|| FIRST.get_or_init(monotonic_now).elapsed())
 }
 
 /// A wall-clock time as RFC 3339 in UTC with milliseconds, as every interface of ours writes it.
@@ -48,6 +55,12 @@ pub fn age(text: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_since_boot_goes_on() {
+        let before = since_boot();
+        assert!(before > Duration::ZERO && since_boot() >= before);
+    }
 
     #[test]
     fn no_wait_is_too_long() {

@@ -67,6 +67,8 @@ async fn namespaces_are_made_renamed_and_deleted_with_confirmation() {
     let fixture = Fixture::new().await;
     let (mut ada, csrf) = ada(&fixture).await;
     let page = ada.post("/console/namespaces", &[("csrf", &csrf), ("name", " work ")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+    let page = ada.post("/console/namespaces", &[("csrf", &csrf), ("name", "work")]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
     let page = ada.post("/console/namespaces", &[("csrf", &csrf), ("name", "work")]).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
