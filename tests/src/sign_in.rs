@@ -83,7 +83,9 @@ impl Owner {
         let user_code = code["user_code"].as_str().expect("a user code");
         let page = self.get("/oauth/device").ok().text();
         let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
-        let consent = self.post("/oauth/device", &[("csrf", csrf), ("user_code", user_code)]).ok().text();
+        let found = self.post("/oauth/device", &[("csrf", csrf), ("user_code", user_code)]);
+        assert_eq!(found.status, 303, "{}", found.text());
+        let consent = self.get(&format!("/oauth/device?user_code={user_code}")).ok().text();
         let id = match namespace {
             None => between(&consent, "<option value=\"", "\"").to_owned(),
             Some(name) => {
