@@ -15,6 +15,10 @@ const PREFIX: &str = "x-forwarded-";
 
 /// True for a header (in lower case) that only a proxy adds.
 pub(super) fn is_forwarding(name: &str) -> bool {
+    // Nearly every header of a request begins otherwise.
+    if !matches!(name.as_bytes(), [b'f' | b't' | b'v' | b'x', ..] | [b'c', b'f', ..]) {
+        return false;
+    }
     matches!(
         name,
         "forwarded" | "via" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip" | "x-original-host"
