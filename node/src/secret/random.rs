@@ -1,5 +1,7 @@
 //! Random numbers of the system.
 
+use std::sync::{Mutex, PoisonError};
+
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ulid::Ulid;
 
@@ -16,8 +18,25 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A new ULID of `now`.
+/// A new ULID of `now`. Those of one millisecond go up, as the specification has it
+/// (<https://github.com/ulid/spec#monotonicity>): rows in the order of their ids are in the order in which they were made.
 pub fn random_ulid(now: Moment) -> Ulid {
+    static LAST: Mutex<Ulid> = Mutex::new(Ulid::nil());
     let millis = u64::try_from(now.millis()).unwrap_or(0);
-    Ulid::from_parts(millis, u128::from_be_bytes(random_bytes()))
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = if last.timestamp_ms() == millis { last.increment().ok() } else { None };
+    *last = next.unwrap_or_else(|| Ulid::from_parts(millis, u128::from_be_bytes(random_bytes())));
+    *last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_millisecond_go_up() {
+        let ids: Vec<Ulid> = (0..1_000).map(|_| random_ulid(Moment::from_millis(7))).collect();
+        assert!(ids.is_sorted_by(|before, after| before < after));
+        assert!(ids.iter().all(|id| id.timestamp_ms() == 7));
+    }
 }
