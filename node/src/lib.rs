@@ -33,6 +33,6 @@ pub use self::{
     node::{Interrupted, Node, NodeOptions},
     opening::{Filesystem, Machine, OpenError, is_bound},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
-    settings::Settings,
+    settings::{OauthSettings, Settings},
     warnings::NodeWarning,
 };

@@ -2,13 +2,26 @@
 
 use std::time::Duration;
 
-/// `[node]` and `[node.oauth]`, and where the node is reached. A reload swaps the whole.
+/// `[node]`, and where the node is reached. A reload swaps the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The issuer (RFC 8414 §2): `public_url`, else `http://127.0.0.1:<port>`. No slash at its end.
     pub issuer: String,
     /// `[node] public_url`, without a slash at its end.
     pub public_url: Option<String>,
+    /// `[node.oauth]`
+    pub oauth: OauthSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { issuer: "http://127.0.0.1:4356".to_owned(), public_url: None, oauth: OauthSettings::default() }
+    }
+}
+
+/// `[node.oauth]`: how long what the node issues lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OauthSettings {
     /// How long an access token lives.
     pub access_token_ttl: Duration,
     /// How long a refresh token lives unless it is used.
@@ -25,12 +38,10 @@ pub struct Settings {
     pub device_interval: Duration,
 }
 
-impl Default for Settings {
+impl Default for OauthSettings {
     fn default() -> Self {
         const DAY: Duration = Duration::from_hours(24);
         Self {
-            issuer: "http://127.0.0.1:4356".to_owned(),
-            public_url: None,
             access_token_ttl: Duration::from_hours(1),
             refresh_token_ttl: 90 * DAY,
             session_ttl: 365 * DAY,

@@ -27,5 +27,5 @@ pub use self::{
     parse::{ConfigLocation, KnownProviders},
     public_url::{PublicUrl, PublicUrlError},
     quantity::{QuantityError, parse_duration, parse_size},
-    settings::{Config, Keyless, Level, Log, LogFormat, Node, NodeOauth, ProviderSettings, Routing, Server, Timeouts},
+    settings::{Config, Keyless, Level, Log, LogFormat, Node, ProviderSettings, Routing, Server, Timeouts},
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Node, NodeOauth};
+use crate::config::Node;
 
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
@@ -101,7 +101,7 @@ device_interval = "1s"
         enabled: false,
         public_url: Some("https://node.example".parse().unwrap()),
         trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
-        oauth: NodeOauth {
+        oauth: bitrouter_node::OauthSettings {
             access_token_ttl: Duration::from_secs(2),
             refresh_token_ttl: Duration::from_secs(3),
             session_ttl: Duration::from_secs(4),

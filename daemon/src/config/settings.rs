@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bitrouter_gateway::Limits;
+use bitrouter_node::OauthSettings;
 
 use super::{Listen, Network, PublicUrl};
 
@@ -174,45 +175,12 @@ pub struct Node {
     /// Who may say, in a forwarding header, for whom it speaks.
     pub trusted_proxies: Vec<Network>,
     /// `[node.oauth]`
-    pub oauth: NodeOauth,
+    pub oauth: OauthSettings,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth: NodeOauth::default() }
-    }
-}
-
-/// `[node.oauth]`: how long what the node issues lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeOauth {
-    /// An access token.
-    pub access_token_ttl: Duration,
-    /// A refresh token that nobody uses.
-    pub refresh_token_ttl: Duration,
-    /// A session, used or not.
-    pub session_ttl: Duration,
-    /// How long a spent refresh token still gives its successor, counted from the successor's first use.
-    pub refresh_grace: Duration,
-    /// Whether a device is shown a link that holds its code.
-    pub complete_uri: bool,
-    /// The code of a device.
-    pub device_code_ttl: Duration,
-    /// The pause between two polls of a device.
-    pub device_interval: Duration,
-}
-
-impl Default for NodeOauth {
-    fn default() -> Self {
-        Self {
-            access_token_ttl: Duration::from_hours(1),
-            refresh_token_ttl: Duration::from_hours(90 * 24),
-            session_ttl: Duration::from_hours(365 * 24),
-            refresh_grace: Duration::from_secs(30),
-            complete_uri: true,
-            device_code_ttl: Duration::from_mins(10),
-            device_interval: Duration::from_secs(5),
-        }
+        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth: OauthSettings::default() }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn finish(
 ) -> Result<Issued, OAuthError> {
     let access = Token::of_seed(TokenKind::Access, grant.id, &random_bytes());
     let (hash, generation) = (access.hash(), grant.generation);
-    let expires_at = now.after(node.settings.load().access_token_ttl).min(grant.expires_at);
+    let expires_at = now.after(node.settings.load().oauth.access_token_ttl).min(grant.expires_at);
     let row = AccessTokenRow { hash, grant: grant.id, generation, scopes, created_at: now, expires_at };
     row.insert(&mut write).await?;
     let first_used = RefreshTokenRow::of_generation(&mut write, grant.id, generation).await?;

@@ -60,7 +60,7 @@ fn judge(node: &Node, code: &DeviceCodeRow, now: Moment) -> Result<Decided, OAut
         _ if is_expired => Err(OAuthError::expired_token()),
         CodeState::Approved => Ok(Decided::Approved),
         CodeState::Pending => {
-            let first = node.settings.load().device_interval;
+            let first = node.settings.load().oauth.device_interval;
             let clocks = (now, node.clock.monotonic());
             let pace = node.limits.paces.poll(code.device, first, code.expires_at, clocks);
             Err(pace.map_or_else(OAuthError::slow_down, |()| OAuthError::authorization_pending()))
@@ -127,8 +127,8 @@ async fn first_pair(
         generation: 1,
         created_at: now,
         last_used_at: now,
-        idle_expires_at: now.after(settings.refresh_token_ttl),
-        expires_at: now.after(settings.session_ttl),
+        idle_expires_at: now.after(settings.oauth.refresh_token_ttl),
+        expires_at: now.after(settings.oauth.session_ttl),
     };
     drop(settings);
     let refresh = issue::refresh_token(node, id, grant.generation, presented);

@@ -65,7 +65,7 @@ pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issue
 
 /// True where the client that presents the predecessor may not have got this token.
 fn may_be_lost(node: &Node, successor: &RefreshTokenRow, now: Moment) -> bool {
-    let grace = node.settings.load().refresh_grace;
+    let grace = node.settings.load().oauth.refresh_grace;
     first_used(node, successor).is_none_or(|used| now.since(used) <= grace)
 }
 
@@ -91,7 +91,7 @@ async fn rotate(
         return Err(unknown());
     }
     grant.generation = token.generation + 1;
-    grant.idle_expires_at = now.after(node.settings.load().refresh_token_ttl);
+    grant.idle_expires_at = now.after(node.settings.load().oauth.refresh_token_ttl);
     grant.last_used_at = now;
     grant.advance(&mut write).await?;
     let refresh = issue::refresh_token(node, grant.id, grant.generation, text);
@@ -114,7 +114,7 @@ async fn repeat(
         return Err(unknown());
     }
     RefreshTokenRow::count_replay(&mut write, successor.hash, now).await?;
-    grant.idle_expires_at = now.after(node.settings.load().refresh_token_ttl);
+    grant.idle_expires_at = now.after(node.settings.load().oauth.refresh_token_ttl);
     grant.last_used_at = now;
     grant.advance(&mut write).await?;
     finish(node, write, grant, refresh, scopes, now).await

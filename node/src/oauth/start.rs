@@ -52,7 +52,7 @@ async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
         state: CodeState::Pending,
         opened_at: None,
         created_at: now,
-        expires_at: now.after(settings.device_code_ttl),
+        expires_at: now.after(settings.oauth.device_code_ttl),
         approval: None,
         grant: None,
     };
@@ -65,10 +65,10 @@ async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
         "device_code": device_code,
         "user_code": user_code,
         "verification_uri": verification_uri,
-        "expires_in": settings.device_code_ttl.as_secs(),
-        "interval": settings.device_interval.as_secs(),
+        "expires_in": settings.oauth.device_code_ttl.as_secs(),
+        "interval": settings.oauth.device_interval.as_secs(),
     });
-    if settings.complete_uri {
+    if settings.oauth.complete_uri {
         document["verification_uri_complete"] = format!("{verification_uri}?user_code={user_code}").into();
     }
     Ok(reply::json(&document))

@@ -74,7 +74,7 @@ async fn rfc8628_3_2_the_reply_to_a_device() {
     assert!(shape.len() == 9 && shape[4] == b'-');
     // n07: the one is no piece of the other.
     assert!(!code["device_code"].as_str().unwrap().to_uppercase().contains(&user_code(&code).replace('-', "")));
-    node.set(|settings| settings.complete_uri = false);
+    node.set(|settings| settings.oauth.complete_uri = false);
     assert!(node.start(None).await.get("verification_uri_complete").is_none());
 }
 

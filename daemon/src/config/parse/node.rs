@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bitrouter_node::OauthSettings;
 use toml::de::DeTable;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     document::{self, dotted},
     parse_duration, set,
 };
-use crate::config::{Config, NodeOauth, QuantityError};
+use crate::config::{Config, QuantityError};
 
 pub(super) const NODE: Section = Section {
     name: "node",
@@ -60,7 +61,7 @@ impl<'t> Reading<'_, 't> {
         }
     }
 
-    fn oauth(&mut self, table: &DeTable<'t>, oauth: &mut NodeOauth) {
+    fn oauth(&mut self, table: &DeTable<'t>, oauth: &mut OauthSettings) {
         for (key, target) in [
             ("access_token_ttl", &mut oauth.access_token_ttl),
             ("refresh_token_ttl", &mut oauth.refresh_token_ttl),
