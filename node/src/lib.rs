@@ -31,7 +31,7 @@ pub mod web;
 
 pub use self::{
     node::{Interrupted, Node, NodeOptions},
-    opening::{Filesystem, Machine, OpenError, is_bound},
+    opening::{FilesStamp, Filesystem, Machine, OpenError, is_bound},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::{OauthSettings, Settings},
     warnings::NodeWarning,

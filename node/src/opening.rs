@@ -21,7 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::lock::NodeLock;
 use self::node_files::NodeFiles;
-pub use self::{error::OpenError, filesystem::Filesystem, machine::Machine, node_files::is_bound};
+pub use self::{
+    error::OpenError,
+    filesystem::Filesystem,
+    machine::Machine,
+    node_files::{FilesStamp, is_bound},
+};
 use crate::{
     Node, NodeOptions, NodeWarning,
     clock::Moment,

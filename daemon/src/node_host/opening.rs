@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_node::{Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound};
+use bitrouter_node::{FilesStamp, Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound};
 use bitrouter_proto::tasks::Tasks;
 use tokio::sync::watch;
 
@@ -76,9 +76,9 @@ impl NodeHost {
                 }
                 Err(error) => {
                     self.is_off(&plan, off(&error, &plan.dir));
-                    let files = stamp(&plan.dir);
+                    let files = FilesStamp::of(&plan.dir);
                     tokio::time::sleep(AGAIN).await;
-                    while !error.may_pass() && stamp(&plan.dir) == files {
+                    while !error.may_pass() && FilesStamp::of(&plan.dir) == files {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
@@ -100,16 +100,6 @@ impl NodeHost {
             self.is_off(plan, NodeOff { reason, bound: is_bound(&plan.dir), ..NodeOff::default() });
         }
     }
-}
-
-/// What tells whether somebody put another file in the place of one of the node's.
-fn stamp(dir: &Path) -> Vec<Option<(u64, u64, i64, i64)>> {
-    use std::os::unix::fs::MetadataExt as _;
-    let of = |name| {
-        let meta = std::fs::symlink_metadata(dir.join(name)).ok()?;
-        Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
-    };
-    ["node.db", "node.key", "generation", "revoked.log"].map(of).to_vec()
 }
 
 const UNMETERED: &str = "while the node is off, calls without a key are served and nothing counts them";

@@ -101,3 +101,18 @@ impl NodeFiles {
 pub fn is_bound(dir: &Path) -> bool {
     rustix::fs::lstat(dir.join(BOUND)).is_ok()
 }
+
+/// What tells that one of the node's files in `dir` is another one than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesStamp([Option<(u64, i64, i64, i64)>; 4]);
+
+impl FilesStamp {
+    /// As the files are now.
+    pub fn of(dir: &Path) -> Self {
+        let of = |name| {
+            let stat = rustix::fs::lstat(dir.join(name)).ok()?;
+            Some((stat.st_ino, stat.st_size, stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)))
+        };
+        Self([NodeFiles::DATABASE, NodeFiles::KEY, NodeFiles::GENERATION, NodeFiles::REVOKED].map(of))
+    }
+}
