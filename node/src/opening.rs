@@ -33,7 +33,7 @@ use crate::{
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
     revocations::{Revocation, RevokedLog},
-    secret::{NodeKey, random_ulid},
+    secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, migrate, newest_record},
     web,
@@ -306,11 +306,7 @@ async fn insert(row: &NodeRow, owner_name: &str, write: &mut Write) -> Result<()
 
 /// What only this key makes of a node's id: 64 hexadecimal digits.
 fn canary(key: &NodeKey, node_id: &str) -> String {
-    use std::fmt::Write as _;
-    key.derive("canary", &[node_id.as_bytes()]).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&key.derive("canary", &[node_id.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -9,3 +9,13 @@ pub use self::{
     random::{random_bytes, random_ulid},
     token::{PresentedToken, Seed, Token, TokenHash, TokenKind},
 };
+
+/// `bytes` as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -8,6 +8,8 @@ use bitrouter_proto::account::GrantId;
 use secrecy::SecretString;
 use ulid::ULID_LEN;
 
+use super::hex;
+
 /// What a token is made from: 32 bytes, random or derived. 220 bits of it become the secret.
 pub type Seed = [u8; 32];
 
@@ -48,11 +50,7 @@ impl TokenHash {
 
     /// The hash as the database holds it: 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
-        use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&self.0)
     }
 
     /// The hash that [`TokenHash::to_hex`] wrote.
