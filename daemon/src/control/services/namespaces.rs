@@ -1,7 +1,5 @@
 //! `NamespaceService`: acts for the node's owner.
 
-use std::sync::Arc;
-
 use bitrouter_node::people::namespaces::{self, NamespaceError};
 use bitrouter_proto::{
     account::Namespace,
@@ -16,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     error,
-    node_call::{interrupted, node},
+    node_call::{change, node},
 };
 use crate::node_host::NodeHost;
 
@@ -54,9 +52,7 @@ impl NamespaceService for Service {
     ) -> Result<Response<CreateNamespaceResponse>, Status> {
         let node = node(&self.host).await?;
         let name = request.into_inner().name;
-        let on = Arc::clone(&node);
-        let made = node.to_end(async move { namespaces::create(&on, on.owner(), &name).await }).await;
-        let row = made.map_err(interrupted)?.map_err(refused)?;
+        let row = change(&node, |on| async move { namespaces::create(&on, on.owner(), &name).await }, refused).await?;
         Ok(Response::new(CreateNamespaceResponse { namespace: Some(row.into()) }))
     }
 
@@ -66,9 +62,9 @@ impl NamespaceService for Service {
     ) -> Result<Response<RenameNamespaceResponse>, Status> {
         let node = node(&self.host).await?;
         let RenameNamespaceRequest { namespace, name } = request.into_inner();
-        let on = Arc::clone(&node);
-        let renamed = node.to_end(async move { namespaces::rename(&on, on.owner(), &namespace, &name).await }).await;
-        let row = renamed.map_err(interrupted)?.map_err(refused)?;
+        let row =
+            change(&node, |on| async move { namespaces::rename(&on, on.owner(), &namespace, &name).await }, refused)
+                .await?;
         Ok(Response::new(RenameNamespaceResponse { namespace: Some(row.into()) }))
     }
 
@@ -78,9 +74,8 @@ impl NamespaceService for Service {
     ) -> Result<Response<DeleteNamespaceResponse>, Status> {
         let node = node(&self.host).await?;
         let namespace = request.into_inner().namespace;
-        let on = Arc::clone(&node);
-        let deleted = node.to_end(async move { namespaces::delete(&on, on.owner(), &namespace).await }).await;
-        let row = deleted.map_err(interrupted)?.map_err(refused)?;
+        let row =
+            change(&node, |on| async move { namespaces::delete(&on, on.owner(), &namespace).await }, refused).await?;
         Ok(Response::new(DeleteNamespaceResponse { namespace: Some(row.into()) }))
     }
 }

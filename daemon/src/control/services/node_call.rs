@@ -22,7 +22,19 @@ pub(super) async fn node(host: &NodeHost) -> Result<Arc<Node>, Status> {
     }
 }
 
-/// A change that panicked.
-pub(super) fn interrupted(error: Interrupted) -> Status {
-    error::status(Reason::Internal, format!("{error}; `bitrouter logs` says more"), None)
+/// Runs a change of the node to its end, also where whoever asked for it goes away; `refused` says why it was not made.
+pub(super) async fn change<T, E, F>(
+    node: &Arc<Node>,
+    change: impl FnOnce(Arc<Node>) -> F,
+    refused: impl FnOnce(E) -> Status,
+) -> Result<T, Status>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let ended = node.to_end(change(Arc::clone(node))).await;
+    let interrupted =
+        |error: Interrupted| error::status(Reason::Internal, format!("{error}; `bitrouter logs` says more"), None);
+    ended.map_err(interrupted)?.map_err(refused)
 }

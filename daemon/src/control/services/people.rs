@@ -1,7 +1,5 @@
 //! `PersonService`.
 
-use std::sync::Arc;
-
 use bitrouter_node::{
     Node,
     people::{Password, PeopleError},
@@ -20,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     error,
-    node_call::{interrupted, node},
+    node_call::{change, node},
 };
 use crate::node_host::NodeHost;
 
@@ -49,9 +47,7 @@ impl PersonService for Service {
         let node = node(&self.host).await?;
         let name: Name =
             name.parse().map_err(|why: NameError| error::status(Reason::InvalidArgument, why.to_string(), None))?;
-        let on = Arc::clone(&node);
-        let added = node.to_end(async move { on.add_user(name, password).await }).await;
-        let row = added.map_err(interrupted)?.map_err(refused)?;
+        let row = change(&node, |on| async move { on.add_user(name, password).await }, refused).await?;
         Ok(Response::new(AddPersonResponse { person: Some(person(&node, row).into()) }))
     }
 
@@ -62,9 +58,7 @@ impl PersonService for Service {
         let SetPasswordRequest { person: who, password } = request.into_inner();
         let password = chosen(password)?;
         let node = node(&self.host).await?;
-        let on = Arc::clone(&node);
-        let set = node.to_end(async move { on.set_password(&who, password).await }).await;
-        let row = set.map_err(interrupted)?.map_err(refused)?;
+        let row = change(&node, |on| async move { on.set_password(&who, password).await }, refused).await?;
         Ok(Response::new(SetPasswordResponse { person: Some(person(&node, row).into()) }))
     }
 
@@ -74,9 +68,7 @@ impl PersonService for Service {
     ) -> Result<Response<RemovePersonResponse>, Status> {
         let node = node(&self.host).await?;
         let who = request.into_inner().person;
-        let on = Arc::clone(&node);
-        let removed = node.to_end(async move { on.remove_user(&who).await }).await;
-        let row = removed.map_err(interrupted)?.map_err(refused)?;
+        let row = change(&node, |on| async move { on.remove_user(&who).await }, refused).await?;
         Ok(Response::new(RemovePersonResponse { person: Some(person(&node, row).into()) }))
     }
 }
