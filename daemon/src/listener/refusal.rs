@@ -4,6 +4,7 @@ use bitrouter_gateway::{
     InferenceError,
     http::{ResponseBody, render_error, set_own_response},
 };
+use bitrouter_node::http::oauth_code;
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -15,7 +16,7 @@ pub(super) fn render(error: &InferenceError, shape: ErrorShape) -> Response<Resp
     let code = match shape {
         ErrorShape::Dialect(dialect) => return render_error(error, dialect),
         ErrorShape::Flat => flat_code(error),
-        ErrorShape::OAuth => oauth_code(error),
+        ErrorShape::OAuth => oauth_code(flat_code(error)),
     };
     let document = json!({ "error": code, "error_description": error.message() });
     let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
@@ -41,16 +42,6 @@ fn flat_code(error: &InferenceError) -> &'static str {
     }
 }
 
-fn oauth_code(error: &InferenceError) -> &'static str {
-    match flat_code(error) {
-        "unauthorized" => "invalid_client",
-        "unavailable" => "temporarily_unavailable",
-        "internal" => "server_error",
-        "forbidden" | "not_found" | "bad_request" => "invalid_request",
-        code => code,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +63,7 @@ mod tests {
             assert_eq!(response.status(), status);
             assert_eq!(response.headers().contains_key("www-authenticate"), status == 401, "{code}");
             assert_eq!(response.headers()["content-type"], "application/json");
-            assert_eq!((flat_code(&error), oauth_code(&error)), (flat, oauth));
+            assert_eq!((flat_code(&error), oauth_code(flat_code(&error))), (flat, oauth));
         }
     }
 }

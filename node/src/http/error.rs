@@ -117,15 +117,7 @@ impl ApiError {
             return response;
         }
         let mut document = match kind {
-            Kind::OAuth => {
-                let code = match self.code {
-                    Code::Unauthorized => "invalid_client",
-                    Code::Unavailable => "temporarily_unavailable",
-                    Code::Internal => "server_error",
-                    _ => "invalid_request",
-                };
-                json!({ "error": code, "error_description": self.message })
-            }
+            Kind::OAuth => json!({ "error": oauth_code(self.code.as_str()), "error_description": self.message }),
             Kind::Rest | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
         };
         if let Some(field) = self.field {
@@ -138,6 +130,17 @@ impl ApiError {
             response.headers_mut().append(name, value);
         }
         response
+    }
+}
+
+/// What an OAuth endpoint calls `code` of the flat shape (RFC 6749 §5.2); a code that is none of the shape's stays.
+pub fn oauth_code(code: &str) -> &str {
+    match code {
+        "unauthorized" => "invalid_client",
+        "unavailable" => "temporarily_unavailable",
+        "internal" => "server_error",
+        "bad_request" | "forbidden" | "not_found" | "conflict" => "invalid_request",
+        other => other,
     }
 }
 

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use self::granted::Granted;
 pub use self::{
     endpoints::{Access, Endpoint, Kind, all_endpoints},
+    error::oauth_code,
     visitor::{AddressKey, Entrance, Visitor},
 };
 use crate::Node;
