@@ -17,6 +17,7 @@ pub mod agent;
 pub mod config;
 pub mod control;
 mod control_peer;
+mod credentials;
 pub mod environment;
 pub mod health;
 pub mod lifecycle;

@@ -1,15 +1,64 @@
 //! What the gateway asks of the world around it. The daemon implements these; the gateway never looks further.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{http::RequestId, protocol::usage::TokenUsage, registry::ProviderId};
+use crate::{
+    http::{Principal, RequestId},
+    protocol::usage::TokenUsage,
+    registry::ProviderId,
+};
+
+/// A future that a port gives out.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Which credential goes to a provider now. One value belongs to one snapshot and never changes.
 pub trait KeySource: Send + Sync + 'static {
     /// The key for `provider`, or `None` where no source supplies one.
     fn key(&self, provider: &ProviderId) -> Option<&SecretString>;
+}
+
+/// The stored credential of the account, for calls of `bitrouter:<model>`: where no key is there for that provider.
+pub trait AccountSource: fmt::Debug + Send + Sync + 'static {
+    /// What a call goes with now. A credential whose time is over waits for one attempt to renew it, at most 5 s.
+    fn credential(&self) -> BoxFuture<'_, Result<AccountCredential, AccountRefused>>;
+
+    /// What a call goes with after the account's server refused `rejected` with 401: renewed once, whoever asks.
+    /// `None` where nothing better is there: then the server's answer stands.
+    fn renewed<'a>(&'a self, rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>>;
+}
+
+/// What a call of the account's provider goes with.
+#[derive(Clone, Debug)]
+pub enum AccountCredential {
+    /// A token of another machine's account, for the address that the provider has in the snapshot.
+    Token(AccountToken),
+    /// The own node issued the credential: the call is served here, and a caller without a credential of its own is this
+    /// one.
+    OwnNode(Principal),
+}
+
+/// A token of the account, with the server that issued it: it is sent to no other.
+#[derive(Clone, Debug)]
+pub struct AccountToken {
+    /// The token.
+    pub token: SecretString,
+    /// The server, as the credential names it, without a slash at its end.
+    pub issuer: Arc<str>,
+}
+
+/// Why the account's credential cannot be used now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountRefused {
+    /// Nobody is signed in: 402 `provider_key_missing`.
+    SignedOut,
+    /// The session has ended, and why: 401 `session_ended`.
+    Ended(String),
+    /// Its time is over and it cannot be renewed now, and why: 502 `upstream_unavailable`.
+    OutOfReach(String),
+    /// What it needs here is not there (the own node is off), and why: 503 `unavailable`.
+    Unavailable(String),
 }
 
 /// Where a finished request is recorded.

@@ -72,6 +72,16 @@ closed! {
         LimitReached = "LIMIT_REACHED",
         /// The node is off; the message says why.
         NodeOff = "NODE_OFF",
+        /// Nobody is signed in to an account.
+        NotSignedIn = "NOT_SIGNED_IN",
+        /// The account's session has ended; only signing in again helps.
+        SessionEnded = "SESSION_ENDED",
+        /// The account's server refused (4xx): `status`, `field` and `request_id` are what it said.
+        ServerRefused = "SERVER_REFUSED",
+        /// The account's server cannot be reached.
+        ServerUnreachable = "SERVER_UNREACHABLE",
+        /// The account's server failed (5xx), or a sign-in did: denied, or its code expired.
+        ServerFailed = "SERVER_FAILED",
         /// The message is larger than the limit.
         MessageTooLarge = "MESSAGE_TOO_LARGE",
         /// The daemon is ending.
@@ -92,9 +102,12 @@ impl Reason {
             }
             Self::NotFound => tonic::Code::NotFound,
             Self::PeerNotAllowed => tonic::Code::PermissionDenied,
+            Self::NotSignedIn | Self::SessionEnded => tonic::Code::Unauthenticated,
+            Self::ServerRefused => tonic::Code::FailedPrecondition,
+            Self::ServerFailed => tonic::Code::Aborted,
             Self::InvalidArgument => tonic::Code::InvalidArgument,
             Self::MessageTooLarge | Self::LimitReached => tonic::Code::ResourceExhausted,
-            Self::Draining | Self::NodeOff => tonic::Code::Unavailable,
+            Self::Draining | Self::NodeOff | Self::ServerUnreachable => tonic::Code::Unavailable,
             Self::Unimplemented => tonic::Code::Unimplemented,
             Self::Internal => tonic::Code::Internal,
         }
@@ -111,9 +124,12 @@ impl Reason {
             | Self::NotFound
             | Self::Conflict
             | Self::LimitReached
+            | Self::NotSignedIn
+            | Self::SessionEnded
+            | Self::ServerRefused
             | Self::MessageTooLarge => exit::CALLER,
-            Self::Draining => exit::UNREACHABLE,
-            Self::NodeOff | Self::Unimplemented | Self::Internal => exit::FAILURE,
+            Self::Draining | Self::ServerUnreachable => exit::UNREACHABLE,
+            Self::NodeOff | Self::ServerFailed | Self::Unimplemented | Self::Internal => exit::FAILURE,
         }
     }
 }
@@ -127,6 +143,8 @@ closed! {
         ApiKeyRequired = "api_key_required",
         /// The API key is unknown, revoked or expired.
         InvalidApiKey = "invalid_api_key",
+        /// The account's session has ended; only signing in again helps.
+        SessionEnded = "session_ended",
         /// The provider's key is missing; `variables` names what would supply it.
         ProviderKeyMissing = "provider_key_missing",
         /// `Host` is not ours.
@@ -173,7 +191,7 @@ impl InferenceCode {
     pub fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
-            Self::ApiKeyRequired | Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
+            Self::ApiKeyRequired | Self::InvalidApiKey | Self::SessionEnded => StatusCode::UNAUTHORIZED,
             Self::ProviderKeyMissing => StatusCode::PAYMENT_REQUIRED,
             Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed | Self::MissingScope => {
                 StatusCode::FORBIDDEN

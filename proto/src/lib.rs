@@ -4,6 +4,7 @@
 //!   JSON of `status --json`, and [`convert`] goes between the two, one file per noun.
 //! * [`codes`] closes the sets that others build on: exit codes, control-API reasons, inference error codes.
 //! * [`account`] holds ids, scopes and names: what credentials are baked with.
+//! * [`credential_file`] reads what a sign-in left on this machine.
 //! * [`env`] is the one registry of environment variables, [`paths`] the one place that knows where things live:
 //!   both are pure functions of a captured [`env::Environment`].
 //! * [`shell`] and [`terminal`] know what those two do with a word.
@@ -23,6 +24,7 @@ pub mod account;
 pub mod clock;
 pub mod codes;
 pub mod convert;
+pub mod credential_file;
 pub mod duration;
 pub mod env;
 pub mod files;

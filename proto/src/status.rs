@@ -1,6 +1,4 @@
 //! What `bitrouter status` knows, as domain types whose JSON is exactly that of `status --json`.
-//!
-//! Fields of parts that do not exist yet have their empty value: no session.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +59,7 @@ pub struct ProviderStatus {
     pub source: String,
 }
 
-/// The account session. There is none until sign-in exists.
+/// The account session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// `none`, `active`, `ended` or `api_key`.
@@ -72,6 +70,12 @@ pub struct SessionStatus {
     pub namespace_id: Option<String>,
     /// RFC 3339, UTC.
     pub expires_at: Option<String>,
+    /// Why it ended, or why the stored credential cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The command that helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// [`ProviderStatus::source`] of a provider that lacks nothing but its key.
@@ -79,7 +83,14 @@ pub const NO_KEY: &str = "no key";
 
 impl Default for SessionStatus {
     fn default() -> Self {
-        Self { state: "none".to_owned(), issuer: None, namespace_id: None, expires_at: None }
+        Self {
+            state: "none".to_owned(),
+            issuer: None,
+            namespace_id: None,
+            expires_at: None,
+            reason: None,
+            command: None,
+        }
     }
 }
 

@@ -75,8 +75,15 @@ mod tests {
                 marked.extend(secret.then_some(path));
             }
         }
-        let expected =
-            ["OpenConsoleResponse.url", "Variable.value", "AddPersonRequest.password", "SetPasswordRequest.password"];
+        let expected = [
+            "ApiKeyLogin.api_key",
+            "WhoAmIRequest.api_key",
+            "OpenConsoleResponse.url",
+            "Variable.value",
+            "ListAccountNamespacesRequest.api_key",
+            "AddPersonRequest.password",
+            "SetPasswordRequest.password",
+        ];
         assert_eq!(marked, expected);
     }
 

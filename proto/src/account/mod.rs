@@ -1,11 +1,13 @@
 //! What an account is made of, defined once for the control API, the REST API and their clients: ids, scopes, names.
 //!
 //! * [`ids`]: who and what is meant, a type each.
+//! * [`credential`]: what is stored of a sign-in.
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
 //! * [`password`]: what one has to be.
 //! * [`resources`]: what servers show of them.
 
+pub mod credential;
 pub mod ids;
 pub mod name;
 pub mod password;

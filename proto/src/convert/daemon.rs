@@ -1,7 +1,7 @@
 //! `daemon.proto`: the status.
 
 use crate::{
-    status::{NodeStatus, ProviderStatus, Reloads, Severity, State, Status, Warning},
+    status::{NodeStatus, ProviderStatus, Reloads, SessionStatus, Severity, State, Status, Warning},
     wire,
 };
 
@@ -35,6 +35,7 @@ impl From<wire::StatusResponse> for Status {
             pushed_variables: message.pushed_variables,
             log_level: message.log_level,
             node: message.node.map(Into::into).unwrap_or_default(),
+            session: message.session.map(Into::into).unwrap_or_default(),
             ..Status::silent(State::Running)
         }
     }
@@ -64,6 +65,33 @@ impl From<Status> for wire::StatusResponse {
             pushed_variables: status.pushed_variables,
             log_level: status.log_level,
             node: Some(status.node.into()),
+            session: Some(status.session.into()),
+        }
+    }
+}
+
+impl From<wire::Session> for SessionStatus {
+    fn from(message: wire::Session) -> Self {
+        Self {
+            state: message.state,
+            issuer: present(message.issuer),
+            namespace_id: present(message.namespace_id),
+            expires_at: present(message.expires_at),
+            reason: present(message.reason),
+            command: present(message.command),
+        }
+    }
+}
+
+impl From<SessionStatus> for wire::Session {
+    fn from(session: SessionStatus) -> Self {
+        Self {
+            state: session.state,
+            issuer: session.issuer.unwrap_or_default(),
+            namespace_id: session.namespace_id.unwrap_or_default(),
+            expires_at: session.expires_at.unwrap_or_default(),
+            reason: session.reason.unwrap_or_default(),
+            command: session.command.unwrap_or_default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use bitrouter_proto::{
     codes::Reason,
     wire::{
         CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
-        ListNamespacesRequest, ListNamespacesResponse, RenameNamespaceRequest, RenameNamespaceResponse,
-        namespace_service_server::NamespaceService,
+        ListAccountNamespacesRequest, ListAccountNamespacesResponse, ListNamespacesRequest, ListNamespacesResponse,
+        RenameNamespaceRequest, RenameNamespaceResponse, namespace_service_server::NamespaceService,
     },
 };
 use tonic::{Request, Response, Status};
@@ -77,6 +77,13 @@ impl NamespaceService for Service {
         let row =
             change(&node, |on| async move { namespaces::delete(&on, on.owner(), &namespace).await }, refused).await?;
         Ok(Response::new(DeleteNamespaceResponse { namespace: Some(row.into()) }))
+    }
+
+    async fn list_account_namespaces(
+        &self,
+        _: Request<ListAccountNamespacesRequest>,
+    ) -> Result<Response<ListAccountNamespacesResponse>, Status> {
+        Err(error::status(Reason::NotSignedIn, "nobody is signed in to an account", Some("bitrouter auth login")))
     }
 }
 

@@ -1,0 +1,332 @@
+//! The credential of an account as its file holds it: the schema of every release, tagged with `kind` or not, written
+//! tagged. Members that we do not know survive.
+
+use std::{fmt, time::SystemTime};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock;
+
+/// What is stored of a sign-in.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A session: an access token and mostly a refresh token.
+    Oauth(OauthCredential),
+    /// A key.
+    ApiKey(ApiKeyCredential),
+}
+
+/// A session with an authorization server.
+#[derive(Clone)]
+pub struct OauthCredential {
+    /// What calls are made with.
+    pub access_token: SecretString,
+    /// What the next pair of tokens is asked for with.
+    pub refresh_token: Option<SecretString>,
+    /// When the access token's time is over.
+    pub expires_at: SystemTime,
+    /// When the refresh token's time is over, where the server said.
+    pub refresh_token_expires_at: Option<SystemTime>,
+    /// `Bearer`.
+    pub token_type: String,
+    /// Separated by spaces (RFC 6749 §3.3).
+    pub scope: String,
+    /// The OAuth client that it was issued to.
+    pub client_id: String,
+    /// URL of the server that issued it, without a slash at its end. It is sent to no other.
+    pub authorization_server: String,
+    /// The namespace that it is baked to.
+    pub namespace_id: Option<String>,
+    /// The person behind it.
+    pub subject: Option<String>,
+    /// When the access token was issued, as our clock had it.
+    pub issued_at: Option<SystemTime>,
+    /// Which node issued it, where the server said.
+    pub node_id: Option<String>,
+    /// The uid that listened at a loopback issuer when it was signed in to.
+    pub issuer_uid: Option<u32>,
+    unknown: Map<String, Value>,
+}
+
+/// A key of an account.
+#[derive(Clone)]
+pub struct ApiKeyCredential {
+    /// `brk_…`.
+    pub api_key: SecretString,
+    /// URL of the server that it is for, without a slash at its end.
+    pub base_url: String,
+    unknown: Map<String, Value>,
+}
+
+/// Why a text is no credential. It never repeats any of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCredential {
+    /// No JSON, or a member of the wrong type.
+    #[error("it is not what a sign-in writes (line {line}, column {column})")]
+    Shape {
+        /// Where the reader stopped.
+        line: usize,
+        /// Where in that line.
+        column: usize,
+    },
+    /// A kind that a later release writes.
+    #[error("its `kind` is one that this release does not know")]
+    Kind,
+    /// A member that must be there is missing or empty.
+    #[error("its member `{0}` is missing or cannot be read")]
+    Member(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+struct OauthDocument {
+    #[serde(default)]
+    kind: Option<String>,
+    access_token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    expires_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token_expires_at: Option<String>,
+    #[serde(default)]
+    token_type: Option<String>,
+    #[serde(default)]
+    scope: Option<String>,
+    client_id: String,
+    authorization_server: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer_uid: Option<u32>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ApiKeyDocument {
+    kind: String,
+    api_key: String,
+    base_url: String,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+/// The kind alone, to tell the documents apart.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default)]
+    kind: Option<String>,
+}
+
+const OAUTH: &str = "oauth";
+const API_KEY: &str = "api_key";
+
+impl Credential {
+    /// Reads the content of a credential file.
+    ///
+    /// # Errors
+    /// Where it is none that we know.
+    pub fn parse(content: &[u8]) -> Result<Self, BadCredential> {
+        let Kind { kind } = read(content)?;
+        match kind.as_deref() {
+            None | Some(OAUTH) => Ok(Self::Oauth(OauthCredential::of(read(content)?)?)),
+            Some(API_KEY) => Ok(Self::ApiKey(ApiKeyCredential::of(read(content)?)?)),
+            Some(_) => Err(BadCredential::Kind),
+        }
+    }
+
+    /// The content of the file: pretty, tagged, with what was in it that we do not know.
+    pub fn to_text(&self) -> SecretString {
+        let text = match self {
+            Self::Oauth(credential) => serde_json::to_string_pretty(&credential.document()),
+            Self::ApiKey(credential) => serde_json::to_string_pretty(&credential.document()),
+        };
+        // Texts, numbers and values that were read as JSON make JSON.
+        SecretString::from(text.unwrap_or_default() + "\n")
+    }
+
+    /// The server that it is for.
+    pub fn server(&self) -> &str {
+        match self {
+            Self::Oauth(credential) => &credential.authorization_server,
+            Self::ApiKey(credential) => &credential.base_url,
+        }
+    }
+}
+
+impl OauthCredential {
+    /// A credential without the members that may be absent.
+    pub fn new(
+        access_token: SecretString,
+        expires_at: SystemTime,
+        client_id: impl Into<String>,
+        authorization_server: &str,
+    ) -> Self {
+        Self {
+            access_token,
+            refresh_token: None,
+            expires_at,
+            refresh_token_expires_at: None,
+            token_type: "Bearer".to_owned(),
+            scope: String::new(),
+            client_id: client_id.into(),
+            authorization_server: authorization_server.trim_end_matches('/').to_owned(),
+            namespace_id: None,
+            subject: None,
+            issued_at: None,
+            node_id: None,
+            issuer_uid: None,
+            unknown: Map::new(),
+        }
+    }
+
+    fn of(document: OauthDocument) -> Result<Self, BadCredential> {
+        let optional = |name, at: Option<String>| at.map(|at| time(name, &at)).transpose();
+        let present = |name, text: String| if text.is_empty() { Err(BadCredential::Member(name)) } else { Ok(text) };
+        Ok(Self {
+            access_token: present("access_token", document.access_token)?.into(),
+            refresh_token: document.refresh_token.filter(|token| !token.is_empty()).map(Into::into),
+            expires_at: time("expires_at", &document.expires_at)?,
+            refresh_token_expires_at: optional("refresh_token_expires_at", document.refresh_token_expires_at)?,
+            token_type: document.token_type.unwrap_or_else(|| "Bearer".to_owned()),
+            scope: document.scope.unwrap_or_default(),
+            client_id: document.client_id,
+            authorization_server: present("authorization_server", document.authorization_server)?
+                .trim_end_matches('/')
+                .to_owned(),
+            namespace_id: document.namespace_id,
+            subject: document.subject,
+            issued_at: optional("issued_at", document.issued_at)?,
+            node_id: document.node_id,
+            issuer_uid: document.issuer_uid,
+            unknown: document.unknown,
+        })
+    }
+
+    fn document(&self) -> OauthDocument {
+        let secret = |token: &SecretString| token.expose_secret().to_owned();
+        OauthDocument {
+            kind: Some(OAUTH.to_owned()),
+            access_token: secret(&self.access_token),
+            refresh_token: self.refresh_token.as_ref().map(secret),
+            expires_at: clock::rfc3339(self.expires_at),
+            refresh_token_expires_at: self.refresh_token_expires_at.map(clock::rfc3339),
+            token_type: Some(self.token_type.clone()),
+            scope: Some(self.scope.clone()),
+            client_id: self.client_id.clone(),
+            authorization_server: self.authorization_server.clone(),
+            namespace_id: self.namespace_id.clone(),
+            subject: self.subject.clone(),
+            issued_at: self.issued_at.map(clock::rfc3339),
+            node_id: self.node_id.clone(),
+            issuer_uid: self.issuer_uid,
+            unknown: self.unknown.clone(),
+        }
+    }
+}
+
+impl ApiKeyCredential {
+    /// A key for the server at `base_url`.
+    pub fn new(api_key: SecretString, base_url: &str) -> Self {
+        Self { api_key, base_url: base_url.trim_end_matches('/').to_owned(), unknown: Map::new() }
+    }
+
+    fn of(document: ApiKeyDocument) -> Result<Self, BadCredential> {
+        if document.api_key.is_empty() {
+            return Err(BadCredential::Member("api_key"));
+        }
+        if document.base_url.is_empty() {
+            return Err(BadCredential::Member("base_url"));
+        }
+        Ok(Self { unknown: document.unknown, ..Self::new(document.api_key.into(), &document.base_url) })
+    }
+
+    fn document(&self) -> ApiKeyDocument {
+        ApiKeyDocument {
+            kind: API_KEY.to_owned(),
+            api_key: self.api_key.expose_secret().to_owned(),
+            base_url: self.base_url.clone(),
+            unknown: self.unknown.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for OauthCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OauthCredential")
+            .field("authorization_server", &self.authorization_server)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ApiKeyCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeyCredential").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Result<T, BadCredential> {
+    serde_json::from_slice(content).map_err(|error| BadCredential::Shape { line: error.line(), column: error.column() })
+}
+
+fn time(member: &'static str, text: &str) -> Result<SystemTime, BadCredential> {
+    let at: jiff::Timestamp = text.parse().map_err(|_| BadCredential::Member(member))?;
+    Ok(at.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNTAGGED: &str = r#"{"access_token":"bra_a","refresh_token":"brr_r","expires_at":"2026-06-01T00:00:00.123456789Z",
+        "refresh_token_expires_at":"2026-09-01T02:00:00+02:00","token_type":"Bearer","scope":"usage:read keys:read",
+        "client_id":"bitrouter-cli","authorization_server":"https://api.example/","namespace_id":"ns_1","subject":"u",
+        "later":{"b":1,"a":[null]}}"#;
+
+    #[test]
+    fn b21_both_eras_are_read_and_unknown_members_survive_a_write() {
+        let tagged = UNTAGGED.replacen('{', r#"{"kind":"oauth","#, 1);
+        for text in [UNTAGGED, &tagged] {
+            let read = Credential::parse(text.as_bytes()).unwrap();
+            let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
+            assert_eq!(written["kind"], "oauth");
+            assert_eq!(written["later"], serde_json::json!({"b": 1, "a": [null]}));
+            assert_eq!(written["authorization_server"], "https://api.example");
+            assert_eq!(written["refresh_token_expires_at"], "2026-09-01T00:00:00.000Z");
+            assert!(written.get("issued_at").is_none() && written.get("issuer_uid").is_none());
+        }
+        let key = r#"{"kind":"api_key","api_key":"brk_k","base_url":"https://api.example/","later":1}"#;
+        let read = Credential::parse(key.as_bytes()).unwrap();
+        assert_eq!(read.server(), "https://api.example");
+        let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
+        assert_eq!((&written["api_key"], &written["later"]), (&"brk_k".into(), &1.into()));
+    }
+
+    #[test]
+    fn p03_what_is_no_credential_is_refused_without_being_repeated() {
+        for (text, expected) in [
+            ("", "line 1"),
+            ("{}", "not what a sign-in writes"),
+            ("[1]", "not what a sign-in writes"),
+            (r#"{"kind":"passkey","secret":"hunter2"}"#, "does not know"),
+            (r#"{"kind":"api_key","api_key":"","base_url":"https://x"}"#, "`api_key`"),
+            (&UNTAGGED.replace("2026-06-01", "hunter2"), "`expires_at`"),
+            (&UNTAGGED.replace("\"bra_a\"", "7"), "not what a sign-in writes"),
+            (&UNTAGGED.replace("bra_a", ""), "`access_token`"),
+        ] {
+            let error = Credential::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");
+        }
+        let read = Credential::parse(UNTAGGED.as_bytes()).unwrap();
+        let shown = format!("{read:?}");
+        assert!(!shown.contains("bra_a") && !shown.contains("brr_r"), "{shown}");
+    }
+}
