@@ -10,6 +10,28 @@ pub(super) fn base_url(text: &str) -> Result<String, &'static str> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Checks the address of an account's server, of its authorization server or of one of that server's endpoints, and drops
+/// slashes at its end.
+///
+/// # Errors
+/// What is wrong with it, as what follows its name.
+pub fn server_url(text: &str) -> Result<String, &'static str> {
+    BaseAddress::parse(text).map_err(|reason| match reason {
+        // Nothing is added to these but well-known paths, and what crosses the network is more than a key.
+        reason if reason.starts_with("must be an http") => {
+            "must be an http or https URL with a host, such as https://host"
+        }
+        reason if reason.starts_with("must be https") => {
+            "must be https: over http tokens would cross the network in clear (http goes only to 127.0.0.1, [::1] and localhost)"
+        }
+        reason if reason.starts_with("must end before") => {
+            "must be the address of the server, before `/v1/chat/completions` and the like"
+        }
+        reason => reason,
+    })?;
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 /// Checks an entry of `allow_hosts` (a `Host` header that is accepted) and lower-cases it.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let authority = text.parse::<http::uri::Authority>().ok().filter(|a| !a.host().is_empty());

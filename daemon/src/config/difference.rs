@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Config, Node, ProviderSettings};
+use super::{Account, Config, Node, ProviderSettings};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
@@ -12,7 +12,7 @@ impl Config {
     /// The dotted keys of everything that differs, sorted.
     pub fn changed(old: &Self, new: &Self) -> Vec<String> {
         // Taken apart, so that a new setting is not forgotten here.
-        let Self { env_files, server, log, timeouts, providers, routing, aliases, node } = new;
+        let Self { env_files, server, log, timeouts, providers, routing, aliases, account, node } = new;
         let mut keys = BTreeSet::new();
         let mut differs = |differs: bool, key: &str| {
             if differs {
@@ -32,6 +32,10 @@ impl Config {
         differs(timeouts.between_chunks != old.timeouts.between_chunks, "timeouts.between_chunks");
         differs(timeouts.total != old.timeouts.total, "timeouts.total");
         differs(routing.prefer != old.routing.prefer, "routing.prefer");
+        let Account { oauth_as, client_id, scope } = account;
+        differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
+        differs(*client_id != old.account.client_id, "account.client_id");
+        differs(*scope != old.account.scope, "account.scope");
         let Node { enabled, public_url, trusted_proxies, oauth } = node;
         differs(*enabled != old.node.enabled, "node.enabled");
         differs(*public_url != old.node.public_url, "node.public_url");

@@ -4,6 +4,7 @@
 //! that the registry knows. Nothing here binds, watches, or knows who applies the settings; no value that could be a
 //! secret is ever quoted.
 
+mod account;
 mod addresses;
 mod difference;
 mod document;
@@ -20,6 +21,8 @@ mod settings;
 pub(crate) use own_address::reason as own_address_reason;
 
 pub use self::{
+    account::{Account, AccountDefaults, AccountSettingsError},
+    addresses::server_url,
     error::{ConfigError, Problem},
     listen::{Listen, ListenError},
     network::{Network, NetworkError},

@@ -5,12 +5,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use bitrouter_gateway::registry::ProviderId;
 use bitrouter_proto::key_variable;
 use toml::de::DeTable;
 
 use self::node::{NODE, OAUTH};
 use super::{
-    Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings, addresses,
+    Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings,
+    account::{client_id, scope},
+    addresses,
     document::{self, Document, Section, ValueError, dotted},
     listen::Listen,
     own_address::{self, own_address},
@@ -50,6 +53,7 @@ const TOP: Section = Section {
         ("providers", ""),
         ("routing", ""),
         ("aliases", ""),
+        ("account", ""),
         ("node", ""),
     ],
 };
@@ -78,7 +82,15 @@ const PROVIDER: Section = Section {
     keys: &[("base_url", r#""https://api.openai.com/v1""#), ("env", r#"["MY_OPENAI_KEY"]"#), ("enabled", "true")],
 };
 const ROUTING: Section = Section { name: "routing", keys: &[("prefer", r#"["anthropic", "openai"]"#)] };
-const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING, &NODE, &OAUTH];
+const ACCOUNT: Section = Section {
+    name: "account",
+    keys: &[
+        ("oauth_as", r#""https://api.bitrouter.ai""#),
+        ("client_id", r#""bitrouter-cli""#),
+        ("scope", r#""inference:invoke usage:read""#),
+    ],
+};
+const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING, &ACCOUNT, &NODE, &OAUTH];
 
 impl Config {
     /// Reads `text`, the settings file at `place`. `known` is what the registry describes.
@@ -131,6 +143,9 @@ impl<'t> Reading<'_, 't> {
         }
         if let Some(table) = self.document.table(root, "", "aliases") {
             self.aliases(table, config);
+        }
+        if let Some(table) = self.section(root, &ACCOUNT) {
+            self.account(table, config);
         }
         if let Some(table) = self.section(root, &NODE) {
             self.node(table, config);
@@ -205,9 +220,32 @@ impl<'t> Reading<'_, 't> {
         set(&mut config.routing.prefer, prefer);
     }
 
+    /// Empty is absent, as in the variables of the same meaning.
+    fn account(&mut self, table: &DeTable<'t>, config: &mut Config) {
+        type Check = fn(&str) -> Result<String, &'static str>;
+        let account = &mut config.account;
+        for (key, target, check) in [
+            ("oauth_as", &mut account.oauth_as, addresses::server_url as Check),
+            ("client_id", &mut account.client_id, client_id),
+            ("scope", &mut account.scope, scope),
+        ] {
+            let read = self.document.read(table, ACCOUNT.name, &ACCOUNT, key, |value| match document::text(value)? {
+                "" => Ok(None),
+                text => check(text).map(Some).map_err(ValueError::new),
+            });
+            set(target, read);
+        }
+    }
+
     fn providers(&mut self, table: &DeTable<'t>, config: &mut Config) {
         for key in table.keys() {
             let id = key.get_ref().as_ref();
+            if id == ProviderId::ACCOUNT {
+                let message = "`providers.bitrouter` is the account's provider, which has no section of its own: \
+                               `[account]` says which server, and `BITROUTER_API_KEY` or `bitrouter auth login` its credential";
+                self.document.problem(&key.span(), message.to_owned());
+                continue;
+            }
             if !self.known.ids.contains(&id) {
                 let reason = unknown_provider(id, self.known.ids, self.place);
                 self.document.problem(&key.span(), format!("`{}` {reason}", dotted("providers", id)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::Node;
+use crate::config::{Account, Node};
 
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
@@ -63,6 +63,10 @@ prefer = ["groq", "openai"]
 [aliases]
 fast = "groq:llama-3.3-70b"
 "quoted.name" = "openai/gpt"
+[account]
+oauth_as = "http://127.0.0.1:4401/"
+client_id = "brc_1"
+scope = "keys:read  usage:read"
 [node]
 enabled = false
 public_url = "https://Node.example/"
@@ -97,6 +101,12 @@ device_interval = "1s"
     assert_eq!(config.routing.prefer, ["groq", "openai"]);
     assert_eq!(config.aliases["fast"], "groq:llama-3.3-70b");
     assert_eq!(config.aliases["quoted.name"], "openai/gpt");
+    let account = Account {
+        oauth_as: Some("http://127.0.0.1:4401".to_owned()),
+        client_id: Some("brc_1".to_owned()),
+        scope: Some("keys:read usage:read".to_owned()),
+    };
+    assert_eq!(config.account, account);
     let node = Node {
         enabled: false,
         public_url: Some("https://node.example".parse().unwrap()),
@@ -120,6 +130,27 @@ fn what_later_versions_know_is_unknown() {
         let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
         assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
     }
+}
+
+#[test]
+fn the_account_has_a_section_of_its_own_and_none_among_the_providers() {
+    for (text, expected) in [
+        ("[account]\noauth = \"x\"\n", "/c/config.toml:2: unknown key `account.oauth`; did you mean `oauth_as`?"),
+        ("[account]\noauth_as = \"http://canary.example\"\n", "/c/config.toml:2: `account.oauth_as` must be https"),
+        ("[account]\noauth_as = \"https://a:canary@b\"\n", "/c/config.toml:2: `account.oauth_as` must not carry"),
+        ("[account]\nclient_id = 1\n", "/c/config.toml:2: `account.client_id` must be a string, not an integer"),
+        ("[account]\nscope = \"\\u0001canary\"\n", "/c/config.toml:2: `account.scope` must be scopes"),
+        (
+            "[providers.bitrouter]\nbase_url = \"https://x/v1\"\n",
+            "/c/config.toml:1: `providers.bitrouter` is the account's provider",
+        ),
+        ("[providers.bitrouter]\n", "`[account]` says which server"),
+    ] {
+        let error = refusal(text);
+        assert!(error.contains(expected) && !error.contains("canary"), "{text}: {error}");
+    }
+    let empty = parse("[account]\noauth_as = \"\"\nclient_id = \"\"\nscope = \"\"\n").unwrap();
+    assert_eq!(empty.account, Account::default());
 }
 
 #[test]
@@ -174,9 +205,9 @@ fn refusals_name_line_key_and_cure() {
             "/c/config.toml:2: `node.oauth.session_ttl` must be longer than 0s; for example `session_ttl = \"365d\"`",
         ),
         (
-            "[account]\nclient_id = \"x\"\n",
-            "/c/config.toml:1: unknown key `account`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
-             `routing`, `aliases`, `node`",
+            "[telemetry]\nclient_id = \"x\"\n",
+            "/c/config.toml:1: unknown key `telemetry`; known here: `env_files`, `server`, `log`, `timeouts`, `providers`, \
+             `routing`, `aliases`, `account`, `node`",
         ),
         (
             "[log]\nlevel = 3\n",
@@ -300,8 +331,8 @@ proptest! {
 
     #[test]
     fn documents_of_right_shape_never_panic(
-        section in "server|log|timeouts|providers|providers\\.openai|routing|aliases|node|node\\.oauth|[a-z]{1,6}",
-        key in "listen|keyless|public_url|trusted_proxies|refresh_grace|device_interval|max_body|level|connect|env|base_url|enabled|prefer|\"[^\"\\\\\\n]{0,8}\"|[a-z_]{1,8}",
+        section in "server|log|timeouts|providers|providers\\.openai|routing|aliases|account|node|node\\.oauth|[a-z]{1,6}",
+        key in "listen|keyless|public_url|trusted_proxies|refresh_grace|device_interval|oauth_as|client_id|scope|max_body|level|connect|env|base_url|enabled|prefer|\"[^\"\\\\\\n]{0,8}\"|[a-z_]{1,8}",
         value in "\"[ -!#-\\[\\]-~]{0,12}\"|-?[0-9]{1,30}|true|\\[[0-9a-z\", ]{0,10}\\]|\\{a=1\\}|1979-05-27",
     ) {
         if let Err(error) = parse(&format!("[{section}]\n{key} = {value}\n")) {

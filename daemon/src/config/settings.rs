@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use bitrouter_gateway::Limits;
 use bitrouter_node::OauthSettings;
 
-use super::{Listen, Network, PublicUrl};
+use super::{Account, Listen, Network, PublicUrl};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -86,6 +86,8 @@ pub struct Config {
     pub routing: Routing,
     /// `[aliases]`: a name and what it stands for.
     pub aliases: BTreeMap<String, String>,
+    /// `[account]`
+    pub account: Account,
     /// `[node]`
     pub node: Node,
 }

@@ -13,7 +13,7 @@ use bitrouter_gateway::registry::{Catalog, Manifest, ProviderId, ProviderOverrid
 use bitrouter_proto::clock;
 
 use crate::{
-    config::{Config, ConfigLocation, KnownProviders, own_address, own_address_reason},
+    config::{AccountDefaults, Config, ConfigLocation, KnownProviders, own_address, own_address_reason},
     environment::{EnvFile, KeyNames, KeyRing, KnownNames, key_names},
     regular_file,
     reload::{Refused, Sources},
@@ -31,6 +31,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file they came from, where it exists.
     pub config_path: Option<PathBuf>,
+    /// What sign-in falls back on.
+    pub account: Arc<AccountDefaults>,
     /// The providers.
     pub catalog: Arc<Catalog>,
     /// Every provider's variables.
@@ -46,6 +48,8 @@ pub struct Loaded {
 pub struct InForce {
     /// The keys.
     pub keys: Arc<KeyRing>,
+    /// What sign-in falls back on: the daemon's own variables, `[account]`, the defaults.
+    pub account: Arc<AccountDefaults>,
     /// The configuration file, where it exists.
     pub config_path: Option<PathBuf>,
     /// The variables that a client should send.
@@ -73,6 +77,7 @@ impl Loaded {
             let known = KnownProviders { ids: &ids, models: &models };
             Config::load(&place, sources.config.is_some(), &known).map_err(|error| refused(&error))?
         };
+        let account = AccountDefaults::resolve(&sources.process, &config.account).map_err(|error| refused(&error))?;
         let listens = listens.map_or_else(|| config.server.listen.addresses(), <[_]>::to_vec);
         // Where we took the usual port of a shipped local server, that server is not there.
         shipped.retain(|manifest| {
@@ -86,6 +91,7 @@ impl Loaded {
         Ok(Self {
             config_path: path.exists().then_some(path),
             known: KnownNames::of(&key_names),
+            account: Arc::new(account),
             catalog: Arc::new(catalog),
             key_names,
             env_files,

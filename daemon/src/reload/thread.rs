@@ -257,6 +257,7 @@ impl Running {
             env_files,
             config: before.config.clone(),
             config_path: before.config_path.clone(),
+            account: Arc::clone(&before.account),
             catalog: Arc::clone(&before.catalog),
             key_names: before.key_names.clone(),
             known: before.known.clone(),
@@ -304,6 +305,7 @@ impl Running {
         pushed_names.retain(|name| engine.loaded.known.is_listed(name));
         self.published.in_force.store(Arc::new(InForce {
             keys: Arc::clone(&engine.keys),
+            account: Arc::clone(&engine.loaded.account),
             config_path: engine.loaded.config_path.clone(),
             names: engine.loaded.known.listed().map(str::to_owned).collect(),
             pushed_variables: u32::try_from(pushed_names.len()).unwrap_or(u32::MAX),

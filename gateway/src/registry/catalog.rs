@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Manifest, Provider, ProviderId, RegistryError, shape::nearest};
 
 /// Ids that no user manifest may take: the demo, and the account's own provider.
-const RESERVED: &[&str] = &[ProviderId::DEMO, "bitrouter"];
+const RESERVED: &[&str] = &[ProviderId::DEMO, ProviderId::ACCOUNT];
 
 /// A `[providers.x]` section of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,8 @@ pub struct ProviderId(Arc<str>);
 impl ProviderId {
     /// The id of the built-in provider of demo mode.
     pub const DEMO: &str = "demo";
+    /// The id of the account's own provider.
+    pub const ACCOUNT: &str = "bitrouter";
 
     /// The id that `text` spells.
     pub fn parse(text: &str) -> Result<Self, RegistryError> {

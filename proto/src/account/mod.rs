@@ -7,6 +7,12 @@
 //! * [`password`]: what one has to be.
 //! * [`resources`]: what servers show of them.
 
+/// The server that sign-in goes to where nobody says another.
+pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
+
+/// The OAuth client that sign-in goes by where nobody says another: every server knows it.
+pub const DEFAULT_CLIENT: &str = "bitrouter-cli";
+
 pub mod credential;
 pub mod ids;
 pub mod name;
