@@ -19,7 +19,6 @@ pub mod http;
 mod node;
 pub mod oauth;
 mod opening;
-mod own_session;
 pub mod people;
 mod revocations;
 mod room;
@@ -32,8 +31,8 @@ pub mod web;
 
 pub use self::{
     node::{Interrupted, Node, NodeOptions},
+    oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
     opening::{FilesStamp, Filesystem, Machine, OpenError, is_bound},
-    own_session::{OwnRefreshError, OwnSignInError, OwnTokens},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::{OauthSettings, Settings},
     warnings::NodeWarning,

@@ -68,12 +68,16 @@ UNSAFE = {
 # Files that may take a secret out of its type, and what they do with it.
 EXPOSES_SECRETS = {
     "node/tests/rest/caller.rs": "follows a one-time link",
+    "proto/src/account/credential.rs": "writes the tokens into the text of the credential file",
+    "proto/src/credential_file.rs": "reads what the credential file holds",
     "proto/src/client/people.rs": "puts a chosen password on the wire of the control socket",
     "ctl/src/cli/console.rs": "shows a link that is good once, for the user who asked",
     "ctl/src/cli/password.rs": "compares what was typed twice",
     "daemon/src/control/services/console.rs": "puts the link on the wire of the control socket",
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
     "node/src/oauth/live/tests.rs": "presents the tokens that it made",
+    "node/src/oauth/own_session.rs": "presents the daemon's own tokens to its own node",
+    "node/tests/oauth/own_session.rs": "presents the tokens that it was given",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",
     "gateway/src/credential.rs": "makes the credential header of the upstream request, marked sensitive",

@@ -84,6 +84,16 @@ impl OAuthError {
         }
     }
 
+    /// True where the session cannot be refreshed ever again (RFC 6749 §5.2: `invalid_grant`, `invalid_client`).
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.code, "invalid_grant" | "invalid_client")
+    }
+
+    /// What is said.
+    pub(super) fn into_description(self) -> String {
+        self.description
+    }
+
     pub(super) fn into_response(self) -> Response<ResponseBody> {
         let mut document = json!({ "error": self.code, "error_description": described(&self.description) });
         if let Some(interval) = self.interval {

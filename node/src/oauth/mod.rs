@@ -4,15 +4,19 @@
 //! `poll` makes a session of it ([`sessions`]) and its first pair of tokens (`issue`) → `refresh` replaces the pair, again and
 //! again → [`live`] judges the access tokens, from memory → `revoke`, a person, or time ends the session.
 //!
+//! The daemon's own session with its own node (`own_session`) is made, refreshed and ended by the same code, without a request.
+//!
 //! Every step that changes something is one transaction; what a reply promises is durable before it is sent.
 
 pub mod approval;
 mod client;
 mod error;
+mod first_pair;
 mod issue;
 pub(crate) mod limits;
 pub mod live;
 mod metadata;
+mod own_session;
 mod poll;
 mod refresh;
 mod reply;
@@ -27,7 +31,11 @@ mod uses;
 use http::Method;
 
 pub(crate) use self::uses::{write_uses, write_uses_until_closed};
-pub use self::{client::Client, user_code::UserCode};
+pub use self::{
+    client::Client,
+    own_session::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
+    user_code::UserCode,
+};
 use crate::http::{Access, Endpoint, Kind};
 
 /// `grant_type` of the device grant (RFC 8628 §3.4).

@@ -6,6 +6,7 @@ use bitrouter_proto::account::GrantId;
 
 use super::{
     error::OAuthError,
+    first_pair,
     issue::{self, finish, first_used, judge_repeat},
     reply::Issued,
     request::ClientRequest,
@@ -14,13 +15,11 @@ use crate::{
     Node,
     clock::Moment,
     secret::{TokenHash, random_ulid},
-    store::{Approval, CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
+    store::{CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
 };
 
 /// How long an expired code is told to have expired.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// How many sessions a person has in a namespace.
-const SESSIONS: usize = 100;
 
 /// `grant_type=urn:ietf:params:oauth:grant-type:device_code`.
 pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issued, OAuthError> {
@@ -94,51 +93,14 @@ async fn redeem(
         write.commit().await?;
         return Err(OAuthError::invalid_grant("who approved it, or the namespace, is no longer there"));
     }
-    let mut open = GrantRow::of_namespace(&mut write, approval.namespace, now).await?;
-    open.retain(|grant| {
-        grant.person == approval.person && !node.live.has_ended(grant.id, grant.person, grant.namespace)
-    });
-    if open.len() >= SESSIONS
-        && let Some(longest_idle) = open.iter().min_by_key(|grant| (node.last_used(grant), grant.id))
-    {
-        return Ok(Redeemed::NoRoom(longest_idle.id));
+    if let Some(longest_idle) = first_pair::gives_way(node, &mut write, &approval, now).await? {
+        return Ok(Redeemed::NoRoom(longest_idle));
     }
-    let issued = first_pair(node, write, request, id, approval, presented, now).await?;
-    Ok(Redeemed::Issued(Box::new(issued)))
-}
-
-/// Makes the session and its first pair, and spends the code on it.
-async fn first_pair(
-    node: &Node,
-    mut write: Write,
-    request: &ClientRequest,
-    id: GrantId,
-    approval: Approval,
-    presented: &str,
-    now: Moment,
-) -> Result<Issued, OAuthError> {
-    let settings = node.settings.load();
-    let grant = GrantRow {
-        id,
-        client_id: request.client.id.to_owned(),
-        person: approval.person,
-        namespace: approval.namespace,
-        scopes: approval.scopes.intersection(request.client.allowed),
-        generation: 1,
-        created_at: now,
-        last_used_at: now,
-        idle_expires_at: now.after(settings.oauth.refresh_token_ttl),
-        expires_at: now.after(settings.oauth.session_ttl),
-    };
-    drop(settings);
-    let refresh = issue::refresh_token(node, id, grant.generation, presented);
-    if !DeviceCodeRow::spend(&mut write, TokenHash::of(presented.as_bytes()), Some(id), now).await? {
+    if !DeviceCodeRow::spend(&mut write, device, Some(id), now).await? {
         return Err(unknown());
     }
-    grant.insert(&mut write).await?;
-    RefreshTokenRow::new(refresh.hash(), id, grant.generation, now).insert(&mut write).await?;
-    let scopes = grant.scopes;
-    finish(node, write, grant, refresh, scopes, now).await
+    let issued = first_pair::make(node, write, request.client, id, approval, presented, now).await?;
+    Ok(Redeemed::Issued(Box::new(issued)))
 }
 
 /// The reply to the first poll was lost: the same refresh token once more, while nothing of the session was used.

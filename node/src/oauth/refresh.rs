@@ -5,6 +5,7 @@
 use bitrouter_proto::account::ScopeSet;
 
 use super::{
+    Client,
     error::OAuthError,
     issue::{self, ended, finish, first_used, judge_repeat},
     reply::Issued,
@@ -19,8 +20,16 @@ use crate::{
 
 /// `grant_type=refresh_token`.
 pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issued, OAuthError> {
-    let text = request.required("refresh_token")?;
-    let wanted = request.scopes();
+    refresh(node, request.client, request.required("refresh_token")?, request.scopes()).await
+}
+
+/// Refreshes for `client`, who presents `text`. Scopes that are none are refused once it is known that nothing else is wrong.
+pub(super) async fn refresh(
+    node: &Node,
+    client: &Client,
+    text: &str,
+    wanted: Result<Option<ScopeSet>, OAuthError>,
+) -> Result<Issued, OAuthError> {
     let presented = PresentedToken::parse(text.as_bytes())
         .filter(|presented| presented.kind == TokenKind::Refresh)
         .ok_or_else(unknown)?;
@@ -30,7 +39,7 @@ pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issue
     let found = GrantRow::find(&mut write, token.grant).await?.ok_or_else(unknown)?;
     let grant = found.row;
     // Before anything else: another client's attempt changes nothing.
-    if grant.client_id != request.client.id {
+    if grant.client_id != client.id {
         return Err(unknown());
     }
     let is_over = found.has_ended || grant.ends_at() <= now;
@@ -53,8 +62,7 @@ pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issue
             // The turn to write is given back: ending a session is one change, wherever it is asked for. It is durable
             // before the reply is sent.
             drop(write);
-            let client = request.client.id;
-            tracing::warn!(session = %grant.id, client, "a spent refresh token came again; its session was ended");
+            tracing::warn!(session = %grant.id, client = client.id, "a spent refresh token came again; its session was ended");
             node.end_grant(grant.id, EndReason::Replay).await?;
             Err(OAuthError::invalid_grant(
                 "this refresh token was used before, so its session was ended; sign in again",

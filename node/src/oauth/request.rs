@@ -54,16 +54,26 @@ impl ClientRequest {
 
     /// The scopes that are asked for; `None` where nothing is said of them.
     pub(super) fn scopes(&self) -> Result<Option<ScopeSet>, OAuthError> {
-        let Some(text) = self.form.one("scope") else { return Ok(None) };
-        let scopes = ScopeSet::parse(text).map_err(|error| OAuthError::invalid_scope(error.to_string()))?;
-        if scopes.contains(Scope::NamespaceWrite) {
-            return Err(OAuthError::invalid_scope(
-                "`namespace:write` is never given to a token: namespaces are made and \
-                 deleted on the console, or by `bitrouter node namespace`",
-            ));
-        }
-        Ok((!scopes.is_empty()).then_some(scopes))
+        self.form.one("scope").map_or(Ok(None), wanted_scopes)
     }
+}
+
+/// The scopes of a list; `None` where it is empty.
+pub(super) fn wanted_scopes(text: &str) -> Result<Option<ScopeSet>, OAuthError> {
+    let scopes = ScopeSet::parse(text).map_err(|error| OAuthError::invalid_scope(error.to_string()))?;
+    judge_scopes(scopes)?;
+    Ok((!scopes.is_empty()).then_some(scopes))
+}
+
+/// What no token is given, whoever asks for it.
+pub(super) fn judge_scopes(wanted: ScopeSet) -> Result<(), OAuthError> {
+    if wanted.contains(Scope::NamespaceWrite) {
+        return Err(OAuthError::invalid_scope(
+            "`namespace:write` is never given to a token: namespaces are made and \
+             deleted on the console, or by `bitrouter node namespace`",
+        ));
+    }
+    Ok(())
 }
 
 fn refuse_secrets_in_query(uri: &Uri) -> Result<(), OAuthError> {

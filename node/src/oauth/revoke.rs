@@ -21,24 +21,27 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
     let request = ClientRequest::read(call)?;
     // `token_type_hint` is no more than a hint (§2.1), and each token says itself what it is.
-    let token = request.required("token")?;
-    if let Some(presented) = PresentedToken::parse(token.as_bytes())
-        && let Some(grant) = session_of(&call.node, presented, request.client.id).await?
-    {
-        call.node.end_grant(grant, EndReason::Revoked).await?;
-    }
+    revoke(&call.node, request.client.id, request.required("token")?.as_bytes()).await?;
     // A token that is none, is another client's, or had ended gets the same reply (§2.2): there is nothing to tell.
     Ok(reply::json(&json!({})))
 }
 
-/// The session of a token, old or new, where `client` holds it.
-async fn session_of(node: &Node, presented: PresentedToken, client: &str) -> Result<Option<GrantId>, StoreError> {
+/// Ends the session of a token that `client` holds.
+pub(super) async fn revoke(node: &Node, client: &str, token: &[u8]) -> Result<(), StoreError> {
+    let Some(grant) = session_of(node, token).await? else { return Ok(()) };
+    let found = GrantRow::find(&mut node.store.read().await?, grant).await?;
+    if found.is_some_and(|found| !found.has_ended && found.row.client_id == client) {
+        node.end_grant(grant, EndReason::Revoked).await?;
+    }
+    Ok(())
+}
+
+/// The session of a token, old or new, that this node issued: what is kept of it stands in the database.
+pub(super) async fn session_of(node: &Node, token: &[u8]) -> Result<Option<GrantId>, StoreError> {
+    let Some(presented) = PresentedToken::parse(token) else { return Ok(None) };
     let mut read = node.store.read().await?;
-    let grant = match presented.kind {
-        TokenKind::Access => AccessTokenRow::grant_of(&mut read, presented.hash).await?,
-        TokenKind::Refresh => RefreshTokenRow::find(&mut read, presented.hash).await?.map(|row| row.grant),
-    };
-    let Some(grant) = grant else { return Ok(None) };
-    let found = GrantRow::find(&mut read, grant).await?;
-    Ok(found.filter(|found| !found.has_ended && found.row.client_id == client).map(|found| found.row.id))
+    match presented.kind {
+        TokenKind::Access => AccessTokenRow::grant_of(&mut read, presented.hash).await,
+        TokenKind::Refresh => Ok(RefreshTokenRow::find(&mut read, presented.hash).await?.map(|row| row.grant)),
+    }
 }

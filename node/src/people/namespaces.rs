@@ -113,7 +113,11 @@ pub async fn delete(node: &Arc<Node>, owner: PersonId, which: &str) -> Result<Na
 }
 
 /// The live namespace of `owner` that `which` means: an id, else a name.
-async fn meant(on: &mut impl Queryable, owner: PersonId, which: &str) -> Result<NamespaceRow, NamespaceError> {
+pub(crate) async fn meant(
+    on: &mut impl Queryable,
+    owner: PersonId,
+    which: &str,
+) -> Result<NamespaceRow, NamespaceError> {
     let id: Option<NamespaceId> = which.parse().ok();
     let name: Option<Name> = which.parse().ok();
     let is_meant =

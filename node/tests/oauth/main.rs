@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "modules of one test target")]
 
 mod device;
+mod own_session;
 mod properties;
 mod refresh;
 mod revoke;

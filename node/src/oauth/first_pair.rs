@@ -1,0 +1,67 @@
+//! The beginning of a session: the grant and its first pair of tokens, however it was approved.
+
+use bitrouter_proto::account::GrantId;
+
+use super::{
+    Client,
+    error::OAuthError,
+    issue::{self, finish},
+    reply::Issued,
+};
+use crate::{
+    Node,
+    clock::Moment,
+    store::{Approval, GrantRow, RefreshTokenRow, StoreError, Write},
+};
+
+/// How many sessions a person has in a namespace.
+const SESSIONS: usize = 100;
+
+/// The session that has to end before another one can be approved so: the longest idle one, where there are as many as there
+/// may be. Ending it is a change of its own, for which the turn to write is given back.
+pub(super) async fn gives_way(
+    node: &Node,
+    write: &mut Write,
+    approval: &Approval,
+    now: Moment,
+) -> Result<Option<GrantId>, StoreError> {
+    let mut open = GrantRow::of_namespace(write, approval.namespace, now).await?;
+    open.retain(|grant| {
+        grant.person == approval.person && !node.live.has_ended(grant.id, grant.person, grant.namespace)
+    });
+    if open.len() < SESSIONS {
+        return Ok(None);
+    }
+    Ok(open.iter().min_by_key(|grant| (node.last_used(grant), grant.id)).map(|grant| grant.id))
+}
+
+/// Makes the session `id` and its first pair, for what is `presented`, and makes all that `write` holds durable.
+pub(super) async fn make(
+    node: &Node,
+    mut write: Write,
+    client: &Client,
+    id: GrantId,
+    approval: Approval,
+    presented: &str,
+    now: Moment,
+) -> Result<Issued, OAuthError> {
+    let settings = node.settings.load();
+    let grant = GrantRow {
+        id,
+        client_id: client.id.to_owned(),
+        person: approval.person,
+        namespace: approval.namespace,
+        scopes: approval.scopes.intersection(client.allowed),
+        generation: 1,
+        created_at: now,
+        last_used_at: now,
+        idle_expires_at: now.after(settings.oauth.refresh_token_ttl),
+        expires_at: now.after(settings.oauth.session_ttl),
+    };
+    drop(settings);
+    let refresh = issue::refresh_token(node, id, grant.generation, presented);
+    grant.insert(&mut write).await?;
+    RefreshTokenRow::new(refresh.hash(), id, grant.generation, now).insert(&mut write).await?;
+    let scopes = grant.scopes;
+    finish(node, write, grant, refresh, scopes, now).await
+}
