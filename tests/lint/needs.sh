@@ -20,6 +20,7 @@ zsh              zsh                     the shell hook
 fish             fish                    the shell hook
 chromium         chromium                the browser rules of the listener
 strace           strace                  injected faults of the disk
+faketime         faketime                a wall clock that is set
 systemd          systemd-socket-activate passed sockets
 valgrind         valgrind                counted instructions of a request
 util-linux       setpriv                 callers of another uid, namespaces

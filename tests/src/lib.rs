@@ -26,6 +26,7 @@
 //! * [`provider`] is the scripted upstream: it records requests byte for byte and answers with steps: bytes, cuts,
 //!   resets, stalls, gates that the test opens.
 //! * [`dialects`] makes it speak as Anthropic, Google and OpenAI do, refusals included, whole and streamed.
+//! * [`issuer`] is an authorization server that breaks any rule on demand, with the account behind it.
 //! * [`http`] is a plain HTTP/1.1 caller whose socket belongs to whom the test says, that tells a complete answer from a
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
@@ -46,6 +47,7 @@ pub mod fake_daemon;
 pub mod hostile;
 pub mod http;
 pub mod inference_fixture;
+pub mod issuer;
 pub mod kernel_tables;
 mod leftovers;
 pub mod logs;

@@ -75,12 +75,9 @@ impl Owner {
         form(call.header("sec-fetch-site", "same-origin"), fields).send()
     }
 
-    /// Signs a program in with `scopes`, for the namespace with this name, else the first that the page offers.
+    /// Approves the code that a program shows, as the pages ask for it.
     #[track_caller]
-    pub fn program(&self, scopes: &[&str], namespace: Option<&str>) -> Session {
-        let asked = [("client_id", "bitrouter-cli"), ("scope", &scopes.join(" "))];
-        let code = form(self.http.post("/oauth/device_authorization"), &asked).send().ok().json();
-        let user_code = code["user_code"].as_str().expect("a user code");
+    pub fn approve(&self, user_code: &str, scopes: &[&str], namespace: Option<&str>) {
         let page = self.get("/oauth/device").ok().text();
         let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
         let found = self.post("/oauth/device", &[("csrf", csrf), ("user_code", user_code)]);
@@ -102,6 +99,15 @@ impl Owner {
         ];
         fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
         self.post("/oauth/device", &fields).ok();
+    }
+
+    /// Signs a program in with `scopes`, for the namespace with this name, else the first that the page offers.
+    #[track_caller]
+    pub fn program(&self, scopes: &[&str], namespace: Option<&str>) -> Session {
+        let asked = [("client_id", "bitrouter-cli"), ("scope", &scopes.join(" "))];
+        let code = form(self.http.post("/oauth/device_authorization"), &asked).send().ok().json();
+        let user_code = code["user_code"].as_str().expect("a user code");
+        self.approve(user_code, scopes, namespace);
         let grant = "urn:ietf:params:oauth:grant-type:device_code";
         let device_code = code["device_code"].as_str().expect("a device code");
         let fields = [("grant_type", grant), ("device_code", device_code), ("client_id", "bitrouter-cli")];

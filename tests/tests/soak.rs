@@ -17,6 +17,8 @@ mod kills;
 mod length;
 #[path = "soak/line.rs"]
 mod line;
+#[path = "session/load.rs"]
+mod session;
 #[path = "soak/traffic.rs"]
 mod traffic;
 
@@ -42,6 +44,12 @@ fn soak_the_first_start_after_each_kill_9_works() {
 #[ignore = "make soak"]
 fn soak_every_sdk_reads_its_provider_in_any_cut() {
     cuts::run();
+}
+
+#[test]
+#[ignore = "make soak"]
+fn soak_no_call_fails_while_tokens_of_5_s_come_and_go() {
+    session::run(length::length().max(Duration::from_mins(10)));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use std::{
 };
 
 use crate::{
-    openai,
+    User, openai,
     wait::{Deadline, PATIENCE},
 };
 
@@ -64,7 +64,17 @@ impl Provider {
 
     /// Starts it on a certain port.
     pub fn start_at(port: u16) -> Self {
+        Self::start_on(TcpListener::bind(("127.0.0.1", port)).expect("a port for the provider"))
+    }
+
+    /// Starts it on a certain port, with a listener that belongs to `user`.
+    pub fn start_as(user: User, port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port for the provider");
+        user.own(&listener);
+        Self::start_on(listener)
+    }
+
+    fn start_on(listener: TcpListener) -> Self {
         let addr = listener.local_addr().expect("the provider's address");
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
