@@ -79,6 +79,11 @@ impl Gateway {
         self.probes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Calls go out under the id of this node from now on, and what comes back under it is known.
+    pub fn set_node_id(&self, id: &str) {
+        self.hop.set_node(id);
+    }
+
     /// Has the trusted certificates read again: whoever renews them reloads.
     pub fn read_certificates_again(&self) {
         self.pool.connector().read_certificates_again();

@@ -63,6 +63,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         health: told.health.clone(),
     };
     let node = NodeHost::open(plan, &told.tasks);
+    told.tasks.spawn("node id", name_node(node.clone(), Arc::clone(&gateway)));
     let targets = Targets {
         gateway: Arc::clone(&gateway),
         listener: Arc::clone(&settings),
@@ -150,6 +151,13 @@ fn gateway(
         tasks: told.tasks.clone(),
     };
     Ok(Gateway::new(options, engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?))
+}
+
+/// Has calls to other agents go out under the id of the node, once there is one.
+async fn name_node(node: NodeHost, gateway: Arc<Gateway>) {
+    if let Some(node) = node.on().await {
+        gateway.set_node_id(node.id());
+    }
 }
 
 /// Starts the thread that owns config and keys, and has it told of changed env files.

@@ -93,6 +93,17 @@ impl NodeHost {
         let _ = tokio::time::timeout(FIRST_CALLS, settled).await;
     }
 
+    /// The node, once there is one: it may never come.
+    pub(crate) async fn on(&self) -> Option<Arc<Node>> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let NodeState::On(node) = &**self.state() {
+                return Some(Arc::clone(node));
+            }
+            changed.changed().await.ok()?;
+        }
+    }
+
     /// What `bitrouter status` says of it.
     pub fn status(&self) -> NodeStatus {
         let (state, database, detail) = match &**self.state() {

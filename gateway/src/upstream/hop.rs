@@ -6,6 +6,7 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher as _, Hasher as _},
+    sync::OnceLock,
 };
 
 use bytes::Bytes;
@@ -17,9 +18,12 @@ pub(crate) static HOP: HeaderName = HeaderName::from_static("x-bitrouter-hop");
 /// The most ids that a call may bring.
 const MOST_HOPS: usize = 8;
 
-/// The id of one running agent.
+/// The id of one running agent: its node's, or one that it drew at its start where it has no node.
 #[derive(Clone, Debug)]
-pub(crate) struct HopId(HeaderValue);
+pub(crate) struct HopId {
+    drawn: HeaderValue,
+    node: OnceLock<HeaderValue>,
+}
 
 impl HopId {
     /// An id that no other agent has.
@@ -28,7 +32,25 @@ impl HopId {
         let word = || RandomState::new().build_hasher().finish();
         let id = format!("{:016x}{:016x}", word(), word());
         // Hexadecimal digits are a header value.
-        Self(HeaderValue::from_maybe_shared(Bytes::from(id)).unwrap_or_else(|_| HeaderValue::from_static("agent")))
+        let drawn = HeaderValue::from_maybe_shared(Bytes::from(id));
+        Self { drawn: drawn.unwrap_or_else(|_| HeaderValue::from_static("agent")), node: OnceLock::new() }
+    }
+
+    /// From now on the agent goes by the id of its node.
+    pub(crate) fn set_node(&self, id: &str) {
+        if let Ok(id) = HeaderValue::from_str(id) {
+            // The first one counts: a node keeps its id.
+            let _ = self.node.set(id);
+        }
+    }
+
+    fn current(&self) -> &HeaderValue {
+        self.node.get().unwrap_or(&self.drawn)
+    }
+
+    /// True for the id, also for the one that calls went out with before the node was open.
+    fn is_ours(&self, hop: &[u8]) -> bool {
+        hop.eq_ignore_ascii_case(self.current().as_bytes()) || hop.eq_ignore_ascii_case(self.drawn.as_bytes())
     }
 
     /// True where a call with these headers has been here before, or has been everywhere.
@@ -37,7 +59,7 @@ impl HopId {
         headers.get_all(&HOP).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|hop| {
             let hop = hop.trim_ascii();
             hops += usize::from(!hop.is_empty());
-            hops > MOST_HOPS || hop.eq_ignore_ascii_case(self.0.as_bytes())
+            hops > MOST_HOPS || self.is_ours(hop)
         })
     }
 
@@ -51,7 +73,7 @@ impl HopId {
             return;
         }
         if !headers.contains_key(&HOP) {
-            headers.insert(&HOP, self.0.clone());
+            headers.insert(&HOP, self.current().clone());
             return;
         }
         let mut list = Vec::new();
@@ -63,8 +85,8 @@ impl HopId {
                 }
             }
         }
-        list.extend_from_slice(self.0.as_bytes());
-        // Pieces of header values and our own hexadecimal digits make a header value.
+        list.extend_from_slice(self.current().as_bytes());
+        // Pieces of header values make a header value.
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
             headers.insert(&HOP, value);
         }
@@ -86,8 +108,8 @@ mod tests {
     #[test]
     fn our_own_id_or_too_many_are_a_loop() {
         let ours = HopId::draw();
-        let id = ours.0.to_str().unwrap();
-        assert!(id.len() == 32 && id != HopId::draw().0 && ours.0 != "agent");
+        let id = ours.drawn.to_str().unwrap();
+        assert!(id.len() == 32 && id != HopId::draw().drawn && ours.drawn != "agent");
         assert!(!ours.is_loop(&HeaderMap::new()));
         assert!(!ours.is_loop(&map(&["a, b", "c"])));
         assert!(!ours.is_loop(&map(&["1,2,3,4,5,6,7,8", " ,, "])));
@@ -101,14 +123,27 @@ mod tests {
         let ours = HopId::draw();
         let mut headers = map(&["a,b", "c,"]);
         ours.append(&mut headers, true, false);
-        assert_eq!(headers[&HOP], format!("a, b, c, {}", ours.0.to_str().unwrap()).as_str());
+        assert_eq!(headers[&HOP], format!("a, b, c, {}", ours.drawn.to_str().unwrap()).as_str());
         assert_eq!(headers.get_all(&HOP).iter().count(), 1);
         assert!(ours.is_loop(&headers) && !HopId::draw().is_loop(&headers));
         let mut alone = HeaderMap::new();
         ours.append(&mut alone, true, false);
-        assert_eq!(alone[&HOP], ours.0);
+        assert_eq!(alone[&HOP], ours.drawn);
         ours.append(&mut headers, false, false);
         assert!(headers.get(&HOP).is_none());
+    }
+
+    #[test]
+    fn a_node_lends_its_id_and_the_one_before_is_still_known() {
+        let hop = HopId::draw();
+        let mut before = map(&["a"]);
+        hop.append(&mut before, true, false);
+        hop.set_node("node_1");
+        hop.set_node("node_2");
+        let mut headers = map(&["a"]);
+        hop.append(&mut headers, true, false);
+        assert_eq!(headers[&HOP], "a, node_1");
+        assert!(hop.is_loop(&headers) && hop.is_loop(&before) && !HopId::draw().is_loop(&headers));
     }
 
     #[test]

@@ -65,6 +65,16 @@ fn r1_02_two_agents_that_lead_to_each_other() {
     first.http().get("/health").send().ok();
 }
 
+#[test]
+fn calls_go_out_under_the_id_of_the_node() {
+    let fixture = InferenceFixture::new();
+    let metadata = fixture.http().get("/.well-known/oauth-authorization-server").send().ok().json();
+    let node = metadata["node_id"].as_str().expect("an id").to_owned();
+    fixture.http().chat(MODEL, "x").header("x-bitrouter-hop", "other").send().ok();
+    assert_eq!(fixture.provider.last().request.header("x-bitrouter-hop"), Some(format!("other, {node}").as_str()));
+    is_a_loop(&fixture.http().chat(MODEL, "x").header("x-bitrouter-hop", &node).send());
+}
+
 /// Passes connections on to where `target` says, from sockets of that caller's user.
 fn forwarder(target: Arc<Mutex<Option<Client>>>) -> SocketAddr {
     fn copy(mut from: TcpStream, mut to: TcpStream) {
