@@ -16,6 +16,8 @@ pub(crate) struct Context {
     /// The word that this program was called by.
     pub(crate) program: PathBuf,
     pub(crate) socket: Option<PathBuf>,
+    /// No daemon is started by a command that only needs one.
+    pub(crate) no_autostart: bool,
     pub(crate) printer: Printer,
 }
 

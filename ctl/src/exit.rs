@@ -1,6 +1,10 @@
 //! How a command fails: a stable word, a fragment for people, the command that helps, the exit code.
 
-use bitrouter_proto::{client::ClientError, codes::exit, paths::PathError};
+use bitrouter_proto::{
+    client::{ClientError, Refusal},
+    codes::{Reason, exit},
+    paths::PathError,
+};
 use serde::Serialize;
 
 /// The exit status of the process.
@@ -21,9 +25,21 @@ pub(crate) struct Failure {
     pub(crate) code: String,
     /// A fragment, lower case, without a period.
     pub(crate) message: String,
+    /// The HTTP status that an account's server answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
     /// What to run next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
+    /// The member that the server complains of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    /// The id that it gave the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+    /// True where for people the hint says it all, on a line of its own.
+    #[serde(skip)]
+    pub(crate) is_all_in_the_hint: bool,
     /// The exit code.
     #[serde(skip)]
     pub(crate) exit: u8,
@@ -32,7 +48,26 @@ pub(crate) struct Failure {
 impl Failure {
     /// The caller's mistake.
     pub(crate) fn caller(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: None, exit: exit::CALLER }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            status: None,
+            hint: None,
+            field: None,
+            request_id: None,
+            is_all_in_the_hint: false,
+            exit: exit::CALLER,
+        }
+    }
+
+    /// The failure of something that cannot be reached.
+    pub(crate) fn unreachable(code: &str, message: impl Into<String>) -> Self {
+        Self { exit: exit::UNREACHABLE, ..Self::caller(code, message) }
+    }
+
+    /// Somebody pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self { exit: exit::INTERRUPTED, ..Self::caller("interrupted", "interrupted") }
     }
 
     /// With the command that helps.
@@ -44,8 +79,23 @@ impl Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self { code: error.code().to_owned(), hint: error.hint(), exit: error.exit(), message: error.to_string() }
+        let mut failure = Self::caller(error.code(), error.to_string());
+        (failure.hint, failure.exit) = (error.hint(), error.exit());
+        if let ClientError::Refused(refusal) = error {
+            failure.is_all_in_the_hint = is_scope_hint(&refusal);
+            let Refusal { status, field, request_id, .. } = refusal;
+            (failure.status, failure.field, failure.request_id) = (status, field, request_id);
+        }
+        failure
     }
+}
+
+/// A server that wants another scope is answered by signing in again, and the whole command for that is at hand.
+fn is_scope_hint(refusal: &Refusal) -> bool {
+    let command = refusal.command.as_deref().unwrap_or_default();
+    refusal.reason == Reason::ServerRefused
+        && refusal.status == Some(403)
+        && command.starts_with("bitrouter auth login ")
 }
 
 impl From<PathError> for Failure {
@@ -57,5 +107,39 @@ impl From<PathError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self { exit: exit::FAILURE, ..Self::caller("io", error.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: Option<u16>, command: Option<&str>) -> ClientError {
+        ClientError::Refused(Refusal {
+            reason: Reason::ServerRefused,
+            message: "missing required scope: clients:read".to_owned(),
+            command: command.map(str::to_owned),
+            status,
+            field: Some("name".to_owned()),
+            request_id: Some("r1".to_owned()),
+        })
+    }
+
+    #[test]
+    fn what_a_server_said_stands_in_the_json() {
+        let failure = Failure::from(refusal(Some(409), None));
+        let text = serde_json::to_string(&failure).unwrap();
+        let expected = r#"{"code":"server_refused","message":"missing required scope: clients:read","status":409,"field":"name","request_id":"r1"}"#;
+        assert_eq!((text.as_str(), failure.exit), (expected, exit::CALLER));
+        let ours = Failure::caller("bad_argument", "x").hint("y");
+        assert_eq!(serde_json::to_string(&ours).unwrap(), r#"{"code":"bad_argument","message":"x","hint":"y"}"#);
+    }
+
+    #[test]
+    fn only_the_scope_hint_stands_alone() {
+        let alone = |status, command| Failure::from(refusal(status, command)).is_all_in_the_hint;
+        assert!(alone(Some(403), Some("bitrouter auth login --scope \"a b\"")));
+        assert!(!alone(Some(403), None) && !alone(Some(401), Some("bitrouter auth login ")));
+        assert!(!alone(Some(403), Some("bitrouter auth logout")));
     }
 }

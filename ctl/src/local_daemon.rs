@@ -22,7 +22,7 @@ impl From<ServeError> for Failure {
             (None, exit::CALLER) => "cannot_start",
             (None, _) => "daemon_failed",
         };
-        Self { code: code.to_owned(), message: error.message, hint: error.hint, exit: error.exit }
+        Self { hint: error.hint, exit: error.exit, ..Self::caller(code, error.message) }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `bitrouter`: one binary, the daemon and its thin client. This file captures the world and maps the end to a code.
 //!
 //! [`cli`] is the command line, one file per verb; [`launch`] finds, starts, waits for and ends a daemon; [`render`] is
-//! the only place that prints; [`exit`] sorts failures. [`context`] and [`flags`] are what verbs are given. Only
+//! the only place that prints; [`exit`] sorts failures; [`browser`] opens links. [`context`] and [`flags`] are what verbs are given. Only
 //! [`local_daemon`] knows the daemon's own code; every other verb is a call of the control API.
 
+mod browser;
 mod cli;
 mod context;
 mod exit;

@@ -52,6 +52,12 @@ pub fn age(text: &str, now: SystemTime) -> Option<Duration> {
     Some(now.duration_since(at.into()).unwrap_or_default())
 }
 
+/// How far ahead such a time lies at `now`; nothing where it is over, `None` where it is none.
+pub fn ahead(text: &str, now: SystemTime) -> Option<Duration> {
+    let at: SystemTime = text.parse::<jiff::Timestamp>().ok()?.into();
+    Some(at.duration_since(now).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +79,8 @@ mod tests {
         assert_eq!(rfc3339(at), "1970-01-01T00:00:01.500Z");
         assert_eq!(age("1970-01-01T00:00:01.500Z", at + Duration::from_secs(3)), Some(Duration::from_secs(3)));
         assert_eq!(age("1970-01-01T00:00:09.000Z", at), Some(Duration::ZERO));
+        assert_eq!(ahead("1970-01-01T00:00:09.000Z", at), Some(Duration::from_millis(7_500)));
+        assert_eq!((ahead("1970-01-01T00:00:01.000Z", at), ahead("soon", at)), (Some(Duration::ZERO), None));
         assert_eq!(age("yesterday", at), None);
     }
 }

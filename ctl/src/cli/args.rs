@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::node::NodeNoun;
+use super::{auth::AuthVerb, cloud::CloudNoun, node::NodeNoun};
 use crate::{flags::ServeFlags, render::style::HELP};
 
 /// The local agent for language-model access.
@@ -20,6 +20,10 @@ pub(super) struct Cli {
     /// Talk to the daemon at this control socket [default: the one of this user, else the system's]
     #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(super) socket: Option<PathBuf>,
+
+    /// Start no daemon for a command that needs one
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(super) no_autostart: bool,
 
     #[command(subcommand)]
     pub(super) verb: Option<Verb>,
@@ -89,6 +93,16 @@ pub(super) enum Verb {
         /// Only show the link
         #[arg(long)]
         no_open: bool,
+    },
+    /// Sign in to an account, sign out, and show who is signed in
+    Auth {
+        #[command(subcommand)]
+        verb: AuthVerb,
+    },
+    /// Use the account that is signed in
+    Cloud {
+        #[command(subcommand)]
+        noun: CloudNoun,
     },
     /// Manage the node, as its owner: people and namespaces
     Node {

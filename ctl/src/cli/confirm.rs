@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Read as _, stderr, stdin};
 
-use super::typing::{INTERRUPT, Typing, interrupted};
+use super::typing::{INTERRUPT, Typing};
 use crate::{context::Context, exit::Failure};
 
 /// Asks whether to go on; `yes` is the answer that the command line gave. `what` fits after "delete" and the like, and
@@ -29,7 +29,7 @@ pub(super) fn confirm(context: &Context, yes: bool, what: &str, again: &str) -> 
         context.printer.ask("\n");
     }
     if answer.ends_with(&[INTERRUPT]) {
-        return Err(interrupted());
+        return Err(Failure::interrupted());
     }
     match answer.trim_ascii().to_ascii_lowercase().as_slice() {
         b"y" | b"yes" => Ok(()),

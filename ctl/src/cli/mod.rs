@@ -1,10 +1,13 @@
 //! The command line: the clap tree, and one file per verb.
 
 mod args;
+mod auth;
+mod cloud;
 mod completions;
 mod confirm;
 mod console;
 mod hook;
+mod identity;
 mod logs;
 mod misuse;
 mod node;
@@ -12,6 +15,7 @@ mod password;
 mod push;
 mod reload;
 mod restart;
+mod secret_line;
 mod serve;
 mod start;
 mod status;
@@ -41,7 +45,8 @@ pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
     if args.get(1).is_some_and(|word| word == PUSH) {
         return pushed(args, environment);
     }
-    let wants_json = environment.text(env::BITROUTER_JSON).is_some_and(|value| value != "0" && value != "false");
+    let is_set = |name| environment.text(name).is_some_and(|value| value != "0" && value != "false");
+    let (wants_json, wants_no_autostart) = (is_set(env::BITROUTER_JSON), is_set(env::BITROUTER_NO_AUTOSTART));
     let cli = match Cli::try_parse_from(misuse::without_help_of_help(args)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -50,7 +55,8 @@ pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
         }
     };
     let printer = Printer::new(cli.json || wants_json, &environment);
-    let context = Context { program: program(args), environment, socket: cli.socket, printer };
+    let no_autostart = cli.no_autostart || wants_no_autostart;
+    let context = Context { program: program(args), environment, socket: cli.socket, no_autostart, printer };
     end(&context, cli.verb.as_ref().is_none_or(|verb| needs_home(&context, verb)), || dispatch(&context, cli.verb))
 }
 
@@ -59,7 +65,8 @@ fn pushed(args: &[OsString], environment: Environment) -> Status {
     let printer = Printer::new(false, &environment);
     match PushCli::try_parse_from(&args[1..]) {
         Ok(cli) => {
-            let context = Context { program: program(args), environment, socket: cli.socket, printer };
+            let context =
+                Context { program: program(args), environment, socket: cli.socket, no_autostart: true, printer };
             end(&context, context.socket.is_none(), || Ok(push::run(&context, &cli.names, cli.again)))
         }
         Err(error) => misunderstood(&error, args, printer),
@@ -86,6 +93,8 @@ fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
         Some(Verb::Status { all }) => status::run(context, all),
         Some(Verb::Logs(args)) => logs::run(context, &args),
         Some(Verb::Console { no_open }) => console::run(context, no_open),
+        Some(Verb::Auth { verb }) => auth::run(context, verb),
+        Some(Verb::Cloud { noun }) => cloud::run(context, &noun),
         Some(Verb::Node { noun }) => node::run(context, &noun),
         Some(Verb::Hook { shell }) => hook::run(context, shell),
         Some(Verb::Completions { shell }) => completions::run(context, shell),
@@ -113,6 +122,8 @@ fn needs_home(context: &Context, verb: &Verb) -> bool {
         | Verb::Logs(_)
         | Verb::Console { .. }
         | Verb::Node { .. } => context.socket.is_none(),
+        // These may start a daemon, or read what one left.
+        Verb::Auth { .. } | Verb::Cloud { .. } => true,
         Verb::Serve { .. } | Verb::Start(_) | Verb::Restart { .. } => true,
     }
 }

@@ -3,7 +3,6 @@
 
 use std::io::{Error, stdin};
 
-use bitrouter_proto::codes::exit;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use crate::exit::Failure;
@@ -47,9 +46,4 @@ impl Drop for Typing {
         // Nobody can do more about a terminal that went away.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
     }
-}
-
-/// Somebody answered with an interrupt.
-pub(super) fn interrupted() -> Failure {
-    Failure { exit: exit::INTERRUPTED, ..Failure::caller("interrupted", "interrupted") }
 }

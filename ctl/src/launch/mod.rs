@@ -1,7 +1,9 @@
 //! Find, start, wait for, and end a daemon: what to do next is decided by a pure step function.
 
+mod autostart;
 mod ending;
 mod place;
+mod service_unit;
 mod step;
 
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use crate::{
     flags::ServeFlags,
     local_daemon::{self, Outcome},
 };
+pub(crate) use autostart::ensure_daemon;
 pub(crate) use ending::order_stop;
 pub(crate) use place::{can_restart, cannot_choose};
 use step::{Seen, Step};

@@ -22,6 +22,8 @@ pub(crate) struct Printer {
     pub(crate) json: bool,
     /// Standard output is a terminal.
     pub(crate) on_terminal: bool,
+    /// Somebody may be watching standard error: it is a terminal, and not for `--json`.
+    pub(crate) is_watched: bool,
     stdout_styled: bool,
     stderr_styled: bool,
 }
@@ -32,8 +34,9 @@ impl Printer {
         let wanted = environment.text(env::NO_COLOR).is_none()
             && environment.text(env::TERM).is_some_and(|terminal| terminal != "dumb");
         let on_terminal = io::stdout().is_terminal();
-        let stderr_styled = wanted && io::stderr().is_terminal();
-        Self { json, on_terminal, stdout_styled: wanted && on_terminal, stderr_styled }
+        let on_stderr = io::stderr().is_terminal();
+        let (stdout_styled, stderr_styled) = (wanted && on_terminal, wanted && on_stderr);
+        Self { json, on_terminal, is_watched: on_stderr && !json, stdout_styled, stderr_styled }
     }
 
     /// One line, or several, for people. Nothing under `--json`.
@@ -77,6 +80,27 @@ impl Printer {
         write(&text)
     }
 
+    /// One JSON document on one line, at once: an event of several. Nothing without `--json`.
+    pub(crate) fn json_line(self, value: &serde_json::Value) -> Result<(), Failure> {
+        if self.json { write(&value.to_string()) } else { Ok(()) }
+    }
+
+    /// A line on standard error in the place of the one that is there, and is not ended yet. Only for those who watch.
+    pub(crate) fn replace_line(self, text: &str) {
+        if self.is_watched {
+            let mut err = io::stderr().lock();
+            // Erases the line (ECMA-48, EL). Nobody may be reading; that is no failure.
+            let _ = write!(err, "\r\u{1b}[2K{text}").and_then(|()| err.flush());
+        }
+    }
+
+    /// How many columns there are on standard error, where somebody watches.
+    pub(crate) fn columns(self) -> Option<usize> {
+        let size = self.is_watched.then(|| rustix::termios::tcgetwinsize(io::stderr()).ok()).flatten()?;
+        // A terminal that does not know its size has the usual one.
+        Some(if size.ws_col == 0 { 80 } else { size.ws_col.into() })
+    }
+
     /// A remark on standard error. Nothing under `--json`.
     pub(crate) fn stderr(self, text: &str) {
         if !self.json {
@@ -115,6 +139,10 @@ impl Printer {
 
 /// The lines of a failure: what, and what helps. An empty message is none.
 pub(crate) fn failure_text(failure: &Failure) -> String {
+    // So that it can be run as it stands.
+    if let Some(command) = failure.hint.as_ref().filter(|_| failure.is_all_in_the_hint) {
+        return visible(command).into_owned();
+    }
     let lines = [(BAD, "error:", Some(&failure.message)), (TYPED, "hint:", failure.hint.as_ref())];
     let said = lines.into_iter().filter_map(|(style, label, text)| Some((style, label, text?)));
     let said = said.filter(|(.., text)| !text.is_empty());

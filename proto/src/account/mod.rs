@@ -2,6 +2,7 @@
 //!
 //! * [`ids`]: who and what is meant, a type each.
 //! * [`credential`]: what is stored of a sign-in.
+//! * [`identity`]: who is signed in, as people and programs are told.
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
 //! * [`password`]: what one has to be.
@@ -14,6 +15,7 @@ pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
 pub const DEFAULT_CLIENT: &str = "bitrouter-cli";
 
 pub mod credential;
+pub mod identity;
 pub mod ids;
 pub mod name;
 pub mod password;
@@ -21,6 +23,7 @@ pub mod resources;
 pub mod scope;
 
 pub use self::{
+    identity::{Authentication, Identity, TokenState},
     ids::{CredentialId, GrantId, NamespaceId, PersonId},
     name::{Name, NameError, folded, is_hidden},
     password::PasswordError,

@@ -236,17 +236,27 @@ impl Client {
         &self,
         call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<T, ClientError> {
-        match tokio::time::timeout(LONG, call).await {
+        self.bounded_by(LONG, call).await
+    }
+
+    pub(super) async fn bounded_by<T>(
+        &self,
+        bound: Duration,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, ClientError> {
+        match tokio::time::timeout(bound, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(match ClientError::from_status(&status) {
-                // What another user's daemon would have us run is not handed on.
-                ClientError::Refused(refusal) if self.is_foreign => {
-                    ClientError::Refused(Refusal { command: None, ..refusal })
-                }
-                error => error,
-            }),
-            Err(_) => Err(ClientError::Broken(format!("no answer within {} s", LONG.as_secs()))),
+            Ok(Err(status)) => Err(refused(&status, self.is_foreign)),
+            Err(_) => Err(ClientError::Broken(format!("no answer within {} s", bound.as_secs()))),
         }
+    }
+}
+
+/// Why a call was refused. What another user's daemon would have us run is not handed on.
+pub(super) fn refused(status: &tonic::Status, is_foreign: bool) -> ClientError {
+    match ClientError::from_status(status) {
+        ClientError::Refused(refusal) if is_foreign => ClientError::Refused(Refusal { command: None, ..refusal }),
+        error => error,
     }
 }
 

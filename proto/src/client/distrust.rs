@@ -2,7 +2,7 @@
 //! can name anybody's socket, and the system-wide daemon is root's.
 
 use crate::{
-    account::{Namespace, Person},
+    account::{Identity, Namespace, Person},
     client::ClientError,
     env::is_variable_name,
     status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
@@ -71,7 +71,77 @@ pub(super) fn status(mut status: Status, is_foreign: bool) -> Status {
         }
     }
     line(&mut status.log_level);
+    let session = &mut status.session;
+    line(&mut session.state);
+    for text in [&mut session.issuer, &mut session.namespace_id, &mut session.expires_at, &mut session.reason] {
+        optional(text);
+    }
+    optional(&mut session.command);
+    if is_foreign {
+        session.command = None;
+    }
     status
+}
+
+/// Who is signed in, as a terminal can show it.
+///
+/// # Errors
+/// Where a word is none of the contract's.
+pub(super) fn identity(told: wire::Identity) -> Result<Identity, ClientError> {
+    let identity = Identity::try_from(told).map_err(|error| ClientError::Broken(error.to_string()))?;
+    let optional = |text: Option<String>| text.map(line);
+    Ok(Identity {
+        base_url: line(identity.base_url),
+        authorization_server: optional(identity.authorization_server),
+        client_id: optional(identity.client_id),
+        namespace_id: optional(identity.namespace_id),
+        subject: optional(identity.subject),
+        scope: optional(identity.scope),
+        token_id: optional(identity.token_id),
+        expires_at: optional(identity.expires_at),
+        refresh_token_expires_at: optional(identity.refresh_token_expires_at),
+        credentials_path: optional(identity.credentials_path),
+        variable: optional(identity.variable),
+        ..identity
+    })
+}
+
+/// An address of an authorization server that may be shown as a link, be drawn, and be handed to a browser: https, or http of
+/// this machine, and nothing that a shell or a terminal obeys.
+pub(super) fn server_link(told: &str) -> Option<String> {
+    let (is_https, rest) = match told.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, told.strip_prefix("http://")?),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last colon of a bare IPv6 address is none before a port.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_loopback = matches!(host, "localhost" | "[::1]")
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let is_host = !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    // Of what RFC 3986 lets an address hold, without a quote that would end a shell's.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&byte);
+    let is_plain = told.len() <= 2048 && told.bytes().all(plain) && !authority.contains('@');
+    (is_host && is_plain && (is_https || is_loopback)).then(|| told.to_owned())
+}
+
+/// JSON of a server that a terminal can show: it stays the same document.
+///
+/// # Errors
+/// Where it is none.
+pub(super) fn document(told: &str) -> Result<String, ClientError> {
+    serde_json::from_str::<serde::de::IgnoredAny>(told)
+        .map_err(|_| ClientError::Broken("it answered JSON that is none".to_owned()))?;
+    let lines: Vec<_> = told.lines().map(|line| visible_json(&line.replace(['\t', '\r'], " ")).into_owned()).collect();
+    Ok(lines.join("\n"))
+}
+
+/// A line, of at most `most` characters.
+pub(super) fn short(text: &str, most: usize) -> String {
+    visible_line(text).chars().take(most).collect()
 }
 
 /// The outcome of a reload that can be shown on a terminal.
@@ -155,7 +225,7 @@ pub(super) fn loopback_url(told: String) -> Result<String, ClientError> {
     Err(ClientError::Broken("it answered a link that leads to no loopback address".to_owned()))
 }
 
-fn line(text: String) -> String {
+pub(super) fn line(text: String) -> String {
     match visible_line(&text) {
         std::borrow::Cow::Borrowed(_) => text,
         std::borrow::Cow::Owned(shown) => shown,
@@ -207,6 +277,50 @@ mod tests {
         ] {
             assert!(loopback_url(bad.to_owned()).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_link_of_a_server_is_https_or_of_this_machine() {
+        for good in [
+            "https://cloud.example/oauth/device?user_code=ABCD-EFGH",
+            "https://cloud.example:8443/a%20b;c=(d)",
+            "http://127.0.0.1:4356/oauth/device",
+            "http://127.9.9.9/x",
+            "http://localhost/x",
+            "http://[::1]:1/x",
+            "http://[::1]/x",
+            "https://[2001:db8::1]/x",
+        ] {
+            assert_eq!(server_link(good).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "https://",
+            "https:///x",
+            "http://cloud.example/x",
+            "http://127.0.0.1.cloud.example/x",
+            "http://128.0.0.1/x",
+            "http://localhost@cloud.example/x",
+            "https://a@cloud.example/x",
+            "https://cloud.example:x/",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "HTTPS://cloud.example/x",
+            "https://cloud.example/\u{1b}[2J",
+            "https://cloud.example/ x",
+            "https://cloud.example/'x",
+            "https://cloud.example/\u{202e}",
+        ] {
+            assert_eq!(server_link(bad), None, "{bad:?}");
+        }
+        assert_eq!(server_link(&format!("https://cloud.example/{}", "a".repeat(2048))), None);
+    }
+
+    #[test]
+    fn a_document_of_a_server_stays_what_it_is_and_is_no_command_to_a_terminal() {
+        let told = "{\r\n\t\"data\": [{\"name\": \"a\u{9b}2J\u{202e}b\"}]\n}";
+        assert_eq!(document(told).unwrap(), "{\n \"data\": [{\"name\": \"a\\u009b2J\\u202eb\"}]\n}");
+        assert!(document("<html>").is_err());
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub struct Refusal {
     pub message: String,
     /// What to run next.
     pub command: Option<String>,
+    /// The HTTP status, where an account's server refused.
+    pub status: Option<u16>,
+    /// The member that it complains of.
+    pub field: Option<String>,
+    /// The id that it gave the request.
+    pub request_id: Option<String>,
 }
 
 /// Why a call did not get its answer.
@@ -207,9 +213,16 @@ impl ClientError {
     pub(super) fn from_status(status: &tonic::Status) -> Self {
         let info = status.get_details_error_info();
         if let Some(reason) = info.as_ref().and_then(|info| Reason::parse(&info.reason)) {
-            let command = info.and_then(|mut info| info.metadata.remove("command"));
-            let command = command.map(|command| visible_line(&command).into_owned());
-            return Self::Refused(Refusal { reason, message: visible(status.message()).into_owned(), command });
+            let mut metadata = info.map(|info| info.metadata).unwrap_or_default();
+            let mut said = |key: &str| metadata.remove(key).map(|text| visible_line(&text).into_owned());
+            return Self::Refused(Refusal {
+                reason,
+                message: visible(status.message()).into_owned(),
+                command: said("command"),
+                status: said("status").and_then(|status| status.parse().ok()),
+                field: said("field"),
+                request_id: said("request_id"),
+            });
         }
         // What a library says of a connection that ended is of no use to anybody.
         let what = match status.code() {

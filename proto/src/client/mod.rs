@@ -1,10 +1,12 @@
 //! The thin client: find a daemon's socket, check whose it is, speak to it.
 //!
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
-//! socket, [`calls`] are the typed calls ([`namespaces`] and [`people`] those of the node), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! socket, [`calls`] are the typed calls ([`namespaces`] and
+//! [`people`] those of the node, [`account`] those of the account), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
+mod account;
 mod calls;
 mod channel;
 mod distrust;
@@ -13,6 +15,7 @@ mod locate;
 mod namespaces;
 mod people;
 
+pub use account::{AccountKey, AccountNamespaces, LoggedOut, Login, LoginCode, LoginEvent, LoginEvents, WhoAmI};
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{ClientError, Refusal, UnresponsiveCause};
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};

@@ -1,5 +1,6 @@
 //! Wire messages to domain types and back, one file per noun.
 
+mod auth;
 mod daemon;
 mod environment;
 mod namespaces;

@@ -1,0 +1,73 @@
+//! `cloud namespace`.
+
+use bitrouter_proto::codes::exit;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::{
+    cli::identity::{exported_key, identity},
+    context::Context,
+    exit::{Failure, Status},
+    flags::ServeFlags,
+    launch,
+    render::rows_text,
+};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum NamespaceVerb {
+    /// List the namespaces that the account can see
+    List(ServeFlags),
+    /// Show the one that the session is bound to: no network, and no daemon needed
+    Current,
+}
+
+pub(super) fn run(context: &Context, verb: &NamespaceVerb) -> Result<Status, Failure> {
+    match verb {
+        NamespaceVerb::List(flags) => list(context, flags),
+        NamespaceVerb::Current => current(context),
+    }
+}
+
+fn list(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
+    let printer = context.printer;
+    if let Some(ended) = launch::ensure_daemon(context, flags, "cloud namespace list")? {
+        return Ok(ended);
+    }
+    let key = exported_key(context);
+    let told = context.block_on(async {
+        let client = context.connect().await?;
+        if key.is_some() && client.is_foreign() {
+            let message = "`BITROUTER_API_KEY` is set, and another user's daemon is told no key";
+            return Err(Failure::caller("foreign_daemon", message));
+        }
+        Ok(client.list_account_namespaces(key.as_ref()).await?)
+    })?;
+    if printer.json {
+        printer.stdout_important(&told.json)?;
+        return Ok(Status(exit::OK));
+    }
+    let row = |(id, name): &(String, String)| {
+        let mark = if told.active_id.as_ref() == Some(id) { "(active)" } else { "" };
+        [id.clone(), name.clone(), mark.to_owned()]
+    };
+    printer.rows(&rows_text(
+        ["ID", "NAME", ""],
+        &told.rows.iter().map(row).collect::<Vec<_>>(),
+        printer.on_terminal,
+    ))?;
+    Ok(Status(exit::OK))
+}
+
+fn current(context: &Context) -> Result<Status, Failure> {
+    let identity = identity(context)?;
+    let Some(id) = identity.namespace_id else {
+        let message = match identity.variable {
+            Some(variable) => format!("the key in `{variable}` does not say which namespace it is bound to"),
+            None => "the credential does not say which namespace it is bound to".to_owned(),
+        };
+        return Err(Failure::caller("no_namespace", message).hint("bitrouter cloud namespace list"));
+    };
+    context.printer.json(&json!({ "id": id }))?;
+    context.printer.stdout(&id)?;
+    Ok(Status(exit::OK))
+}

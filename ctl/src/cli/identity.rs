@@ -1,0 +1,96 @@
+//! Who is signed in: asked of the daemon where one answers, else read from the file. No network, and no daemon needed.
+
+use bitrouter_proto::{
+    account::{DEFAULT_SERVER, Identity},
+    client::AccountKey,
+    clock, credential_file, env,
+    files::PlaceError,
+    paths::Places,
+    terminal::visible_line,
+};
+use credential_file::UnusableFile;
+
+use crate::{context::Context, exit::Failure};
+
+/// The key of an account that this command's own environment holds: it beats what is stored.
+pub(super) fn exported_key(context: &Context) -> Option<AccountKey> {
+    let environment = &context.environment;
+    let url = environment.text(env::BITROUTER_API_URL).or_else(|| environment.text(env::BITROUTER_OAUTH_AS));
+    Some(AccountKey { key: environment.secret(env::BITROUTER_API_KEY)?, url: url.map(str::to_owned) })
+}
+
+/// Who is signed in.
+///
+/// # Errors
+/// Where nobody is, or what is stored cannot be used.
+pub(super) fn identity(context: &Context) -> Result<Identity, Failure> {
+    let key = exported_key(context);
+    if let Some(url) = key.as_ref().and_then(|key| key.url.as_deref()) {
+        return Ok(Identity::of_variable(env::BITROUTER_API_KEY, &visible_line(url)));
+    }
+    match context.block_on(async { Ok(asked(context, key.as_ref()).await) })? {
+        Some(answer) => answer,
+        None if key.is_some() => Ok(Identity::of_variable(env::BITROUTER_API_KEY, DEFAULT_SERVER)),
+        None => stored(context),
+    }
+}
+
+/// What the daemon says; `None` where none answers in a moment.
+async fn asked(context: &Context, key: Option<&AccountKey>) -> Option<Result<Identity, Failure>> {
+    let client = context.connect().await.ok()?;
+    // Another user's daemon is told no key.
+    let key = key.filter(|_| !client.is_foreign());
+    let told = client.who_am_i(key).await.ok()?;
+    Some(match (told.identity, told.problem) {
+        (Some(identity), _) => Ok(identity),
+        (None, Some(problem)) => Err(unusable(problem)),
+        (None, None) => Err(not_signed_in()),
+    })
+}
+
+/// What the file says.
+fn stored(context: &Context) -> Result<Identity, Failure> {
+    let path = credential_file::path(&Places::of(&context.environment)?);
+    match credential_file::read(&path) {
+        Ok(Some(credential)) => Ok(shown(Identity::stored(&credential, false, &path, clock::wall_now()))),
+        Ok(None) => Err(not_signed_in()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// A server chose what stands in the file, and a terminal obeys what it is shown.
+fn shown(identity: Identity) -> Identity {
+    let line = |text: String| visible_line(&text).into_owned();
+    Identity {
+        base_url: line(identity.base_url),
+        authorization_server: identity.authorization_server.map(line),
+        client_id: identity.client_id.map(line),
+        namespace_id: identity.namespace_id.map(line),
+        subject: identity.subject.map(line),
+        scope: identity.scope.map(line),
+        ..identity
+    }
+}
+
+/// Nobody is signed in.
+pub(super) fn not_signed_in() -> Failure {
+    let message = "nobody is signed in to an account (`bitrouter auth login --local` signs in to your own node)";
+    Failure::caller("not_signed_in", message).hint("bitrouter auth login")
+}
+
+fn unreadable(error: &UnusableFile) -> Failure {
+    match error {
+        // What is wrong says the cure itself.
+        UnusableFile::Exposed { .. } | UnusableFile::Place(PlaceError::Io { .. }) => {
+            Failure::caller(BAD, error.to_string())
+        }
+        _ => unusable(error.to_string()),
+    }
+}
+
+const BAD: &str = "bad_credential";
+
+/// A sign-in puts the file aside and writes another.
+fn unusable(problem: String) -> Failure {
+    Failure::caller(BAD, problem).hint("bitrouter auth login")
+}
