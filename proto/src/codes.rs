@@ -6,11 +6,11 @@ use http::StatusCode;
 pub mod exit {
     /// It worked.
     pub const OK: u8 = 0;
-    /// The caller's mistake: a bad argument, a bad configuration, a port that is taken. `status`: stopped.
+    /// The caller's mistake: a bad argument, a bad configuration, a port that is taken, nobody is signed in. `status`: stopped.
     pub const CALLER: u8 = 1;
     /// The network or the daemon cannot be reached. `status`: unresponsive.
     pub const UNREACHABLE: u8 = 2;
-    /// The server's failure, or a daemon that crashed at start.
+    /// The server's failure, a sign-in that came to nothing, or a daemon that crashed at start.
     pub const FAILURE: u8 = 3;
     /// Interrupted by the user.
     pub const INTERRUPTED: u8 = 130;
@@ -18,9 +18,16 @@ pub mod exit {
     /// Every code with its meaning.
     pub const ALL: &[(u8, &str)] = &[
         (OK, "It worked. `status`: running."),
-        (CALLER, "The caller's mistake: a bad argument, a bad configuration, a port that is taken. `status`: stopped."),
+        (
+            CALLER,
+            "The caller's mistake: a bad argument, a bad configuration, a port that is taken, nobody is signed in, a \
+             server that refuses (4xx). `status`: stopped.",
+        ),
         (UNREACHABLE, "The daemon or the network cannot be reached. `status`: unresponsive."),
-        (FAILURE, "The server's failure, or a daemon that crashed at start."),
+        (
+            FAILURE,
+            "The server's failure (5xx), a sign-in that was denied or whose code expired, or a daemon that crashed at start.",
+        ),
         (INTERRUPTED, "Interrupted by the user."),
     ];
 }

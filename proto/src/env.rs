@@ -49,7 +49,7 @@ registry! {
     BITROUTER_OAUTH_CLIENT_ID, Both, "OAuth client to sign in as; `--client-id` beats it, it beats `[account] client_id`.";
     BITROUTER_OAUTH_SCOPE, Both, "Scopes to ask for at sign-in; `--scope` beats it, it beats `[account] scope`.";
     BITROUTER_SOCKET, Client, "Path of the control socket to talk to; `--socket` beats it.";
-    BROWSER, Client, "What `console` opens links with, entries separated by `:`, `%s` for the address; without it `xdg-open` (`open` on macOS).";
+    BROWSER, Client, "What `console` and `auth login` open links with, entries separated by `:`, `%s` for the address; without it `xdg-open` (`open` on macOS).";
     DISPLAY, Client, "Without this or `WAYLAND_DISPLAY` no browser is opened (but on macOS).";
     HOME, Both, "The home directory; the XDG directories default to places below it.";
     HTTPS_PROXY, Daemon, "Proxy for calls to providers over https (`http://[user:password@]host:port`); `https_proxy` comes first.";
