@@ -7,6 +7,7 @@ use bitrouter_gateway::Gateway;
 use tokio::sync::mpsc;
 
 use crate::{
+    credentials::Credentials,
     health::{Health, events::Events},
     log_control::LogControl,
     node_host::NodeHost,
@@ -35,6 +36,8 @@ pub struct Agent {
     pub gateway: Arc<Gateway>,
     /// People, namespaces and sign-in.
     pub node: NodeHost,
+    /// The account's credential.
+    pub(crate) credentials: Credentials,
     /// Orders to end.
     pub stop: StopOrders,
 }
@@ -56,12 +59,14 @@ pub struct AgentDeps {
     pub logging: Arc<Logging>,
     /// People, namespaces and sign-in.
     pub node: NodeHost,
+    /// The account's credential.
+    pub(crate) credentials: Credentials,
 }
 
 impl Agent {
     /// Makes the handles; the state is `starting`. Orders to end arrive at what is answered besides.
     pub fn new(deps: AgentDeps) -> (Self, mpsc::Receiver<StopOrder>) {
-        let AgentDeps { identity, gateway, reloader, health, events, logging, node } = deps;
+        let AgentDeps { identity, gateway, reloader, health, events, logging, node, credentials } = deps;
         let phase = Phase::new(events.clone());
         let log = LogControl::new(logging);
         let (stop, orders) = StopOrders::channel();
@@ -73,7 +78,8 @@ impl Agent {
             health.clone(),
             log.clone(),
             node.clone(),
+            credentials.clone(),
         );
-        (Self { status, phase, reloader, log, events, health, gateway, node, stop }, orders)
+        (Self { status, phase, reloader, log, events, health, gateway, node, credentials, stop }, orders)
     }
 }

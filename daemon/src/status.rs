@@ -12,7 +12,10 @@ use bitrouter_proto::{
     status::{ProviderStatus, State, Status},
 };
 
-use crate::{health::Health, log_control::LogControl, node_host::NodeHost, phase::Phase, reload::Reloader};
+use crate::{
+    credentials::Credentials, health::Health, log_control::LogControl, node_host::NodeHost, phase::Phase,
+    reload::Reloader,
+};
 
 /// What is fixed for the life of one daemon.
 #[derive(Clone, Debug)]
@@ -42,13 +45,15 @@ struct Sources {
     health: Health,
     log: LogControl,
     node: NodeHost,
+    credentials: Credentials,
     started: Instant,
     started_at: String,
 }
 
 impl StatusReader {
     /// The daemon started now.
-    pub fn new(
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the daemon that has something to say")]
+    pub(crate) fn new(
         identity: Identity,
         phase: Phase,
         gateway: Arc<Gateway>,
@@ -56,6 +61,7 @@ impl StatusReader {
         health: Health,
         log: LogControl,
         node: NodeHost,
+        credentials: Credentials,
     ) -> Self {
         Self(Arc::new(Sources {
             socket: ArcSwap::from_pointee(identity.socket.clone()),
@@ -66,6 +72,7 @@ impl StatusReader {
             health,
             log,
             node,
+            credentials,
             started: clock::monotonic_now(),
             started_at: clock::now_rfc3339(),
         }))
@@ -83,7 +90,8 @@ impl StatusReader {
 
     /// The whole status.
     pub async fn read(&self) -> Status {
-        let Sources { identity, socket, phase, gateway, reloader, health, log, node, started, started_at } = &*self.0;
+        let Sources { identity, socket, phase, gateway, reloader, health, log, node, credentials, started, started_at } =
+            &*self.0;
         // Local addresses are asked at the same time: a few that keep silent must not add up.
         let asked = gateway.snapshot();
         let asks = asked
@@ -147,6 +155,7 @@ impl StatusReader {
             pushed_variables: in_force.pushed_variables,
             log_level: log.level().as_str().to_owned(),
             node: node.status(),
+            session: credentials.status(),
             ..Status::silent(State::Running)
         }
     }

@@ -40,5 +40,5 @@ pub use self::{
     error::InferenceError,
     gateway::{Gateway, GatewayOptions},
     snapshot::{Limits, Snapshot},
-    upstream::ProxySettings,
+    upstream::{ProxyRules, ProxySettings, ThroughProxy, trusted_tls, untrusting_tls},
 };

@@ -1,123 +1,210 @@
-//! The account's credential: the daemon owns it.
+//! The account's credential: the daemon owns it, refreshes it, and never loses it.
 //!
-//! This is what everybody else sees of it: [`Credentials`].
+//! This is what everybody else sees of it: [`Credentials`], and [`Session`] as the value of who is signed in.
+//!
+//! * `store` is the file, the lock beside it, and the only writes; `held` is what is known of it (pure), `schedule` when a
+//!   token is renewed (pure), `clocks` what time it is.
+//! * `refresher` looks, decides, and shares one attempt among all who wait; `exchange` is the attempt: lock → read again →
+//!   make room → exchange → durable → published. `tokens` is how a reply becomes a credential (pure).
+//! * `issuer` says which URL may be a server (pure), `metadata` what it says of itself, `http` speaks to it, `reply` reads
+//!   what it answers (pure). `own` is the own node, to which nothing goes over a socket.
+//! * `device` is the grant with a code, `sign_in` and `sign_out` what people ask for, `revocation` how sessions end at
+//!   their server. `source` serves the gateway, `rest` other calls of the account, `shown` what people are told.
+//!
+//! The journey of a renewal: a look finds the token due → one task takes the lock on the file → reads it again: a newer
+//! token there is adopted, and nothing exchanged → makes room on the disk → asks the server → writes, syncs, renames, syncs
+//! → only then is the new token used.
+//!
+//! It must never send a credential to a server that did not issue it, delete or change a file that it cannot read, or put a
+//! token into a message.
 
+mod clocks;
+mod device;
+mod error;
+mod exchange;
+mod held;
+mod http;
+mod issuer;
+mod metadata;
+mod own;
+mod refresher;
+mod reply;
+mod rest;
+mod revocation;
+mod schedule;
 mod session;
+mod shown;
+mod sign_in;
+mod sign_out;
+mod source;
+mod store;
+mod tokens;
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+};
 
-use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture};
-use secrecy::SecretString;
-use tokio::sync::{mpsc, watch};
+use arc_swap::ArcSwap;
+use bitrouter_gateway::ProxySettings;
+use bitrouter_proto::{
+    account::{DEFAULT_SERVER, credential::OauthCredential},
+    tasks::Tasks,
+};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
-pub(crate) use session::{Session, SessionState};
+use self::{
+    clocks::{Clocks, SystemClocks},
+    held::Held,
+    http::Http,
+    metadata::KnownServers,
+    own::OwnNode,
+    refresher::Running,
+    store::Store,
+};
+pub(crate) use self::{
+    error::AccountError,
+    issuer::server_url,
+    session::{Session, SessionState},
+    shown::login_command,
+    sign_in::{SignIn, SignInEvent, SignedIn},
+    sign_out::SignedOut,
+};
+use crate::{
+    health::{Health, events::Events},
+    node_host::NodeHost,
+};
+
+/// What the keeper of the credential is made of.
+pub(crate) struct CredentialPlan {
+    /// The data directory.
+    pub(crate) dir: PathBuf,
+    /// How servers are reached.
+    pub(crate) proxies: ProxySettings,
+    /// The own node.
+    pub(crate) node: NodeHost,
+    /// Its settings.
+    pub(crate) node_settings: Arc<ArcSwap<bitrouter_node::Settings>>,
+    /// Who hears what is wrong.
+    pub(crate) health: Health,
+    /// Who hears what happens.
+    pub(crate) events: Events,
+    /// Who owns its tasks.
+    pub(crate) tasks: Tasks,
+}
 
 /// The account's credential. Cloning shares it.
 #[derive(Clone, Debug)]
-pub(crate) struct Credentials {
-    session: Arc<watch::Sender<Arc<Session>>>,
-}
+pub(crate) struct Credentials(Arc<Inner>);
 
-/// How to sign in.
 #[derive(Debug)]
-pub(crate) enum SignIn {
-    /// With a code in a browser. Everything is resolved: flag, variable, setting, default.
-    Device { oauth_as: String, client_id: String, scope: String },
-    /// With a key.
-    ApiKey { api_key: SecretString, base_url: String },
-    /// To the own node, as its owner; `namespace` is an id or a name.
-    Local { namespace: Option<String>, scope: String, client_id: String },
-}
-
-/// What happens during a sign-in.
-#[derive(Clone, Debug)]
-pub(crate) enum SignInEvent {
-    /// Somebody has to open this and approve.
-    Code { verification_uri: String, verification_uri_complete: Option<String>, user_code: String, expires_in: u64 },
-    /// Nobody has yet; `trouble` is what went wrong at the last try, which will be tried again.
-    Waiting { remaining_s: u64, trouble: Option<String> },
-}
-
-/// How a sign-in ended well.
-#[derive(Clone, Debug)]
-pub(crate) struct SignedIn {
-    /// Where a bad credential file was put aside, where there was one.
-    pub(crate) put_aside: Option<String>,
-    /// Who is signed in now.
-    pub(crate) session: Arc<Session>,
-}
-
-/// How a sign-out ended.
-#[derive(Clone, Debug)]
-pub(crate) struct SignedOut {
-    /// False where nobody was signed in.
-    pub(crate) was_signed_in: bool,
-    /// What could not be revoked and why.
-    pub(crate) not_revoked: Option<String>,
-}
-
-/// Why an account's server, or our own files, did not do what was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct AccountError {
-    /// The reason as the control API has it.
-    pub(crate) reason: bitrouter_proto::codes::Reason,
-    /// For people: a fragment.
-    pub(crate) message: String,
-    /// The command that helps.
-    pub(crate) command: Option<String>,
-    /// The HTTP status, where a server answered.
-    pub(crate) status: Option<u16>,
-    /// The member that the server complains of.
-    pub(crate) field: Option<String>,
-    /// The id that the server gave the request.
-    pub(crate) request_id: Option<String>,
+struct Inner {
+    store: Store,
+    http: Http,
+    servers: KnownServers,
+    own: OwnNode,
+    clocks: Arc<dyn Clocks>,
+    health: Health,
+    events: Events,
+    tasks: Tasks,
+    /// The server that a sign-in without any other word goes to.
+    default_server: ArcSwap<String>,
+    held: Mutex<Held>,
+    session: watch::Sender<Arc<Session>>,
+    /// One reads and takes over at a time; whoever writes holds it until what was written survives a power cut.
+    looking: tokio::sync::Mutex<()>,
+    /// The attempt that everybody shares.
+    running: Mutex<Option<Running>>,
+    /// How many are replacing what is stored.
+    replacing: AtomicUsize,
+    /// Tokens that could not be written yet.
+    unsaved: Mutex<Option<OauthCredential>>,
+    /// Time since boot of the last renewal that a 401 asked for.
+    rejected_at: Mutex<Option<std::time::Duration>>,
+    /// Somebody found that there is something to do.
+    wake: Notify,
+    ending: CancellationToken,
+    on_network: bool,
 }
 
 impl Credentials {
+    /// Reads what is stored, and keeps it from now on.
+    pub(crate) fn start(plan: CredentialPlan) -> Self {
+        let watched = plan.dir.join(bitrouter_proto::credential_file::NAME);
+        let keeper = Self::new(plan, Arc::new(SystemClocks));
+        keeper.0.store.clear_leftovers();
+        keeper.0.first_look();
+        let (changed, words) = mpsc::channel(1);
+        let driver = keeper.0.clone();
+        keeper.0.tasks.spawn("credential", async move { driver.drive(watched, changed, words).await });
+        keeper
+    }
+
+    fn new(plan: CredentialPlan, clocks: Arc<dyn Clocks>) -> Self {
+        let store = Store::new(plan.dir);
+        Self(Arc::new(Inner {
+            on_network: store.is_on_network(),
+            store,
+            http: Http::new(&plan.proxies),
+            servers: KnownServers::default(),
+            own: OwnNode::new(plan.node, plan.node_settings),
+            clocks,
+            health: plan.health,
+            events: plan.events,
+            tasks: plan.tasks,
+            default_server: ArcSwap::from_pointee(DEFAULT_SERVER.to_owned()),
+            held: Mutex::default(),
+            session: watch::Sender::new(Arc::default()),
+            looking: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
+            replacing: AtomicUsize::new(0),
+            unsaved: Mutex::default(),
+            rejected_at: Mutex::default(),
+            wake: Notify::new(),
+            ending: CancellationToken::new(),
+        }))
+    }
+
+    /// The credential file.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.store.path()
+    }
+
+    /// The server that `bitrouter auth login` signs in to without `--oauth-as`: hints name any other.
+    pub(crate) fn set_default_server(&self, server: &str) {
+        self.0.default_server.store(Arc::new(server.trim_end_matches('/').to_owned()));
+    }
+
     /// Who is signed in now.
     pub(crate) fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.session.borrow())
+        Arc::clone(&self.0.session.borrow())
     }
 
     /// Told of every change of it: another credential, renewed tokens, its end.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Session>> {
-        self.session.subscribe()
+        self.0.session.subscribe()
     }
 
     /// Reads the file again now, where somebody else may have written it.
     pub(crate) async fn look(&self) -> Arc<Session> {
+        self.0.look().await;
         self.session()
     }
 
-    /// Signs in. Dropping the future cancels it, up to the moment at which the tokens have come.
-    ///
-    /// # Errors
-    /// See [`AccountError`].
-    pub(crate) async fn sign_in(
-        &self,
-        how: SignIn,
-        events: mpsc::Sender<SignInEvent>,
-    ) -> Result<SignedIn, AccountError> {
-        let _ = (how, events);
-        Ok(SignedIn { put_aside: None, session: self.session() })
-    }
-
-    /// Revokes the session as far as its server can be reached, and deletes the file.
-    ///
-    /// # Errors
-    /// Where the file cannot be deleted.
-    pub(crate) async fn sign_out(&self) -> Result<SignedOut, AccountError> {
-        Ok(SignedOut { was_signed_in: false, not_revoked: None })
+    /// Stops looking, and lets a running attempt end within a bound: tokens that are on their way are kept.
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
     }
 }
 
-impl AccountSource for Credentials {
-    fn credential(&self) -> BoxFuture<'_, Result<AccountCredential, AccountRefused>> {
-        Box::pin(async { Err(AccountRefused::SignedOut) })
+impl Inner {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        lock(&self.held)
     }
+}
 
-    fn renewed<'a>(&'a self, _rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>> {
-        Box::pin(async { None })
-    }
+/// A panic while one of these is held leaves nothing half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

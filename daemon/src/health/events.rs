@@ -13,7 +13,7 @@ const BEHIND: usize = 256;
 pub struct Event {
     /// RFC 3339, UTC.
     pub at: String,
-    /// `reload`, `key_changed`, `warning_raised`, `warning_cleared`, `draining`.
+    /// `reload`, `key_changed`, `warning_raised`, `warning_cleared`, `login`, `draining`.
     pub kind: &'static str,
     /// For people.
     pub message: String,

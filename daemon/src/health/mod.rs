@@ -60,6 +60,14 @@ pub enum Code {
     SessionsEnded,
     /// The node's database finds no room.
     DiskFull,
+    /// The account's session has ended; only signing in again helps.
+    SessionEnded,
+    /// What stands in the credential file is not used.
+    CredentialUnusable,
+    /// The credential cannot be written, so that nothing is renewed.
+    CredentialUnwritable,
+    /// The session's token is over, and its server cannot be reached.
+    AccountUnreachable,
 }
 
 impl Code {
@@ -85,13 +93,21 @@ impl Code {
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
             Self::DiskFull => "disk_full",
+            Self::SessionEnded => "session_ended",
+            Self::CredentialUnusable => "credential_unusable",
+            Self::CredentialUnwritable => "credential_unwritable",
+            Self::AccountUnreachable => "account_unreachable",
         }
     }
 
     fn severity(self) -> Severity {
         match self {
             Self::NoProviderKey | Self::RunningAsRoot => Severity::Info,
-            Self::ReloadRefused | Self::PeerLookupUnavailable | Self::ControlSocketTaken => Severity::Error,
+            Self::ReloadRefused
+            | Self::PeerLookupUnavailable
+            | Self::ControlSocketTaken
+            | Self::SessionEnded
+            | Self::CredentialUnusable => Severity::Error,
             _ => Severity::Warning,
         }
     }

@@ -58,6 +58,7 @@ pub(super) async fn drain(
     agent.gateway.close_idle();
     agent.reloader.end();
     control.close().await;
+    agent.credentials.close().await;
     agent.node.close().await;
     drained
 }

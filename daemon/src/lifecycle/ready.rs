@@ -25,6 +25,7 @@ use super::{
 use crate::{
     agent::{Agent, AgentDeps},
     control::ControlServer,
+    credentials::{CredentialPlan, Credentials},
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
@@ -51,7 +52,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
     let told = Told::new(&environment, launch.detached);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
-    let gateway = gateway(&engine, &environment, &told, logging.request_log())?;
+    let proxies = proxies(&environment);
+    let gateway = gateway(&engine, proxies.clone(), &told, logging.request_log())?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
     let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;
     let node_settings = Arc::new(ArcSwap::from_pointee(engine.node_settings()));
@@ -64,6 +66,15 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let node = NodeHost::open(plan, &told.tasks);
     told.tasks.spawn("node id", name_node(node.clone(), Arc::clone(&gateway)));
+    let credentials = Credentials::start(CredentialPlan {
+        dir: places.data_dir.clone(),
+        proxies,
+        node: node.clone(),
+        node_settings: Arc::clone(&node_settings),
+        health: told.health.clone(),
+        events: told.events.clone(),
+        tasks: told.tasks.clone(),
+    });
     let targets = Targets {
         gateway: Arc::clone(&gateway),
         listener: Arc::clone(&settings),
@@ -77,7 +88,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         serve_args,
         service_managed: told.notifier.speaks() || launch.is_service,
     };
-    let (agent, stop) = agent(identity, &gateway, reloader, &told, logging, node);
+    let (agent, stop) = agent(identity, &gateway, reloader, &told, logging, node, credentials);
     told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
     let http = serve_http(http, &gateway, settings, &told, fd_budget.http, agent.node.clone())?;
     let control = ControlServer::new(&agent, fd_budget.control)
@@ -136,18 +147,23 @@ fn failure(what: &str, error: &dyn std::fmt::Display) -> ServeError {
     ServeError::failure(format!("{what}: {error}"))
 }
 
+/// The proxies that the environment names.
+fn proxies(environment: &Environment) -> ProxySettings {
+    ProxySettings {
+        https: environment.either_case(env::HTTPS_PROXY).map(str::to_owned),
+        no_proxy: environment.either_case(env::NO_PROXY).map(str::to_owned),
+    }
+}
+
 fn gateway(
     engine: &Engine,
-    environment: &Environment,
+    proxy: ProxySettings,
     told: &Told,
     request_log: RequestLog,
 ) -> Result<Arc<Gateway>, ServeError> {
     let options = GatewayOptions {
         usage: Arc::new(Requests::new(Arc::clone(&told.metrics), request_log)),
-        proxy: ProxySettings {
-            https: environment.either_case(env::HTTPS_PROXY).map(str::to_owned),
-            no_proxy: environment.either_case(env::NO_PROXY).map(str::to_owned),
-        },
+        proxy,
         tasks: told.tasks.clone(),
     };
     Ok(Gateway::new(options, engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?))
@@ -187,6 +203,7 @@ fn agent(
     told: &Told,
     logging: Arc<Logging>,
     node: NodeHost,
+    credentials: Credentials,
 ) -> (Agent, mpsc::Receiver<crate::phase::StopOrder>) {
     Agent::new(AgentDeps {
         identity,
@@ -196,6 +213,7 @@ fn agent(
         events: told.events.clone(),
         logging,
         node,
+        credentials,
     })
 }
 

@@ -32,6 +32,7 @@ pub use access::{
 pub use bind::{BindError, adopt, bind};
 pub use options::{Limits, MetricsBody, NodeFuture, NodeService, RefusalSink, RequestService, ServerOptions};
 pub use peer::{Peer, PeerIdentity, PeerLookup};
+pub(crate) use peer::{PortUid, who_listens};
 pub use routing::Access;
 pub use server::HttpServer;
 pub use settings::{Keyless, ListenerSettings};

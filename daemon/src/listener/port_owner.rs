@@ -31,9 +31,9 @@ impl fmt::Display for PortOwner {
 
 /// A socket as `/proc/net/tcp` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Listening {
-    address: IpAddr,
-    uid: u32,
+pub(super) struct Listening {
+    pub(super) address: IpAddr,
+    pub(super) uid: u32,
     inode: u64,
 }
 
@@ -62,7 +62,7 @@ fn in_the_way(held: IpAddr, wanted: IpAddr) -> bool {
 }
 
 /// The listening sockets on `port` in the text of `/proc/net/tcp` or `tcp6`.
-fn listening_on(text: &str, port: u16) -> impl Iterator<Item = Listening> {
+pub(super) fn listening_on(text: &str, port: u16) -> impl Iterator<Item = Listening> {
     const LISTEN: &str = "0A";
     text.lines().skip(1).filter_map(move |line| {
         let mut fields = line.split_whitespace();

@@ -78,6 +78,11 @@ impl NodeHost {
         self.now.load()
     }
 
+    /// Told when it comes on or goes off.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Changes it.
     pub(crate) fn set(&self, state: NodeState) {
         self.now.store(Arc::new(state));

@@ -16,7 +16,6 @@ mod proxy;
 mod stream;
 mod tls;
 
-pub use self::proxy::ProxySettings;
 pub(crate) use self::{
     connect::Connector,
     error::{Side, UpstreamError},
@@ -24,4 +23,8 @@ pub(crate) use self::{
     origin::UpstreamOrigin,
     pool::Pool,
     proxy::Proxy,
+};
+pub use self::{
+    proxy::{ProxyRules, ProxySettings, ThroughProxy},
+    tls::{trusted_tls, untrusting_tls},
 };

@@ -1,5 +1,7 @@
 //! The proxy for https: which calls go through it, and how it is asked.
 
+use std::sync::Arc;
+
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -53,6 +55,44 @@ impl Proxy {
             Self::Through(intercept, _) => Ok(Some(intercept)),
             _ => Err(UpstreamError::ProxyAddress),
         }
+    }
+}
+
+/// The same rules for calls besides those to providers. Cloning shares them.
+#[derive(Clone)]
+pub struct ProxyRules(Arc<Proxy>);
+
+impl std::fmt::Debug for ProxyRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProxyRules")
+    }
+}
+
+/// The proxy that a call goes through. Its authorization is a password: there is no `Debug`.
+#[derive(Clone)]
+pub struct ThroughProxy {
+    /// Its address, without name and password.
+    pub address: String,
+    /// `Proxy-Authorization`, where it wants one.
+    pub authorization: Option<http::HeaderValue>,
+}
+
+impl ProxyRules {
+    /// What the settings mean.
+    pub fn new(settings: &ProxySettings) -> Self {
+        Self(Arc::new(Proxy::new(settings)))
+    }
+
+    /// The proxy that an https call to `host` (without brackets) goes through; `None` where it goes directly.
+    ///
+    /// # Errors
+    /// Where one is set that is no address: what needs it never goes around it.
+    pub fn of(&self, host: &str, port: u16) -> Result<Option<ThroughProxy>, String> {
+        let found = self.0.intercept(&UpstreamOrigin::new(true, host, port)).map_err(|error| error.to_string())?;
+        Ok(found.map(|through| ThroughProxy {
+            address: through.uri().to_string(),
+            authorization: through.basic_auth().cloned(),
+        }))
     }
 }
 

@@ -65,6 +65,25 @@ impl Tls {
     }
 }
 
+/// TLS with the certificates that the system trusts, read now: for calls besides those to providers.
+///
+/// # Errors
+/// Where there are none; in words for people.
+pub async fn trusted_tls() -> Result<Arc<ClientConfig>, String> {
+    load().await.map_err(|error| error.to_string())
+}
+
+/// TLS that trusts nobody: for clients that only ever speak http to this machine.
+///
+/// # Errors
+/// Never, but the library may say so.
+pub fn untrusting_tls() -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
 /// Reads the system's certificates.
 async fn load() -> Result<Arc<ClientConfig>, UpstreamError> {
     let read = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs);

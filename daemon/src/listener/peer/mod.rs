@@ -4,6 +4,7 @@
 //! a failed lookup and a system that cannot be asked are all unknown. It never guesses and never asks anything but the
 //! kernel.
 
+mod listening;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 
@@ -18,6 +19,7 @@ use std::{
 #[cfg(target_os = "linux")]
 use sock_diag::SockDiag;
 
+pub(crate) use self::listening::{PortUid, who_listens};
 use crate::uid::overflow_uid;
 
 /// The user at the other end.

@@ -16,15 +16,15 @@ use rustix::{
     },
 };
 
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const NLMSG_ERROR: u16 = 2;
-const NLM_F_REQUEST: u16 = 1;
-const HEADER: usize = 16;
-const REQUEST: usize = HEADER + 56;
-const REPLY: usize = HEADER + 72;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
-const IPPROTO_TCP: u8 = 6;
+pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
+pub(super) const NLMSG_ERROR: u16 = 2;
+pub(super) const NLM_F_REQUEST: u16 = 1;
+pub(super) const HEADER: usize = 16;
+pub(super) const REQUEST: usize = HEADER + 56;
+pub(super) const REPLY: usize = HEADER + 72;
+pub(super) const AF_INET: u8 = 2;
+pub(super) const AF_INET6: u8 = 10;
+pub(super) const IPPROTO_TCP: u8 = 6;
 const TCP_ESTABLISHED: u8 = 1;
 
 /// Answers that belong to earlier questions and are thrown away before we give up.
@@ -119,7 +119,7 @@ fn read_answer(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Result<Opt
     }
 }
 
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes[at..at + value.len()].copy_from_slice(value);
 }
 
@@ -134,19 +134,19 @@ fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     array_at(bytes, at).map(u16::from_ne_bytes)
 }
 
-fn be16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn be16_at(bytes: &[u8], at: usize) -> Option<u16> {
     array_at(bytes, at).map(u16::from_be_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     array_at(bytes, at).map(u32::from_ne_bytes)
 }
 
-fn ip_at(bytes: &[u8], at: usize, family: u8) -> Option<IpAddr> {
+pub(super) fn ip_at(bytes: &[u8], at: usize, family: u8) -> Option<IpAddr> {
     match family {
         AF_INET => array_at::<4>(bytes, at).map(|octets| Ipv4Addr::from(octets).into()),
         AF_INET6 => array_at::<16>(bytes, at).map(|octets| IpAddr::from(Ipv6Addr::from(octets)).to_canonical()),

@@ -1,0 +1,38 @@
+//! Why an account's server, or our own files, did not do what was asked.
+
+use bitrouter_proto::codes::Reason;
+
+/// Why an account's server, or our own files, did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct AccountError {
+    /// The reason as the control API has it.
+    pub(crate) reason: Reason,
+    /// For people: a fragment.
+    pub(crate) message: String,
+    /// The command that helps.
+    pub(crate) command: Option<String>,
+    /// The HTTP status, where a server answered.
+    pub(crate) status: Option<u16>,
+    /// The member that the server complains of.
+    pub(crate) field: Option<String>,
+    /// The id that the server gave the request.
+    pub(crate) request_id: Option<String>,
+}
+
+impl AccountError {
+    /// An error without what only a server knows.
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), command: None, status: None, field: None, request_id: None }
+    }
+
+    /// The same with the command that helps.
+    pub(crate) fn with_command(self, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), ..self }
+    }
+
+    /// Nobody is signed in.
+    pub(crate) fn not_signed_in() -> Self {
+        Self::new(Reason::NotSignedIn, "nobody is signed in to an account").with_command("bitrouter auth login")
+    }
+}

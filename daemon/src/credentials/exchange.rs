@@ -1,0 +1,344 @@
+//! One attempt: lock → read again → make room → exchange → durable → published. The order is what keeps a session: a
+//! rotated token that was spent and not stored is a lost one.
+
+use std::{sync::Arc, time::Duration};
+
+use bitrouter_node::OwnRefreshError;
+use bitrouter_proto::account::credential::{Credential, OauthCredential};
+use http::{Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Inner,
+    clocks::chance,
+    held::same_tokens,
+    http::{Call, LocalUid, form},
+    lock,
+    refresher::{Outcome, Why},
+    reply::{TokenReply, Tokens, token_reply},
+    schedule::Life,
+    store::{Content, Locked, Prepared, Stamp, Unwritable},
+    tokens,
+};
+use crate::health::Code;
+
+/// How long a foreign process may hold the lock: longer than its own exchange takes.
+const LOCK_WAIT: Duration = Duration::from_secs(75);
+/// How often the lock is tried.
+const LOCK_TRY: Duration = Duration::from_millis(25);
+/// How long the server may take over an exchange, whoever has gone away meanwhile.
+pub(super) const EXCHANGE: Duration = Duration::from_secs(60);
+/// How long metadata may take.
+pub(super) const METADATA: Duration = Duration::from_secs(30);
+/// The pauses between tries to write what was exchanged.
+const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// How the server answered.
+enum Answer {
+    Granted(Box<Tokens>),
+    /// The grant is no good: over for good, unless somebody else renewed it.
+    Ended(String),
+    /// It wants no scope named.
+    WithoutScope(String),
+    Later {
+        reason: String,
+        asked: Option<Duration>,
+        lost: bool,
+    },
+}
+
+/// What became of the file while the server was asked.
+enum Meanwhile {
+    /// It is what it was, or what we wrote.
+    Unchanged,
+    /// Another credential is there, or none.
+    Replaced,
+    /// What is there cannot be read, and why.
+    Broken(String),
+}
+
+impl Inner {
+    /// Tries to renew once. What came of it stands in what is held, and is published by whoever called.
+    pub(super) async fn renew(self: &Arc<Self>, why: Why, abort: &CancellationToken) -> Outcome {
+        if let Some(reason) = self.own_is_off().await {
+            return self.later(reason, None);
+        }
+        let locked = match abort.run_until_cancelled(self.lock_file()).await {
+            Some(Ok(locked)) => Arc::new(locked),
+            Some(Err(unwritable)) => return self.unwritable(&unwritable),
+            None => return Outcome::Later,
+        };
+        let (stamp, content) = self.read().await;
+        self.take_over(stamp, content);
+        self.ask_whose().await;
+        let Some(old) = self.to_be_renewed(&why) else { return Outcome::Settled };
+        let Some(refresh_token) = old.refresh_token.clone() else {
+            return self.end("its time is over, and the server gave no refresh token");
+        };
+        if self.held().refresh_is_over(self.clocks.now()) && !matches!(why, Why::Again) {
+            return self.end("the time of its refresh token is over");
+        }
+        let size = Credential::Oauth(old.clone()).to_text().expose_secret().len();
+        let prepared = match with_lock(&locked, move |locked| locked.prepare(size)).await {
+            Ok(prepared) => prepared,
+            Err(unwritable) => return self.unwritable(&unwritable),
+        };
+        self.health.clear(Code::CredentialUnwritable);
+        let Some(answer) = abort.run_until_cancelled(self.ask(&old, &refresh_token)).await else {
+            return Outcome::Later;
+        };
+        match answer {
+            Answer::Granted(granted) => self.keep(locked, prepared, stamp, &old, *granted, abort).await,
+            Answer::Ended(reason) => {
+                let outcome = self.ended_or_renewed_elsewhere(&old, reason).await;
+                drop(locked);
+                outcome
+            }
+            Answer::WithoutScope(reason) => {
+                self.held().without_scope = true;
+                self.later(reason, None)
+            }
+            Answer::Later { reason, asked, lost } => {
+                self.held().lost_reply |= lost;
+                self.later(reason, asked)
+            }
+        }
+    }
+
+    /// Why nothing can be renewed now: the own node issued the credential, and is off.
+    async fn own_is_off(&self) -> Option<String> {
+        self.ask_whose().await;
+        if self.held().is_own != Some(true) {
+            return None;
+        }
+        self.own.node().await.err()
+    }
+
+    /// Takes the lock on the file; waits while another process has it.
+    pub(super) async fn lock_file(&self) -> Result<Locked, Unwritable> {
+        self.lock_file_within(LOCK_WAIT).await
+    }
+
+    /// As [`Self::lock_file`], for that long.
+    pub(super) async fn lock_file_within(&self, within: Duration) -> Result<Locked, Unwritable> {
+        let taken = tokio::time::timeout(within, async {
+            loop {
+                let store = self.store.clone();
+                let tried = tokio::task::spawn_blocking(move || store.try_lock()).await;
+                match tried.unwrap_or_else(|error| Err(Unwritable::Refused(error.to_string()))) {
+                    Ok(Some(locked)) => return Ok(locked),
+                    Ok(None) => tokio::time::sleep(LOCK_TRY).await,
+                    Err(unwritable) => return Err(unwritable),
+                }
+            }
+        });
+        taken.await.unwrap_or_else(|_| Err(Unwritable::Held(self.store.path().to_owned())))
+    }
+
+    /// The session as it stands in the file, where it has to be renewed still: another process may have done it.
+    fn to_be_renewed(&self, why: &Why) -> Option<OauthCredential> {
+        let held = self.held();
+        let oauth = held.oauth()?;
+        let wanted = match why {
+            Why::Due => held.ended.is_none() && held.is_due(self.clocks.now()),
+            Why::Again => held.ended.is_some(),
+            Why::Rejected(token) => {
+                held.ended.is_none()
+                    && (oauth.access_token.expose_secret() == token.expose_secret() || held.is_over(self.clocks.now()))
+            }
+        };
+        wanted.then(|| oauth.clone())
+    }
+
+    /// Asks the server, or the own node in process, for new tokens.
+    async fn ask(&self, old: &OauthCredential, refresh_token: &SecretString) -> Answer {
+        if self.held().is_own == Some(true) {
+            return match self.own.node().await {
+                Ok(node) => match node.refresh_own(&old.client_id, refresh_token, &old.scope).await {
+                    Ok(granted) => Answer::Granted(Box::new(tokens::of_own(granted))),
+                    Err(OwnRefreshError::Ended(reason)) => Answer::Ended(reason),
+                    Err(OwnRefreshError::Later(reason)) => Answer::Later { reason, asked: None, lost: false },
+                },
+                Err(reason) => Answer::Later { reason, asked: None, lost: false },
+            };
+        }
+        let server = &old.authorization_server;
+        let uid = local_uid(old);
+        let metadata = match self.servers.of(&self.http, server, uid, METADATA).await {
+            Ok(metadata) => metadata,
+            Err(error) => return Answer::Later { reason: error.message, asked: None, lost: false },
+        };
+        let scope = if self.held().without_scope { "" } else { old.scope.as_str() };
+        let mut fields = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose_secret()),
+            ("client_id", &old.client_id),
+        ];
+        if !scope.is_empty() {
+            fields.push(("scope", scope));
+        }
+        let call = Call {
+            method: Method::POST,
+            url: &metadata.token,
+            form: Some(form(&fields)),
+            bearer: None,
+            within: EXCHANGE,
+        };
+        let reply = match self.http.call(call, uid).await {
+            Ok(reply) => reply,
+            Err(error) => return Answer::Later { reason: error.to_string(), asked: None, lost: error.is_lost() },
+        };
+        let host = metadata.token.host_str().unwrap_or_default();
+        match token_reply(&reply, host, self.clocks.now().wall) {
+            TokenReply::Granted(granted) => Answer::Granted(granted),
+            TokenReply::Denied { code, words } if matches!(code.as_str(), "invalid_grant" | "invalid_client") => {
+                Answer::Ended(words)
+            }
+            TokenReply::Denied { code, words } if code == "invalid_scope" && !scope.is_empty() => {
+                Answer::WithoutScope(words)
+            }
+            TokenReply::Denied { code, words } => {
+                Answer::Later { reason: format!("`{host}` refused: {words} ({code})"), asked: None, lost: false }
+            }
+            TokenReply::Trouble { words, retry_after } => {
+                if reply.status == StatusCode::NOT_FOUND {
+                    self.servers.forget(server);
+                }
+                // What answered without an error of OAuth may have been a proxy, and the server may have acted.
+                Answer::Later { reason: words, asked: retry_after, lost: true }
+            }
+        }
+    }
+
+    /// Writes the new tokens and publishes them once they are durable. It goes on until that is done: what was exchanged
+    /// exists nowhere else. The lock is held meanwhile, so that nobody spends the old token again.
+    async fn keep(
+        self: &Arc<Self>,
+        locked: Arc<Locked>,
+        prepared: Prepared,
+        read: Stamp,
+        old: &OauthCredential,
+        granted: Tokens,
+        abort: &CancellationToken,
+    ) -> Outcome {
+        let now = self.clocks.now();
+        let life = Life::received(granted.lifetime, now, chance());
+        let new = tokens::renewed(old, granted, now.wall);
+        *lock(&self.unsaved) = match &*new {
+            Credential::Oauth(oauth) => Some(oauth.clone()),
+            Credential::ApiKey(_) => None,
+        };
+        let (mut prepared, mut pause) = (Some(prepared), WRITE_AGAIN.0);
+        loop {
+            {
+                // Nobody takes over what is renamed and not yet synced.
+                let _one = self.looking.lock().await;
+                let written = match self.replaced_meanwhile(read, old, &new).await {
+                    Meanwhile::Replaced => return Outcome::Settled,
+                    Meanwhile::Broken(reason) => Err(Unwritable::Refused(reason)),
+                    Meanwhile::Unchanged => {
+                        let (text, ready) = (new.to_text(), prepared.take());
+                        let write = move |locked: &Locked| {
+                            let ready = match ready {
+                                Some(ready) => ready,
+                                None => locked.prepare(text.expose_secret().len())?,
+                            };
+                            locked.commit(ready, &text)
+                        };
+                        with_lock(&locked, write).await
+                    }
+                };
+                match written {
+                    Ok(stamp) => {
+                        let is_own = self.held().is_own;
+                        self.held().install(stamp, Arc::clone(&new), Some(life), is_own);
+                        *lock(&self.unsaved) = None;
+                        self.health.clear(Code::CredentialUnwritable);
+                        self.publish();
+                        tracing::debug!(server = old.authorization_server, "the account's token was renewed");
+                        return Outcome::Settled;
+                    }
+                    Err(unwritable) => self.not_written(&unwritable),
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(WRITE_AGAIN.1),
+                () = abort.cancelled() => return Outcome::Later,
+            }
+        }
+    }
+
+    /// What to do where somebody who knows no lock wrote another credential, or removed ours, since it was read: theirs
+    /// stands, and what we were given is ended at its server.
+    async fn replaced_meanwhile(self: &Arc<Self>, read: Stamp, old: &OauthCredential, new: &Credential) -> Meanwhile {
+        if self.store.stamp() == read {
+            return Meanwhile::Unchanged;
+        }
+        let (stamp, content) = self.read().await;
+        match &content {
+            // It cannot be read, and is not ours to replace: whoever signs in or out decides.
+            Content::Bad { reason, .. } => return Meanwhile::Broken(reason.clone()),
+            Content::Good(there) if same_tokens(there, &Credential::Oauth(old.clone())) || same_tokens(there, new) => {
+                return Meanwhile::Unchanged;
+            }
+            Content::Good(_) | Content::Absent => {}
+        }
+        self.take_over(stamp, content);
+        if let Some(unsaved) = lock(&self.unsaved).take() {
+            self.revoke_aside(unsaved);
+        }
+        Meanwhile::Replaced
+    }
+
+    /// The server takes the refresh token no more: over, unless the file tells that another process renewed it.
+    async fn ended_or_renewed_elsewhere(&self, old: &OauthCredential, reason: String) -> Outcome {
+        let (stamp, content) = self.read().await;
+        let is_unchanged =
+            matches!(&content, Content::Good(there) if same_tokens(there, &Credential::Oauth(old.clone())));
+        if !is_unchanged {
+            self.take_over(stamp, content);
+            return Outcome::Settled;
+        }
+        let lost = self.held().lost_reply;
+        self.end(&if lost { format!("{reason}; a reply with newer tokens had been lost on its way") } else { reason })
+    }
+
+    pub(super) fn end(&self, reason: &str) -> Outcome {
+        self.held().end(reason.to_owned());
+        Outcome::Ended
+    }
+
+    fn later(&self, reason: String, asked: Option<Duration>) -> Outcome {
+        tracing::debug!(reason, "the account's token was not renewed");
+        self.held().failed(reason, self.clocks.now(), asked, chance());
+        Outcome::Later
+    }
+
+    fn unwritable(&self, unwritable: &Unwritable) -> Outcome {
+        self.not_written(unwritable);
+        Outcome::Later
+    }
+
+    fn not_written(&self, unwritable: &Unwritable) {
+        let reason = format!("the credential cannot be kept, so nothing is renewed: {unwritable}");
+        self.health.raise(Code::CredentialUnwritable, reason.as_str(), None);
+        self.held().failed(reason, self.clocks.now(), None, chance());
+        self.publish();
+    }
+}
+
+/// Whose listener a server on this machine must be.
+pub(super) fn local_uid(credential: &OauthCredential) -> LocalUid {
+    LocalUid::Only(credential.issuer_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw()))
+}
+
+/// Does `work` with the lock on a thread that may wait.
+pub(super) async fn with_lock<T: Send + 'static>(
+    locked: &Arc<Locked>,
+    work: impl FnOnce(&Locked) -> Result<T, Unwritable> + Send + 'static,
+) -> Result<T, Unwritable> {
+    let locked = Arc::clone(locked);
+    let done = tokio::task::spawn_blocking(move || work(&locked));
+    done.await.unwrap_or_else(|error| Err(Unwritable::Refused(error.to_string())))
+}

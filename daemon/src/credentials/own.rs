@@ -1,0 +1,83 @@
+//! The own node: whether it issued a credential, and whether it is there. What it issued is never sent over a socket.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use bitrouter_node::{Node, Settings};
+use bitrouter_proto::account::credential::OauthCredential;
+use tokio::sync::watch;
+
+use super::issuer::same_issuer;
+use crate::node_host::{NodeHost, NodeState};
+
+/// What the credential's keeper knows of the own node.
+#[derive(Debug)]
+pub(super) struct OwnNode {
+    host: NodeHost,
+    settings: Arc<ArcSwap<Settings>>,
+    /// Its id, once it was on.
+    id: Mutex<Option<String>>,
+}
+
+impl OwnNode {
+    pub(super) fn new(host: NodeHost, settings: Arc<ArcSwap<Settings>>) -> Self {
+        Self { host, settings, id: Mutex::default() }
+    }
+
+    /// Told when it comes on or goes off.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.host.changes()
+    }
+
+    /// The node, where it is on. Waits a moment while it is being opened.
+    ///
+    /// # Errors
+    /// Why it is off.
+    pub(super) async fn node(&self) -> Result<Arc<Node>, String> {
+        self.host.settled().await;
+        let state = NodeState::clone(&self.host.state());
+        match state {
+            NodeState::On(node) => {
+                *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.id().to_owned());
+                Ok(node)
+            }
+            NodeState::Off(off) => Err(format!("the node is off: {}", off.reason)),
+            NodeState::Starting => Err("the node is being opened".to_owned()),
+        }
+    }
+
+    /// True where the own node issued `credential`: its tokens stand in the database. Where that cannot be asked, the
+    /// node's id or its issuer says.
+    pub(super) async fn issued(&self, credential: &OauthCredential) -> bool {
+        match self.node().await {
+            Ok(node) => {
+                if credential.node_id.as_deref() == Some(node.id()) {
+                    return true;
+                }
+                for token in [Some(&credential.access_token), credential.refresh_token.as_ref()].into_iter().flatten() {
+                    match node.issued(token).await {
+                        Ok(Some(_)) => return true,
+                        Ok(None) => {}
+                        Err(error) => {
+                            tracing::debug!(%error, "the node does not say whether it issued the credential");
+                            return self.looks_own(credential);
+                        }
+                    }
+                }
+                false
+            }
+            Err(_) => self.looks_own(credential),
+        }
+    }
+
+    fn looks_own(&self, credential: &OauthCredential) -> bool {
+        let known = self.id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.is_some() && known == credential.node_id
+            || same_issuer(&self.settings.load().issuer, &credential.authorization_server)
+    }
+
+    /// The issuer of the own node, as its settings have it.
+    pub(super) fn issuer(&self) -> String {
+        self.settings.load().issuer.clone()
+    }
+}

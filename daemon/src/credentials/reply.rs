@@ -1,0 +1,179 @@
+//! What a server's reply means: tokens, an error of OAuth, an error of the account's REST, or nothing that is JSON. Pure.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bitrouter_proto::codes::Reason;
+use http::{HeaderMap, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{AccountError, http::Reply};
+
+/// The most of a server's words that are kept.
+const LONGEST_WORDS: usize = 300;
+/// How long an access token lives where the server does not say.
+const DEFAULT_LIFETIME: u64 = 3600;
+
+/// A pair of tokens.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) access_token: SecretString,
+    pub(super) lifetime: Duration,
+    pub(super) refresh_token: Option<SecretString>,
+    pub(super) refresh_lifetime: Option<Duration>,
+    pub(super) token_type: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) namespace_id: Option<String>,
+    pub(super) subject: Option<String>,
+}
+
+/// What the token endpoint said.
+#[derive(Debug)]
+pub(super) enum TokenReply {
+    /// Tokens.
+    Granted(Box<Tokens>),
+    /// An error of RFC 6749 §5.2: its code, and what the server adds.
+    Denied { code: String, words: String },
+    /// Nothing that decides anything: it is tried again.
+    Trouble { words: String, retry_after: Option<Duration> },
+}
+
+/// The members of a reply that we know. What is of another type than it should be counts as absent, but for the token.
+#[derive(Deserialize)]
+struct Document {
+    access_token: Option<String>,
+    #[serde(default)]
+    token_type: Value,
+    #[serde(default)]
+    expires_in: Value,
+    #[serde(default)]
+    refresh_token: Value,
+    #[serde(default)]
+    refresh_token_expires_in: Value,
+    #[serde(default)]
+    scope: Value,
+    #[serde(default)]
+    namespace_id: Value,
+    #[serde(default)]
+    sub: Value,
+    #[serde(default)]
+    id_token: Value,
+    #[serde(default)]
+    error: Value,
+    #[serde(default)]
+    error_description: Value,
+}
+
+/// Reads a reply of the token endpoint. `host` is for people.
+pub(super) fn token_reply(reply: &Reply, host: &str, now: std::time::SystemTime) -> TokenReply {
+    let retry_after = retry_after(&reply.headers, now);
+    let status = reply.status;
+    let trouble = |words: String| TokenReply::Trouble { words, retry_after };
+    if status >= 500 || status == 429 || (300..400).contains(&status) {
+        return trouble(format!("`{host}` answered {status}"));
+    }
+    let Ok(document) = serde_json::from_slice::<Document>(reply.body.expose_secret()) else {
+        return trouble(format!("`{host}` answered {status} with what is no reply to a token request"));
+    };
+    if let (Some(access_token), true) = (document.access_token.filter(|token| !token.is_empty()), status < 300) {
+        let lifetime = seconds(&document.expires_in).unwrap_or(Duration::from_secs(DEFAULT_LIFETIME));
+        return TokenReply::Granted(Box::new(Tokens {
+            access_token: access_token.into(),
+            lifetime,
+            refresh_token: text(&document.refresh_token).map(Into::into),
+            refresh_lifetime: seconds(&document.refresh_token_expires_in),
+            token_type: text(&document.token_type),
+            scope: text(&document.scope),
+            namespace_id: text(&document.namespace_id),
+            subject: text(&document.sub).or_else(|| text(&document.id_token).and_then(|token| subject_of(&token))),
+        }));
+    }
+    match text(&document.error) {
+        Some(code) if status >= 400 => {
+            TokenReply::Denied { words: words(text(&document.error_description).as_deref(), &code), code }
+        }
+        _ => trouble(format!("`{host}` answered {status} without tokens")),
+    }
+}
+
+/// The `sub` of an id token, for display: nothing is verified, and nothing is decided by it.
+pub(super) fn subject_of(id_token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    text(claims.get("sub")?)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Seconds as a number, or as a number in a string, as some servers write them.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let whole =
+        number.or_else(|| value.as_f64().filter(|f| *f >= 0.0).map(|f| Duration::from_secs_f64(f.min(1e12)).as_secs()));
+    whole.map(Duration::from_secs)
+}
+
+/// What a server said, short and without what a terminal would obey.
+pub(super) fn words(description: Option<&str>, code: &str) -> String {
+    let said = description.unwrap_or(code);
+    let clean: String = said.chars().map(|c| if bitrouter_proto::account::is_hidden(c) { ' ' } else { c }).collect();
+    clean.trim().chars().take(LONGEST_WORDS).collect()
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110 §10.2.3).
+pub(super) fn retry_after(headers: &HeaderMap, now: std::time::SystemTime) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+    Some(std::time::SystemTime::from(date).duration_since(now).unwrap_or_default())
+}
+
+/// The id that the server gave a request.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-bitrouter-request-id", "x-request-id"].iter().find_map(|name| {
+        let id = headers.get(*name)?.to_str().ok()?;
+        (!id.is_empty()).then(|| words(Some(id), ""))
+    })
+}
+
+/// The JSON of an account's REST, exactly as it came, or what its error says: both envelopes are read, the flat one of
+/// OAuth and the nested one of OpenAI.
+pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountError> {
+    let body = reply.body.expose_secret();
+    let document: Option<Value> = serde_json::from_slice(body).ok();
+    let (status, request_id) = (reply.status, request_id(&reply.headers));
+    let failed = |reason, message: String, field| {
+        Err(AccountError {
+            status: Some(status),
+            field,
+            request_id: request_id.clone(),
+            ..AccountError::new(reason, message)
+        })
+    };
+    let Some(document) = document else {
+        let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
+        return failed(reason, format!("`{host}` answered {status} with what is no JSON"), None);
+    };
+    if (200..300).contains(&status) {
+        // What parsed as JSON is UTF-8.
+        return Ok(String::from_utf8_lossy(body).into_owned());
+    }
+    let nested = document.get("error").filter(|error| error.is_object());
+    let member = |name: &str| nested.unwrap_or(&document).get(name).and_then(text);
+    let code = if nested.is_some() { member("code").or_else(|| member("type")) } else { member("error") };
+    let said = if nested.is_some() { member("message") } else { member("error_description") };
+    let field = if nested.is_some() { member("param") } else { member("field") };
+    let message = match (said, code) {
+        (Some(said), _) => words(Some(&said), ""),
+        (None, Some(code)) => words(None, &code),
+        (None, None) => format!("`{host}` answered {status}"),
+    };
+    let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
+    failed(reason, message, field.map(|field| words(Some(&field), "")))
+}

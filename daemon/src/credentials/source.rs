@@ -1,0 +1,221 @@
+//! The credential as the gateway asks for it, call by call.
+
+use std::{sync::Arc, time::Duration};
+
+use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture};
+use bitrouter_proto::{account::credential::Credential, clock};
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    Credentials, Inner,
+    exchange::local_uid,
+    http::{LocalUid, may_go_to},
+    lock,
+    refresher::{Outcome, Why},
+};
+
+/// How long a call waits for a renewal without which it cannot be made.
+const DEAD: Duration = Duration::from_secs(5);
+/// How long a call waits for the renewal that its 401 asked for.
+const REJECTED: Duration = Duration::from_secs(15);
+/// How often a 401 may have a young token renewed: a server that always says 401 is not flooded.
+const REJECTED_AGAIN: Duration = Duration::from_mins(1);
+
+impl AccountSource for Credentials {
+    fn credential(&self) -> BoxFuture<'_, Result<AccountCredential, AccountRefused>> {
+        Box::pin(self.0.credential())
+    }
+
+    fn renewed<'a>(&'a self, rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>> {
+        Box::pin(self.0.renewed(rejected))
+    }
+}
+
+/// What stands in what is held, for one call.
+enum Now {
+    Refused(AccountRefused),
+    Key(AccountToken),
+    Token {
+        token: AccountToken,
+        uid: LocalUid,
+        is_over: bool,
+    },
+    Own {
+        access_token: SecretString,
+        is_over: bool,
+    },
+    /// Nobody knows yet whose it is.
+    Unasked,
+}
+
+impl Inner {
+    pub(super) async fn credential(self: &Arc<Self>) -> Result<AccountCredential, AccountRefused> {
+        if !self.on_network && self.held().stamp != Some(self.store.stamp()) {
+            self.look().await;
+        }
+        let deadline = clock::after(DEAD);
+        let tries = self.held().tries;
+        let mut was_refused = false;
+        loop {
+            let waited = match self.now() {
+                Now::Refused(refused) => return Err(refused),
+                Now::Key(token) => {
+                    may_go(&token, own_user())?;
+                    return Ok(AccountCredential::Token(token));
+                }
+                Now::Token { token, uid, is_over: false } => {
+                    may_go(&token, uid)?;
+                    return Ok(AccountCredential::Token(token));
+                }
+                Now::Own { access_token, is_over } => {
+                    let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
+                    let why = if is_over {
+                        Why::Due
+                    } else {
+                        match node.judge(access_token.expose_secret().as_bytes()) {
+                            Ok(principal) => return Ok(AccountCredential::OwnNode(principal)),
+                            Err(refused) if was_refused => return Err(AccountRefused::Ended(refused.to_string())),
+                            Err(_) => Why::Rejected(access_token),
+                        }
+                    };
+                    was_refused = true;
+                    self.try_for_caller(why, tries, deadline).await
+                }
+                Now::Token { is_over: true, .. } => self.try_for_caller(Why::Due, tries, deadline).await,
+                Now::Unasked => {
+                    self.ask_whose().await;
+                    clock::monotonic_now() < deadline
+                }
+            };
+            if !waited {
+                return match self.now() {
+                    Now::Refused(refused) => Err(refused),
+                    _ => Err(AccountRefused::OutOfReach(self.trouble())),
+                };
+            }
+        }
+    }
+
+    /// Has the token renewed for a caller that cannot go on without. False where that was tried since it came, or there
+    /// is no time left.
+    async fn try_for_caller(self: &Arc<Self>, why: Why, tries: u64, deadline: std::time::Instant) -> bool {
+        let left = deadline.saturating_duration_since(clock::monotonic_now());
+        let (tried, barred) = {
+            let held = self.held();
+            (held.tries > tries && held.trouble.is_some(), held.pause.barred(self.clocks.now()))
+        };
+        if tried || left.is_zero() || barred > left {
+            return false;
+        }
+        if !barred.is_zero() {
+            tokio::time::sleep(barred).await;
+            return true;
+        }
+        match Self::wait_for(self.attempt(why), left).await {
+            Some(Outcome::Settled | Outcome::Ended) => true,
+            Some(Outcome::Later) | None => false,
+        }
+    }
+
+    pub(super) fn trouble(&self) -> String {
+        let trouble = self.held().trouble.clone();
+        trouble.unwrap_or_else(|| "the account's server has not answered yet".to_owned())
+    }
+
+    fn now(&self) -> Now {
+        let held = self.held();
+        let Some(credential) = &held.credential else { return Now::Refused(AccountRefused::SignedOut) };
+        match &**credential {
+            Credential::ApiKey(key) => {
+                Now::Key(AccountToken { token: key.api_key.clone(), issuer: key.base_url.as_str().into() })
+            }
+            Credential::Oauth(oauth) => {
+                if let Some(reason) = &held.ended {
+                    return Now::Refused(AccountRefused::Ended(reason.clone()));
+                }
+                let now = self.clocks.now();
+                let is_over = held.is_over(now);
+                if held.is_due(now) && held.pause.left(now).is_zero() {
+                    self.wake.notify_one();
+                }
+                match held.is_own {
+                    None => Now::Unasked,
+                    Some(true) => Now::Own { access_token: oauth.access_token.clone(), is_over },
+                    Some(false) => Now::Token {
+                        token: AccountToken {
+                            token: oauth.access_token.clone(),
+                            issuer: oauth.authorization_server.as_str().into(),
+                        },
+                        uid: local_uid(oauth),
+                        is_over,
+                    },
+                }
+            }
+        }
+    }
+
+    pub(super) async fn renewed(self: &Arc<Self>, rejected: &AccountToken) -> Option<AccountToken> {
+        self.look().await;
+        if let Some(other) = self.other_than(rejected) {
+            return Some(other);
+        }
+        let may_refresh = {
+            let held = self.held();
+            let oauth = held.oauth()?;
+            let is_it = oauth.access_token.expose_secret() == rejected.token.expose_secret();
+            if !is_it || held.ended.is_some() {
+                return None;
+            }
+            oauth.refresh_token.is_some()
+        };
+        if !may_refresh {
+            self.end("the server refused the access token, and there is no refresh token");
+            self.publish();
+            return None;
+        }
+        {
+            let now = self.clocks.now();
+            let is_young = self.held().life.is_some_and(|life| life.is_young(now));
+            let mut last = lock(&self.rejected_at);
+            // Whoever joins an attempt that runs asks for none.
+            if !self.is_attempting() {
+                let recent = last.is_some_and(|last| now.boot.saturating_sub(last) < REJECTED_AGAIN);
+                if is_young && recent {
+                    return None;
+                }
+                *last = Some(now.boot);
+            }
+        }
+        Self::wait_for(self.attempt(Why::Rejected(rejected.token.clone())), REJECTED).await;
+        self.other_than(rejected)
+    }
+
+    /// The token in force where it is another one of the same server.
+    fn other_than(&self, rejected: &AccountToken) -> Option<AccountToken> {
+        match self.now() {
+            Now::Token { token, uid, is_over: false }
+                if token.token.expose_secret() != rejected.token.expose_secret() && token.issuer == rejected.issuer =>
+            {
+                may_go(&token, uid).ok()?;
+                Some(token)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The uid for a key that was stored for a server on this machine.
+pub(super) fn own_user() -> LocalUid {
+    LocalUid::Only(rustix::process::geteuid().as_raw())
+}
+
+/// Refuses a server on this machine behind which another user listens.
+fn may_go(token: &AccountToken, uid: LocalUid) -> Result<(), AccountRefused> {
+    let out_of_reach = |reason: String| AccountRefused::OutOfReach(reason);
+    let url = Url::parse(&token.issuer).map_err(|_| out_of_reach(format!("`{}` is no URL", token.issuer)))?;
+    if !matches!(url.scheme(), "https") && !super::issuer::is_loopback(&url) {
+        return Err(out_of_reach(format!("`{}` is not https: no credential is sent there", token.issuer)));
+    }
+    may_go_to(&url, uid).map_err(|error| out_of_reach(error.to_string()))
+}
