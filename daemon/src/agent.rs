@@ -7,6 +7,7 @@ use bitrouter_gateway::Gateway;
 use tokio::sync::mpsc;
 
 use crate::{
+    account_provider::{AccountList, AccountProvider},
     credentials::Credentials,
     health::{Health, events::Events},
     log_control::LogControl,
@@ -38,6 +39,8 @@ pub struct Agent {
     pub node: NodeHost,
     /// The account's credential.
     pub(crate) credentials: Credentials,
+    /// The account's own provider.
+    pub(crate) account: AccountProvider,
     /// Orders to end.
     pub stop: StopOrders,
 }
@@ -70,16 +73,23 @@ impl Agent {
         let phase = Phase::new(events.clone());
         let log = LogControl::new(logging);
         let (stop, orders) = StopOrders::channel();
+        let account = AccountProvider {
+            credentials: credentials.clone(),
+            reloader: reloader.clone(),
+            gateway: Arc::clone(&gateway),
+            list: AccountList::default(),
+        };
         let status = StatusReader::new(
             identity,
             phase.clone(),
             Arc::clone(&gateway),
             reloader.clone(),
+            account.list.clone(),
             health.clone(),
             log.clone(),
             node.clone(),
             credentials.clone(),
         );
-        (Self { status, phase, reloader, log, events, health, gateway, node, credentials, stop }, orders)
+        (Self { status, phase, reloader, log, events, health, gateway, node, credentials, account, stop }, orders)
     }
 }

@@ -13,7 +13,8 @@
 //!
 //! The inference path itself is `bitrouter-gateway`; this crate must never look into a request's body.
 
-pub mod agent;
+mod account_provider;
+mod agent;
 pub mod config;
 pub mod control;
 mod control_peer;

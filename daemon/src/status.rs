@@ -13,7 +13,12 @@ use bitrouter_proto::{
 };
 
 use crate::{
-    credentials::Credentials, health::Health, log_control::LogControl, node_host::NodeHost, phase::Phase,
+    account_provider::{self, AccountList},
+    credentials::Credentials,
+    health::Health,
+    log_control::LogControl,
+    node_host::NodeHost,
+    phase::Phase,
     reload::Reloader,
 };
 
@@ -42,6 +47,7 @@ struct Sources {
     phase: Phase,
     gateway: Arc<Gateway>,
     reloader: Reloader,
+    account: AccountList,
     health: Health,
     log: LogControl,
     node: NodeHost,
@@ -58,6 +64,7 @@ impl StatusReader {
         phase: Phase,
         gateway: Arc<Gateway>,
         reloader: Reloader,
+        account: AccountList,
         health: Health,
         log: LogControl,
         node: NodeHost,
@@ -69,6 +76,7 @@ impl StatusReader {
             phase,
             gateway,
             reloader,
+            account,
             health,
             log,
             node,
@@ -90,8 +98,20 @@ impl StatusReader {
 
     /// The whole status.
     pub async fn read(&self) -> Status {
-        let Sources { identity, socket, phase, gateway, reloader, health, log, node, credentials, started, started_at } =
-            &*self.0;
+        let Sources {
+            identity,
+            socket,
+            phase,
+            gateway,
+            reloader,
+            account,
+            health,
+            log,
+            node,
+            credentials,
+            started,
+            started_at,
+        } = &*self.0;
         // Local addresses are asked at the same time: a few that keep silent must not add up.
         let asked = gateway.snapshot();
         let asks = asked
@@ -106,6 +126,13 @@ impl StatusReader {
         let mut providers = Vec::new();
         for provider in snapshot.catalog.providers() {
             let answers = answers.get(provider.id()).copied().unwrap_or_default();
+            if let Some(server) = provider.account_server() {
+                if snapshot.usable(provider) {
+                    gateway.look_at_account_models();
+                }
+                providers.push(account_provider::shown(provider.id().as_str(), server, &in_force, account));
+                continue;
+            }
             let key = in_force.keys.status(provider.id().as_str());
             let local = provider.kind() == Kind::Local && !provider.is_demo();
             let (active, source, detail) = if !provider.enabled() {
@@ -167,7 +194,7 @@ impl StatusReader {
         let snapshot = self.0.gateway.snapshot();
         let active = status.providers.iter().filter(|provider| provider.active);
         let mut active: Vec<_> = active.filter_map(|provider| snapshot.catalog.find(&provider.id)).collect();
-        active.sort_by_key(|provider| !provider.is_demo());
+        active.sort_by_key(|provider| (!provider.is_demo(), provider.is_account()));
         active.into_iter().find_map(|provider| {
             let chat = provider.models().iter().filter(|model| !model.can("embeddings"));
             // The first of equals; the demo's first is the one that answers with the question.

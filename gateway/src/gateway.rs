@@ -8,12 +8,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bitrouter_proto::{clock, tasks::Tasks};
+use tokio::sync::Notify;
 
 use crate::{
     http::{CallerBody, RequestContext, ResponseFuture, handle},
     interrupt::Interrupt,
     live_models::LiveModels,
-    ports::UsageSink,
+    ports::{AccountSource, UsageSink},
     registry::{Kind, Provider, ProviderId},
     snapshot::Snapshot,
     stored_responses::StoredResponses,
@@ -29,6 +30,8 @@ const PROBE_HOLDS: Duration = Duration::from_secs(5);
 pub struct GatewayOptions {
     /// Where finished requests are recorded.
     pub usage: Arc<dyn UsageSink>,
+    /// The stored credential of the account.
+    pub account: Arc<dyn AccountSource>,
     /// The proxy for https.
     pub proxy: ProxySettings,
     /// Who owns the gateway's few background tasks.
@@ -38,6 +41,8 @@ pub struct GatewayOptions {
 /// The inference path.
 pub struct Gateway {
     pub(crate) usage: Arc<dyn UsageSink>,
+    pub(crate) account: Arc<dyn AccountSource>,
+    pub(crate) account_models_asked: Notify,
     pub(crate) pool: Arc<Pool>,
     pub(crate) tasks: Tasks,
     pub(crate) interrupt: Arc<Interrupt>,
@@ -60,6 +65,8 @@ impl Gateway {
         let connector = Connector::new(Proxy::new(&options.proxy));
         Arc::new(Self {
             usage: options.usage,
+            account: options.account,
+            account_models_asked: Notify::new(),
             pool: Pool::new(connector, options.tasks.clone()),
             tasks: options.tasks,
             interrupt: Arc::default(),
@@ -87,6 +94,16 @@ impl Gateway {
     /// Has the trusted certificates read again: whoever renews them reloads.
     pub fn read_certificates_again(&self) {
         self.pool.connector().read_certificates_again();
+    }
+
+    /// Somebody looks at the account's models.
+    pub fn look_at_account_models(&self) {
+        self.account_models_asked.notify_one();
+    }
+
+    /// Ends when somebody looked at the account's models, whose list may be too old by now.
+    pub async fn account_models_asked(&self) {
+        self.account_models_asked.notified().await;
     }
 
     /// The snapshot that the next request is served with.

@@ -5,6 +5,7 @@
 //! * `upstream` holds connections to providers; `demo` is a provider inside the process.
 //! * [`http`] is the surface: paths, headers, time limits, errors. `meter` records each request once.
 //! * `stored_responses` remembers which provider holds which response.
+//! * [`account`] says whether the account's credential is good for calls; `account_models` asks its server for its models.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
 //!
 //! * [`error`](InferenceError) is what went wrong, as facts.
@@ -18,6 +19,8 @@
 //! Absent on purpose: accounts, files, listening sockets, retries after a byte was sent, and any parse of a whole
 //! request or reply. This crate must never learn where a key comes from or who the caller is.
 
+pub mod account;
+mod account_models;
 mod credential;
 mod demo;
 mod error;
@@ -37,6 +40,7 @@ mod stored_responses;
 mod upstream;
 
 pub use self::{
+    account_models::AccountModels,
     error::InferenceError,
     gateway::{Gateway, GatewayOptions},
     snapshot::{Limits, Snapshot},

@@ -13,6 +13,7 @@ use bitrouter_proto::{VERSION, clock};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt as _;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -147,13 +148,14 @@ async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Re
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     let mut query = rules.models_query(None);
     while let Some(asked) = query.take() {
-        let mut request = Some(request(gateway, snapshot, provider, (dialect, target), &asked)?);
+        let key = snapshot.keys.key(provider.id());
+        let mut request = Some(list_request(gateway, (dialect, target), key, &asked)?);
         let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
         let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
         if !parts.status.is_success() {
             return Err(format!("it answered {}", parts.status.as_u16()));
         }
-        let page = read_model_page(&collect(body).await?)?;
+        let page = read_model_page(&collect(body, LONGEST).await?)?;
         let known = names.len();
         let usable =
             |name: &&str| !name.is_empty() && name.len() <= LONGEST_MODEL && !name.chars().any(char::is_control);
@@ -174,11 +176,11 @@ fn asked_at(provider: &Provider) -> Option<(Dialect, &Target)> {
     Some((dialect, provider.target(dialect)?))
 }
 
-fn request(
+/// The request for a list of models, with `key`.
+pub(crate) fn list_request(
     gateway: &Gateway,
-    snapshot: &Snapshot,
-    provider: &Provider,
     (dialect, target): (Dialect, &Target),
+    key: Option<&SecretString>,
     query: &str,
 ) -> Result<Request<RequestBody>, String> {
     let mut request = Request::new(RequestBody::from(Pieces::One(Bytes::new())));
@@ -198,20 +200,21 @@ fn request(
         headers.insert(name, value.clone());
     }
     gateway.hop.append(headers, target.user_set, target.origin.is_loopback());
-    if let Some(key) = snapshot.keys.key(provider.id()) {
+    if let Some(key) = key {
         let value = credential(&target.auth_prefix, key).ok_or("its key cannot stand in an HTTP header")?;
         headers.insert(target.auth_header.clone(), value);
     }
     Ok(request)
 }
 
-async fn collect(mut body: UpstreamBody) -> Result<Bytes, String> {
+/// The whole of a list, of at most `longest` bytes.
+pub(crate) async fn collect(mut body: UpstreamBody, longest: usize) -> Result<Bytes, String> {
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| "its list broke off")?;
         if let Ok(data) = frame.into_data() {
-            if all.len() + data.len() > LONGEST {
-                return Err(format!("its list is longer than {} MiB", LONGEST >> 20));
+            if all.len() + data.len() > longest {
+                return Err(format!("its list is longer than {} MiB", longest >> 20));
             }
             all.extend_from_slice(&data);
         }

@@ -29,6 +29,20 @@ pub trait AccountSource: fmt::Debug + Send + Sync + 'static {
     fn renewed<'a>(&'a self, rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>>;
 }
 
+/// Nobody is signed in (tests, and what needs no account).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAccount;
+
+impl AccountSource for NoAccount {
+    fn credential(&self) -> BoxFuture<'_, Result<AccountCredential, AccountRefused>> {
+        Box::pin(async { Err(AccountRefused::SignedOut) })
+    }
+
+    fn renewed<'a>(&'a self, _rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>> {
+        Box::pin(async { None })
+    }
+}
+
 /// What a call of the account's provider goes with.
 #[derive(Clone, Debug)]
 pub enum AccountCredential {
@@ -59,6 +73,16 @@ pub enum AccountRefused {
     OutOfReach(String),
     /// What it needs here is not there (the own node is off), and why: 503 `unavailable`.
     Unavailable(String),
+}
+
+impl fmt::Display for AccountRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignedOut => f.write_str("nobody is signed in"),
+            Self::Ended(why) => write!(f, "the session has ended: {why}"),
+            Self::OutOfReach(why) | Self::Unavailable(why) => f.write_str(why),
+        }
+    }
 }
 
 /// Where a finished request is recorded.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
+    account::Account,
     ports::SharedKeys,
     protocol::Dialect,
     registry::{Catalog, Provider, ProviderId},
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub prefer: Vec<ProviderId>,
     /// The keys.
     pub keys: SharedKeys,
+    /// How the account's own provider is served.
+    pub account: Account,
     /// The bounds.
     pub limits: Limits,
 }
@@ -60,7 +63,7 @@ impl fmt::Debug for Snapshot {
 impl Snapshot {
     /// Where a model name leads a caller who speaks one of `dialects`.
     pub fn resolve<'a>(&'a self, name: &'a str, dialects: &[Dialect]) -> Result<Route<'a>, RouteRefusal<'a>> {
-        self.names(&|id| self.keys.key(id).is_some(), dialects).resolve(name)
+        self.names(&|id| self.can_pay(id), dialects).resolve(name)
     }
 
     /// The same for a request that goes on from what `maker` made: where several providers serve the name, it is that one.
@@ -72,7 +75,7 @@ impl Snapshot {
     ) -> Result<Route<'a>, RouteRefusal<'a>> {
         let Some(maker) = maker else { return self.resolve(name, dialects) };
         let prefer: Vec<ProviderId> = std::iter::once(maker).chain(&self.prefer).cloned().collect();
-        let has_key = |id: &ProviderId| self.keys.key(id).is_some();
+        let has_key = |id: &ProviderId| self.can_pay(id);
         Names { prefer: &prefer, ..self.names(&has_key, dialects) }.resolve(name)
     }
 
@@ -84,7 +87,7 @@ impl Snapshot {
 
     /// The names nearest to one that leads nowhere, for a caller who speaks one of `dialects`.
     pub fn suggestions(&self, name: &str, dialects: &[Dialect]) -> Vec<String> {
-        route::suggestions(name, &self.names(&|id| self.keys.key(id).is_some(), dialects))
+        route::suggestions(name, &self.names(&|id| self.can_pay(id), dialects))
     }
 
     fn names<'a: 'k, 'k>(&'a self, has_key: &'k dyn Fn(&ProviderId) -> bool, dialects: &'k [Dialect]) -> Names<'a, 'k> {
@@ -93,6 +96,21 @@ impl Snapshot {
 
     /// True where calls can go to the provider as far as keys and settings say.
     pub fn usable(&self, provider: &Provider) -> bool {
-        provider.enabled() && (!provider.needs_key() || self.keys.key(provider.id()).is_some())
+        provider.enabled() && (!provider.needs_key() || self.can_pay(provider.id()))
+    }
+
+    /// True where a key, or for the account its stored credential, is there.
+    fn can_pay(&self, provider: &ProviderId) -> bool {
+        self.keys.key(provider).is_some() || (provider.as_str() == ProviderId::ACCOUNT && self.account.is_signed_in())
+    }
+
+    /// The account's provider, where its calls are routed here.
+    pub(crate) fn own_node(&self) -> Option<&Provider> {
+        self.catalog.account().filter(|account| self.account.is_own_node() && self.uses_session(account))
+    }
+
+    /// True where calls of `provider` go with the account's stored credential: no key of the environment is there.
+    pub(crate) fn uses_session(&self, provider: &Provider) -> bool {
+        provider.is_account() && self.keys.key(provider.id()).is_none()
     }
 }

@@ -1,11 +1,18 @@
 //! The names of variables that can hold a provider's key: one rule for the registry, the settings, the daemon and the
 //! client. Pure; values are never seen here.
 
-/// The account's variable: inference through the account, never a provider's key.
+/// The account's variable: inference through the account, never another provider's key.
 pub const ACCOUNT: &str = "BITROUTER_API_KEY";
 
-/// `BITROUTER_<ID>_API_KEY`: the variable that always supplies the provider's key, before every passthrough name.
+/// The id of the account's own provider.
+const ACCOUNT_PROVIDER: &str = "bitrouter";
+
+/// `BITROUTER_<ID>_API_KEY`: the variable that always supplies the provider's key, before every passthrough name; of the
+/// account's own provider [`ACCOUNT`].
 pub fn own(provider: &str) -> String {
+    if provider == ACCOUNT_PROVIDER {
+        return ACCOUNT.to_owned();
+    }
     format!("BITROUTER_{}_API_KEY", provider.to_ascii_uppercase().replace('-', "_"))
 }
 
@@ -39,6 +46,7 @@ mod tests {
     fn the_own_variable_and_the_id_in_it_are_one_rule() {
         assert_eq!(own("my-llm-2"), "BITROUTER_MY_LLM_2_API_KEY");
         assert_eq!(id_in(&own("my-llm-2")).as_deref(), Some("my-llm-2"));
+        assert_eq!(own("bitrouter"), ACCOUNT);
         for none in [ACCOUNT, "BITROUTER__API_KEY", "BITROUTER_a b_API_KEY", "OPENAI_API_KEY"] {
             assert_eq!(id_in(none), None, "{none}");
         }

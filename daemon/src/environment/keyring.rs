@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitrouter_proto::key_variable::{self, id_in};
+use bitrouter_proto::{
+    env,
+    key_variable::{self, id_in},
+};
 use secrecy::SecretString;
 
 use super::{
+    account_server::AccountServer,
     constant_time::same,
     layers::{KeyOrigin, KeySourceKind, Layers},
     names::{KeyNames, KnownNames},
@@ -23,6 +27,7 @@ pub struct KeyRing {
     providers: BTreeMap<String, ProviderKey>,
     rejected: Vec<RejectedValue>,
     unknown: Vec<UnknownVariable>,
+    account_server: Option<AccountServer>,
 }
 
 #[derive(Debug)]
@@ -118,16 +123,25 @@ impl KeyRing {
     pub fn build(providers: &[KeyNames], layers: &Layers<'_>) -> Self {
         let decide = |names: &KeyNames| (names.provider.clone(), ProviderKey::decide(names, layers));
         let mut held: BTreeMap<_, _> = providers.iter().map(decide).collect();
+        let account_server = held.contains_key(AccountServer::OF).then(|| AccountServer::find(layers)).flatten();
+        if let (Some(server), Some(key)) = (&account_server, held.get_mut(AccountServer::OF)) {
+            key.goes_to(server);
+        }
         // One for each variable, its strongest: a thousand sessions may each push one.
         let mut rejected: Vec<_> = held.values_mut().flat_map(|key| std::mem::take(&mut key.rejected)).collect();
         rejected.sort_by(|a, b| a.name.cmp(&b.name));
         rejected.dedup_by(|later, first| later.name == first.name);
-        Self { providers: held, rejected, unknown: unknown(providers, layers) }
+        Self { providers: held, rejected, unknown: unknown(providers, layers), account_server }
     }
 
     /// The key for `provider`, where one is held.
     pub fn secret(&self, provider: &str) -> Option<&SecretString> {
         self.providers.get(provider)?.usable.first().map(|(_, value)| value)
+    }
+
+    /// The server that the account's key is for, without a slash at its end, where `BITROUTER_API_URL` says one.
+    pub fn account_server(&self) -> Option<&str> {
+        self.account_server.as_ref()?.url()
     }
 
     /// What `status` says of the key of `provider`.
@@ -137,7 +151,8 @@ impl KeyRing {
 
     /// True where some provider could take its key from `name`, because a source sets it to what may be one.
     pub fn supplies(&self, name: &str) -> bool {
-        self.providers.values().any(|held| held.value(name).is_some())
+        name == env::BITROUTER_API_URL && self.account_server().is_some()
+            || self.providers.values().any(|held| held.value(name).is_some())
     }
 
     /// The keys themselves, one for each provider that has one.
@@ -176,6 +191,9 @@ impl KeyRing {
                 let now_from = now.and_then(|held| held.status.source);
                 changes.push(KeyRingChange { name, provider: id.clone(), change, now_from });
             }
+            if id == AccountServer::OF {
+                changes.extend(AccountServer::change(old.account_server.as_ref(), new.account_server.as_ref()));
+            }
         }
         changes
     }
@@ -207,6 +225,24 @@ impl ProviderKey {
             })
         });
         Self { status: describe(names, &found, winner), rejected: rejected.collect(), usable }
+    }
+
+    /// The account's key goes to `server`, or nowhere where that is none: never to another one.
+    fn goes_to(&mut self, server: &AccountServer) {
+        let Some(problem) = server.problem() else { return };
+        self.rejected.push(problem.clone());
+        if self.usable.is_empty() {
+            return;
+        }
+        self.usable.clear();
+        self.status = ProviderKeyStatus {
+            active_key: false,
+            source: None,
+            variable: None,
+            detail: format!("its key goes nowhere: {problem}{}", self.status.others),
+            summary: format!("`{}` is no server", problem.name),
+            others: std::mem::take(&mut self.status.others),
+        };
     }
 
     fn value(&self, name: &str) -> Option<&SecretString> {

@@ -315,6 +315,42 @@ fn a_change_names_the_variable_and_where_the_key_comes_from_now() {
 }
 
 #[test]
+fn the_accounts_key_goes_to_the_server_that_its_variable_says_or_nowhere() {
+    const KEY: &str = "BITROUTER_API_KEY";
+    const URL: &str = "BITROUTER_API_URL";
+    let account = [KeyNames::new("bitrouter", Vec::<String>::new())];
+    let held = |world: &World| {
+        let ring = world.ring_of(&account);
+        let key = ring.secret("bitrouter").map(|key| key.expose_secret().to_owned());
+        (key, ring.account_server().map(str::to_owned), ring)
+    };
+    let key = || Some("brk_1.x".to_owned());
+    let (found, server, ring) = held(&own(&[(KEY, "brk_1.x")]));
+    assert_eq!((found, server, ring.rejected().len()), (key(), None, 0));
+    assert_eq!(ring.status("bitrouter").variable.as_deref(), Some(KEY));
+
+    let mut world = own(&[(KEY, "brk_1.x"), (URL, "https://weaker.example")]);
+    assert_eq!(held(&world).1.as_deref(), Some("https://weaker.example"));
+    world.pushes = vec![(1, URL, "http://127.0.0.1:9/".to_owned())];
+    assert_eq!(held(&world).1.as_deref(), Some("http://127.0.0.1:9"));
+    let changes = KeyRing::diff(&own(&[(KEY, "brk_1.x")]).ring_of(&account), &world.ring_of(&account));
+    let (name, provider) = (URL.to_owned(), "bitrouter".to_owned());
+    let now_from = Some(KeySourceKind::Pushed);
+    assert_eq!(changes, [KeyRingChange { name, provider, change: Change::Added, now_from }]);
+
+    // One that is no server: the key does not go where a weaker source, or nobody, would send it.
+    world.pushes = vec![(1, URL, "http://canary.example".to_owned())];
+    let (found, server, ring) = held(&world);
+    assert_eq!((found, server), (None, None));
+    let status = ring.status("bitrouter");
+    assert!(!status.active_key && status.detail.contains("goes nowhere"), "{}", status.detail);
+    assert_eq!(ring.rejected().iter().map(|value| value.name.as_str()).collect::<Vec<_>>(), [URL]);
+    assert!(!format!("{status:?}{:?}", ring.rejected()).contains("canary"));
+    world.forgotten = vec![URL];
+    assert_eq!((held(&world).0, held(&world).1), (key(), None));
+}
+
+#[test]
 fn keys_of_nobody_are_named_with_the_nearest_provider() {
     let mut world = own(&[
         ("BITROUTER_OPENIA_API_KEY", "sk-1"),

@@ -104,13 +104,14 @@ impl<'a> Layers<'a> {
     pub(super) fn candidates(&self, name: &str) -> Vec<KeyCandidate<'a>> {
         let mut found = Vec::new();
         for (session, value) in self.pushed.values(name) {
-            found.extend(candidate(KeyOrigin::Session(session.sid), value.expose_secret()));
+            found.extend(candidate(name, KeyOrigin::Session(session.sid), value.expose_secret()));
         }
         for file in self.env_files.iter().rev() {
             let value = file.value(name).map(SecretString::expose_secret);
-            found.extend(value.and_then(|value| candidate(KeyOrigin::File(file.path().to_owned()), value)));
+            found.extend(value.and_then(|value| candidate(name, KeyOrigin::File(file.path().to_owned()), value)));
         }
-        let parent = self.parent.and_then(|parent| candidate(KeyOrigin::Parent(parent.pid()), parent.shows(name)?));
+        let parent =
+            self.parent.and_then(|parent| candidate(name, KeyOrigin::Parent(parent.pid()), parent.shows(name)?));
         // What the parent shows overrides ours only where it may be a key itself.
         let overridden = parent.as_ref().filter(|shown| shown.rejection.is_none()).and(self.parent);
         found.extend(parent);
@@ -130,7 +131,7 @@ impl<'a> Layers<'a> {
         // A value that is no text is there all the same: it is explained rather than passed over.
         let no_text = || KeyCandidate { origin: KeyOrigin::Own, value: "", rejection: Some(KeyRejection::NoHeader) };
         match self.process.text(name) {
-            Some(value) => candidate(KeyOrigin::Own, value),
+            Some(value) => candidate(name, KeyOrigin::Own, value),
             None => self.process.is_no_text(name).then(no_text),
         }
     }
@@ -145,9 +146,9 @@ impl<'a> Layers<'a> {
 }
 
 /// `None` where nothing but blanks stands there: that is unset.
-fn candidate(origin: KeyOrigin, value: &str) -> Option<KeyCandidate<'_>> {
+fn candidate<'a>(name: &str, origin: KeyOrigin, value: &'a str) -> Option<KeyCandidate<'a>> {
     let value = value.trim();
-    (!value.is_empty()).then(|| KeyCandidate { origin, value, rejection: reject_reason(value) })
+    (!value.is_empty()).then(|| KeyCandidate { origin, value, rejection: reject_reason(name, value) })
 }
 
 #[cfg(test)]
@@ -162,7 +163,8 @@ mod tests {
             (" \n\t ", None),
             ("", None),
         ] {
-            let got = candidate(KeyOrigin::Own, value).map(|candidate| (candidate.value, candidate.rejection));
+            let got =
+                candidate("X_API_KEY", KeyOrigin::Own, value).map(|candidate| (candidate.value, candidate.rejection));
             assert_eq!(got, expected, "{value:?}");
         }
     }

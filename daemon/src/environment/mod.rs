@@ -7,6 +7,7 @@
 //!
 //! Values are secrets: nothing here prints one, and no error quotes a line of a file.
 
+mod account_server;
 mod catalog;
 mod constant_time;
 mod env_file;

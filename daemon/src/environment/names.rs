@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bitrouter_proto::key_variable::{self, ACCOUNT, id_in};
+use bitrouter_proto::{
+    env::BITROUTER_API_URL,
+    key_variable::{self, ACCOUNT, id_in},
+};
 
 /// One provider and the variables that can hold its key, the strongest name first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,13 @@ pub struct KnownNames {
 impl KnownNames {
     /// The names of `providers`.
     pub fn of(providers: &[KeyNames]) -> Self {
-        Self { listed: providers.iter().flat_map(|provider| provider.variables.iter().cloned()).collect() }
+        let mut listed: BTreeSet<String> =
+            providers.iter().flat_map(|provider| provider.variables.iter().cloned()).collect();
+        if listed.contains(ACCOUNT) {
+            // The key without its server would go to another one.
+            listed.insert(BITROUTER_API_URL.to_owned());
+        }
+        Self { listed }
     }
 
     /// The names that some provider reads, sorted: what a client should send.
@@ -56,7 +65,7 @@ impl KnownNames {
     /// True where `name` is listed, or has the form `BITROUTER_<ID>_API_KEY` of a provider that is not known (held
     /// only to warn about it).
     pub fn admits(&self, name: &str) -> bool {
-        name != ACCOUNT && (self.is_listed(name) || id_in(name).is_some())
+        self.is_listed(name) || id_in(name).is_some()
     }
 }
 
@@ -92,6 +101,8 @@ mod tests {
             assert_eq!(known.admits(name), admitted, "{name}");
         }
         assert_eq!(id_in("BITROUTER_X_AI_API_KEY").as_deref(), Some("x-ai"));
+        let account = KnownNames::of(&[KeyNames::new("bitrouter", Vec::<String>::new())]);
+        assert_eq!(account.listed().collect::<Vec<_>>(), ["BITROUTER_API_KEY", "BITROUTER_API_URL"]);
     }
 
     #[test]

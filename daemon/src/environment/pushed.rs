@@ -61,9 +61,9 @@ struct PushedValue {
 }
 
 impl PushedValue {
-    /// True where it may be a provider's key.
-    fn is_fit(&self) -> bool {
-        reject_reason(self.secret.expose_secret().trim()).is_none()
+    /// True where it may be what `name` holds.
+    fn is_fit(&self, name: &str) -> bool {
+        reject_reason(name, self.secret.expose_secret().trim()).is_none()
     }
 }
 
@@ -127,12 +127,12 @@ impl Pushed {
             };
             let value = PushedValue { secret, push: next.pushes };
             let held = match before.get(&name) {
-                Some(held) if !value.is_fit() && held.value.is_fit() => {
+                Some(held) if !value.is_fit(&name) && held.value.is_fit(&name) => {
                     PushedVariable { ignored: Some(value), ..held.clone() }
                 }
                 _ => PushedVariable { value, ignored: None },
             };
-            if held.ignored.is_none() && held.value.is_fit() {
+            if held.ignored.is_none() && held.value.is_fit(&name) {
                 next.forgotten.remove(&name);
             }
             values.insert(name, held);
@@ -177,7 +177,7 @@ impl Pushed {
 
     /// The variables for which some session supplies what may be a key, sorted: what a crash or a restart loses.
     pub fn names(&self) -> Vec<String> {
-        let held = self.sessions.values().flatten().filter(|(_, held)| held.value.is_fit());
+        let held = self.sessions.values().flatten().filter(|(name, held)| held.value.is_fit(name));
         held.map(|(name, _)| name).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bitrouter_proto::{env, key_variable::ACCOUNT};
+
 /// Beginnings of what we issue ourselves: never a provider's key, so that no provider is ever sent one.
 const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
 /// What `bitrouter env` writes where an SDK insists on some key.
@@ -62,16 +64,34 @@ impl fmt::Display for KeyRejection {
     }
 }
 
-/// Why `value`, without blanks at its ends, is no key wherever it stands; `None` where it may be one.
-pub(super) fn reject_reason(value: &str) -> Option<KeyRejection> {
+/// Why `value`, without blanks at its ends, cannot be what `name` holds, wherever it stands; `None` where it may be. The
+/// account's own variable holds what every other one must not.
+pub(super) fn reject_reason(name: &str, value: &str) -> Option<KeyRejection> {
+    if name == env::BITROUTER_API_URL {
+        // The strongest one decides where the account's key goes. One that is no address sends it nowhere, and never to
+        // where a weaker one would.
+        return None;
+    }
+    if name != ACCOUNT
+        && let Some(rejection) = stands_in(value)
+    {
+        return Some(rejection);
+    }
+    if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
+        Some(KeyRejection::NoHeader)
+    } else if value.starts_with(QUOTES) || value.ends_with(QUOTES) {
+        Some(KeyRejection::Quoted)
+    } else {
+        None
+    }
+}
+
+/// What is ours, or stands in for a key.
+fn stands_in(value: &str) -> Option<KeyRejection> {
     if let Some(start) = OWN_PREFIXES.into_iter().find(|start| value.starts_with(start)) {
         Some(KeyRejection::OwnToken(start))
     } else if value == PLACEHOLDER {
         Some(KeyRejection::Placeholder)
-    } else if value.bytes().any(|b| !(b == b'\t' || (0x20..0x7f).contains(&b))) {
-        Some(KeyRejection::NoHeader)
-    } else if value.starts_with(QUOTES) || value.ends_with(QUOTES) {
-        Some(KeyRejection::Quoted)
     } else {
         None
     }
@@ -102,7 +122,23 @@ mod tests {
             ("sk-abc\"", Some(KeyRejection::Quoted)),
             ("sk-a'bc", None),
         ] {
-            assert_eq!(reject_reason(value), expected, "{value:?}");
+            assert_eq!(reject_reason("X_API_KEY", value), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn the_accounts_variable_alone_holds_its_tokens() {
+        for (value, expected) in [
+            ("brk_01.secret", None),
+            ("bra_x", None),
+            ("sk-tr-1", None),
+            ("any", None),
+            ("a\nb", Some(KeyRejection::NoHeader)),
+            ("'brk_1'", Some(KeyRejection::Quoted)),
+        ] {
+            assert_eq!(reject_reason(ACCOUNT, value), expected, "{value:?}");
+        }
+        assert_eq!(reject_reason("BITROUTER_OPENAI_API_KEY", "brk_1"), Some(KeyRejection::OwnToken("brk_")));
+        assert_eq!(reject_reason(env::BITROUTER_API_URL, "nonsense"), None);
     }
 }

@@ -53,7 +53,6 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let told = Told::new(&environment, launch.detached);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
     let proxies = proxies(&environment);
-    let gateway = gateway(&engine, proxies.clone(), &told, logging.request_log())?;
     let settings = Arc::new(ArcSwap::from_pointee(engine.listener_settings()));
     let state_dir = lock.dir.try_clone().map_err(|error| failure("cannot keep the state directory", &error))?;
     let node_settings = Arc::new(ArcSwap::from_pointee(engine.node_settings()));
@@ -65,16 +64,17 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         health: told.health.clone(),
     };
     let node = NodeHost::open(plan, &told.tasks);
-    told.tasks.spawn("node id", name_node(node.clone(), Arc::clone(&gateway)));
     let credentials = Credentials::start(CredentialPlan {
         dir: places.data_dir.clone(),
-        proxies,
+        proxies: proxies.clone(),
         node: node.clone(),
         node_settings: Arc::clone(&node_settings),
         health: told.health.clone(),
         events: told.events.clone(),
         tasks: told.tasks.clone(),
     });
+    let gateway = gateway(&engine, proxies, &credentials, &told, logging.request_log())?;
+    told.tasks.spawn("node id", name_node(node.clone(), Arc::clone(&gateway)));
     let targets = Targets {
         gateway: Arc::clone(&gateway),
         listener: Arc::clone(&settings),
@@ -108,6 +108,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let written = state_file::write(&lock.dir, &places, &json);
     told.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
     agent.node.settled().await;
+    agent.account.show().await;
+    told.tasks.spawn("account", agent.account.clone().follow());
     agent.phase.mark_ready();
     told.notifier.ready(&agent.status.summary().await);
     tracing::info!(version = VERSION, pid = json.pid, listen = %address, socket = json.socket.as_str(), "ready");
@@ -158,10 +160,12 @@ fn proxies(environment: &Environment) -> ProxySettings {
 fn gateway(
     engine: &Engine,
     proxy: ProxySettings,
+    credentials: &Credentials,
     told: &Told,
     request_log: RequestLog,
 ) -> Result<Arc<Gateway>, ServeError> {
     let options = GatewayOptions {
+        account: Arc::new(credentials.clone()),
         usage: Arc::new(Requests::new(Arc::clone(&told.metrics), request_log)),
         proxy,
         tasks: told.tasks.clone(),

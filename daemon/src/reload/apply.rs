@@ -9,7 +9,7 @@ use crate::{
     config::{self, Config},
     environment::KeyRing,
     listener::{Keyless, ListenerSettings},
-    reload::{Loaded, Refused, loaded::provider_id},
+    reload::{AccountNow, Loaded, Refused, loaded::provider_id},
     telemetry::Logging,
 };
 
@@ -27,10 +27,12 @@ pub struct Targets {
 }
 
 /// The gateway's view of what was read.
-pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>) -> Result<Snapshot, Refused> {
+pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>, account: &AccountNow) -> Result<Snapshot, Refused> {
     let Config { timeouts, server, routing, aliases, .. } = &loaded.config;
+    let (catalog, account) = account.shown(&loaded.catalog, keys, &loaded.account);
     Ok(Snapshot {
-        catalog: Arc::clone(&loaded.catalog),
+        catalog: Arc::new(catalog),
+        account,
         aliases: aliases.clone(),
         prefer: routing.prefer.iter().map(|id| provider_id(id)).collect::<Result<_, _>>()?,
         keys: Arc::<KeyRing>::clone(keys),

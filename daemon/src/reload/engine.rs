@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bitrouter_gateway::Snapshot;
 
-use super::{Loaded, Refused, Sources, apply, loaded::calls_nobody_back};
+use super::{AccountNow, Loaded, Refused, Sources, apply, loaded::calls_nobody_back};
 use crate::{
     config::Config,
     environment::{KeyRing, Layers, Parent, Pushed},
@@ -20,6 +20,8 @@ pub struct Engine {
     pub(super) parent: Option<Parent>,
     pub(super) loaded: Loaded,
     pub(super) keys: Arc<KeyRing>,
+    /// The account as its session and its server's list have it.
+    pub(super) account: AccountNow,
     /// Where we listen, once it is bound.
     pub(super) bound: Option<Vec<SocketAddr>>,
 }
@@ -33,7 +35,7 @@ impl Engine {
         let loaded = Loaded::read(&sources, &[], sources.listens.as_deref())?;
         let pushed = Pushed::default();
         let keys = Arc::new(ring(&loaded, &pushed, &sources, parent.as_ref()));
-        Ok(Self { sources, pushed, parent, loaded, keys, bound: None })
+        Ok(Self { sources, pushed, parent, loaded, keys, account: AccountNow::default(), bound: None })
     }
 
     /// Takes note of where we really listen: a port was free, or a service manager chose the address.
@@ -55,7 +57,7 @@ impl Engine {
     /// # Errors
     /// When the settings name a provider that is none, which reading them excludes.
     pub fn snapshot(&self) -> Result<Snapshot, Refused> {
-        apply::snapshot(&self.loaded, &self.keys)
+        apply::snapshot(&self.loaded, &self.keys, &self.account)
     }
 
     /// The first settings of the listener.

@@ -11,12 +11,13 @@ use std::{
 
 use bitrouter_gateway::registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped};
 use bitrouter_proto::clock;
+use secrecy::SecretString;
 
 use crate::{
     config::{AccountDefaults, Config, ConfigLocation, KnownProviders, own_address, own_address_reason},
     environment::{EnvFile, KeyNames, KeyRing, KnownNames, key_names},
     regular_file,
-    reload::{Refused, Sources},
+    reload::{AccountNow, Refused, Sources},
 };
 
 /// How long a reload waits for env files that are being written.
@@ -50,12 +51,23 @@ pub struct InForce {
     pub keys: Arc<KeyRing>,
     /// What sign-in falls back on: the daemon's own variables, `[account]`, the defaults.
     pub account: Arc<AccountDefaults>,
+    /// The account as its session and its server's list have it.
+    pub(crate) signed_in: AccountNow,
     /// The configuration file, where it exists.
     pub config_path: Option<PathBuf>,
     /// The variables that a client should send.
     pub names: Vec<String>,
     /// Variables that live only in this process.
     pub pushed_variables: u32,
+}
+
+impl InForce {
+    /// The key of the account that some source of keys holds, with the server that it is for (no slash at its end). It
+    /// beats the stored credential.
+    pub fn account_key(&self) -> Option<(&SecretString, &str)> {
+        let key = self.keys.secret(ProviderId::ACCOUNT)?;
+        Some((key, self.keys.account_server().unwrap_or(&self.account.oauth_as)))
+    }
 }
 
 impl Loaded {
@@ -71,7 +83,8 @@ impl Loaded {
         let path = sources.config_file();
         let config = {
             let manifests = || shipped.iter().chain(&own);
-            let ids: Vec<&str> = manifests().map(|manifest| manifest.id.as_str()).collect();
+            let ids = manifests().map(|manifest| manifest.id.as_str()).chain([ProviderId::ACCOUNT]);
+            let ids: Vec<&str> = ids.collect();
             let models: Vec<&str> = manifests().flat_map(|m| m.models.iter().map(|model| model.id.as_str())).collect();
             let place = ConfigLocation { path: &path, home: sources.home.as_deref(), own: listens };
             let known = KnownProviders { ids: &ids, models: &models };
@@ -100,9 +113,10 @@ impl Loaded {
     }
 }
 
-/// Refuses a provider that is ourselves: one call would become a hundred, until descriptors run out.
+/// Refuses a provider that is ourselves: one call would become a hundred, until descriptors run out. Who signed in to this
+/// very daemon meant it: such a call is stopped when it comes round.
 pub(super) fn calls_nobody_back(catalog: &Catalog, listens: &[SocketAddr]) -> Result<(), Refused> {
-    for provider in catalog.providers().filter(|provider| !provider.is_demo()) {
+    for provider in catalog.providers().filter(|provider| !provider.is_demo() && !provider.is_account()) {
         let manifest = provider.manifest();
         let other = manifest.endpoints.values().map(|endpoint| &endpoint.url);
         if let Some(own) = other.chain([&manifest.endpoint]).find_map(|url| own_address(url, listens)) {

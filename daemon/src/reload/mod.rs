@@ -1,10 +1,12 @@
 //! One owner of config, registry and keys: everything is read, built and swapped as a whole, or refused as a whole.
 //!
+//! [`account`] is the account as snapshots show it, which changes without a reload;
 //! [`sources`] says where to read, [`loaded`] is what was read (a pure value), [`engine`] holds it with the layers of
 //! keys, [`thread`] is the one that owns the engine and swaps, [`outcome`] tells two readings apart, [`observers`] says so
 //! to everybody else, [`lost_keys`] remembers the names of pushed keys across a crash.
 //! Requests never wait for any of this: they take the snapshot that is in force when they begin.
 
+mod account;
 mod apply;
 mod engine;
 mod loaded;
@@ -25,11 +27,12 @@ use bitrouter_proto::{
 use secrecy::SecretString;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
-    oneshot,
+    oneshot, watch,
 };
 
 use crate::control_peer::ControlPeer;
 
+pub(crate) use account::AccountNow;
 pub use apply::Targets;
 pub use engine::Engine;
 pub use loaded::{InForce, Loaded};
@@ -83,6 +86,8 @@ pub(crate) enum Order {
     Push { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer<PushOutcome> },
     /// Say what such a push would change, and change nothing.
     Compare { peer: ControlPeer, variables: Vec<(String, Option<SecretString>)>, answer: Answer<Vec<KeyChange>> },
+    /// Show the account as it is now; nothing is read again.
+    Account { now: AccountNow, answer: oneshot::Sender<()> },
     /// End the thread.
     End,
 }
@@ -105,6 +110,8 @@ pub struct Reloader {
 pub(crate) struct Published {
     in_force: ArcSwap<InForce>,
     reloads: Mutex<Reloads>,
+    /// Told of each snapshot that is swapped in.
+    swaps: watch::Sender<()>,
     /// What found no room in the queue.
     held_back: Mutex<Option<Trigger>>,
 }
@@ -164,6 +171,20 @@ impl Reloader {
         self.ask(|answer| Order::Compare { peer, variables, answer }).await
     }
 
+    /// Told of each snapshot that is swapped in.
+    pub(crate) fn swaps(&self) -> watch::Receiver<()> {
+        self.published.swaps.subscribe()
+    }
+
+    /// Has the account be shown as it is `now`, without a reload. Returns when later requests see it.
+    pub(crate) async fn account(&self, now: AccountNow) {
+        let (answer, answered) = oneshot::channel();
+        // Where the daemon is ending, nobody looks any more.
+        if self.orders.send(Order::Account { now, answer }).await.is_ok() {
+            let _ = answered.await;
+        }
+    }
+
     /// A signal or a changed file. What comes of it is in the log and in the status. Never waits: where a file hangs and the
     /// queue is full, the strongest of those that find no room is obeyed once there is.
     pub fn trigger(&self, trigger: Trigger) {
@@ -207,6 +228,7 @@ mod tests {
         let published = Arc::new(Published {
             in_force: ArcSwap::from_pointee(InForce::default()),
             reloads: Mutex::default(),
+            swaps: watch::Sender::new(()),
             held_back: Mutex::default(),
         });
         let reloader = Reloader { orders, published };

@@ -12,10 +12,11 @@ use bitrouter_proto::{
     status::{PushOutcome, ReloadOutcome, Reloads},
 };
 use secrecy::SecretString;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    Engine, InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Targets, Trigger, apply,
+    AccountNow, Engine, InForce, Loaded, Order, Published, Refused, ReloadObservers, Reloader, Shell, Targets, Trigger,
+    apply,
     engine::ring,
     loaded::{env_file_paths, env_files},
     lost_keys::PushedNames,
@@ -47,6 +48,7 @@ pub fn spawn(
     let published = Arc::new(Published {
         in_force: ArcSwap::from_pointee(InForce::default()),
         reloads: Mutex::default(),
+        swaps: watch::Sender::new(()),
         held_back: Mutex::default(),
     });
     let names = PushedNames::open(state_dir, &engine.sources.places);
@@ -117,6 +119,10 @@ impl Running {
                 let compared = self.with_delta(peer, variables);
                 let _ = answer.send(compared.map(|(_, keys)| outcome::key_changes(&self.engine.keys, &keys)));
             }
+            Order::Account { now, answer } => {
+                self.show_account(now);
+                let _ = answer.send(());
+            }
             Order::End => return false,
         }
         true
@@ -186,7 +192,7 @@ impl Running {
     ) -> Result<ReloadOutcome, Refused> {
         let Reading { pushed, parent, loaded, forgotten } = candidate;
         let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
-        let snapshot = apply::snapshot(&loaded, &keys)?;
+        let snapshot = apply::snapshot(&loaded, &keys, &self.engine.account)?;
         let outcome = outcome::between((&self.engine.loaded, &self.engine.keys), (&loaded, &keys));
         self.targets.gateway.swap(snapshot);
         let listener = apply::listener_settings(&loaded.config);
@@ -286,7 +292,7 @@ impl Running {
     ) -> Result<PushOutcome, Refused> {
         let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
         let (pushed, keys) = self.with_delta(peer, variables)?;
-        let snapshot = apply::snapshot(&self.engine.loaded, &keys)?;
+        let snapshot = apply::snapshot(&self.engine.loaded, &keys, &self.engine.account)?;
         let changed = outcome::key_changes(&self.engine.keys, &keys);
         self.targets.gateway.swap(snapshot);
         self.engine.pushed = pushed;
@@ -298,6 +304,21 @@ impl Running {
         Ok(PushOutcome { changed, ignored })
     }
 
+    /// Puts the account in force as it is now. No file is read, nothing is counted, and what is wrong stays wrong.
+    fn show_account(&mut self, now: AccountNow) {
+        if now == self.engine.account {
+            return;
+        }
+        match apply::snapshot(&self.engine.loaded, &self.engine.keys, &now) {
+            Ok(snapshot) => {
+                self.targets.gateway.swap(snapshot);
+                self.engine.account = now;
+                self.publish();
+            }
+            Err(refused) => tracing::error!(error = refused.message.as_str(), "the account is not shown as it is"),
+        }
+    }
+
     /// Publishes what is in force, and what is wrong with it.
     fn publish(&mut self) {
         let engine = &self.engine;
@@ -306,12 +327,14 @@ impl Running {
         self.published.in_force.store(Arc::new(InForce {
             keys: Arc::clone(&engine.keys),
             account: Arc::clone(&engine.loaded.account),
+            signed_in: engine.account.clone(),
             config_path: engine.loaded.config_path.clone(),
             names: engine.loaded.known.listed().map(str::to_owned).collect(),
             pushed_variables: u32::try_from(pushed_names.len()).unwrap_or(u32::MAX),
         }));
         self.names.keep(&pushed_names, |name| engine.keys.supplies(name) || engine.pushed.is_forgotten(name));
-        warnings::about_keys(&self.observers.health, &engine.loaded, &engine.keys, &self.names);
+        warnings::about_keys(&self.observers.health, engine, &self.names);
+        self.published.swaps.send_replace(());
     }
 
     /// Watches the env files that the settings name now.

@@ -2,17 +2,15 @@
 
 use bitrouter_proto::status::Severity;
 
-use super::{Loaded, lost_keys::PushedNames};
-use crate::{
-    environment::KeyRing,
-    health::{Code, Health, Notice},
-};
+use super::{Engine, lost_keys::PushedNames};
+use crate::health::{Code, Health, Notice};
 
 /// Variables of nobody that a warning names; more are counted.
 const NAMED: usize = 8;
 
 /// Raises what is wrong with the keys in force, and clears what no longer is.
-pub(super) fn about_keys(health: &Health, loaded: &Loaded, keys: &KeyRing, names: &PushedNames) {
+pub(super) fn about_keys(health: &Health, engine: &Engine, names: &PushedNames) {
+    let Engine { loaded, keys, account, .. } = engine;
     let unknown_variables: Vec<String> = keys.unknown_variables().iter().map(ToString::to_string).collect();
     let more = match unknown_variables.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -30,7 +28,8 @@ pub(super) fn about_keys(health: &Health, loaded: &Loaded, keys: &KeyRing, names
     let nothing =
         !loaded.catalog.providers().any(|provider| {
             provider.enabled() && (provider.is_demo() || provider.configured() && !provider.needs_key())
-        }) && keys.secrets().next().is_none();
+        }) && keys.secrets().next().is_none()
+            && !account.is_signed_in();
     let text = "no provider has a key; export one and run `bitrouter reload` in that shell";
     health.set(Code::NoProviderKey, nothing.then(|| text.to_owned()), Some("bitrouter reload"));
     health.set(Code::PushedKeysLost, names.warning(), Some("bitrouter reload"));

@@ -6,6 +6,7 @@
 //! within `deadline`) and [`response_body`] (the reply, after `response_headers`). A provider's error goes through
 //! `relay_error`; one of ours stays facts until [`render_error()`] makes a response of it.
 
+mod account;
 mod attempt;
 mod caller_body;
 mod content_coding;

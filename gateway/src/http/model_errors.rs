@@ -1,21 +1,16 @@
 //! What a caller is told when its model name leads nowhere.
 
-use bitrouter_proto::codes::InferenceCode;
+use bitrouter_proto::{codes::InferenceCode, key_variable};
 
-use crate::{error::InferenceError, protocol::Dialect, registry::Provider, route::RouteRefusal, snapshot::Snapshot};
-
-/// Models that the signed-in account serves.
-const ACCOUNT: &str = "bitrouter:";
-
-/// No account is signed in: 402 like any other missing credential.
-fn account_missing() -> InferenceError {
-    let message = "no account is signed in (`bitrouter auth login` or BITROUTER_API_KEY); this release has no accounts \
-                   yet: name a provider whose key you hold, as `provider/model`";
-    InferenceError::new(InferenceCode::ProviderKeyMissing, message)
-        .with_param("model")
-        .with("provider", "bitrouter")
-        .with("variables", vec!["BITROUTER_API_KEY"])
-}
+use crate::{
+    account::{Account, AccountState},
+    error::InferenceError,
+    ports::AccountRefused,
+    protocol::Dialect,
+    registry::{Provider, ProviderId},
+    route::RouteRefusal,
+    snapshot::Snapshot,
+};
 
 /// The refusal of `name`, for a caller who speaks one of `dialects`, as an error that says what would help.
 pub(super) fn explain(
@@ -26,7 +21,9 @@ pub(super) fn explain(
 ) -> InferenceError {
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
-        RouteRefusal::KeyMissing(provider) => key_missing(provider, &format!("no key for `{}`", provider.id())),
+        RouteRefusal::KeyMissing(provider) => {
+            no_credential(snapshot, provider, &format!("no key for `{}`", provider.id()))
+        }
         RouteRefusal::Disabled(provider) => {
             let id = provider.id();
             unknown(format!("the provider `{id}` is switched off by `[providers.{id}] enabled = false`"))
@@ -51,7 +48,6 @@ pub(super) fn explain(
             )
         }
         RouteRefusal::NotSpoken(providers) => not_spoken(name, &providers, dialects),
-        RouteRefusal::Unknown if name.starts_with(ACCOUNT) => account_missing(),
         RouteRefusal::Unknown => not_found(name, snapshot, dialects, "GET /v1/models lists what there is"),
     }
 }
@@ -93,6 +89,45 @@ fn not_spoken(name: &str, providers: &[&Provider], dialects: &[Dialect]) -> Infe
     }
 }
 
+/// Nothing is there that calls of `provider` could be made with.
+pub(super) fn no_credential(snapshot: &Snapshot, provider: &Provider, what: &str) -> InferenceError {
+    if !provider.is_account() {
+        return key_missing(provider, what);
+    }
+    let refused = match &snapshot.account.state {
+        AccountState::Ended(why) => AccountRefused::Ended(why.clone()),
+        AccountState::SignedOut | AccountState::SignedIn | AccountState::OwnNode => AccountRefused::SignedOut,
+    };
+    account_refused(&snapshot.account, refused)
+}
+
+/// The account's stored credential is good for no call now.
+pub(super) fn account_refused(account: &Account, refused: AccountRefused) -> InferenceError {
+    let sign_in = account.sign_in();
+    let error = match refused {
+        AccountRefused::SignedOut => {
+            let message = "no account is signed in; run `bitrouter auth login`, or set BITROUTER_API_KEY and run \
+                           `bitrouter reload`";
+            InferenceError::new(InferenceCode::ProviderKeyMissing, message)
+                .with_param("model")
+                .with("variables", vec![key_variable::ACCOUNT])
+        }
+        AccountRefused::Ended(why) => InferenceError::new(
+            InferenceCode::SessionEnded,
+            format!("the session of the account has ended: {why}; run `{sign_in}`"),
+        ),
+        AccountRefused::OutOfReach(why) => InferenceError::new(
+            InferenceCode::UpstreamUnavailable,
+            format!("the session of the account cannot be renewed now: {why}; try again, `bitrouter status` says more"),
+        ),
+        AccountRefused::Unavailable(why) => InferenceError::new(
+            InferenceCode::Unavailable,
+            format!("the account cannot be used now: {why}; `bitrouter status` says more"),
+        ),
+    };
+    error.with("provider", ProviderId::ACCOUNT)
+}
+
 /// The provider's key is missing or unusable: 402 naming the variables that supply it.
 pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
     let variables = provider.key_variables();
@@ -105,9 +140,11 @@ pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
 
 /// The call has been here before: an address that the user named leads back to this agent.
 pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
-    let user_set = |provider: &&Provider| provider.targets().any(|target| target.user_set);
-    let named: Vec<String> =
+    let user_set = |provider: &&Provider| provider.targets().any(|target| target.user_set) && !provider.is_account();
+    let mut named: Vec<String> =
         snapshot.catalog.providers().filter(user_set).map(|p| format!("`[providers.{}] base_url`", p.id())).collect();
+    let account = snapshot.catalog.account().filter(|account| snapshot.usable(account));
+    named.extend(account.map(|_| "the server of the account".to_owned()));
     let where_to_look = match named.as_slice() {
         [] => "the `base_url` of an agent on its way".to_owned(),
         named => named.join(" or "),

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{Extensions, Request, Uri, Version, request::Parts};
 
 use super::{
+    account::{Again, Pass, account_loop},
     context::Caller,
-    model_errors::{explain, key_missing},
+    model_errors::{explain, key_missing, no_credential},
     model_in_path::check_model_in_path,
     query::upstream_uri,
     request_headers::build_upstream_headers,
@@ -37,6 +38,8 @@ pub(super) struct Call {
     pub(super) origin: Arc<UpstreamOrigin>,
     pub(super) request: Option<Request<RequestBody>>,
     pub(super) format: ReplyFormat,
+    /// What is sent once more where the account's server refuses its token.
+    pub(super) again: Option<Box<Again>>,
 }
 
 /// What a request is served with, and for whom.
@@ -45,12 +48,18 @@ pub(super) struct Serving<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) snapshot: &'a Snapshot,
     pub(super) caller: Caller,
+    pub(super) pass: Pass<'a>,
 }
 
 /// What becomes of a request once its route is known.
 pub(super) enum Prepared {
     Demo(demo::Answer),
     Call(Call),
+    /// It is the account's, whose credential is to be asked for first: `model` is its name there.
+    Account {
+        parts: Parts,
+        model: String,
+    },
 }
 
 /// What the request asks for; a long body is read where no other request waits for it.
@@ -85,10 +94,21 @@ pub(super) fn prepare(
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
     recorder.set_model(&fields.model, fields.stream);
     let query = rules.query(parts.uri.query().unwrap_or_default())?;
-    let maker = serving.maker(fields)?;
-    let route = snapshot
-        .resolve_after(maker.as_ref(), &fields.model, &[dialect])
-        .map_err(|refusal| explain(&fields.model, refusal, snapshot, &[dialect]))?;
+    let asked = serving.asked(fields);
+    let maker = serving.maker(fields);
+    let route = snapshot.resolve_after(maker.as_ref().ok().and_then(Option::as_ref), asked, &[dialect]);
+    if let Ok(route) = &route
+        && snapshot.uses_session(route.provider)
+    {
+        match serving.pass {
+            // For whom it is looked up who made the response that it goes on from, is known with the credential.
+            Pass::Unasked => return Ok(Prepared::Account { parts, model: route.model.to_owned() }),
+            Pass::Token(_) => {}
+            Pass::OwnNode(_) => return Err(account_loop()),
+        }
+    }
+    let maker = maker?;
+    let route = route.map_err(|refusal| explain(asked, refusal, snapshot, &[dialect]))?;
     let provider = route.provider;
     serving.check_previous(maker.as_ref(), provider, fields, found)?;
     if provider.is_demo() {
@@ -114,6 +134,14 @@ pub(super) fn prepare(
 }
 
 impl Serving<'_> {
+    /// The model's name that is resolved: what the caller wrote, or what stands behind the account's id in it.
+    fn asked<'f>(&'f self, fields: &'f RequestFields<'_>) -> &'f str {
+        match self.pass {
+            Pass::OwnNode(model) => model,
+            Pass::Unasked | Pass::Token(_) => &fields.model,
+        }
+    }
+
     /// The provider that made the response from which the request goes on.
     fn maker(self, fields: &RequestFields<'_>) -> Result<Option<ProviderId>, InferenceError> {
         let Some(id) = fields.previous_response.as_deref() else { return Ok(None) };
@@ -141,7 +169,9 @@ impl Serving<'_> {
                 "the response of this `previous_response_id` was made by `{maker}`, and the model's name leads to `{}`",
                 provider.id()
             ))),
-            None if !self.snapshot.names_provider(&fields.model) && only_candidate(self.snapshot, found).is_none() => {
+            None if !self.snapshot.names_provider(self.asked(fields))
+                && only_candidate(self.snapshot, found).is_none() =>
+            {
                 Err(no_previous(
                     "which provider made the response of this `previous_response_id` is not remembered; name it, as \
                      `provider:model`",
@@ -164,13 +194,14 @@ impl Serving<'_> {
         body: Pieces,
         format: ReplyFormat,
     ) -> Result<Call, InferenceError> {
-        let auth = match self.snapshot.keys.key(provider.id()) {
+        let token = self.pass.token_for(provider).filter(|_| self.snapshot.uses_session(provider));
+        let auth = match self.snapshot.keys.key(provider.id()).or(token.map(|token| &token.token)) {
             Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
                 key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
             })?),
             // The key may have gone since the route was chosen: the snapshot's source answers for itself.
             None if provider.needs_key() => {
-                return Err(key_missing(provider, &format!("no key for `{}`", provider.id())));
+                return Err(no_credential(self.snapshot, provider, &format!("no key for `{}`", provider.id())));
             }
             None => None,
         };
@@ -181,9 +212,11 @@ impl Serving<'_> {
         parts.version = Version::HTTP_11;
         parts.extensions = Extensions::new();
         parts.uri = uri;
+        let again = token.map(|token| Box::new(Again::new(token, target, &parts, &body)));
         Ok(Call {
             provider: provider.id().clone(),
             origin: Arc::clone(&target.origin),
+            again,
             request: Some(Request::from_parts(parts, RequestBody::from(body))),
             format,
         })

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
-use http::{Method, Request, Response, Version};
+use bytes::Bytes;
+use http::{Method, Request, Response, Version, request::Parts};
 
 use super::{
+    account::{self, Pass, call_account_again},
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
@@ -21,7 +23,7 @@ use crate::{
     Gateway,
     error::InferenceError,
     meter::RequestRecorder,
-    protocol::{Dialect, Verb},
+    protocol::{Dialect, RequestFields, Verb},
 };
 
 /// Serves one inference request.
@@ -29,10 +31,10 @@ pub(super) async fn proxy_inference(
     gateway: Arc<Gateway>,
     request: Request<CallerBody>,
     found: Found,
-    context: RequestContext,
+    mut context: RequestContext,
 ) -> Response<ResponseBody> {
     let mut recorder = RequestRecorder::start(&gateway.usage, &context);
-    let snapshot = gateway.snapshot();
+    let mut snapshot = gateway.snapshot();
     let (parts, body) = request.into_parts();
     let wait = BodyReadContext {
         limits: &snapshot.limits,
@@ -48,28 +50,43 @@ pub(super) async fn proxy_inference(
         // Most likely nobody reads this answer; the record says that the caller went away.
         Err(BodyRejection::CallerLeft(error)) => return render_error(&error, context.dialect),
     };
-    let serving = Serving { gateway: &gateway, snapshot: &snapshot, caller: context.caller };
-    let prepared = if found.surface.verb.is_of_a_stored_response() {
-        prepare_stored(serving, parts, body.clone(), &found, &mut recorder).map(Prepared::Call)
+    let asked = if found.surface.verb.is_of_a_stored_response() {
+        Asked::Stored
     } else {
         match read_fields(&found, &body).await {
-            Ok(fields) => prepare(serving, parts, &body, &fields, &found, &mut recorder),
-            Err(error) => Err(error),
+            Ok(fields) => Asked::Model(fields),
+            Err(error) => return refuse(recorder, &error, context.dialect),
         }
     };
+    let serving = Serving { gateway: &gateway, snapshot: &snapshot, caller: context.caller, pass: Pass::Unasked };
+    let mut prepared = asked.prepare(serving, parts, &body, &found, &mut recorder);
+    if let Ok(Prepared::Account { parts, model }) = prepared {
+        let taken = Box::pin(account::take(&gateway, &mut snapshot, &mut context)).await;
+        prepared = taken.and_then(|taken| {
+            let pass = taken.pass(&model);
+            let serving = Serving { gateway: &gateway, snapshot: &snapshot, caller: context.caller, pass };
+            asked.prepare(serving, parts, &body, &found, &mut recorder)
+        });
+    }
     let mut call = match prepared {
         Ok(Prepared::Call(call)) => call,
         Ok(Prepared::Demo(answer)) => return answer.into_response(recorder, &context, Arc::clone(&gateway.interrupt)),
+        // The credential was taken above; who wants it again goes in a circle.
+        Ok(Prepared::Account { .. }) => return refuse(recorder, &account::account_loop(), context.dialect),
         Err(error) => return refuse(recorder, &error, context.dialect),
     };
+    drop(asked);
     // What is sent holds its own references; the rest is not kept while the provider thinks.
     drop(body);
     if gateway.interrupt.is_set() {
         let error = InferenceError::new(InferenceCode::Unavailable, "the daemon is stopping");
         return refuse(recorder, &error, context.dialect);
     }
-    let outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
-    let Call { provider, format, .. } = call;
+    let mut outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
+    if call.again.is_some() {
+        outcome = Box::pin(call_account_again(&gateway, &snapshot.limits, &context, &mut call, outcome)).await;
+    }
+    let Call { provider, format, again, .. } = call;
     match outcome {
         Ok(Outcome::Reply { mut parts, meta, body, first }) => {
             recorder.set_status(parts.status);
@@ -101,7 +118,7 @@ pub(super) async fn proxy_inference(
             recorder.set_error(InferenceCode::UpstreamError);
             recorder.set_first_byte();
             recorder.complete();
-            let key = snapshot.keys.key(&provider);
+            let key = again.as_ref().map(|again| again.token()).or_else(|| snapshot.keys.key(&provider));
             if error.is_quick() {
                 return relay_error(parts, error, &provider, key, context.dialect);
             }
@@ -119,6 +136,31 @@ pub(super) async fn proxy_inference(
             recorder.set_error(error.code());
             recorder.complete();
             render_error(&error, context.dialect)
+        }
+    }
+}
+
+/// What a request asks for.
+enum Asked<'b> {
+    /// That a model works.
+    Model(RequestFields<'b>),
+    /// Something of a response that is stored.
+    Stored,
+}
+
+impl Asked<'_> {
+    /// Makes of the request the one that a provider gets.
+    fn prepare(
+        &self,
+        serving: Serving<'_>,
+        parts: Parts,
+        body: &Bytes,
+        found: &Found,
+        recorder: &mut RequestRecorder,
+    ) -> Result<Prepared, InferenceError> {
+        match self {
+            Self::Model(fields) => prepare(serving, parts, body, fields, found, recorder),
+            Self::Stored => prepare_stored(serving, parts, body.clone(), found, recorder),
         }
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
 }
 
 /// Whether `caller` may have a model work: a program of the daemon's own user, or who holds the scope for it.
-fn may_call_models(caller: Caller) -> bool {
+pub(super) fn may_call_models(caller: Caller) -> bool {
     match caller {
         Caller::Keyless { .. } => true,
         Caller::Credential(principal) => principal.scopes.contains(Scope::InferenceInvoke),
@@ -93,7 +93,7 @@ fn may_call_models(caller: Caller) -> bool {
     }
 }
 
-fn missing_scope() -> InferenceError {
+pub(super) fn missing_scope() -> InferenceError {
     let message = format!("missing required scope: {}", Scope::InferenceInvoke.as_str());
     InferenceError::new(InferenceCode::MissingScope, message)
 }

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use http::request::Parts;
 
 use super::{
-    model_errors::key_missing,
-    prepare::{Call, Serving},
+    account::Pass,
+    context::Caller,
+    model_errors::no_credential,
+    prepare::{Prepared, Serving},
     query::upstream_uri,
     surface::Found,
 };
@@ -26,19 +28,35 @@ pub(super) fn prepare_stored(
     body: Bytes,
     found: &Found,
     recorder: &mut RequestRecorder,
-) -> Result<Call, InferenceError> {
+) -> Result<Prepared, InferenceError> {
     let (surface, snapshot) = (found.surface, serving.snapshot);
     let id = found.name.as_deref().ok_or_else(not_found)?;
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
     let provider = match serving.gateway.stored_responses.maker(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
         Maker::Unknown => only_candidate(snapshot, found),
+        // What a caller without a credential had the account make by its own node, is that credential's.
+        Maker::OfAnother if serving.may_be_own_nodes() => {
+            return Ok(Prepared::Account { parts, model: String::new() });
+        }
         Maker::OfAnother => None,
     };
+    if let Some(provider) = provider
+        && snapshot.uses_session(provider)
+        && snapshot.account.is_signed_in()
+    {
+        match serving.pass {
+            Pass::Unasked => return Ok(Prepared::Account { parts, model: String::new() }),
+            Pass::Token(_) => {}
+            // It was made elsewhere, by an account that is no longer signed in.
+            Pass::OwnNode(_) => return Err(not_found()),
+        }
+    }
     let (provider, target) =
         provider.and_then(|provider| Some((provider, provider.target(dialect)?))).ok_or_else(not_found)?;
     if !snapshot.usable(provider) {
-        return Err(key_missing(provider, &format!("no key for `{}`, which has stored this response", provider.id())));
+        let what = format!("no key for `{}`, which has stored this response", provider.id());
+        return Err(no_credential(snapshot, provider, &what));
     }
     let path = rules.path_of(surface.verb, id);
     let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
@@ -47,7 +65,15 @@ pub(super) fn prepare_stored(
     let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs: verb.costs() };
     let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
     recorder.set_route(provider.id(), "", false);
-    Ok(call)
+    Ok(Prepared::Call(call))
+}
+
+impl Serving<'_> {
+    /// True where the credential of the own node has not been asked for yet, and may say who the caller is.
+    fn may_be_own_nodes(&self) -> bool {
+        matches!((self.pass, self.caller), (Pass::Unasked, Caller::Keyless { .. }))
+            && self.snapshot.own_node().is_some()
+    }
 }
 
 /// The one provider that can have stored a response that is not remembered; none where there are several.
@@ -55,9 +81,12 @@ pub(super) fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Optio
     let dialects = [found.surface.dialect];
     // A server on this machine that nobody configured may not be there.
     let may_be_there = |provider: &&Provider| provider.kind() != Kind::Local || provider.configured();
-    let mut candidates = snapshot.catalog.providers().filter(|p| p.speaks(&dialects) && snapshot.usable(p));
-    let mut there = candidates.by_ref().filter(|provider| !provider.is_demo()).filter(may_be_there);
-    there.next().filter(|_| there.next().is_none())
+    let candidates = snapshot.catalog.providers().filter(|p| p.speaks(&dialects) && snapshot.usable(p));
+    let candidates = candidates.filter(|provider| !provider.is_demo()).filter(may_be_there);
+    // The account serves who names it; for others it is there only where nobody else is.
+    let (mut account, mut others): (Vec<_>, Vec<_>) = candidates.partition(|provider| provider.is_account());
+    let there = if others.is_empty() { &mut account } else { &mut others };
+    there.pop().filter(|_| there.is_empty())
 }
 
 fn not_found() -> InferenceError {

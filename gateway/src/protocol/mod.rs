@@ -9,6 +9,7 @@
 //! What a dialect knows are its `rules`; nothing outside its folder asks which dialect it is. [`verb`] is what all of them
 //! can be asked for. `stream` and `document` follow a reply on its way, as a [`ReplyFormat`] says.
 
+mod account_list;
 mod chat_completions;
 mod document;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -37,6 +38,7 @@ use serde::Deserialize;
 
 use self::rules::Rules;
 pub(crate) use self::{
+    account_list::read as read_account_list,
     document::DocumentReader,
     model_list::read as read_model_page,
     rules::RequestFields,

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub(super) const COPIED: usize = 64 << 10;
 
 /// A body in pieces that are sent one after the other. Nearly every one is a single piece, and small to be moved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Pieces {
     /// All of it.
     One(Bytes),

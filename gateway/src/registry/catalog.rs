@@ -1,8 +1,13 @@
 //! All providers of one snapshot: shipped manifests, then the user's own, then the configuration's overrides.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use super::{Manifest, Provider, ProviderId, RegistryError, shape::nearest};
+use bitrouter_proto::account::DEFAULT_SERVER;
+
+use super::{Manifest, Model, Provider, ProviderId, RegistryError, shape::nearest};
 
 /// Ids that no user manifest may take: the demo, and the account's own provider.
 const RESERVED: &[&str] = &[ProviderId::DEMO, ProviderId::ACCOUNT];
@@ -21,7 +26,7 @@ pub struct ProviderOverride {
 /// The providers of one snapshot, by id.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    providers: BTreeMap<ProviderId, Provider>,
+    providers: BTreeMap<ProviderId, Arc<Provider>>,
 }
 
 impl Catalog {
@@ -54,16 +59,27 @@ impl Catalog {
         let mut providers = BTreeMap::new();
         for (id, (manifest, users_own)) in manifests {
             let provider = Provider::new(manifest, users_own, overrides.remove(&id).as_ref())?;
-            providers.insert(id, provider);
+            providers.insert(id, Arc::new(provider));
         }
         if let Some(id) = overrides.into_keys().find(|id| id.as_str() != ProviderId::DEMO) {
             let nearest = nearest(id.as_str(), providers.keys().map(ProviderId::as_str));
             let nearest = nearest.map(ProviderId::parse).transpose()?;
             return Err(RegistryError::UnknownProvider { id, nearest });
         }
-        let catalog = Self { providers };
+        let catalog = Self { providers }.with_account(DEFAULT_SERVER, Vec::new())?;
         catalog.check_variables()?;
         Ok(catalog)
+    }
+
+    /// The same with the account's own provider at `server`, which lists `models`.
+    ///
+    /// # Errors
+    /// Where `server` is no address.
+    pub fn with_account(&self, server: &str, models: Vec<Model>) -> Result<Self, RegistryError> {
+        let mut providers = self.providers.clone();
+        let provider = Provider::of_account(server, models)?;
+        providers.insert(provider.id().clone(), Arc::new(provider));
+        Ok(Self { providers })
     }
 
     /// A variable that is one provider's own must not supply another one's key.
@@ -91,17 +107,22 @@ impl Catalog {
 
     /// All providers in the order of their ids.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.providers.values()
+        self.providers.values().map(Arc::as_ref)
     }
 
     /// The provider with this id.
     pub fn get(&self, id: &ProviderId) -> Option<&Provider> {
-        self.providers.get(id)
+        self.providers.get(id).map(Arc::as_ref)
     }
 
     /// The provider whose id this text is.
     pub fn find(&self, id: &str) -> Option<&Provider> {
-        self.providers.get(id)
+        self.providers.get(id).map(Arc::as_ref)
+    }
+
+    /// The account's own provider, which every catalog has.
+    pub fn account(&self) -> Option<&Provider> {
+        self.find(ProviderId::ACCOUNT)
     }
 }
 

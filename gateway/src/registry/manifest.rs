@@ -44,7 +44,7 @@ pub struct Endpoint {
 }
 
 /// A model that a provider lists.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Model {
     /// The name that callers use.
     pub id: String,

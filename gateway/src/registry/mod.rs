@@ -4,6 +4,7 @@
 //! `[providers.*]` sections of the configuration were laid over the shipped ones. Both are immutable values, built
 //! without touching files or the network. This module never sees a key.
 
+mod account;
 mod address;
 mod auth;
 mod catalog;

@@ -32,7 +32,13 @@ impl<'de> Deserialize<'de> for Price {
             return Err(serde::de::Error::custom("a price is USD per million tokens, from 0 to 1000000"));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked above")]
-        Ok(Self((usd * 1e6).round() as u64))
+        let price = Self((usd * 1e6).round() as u64);
+        if price.0 == 0 && usd > 0.0 {
+            return Err(serde::de::Error::custom(
+                "a price is free, or at least a millionth of a USD per million tokens",
+            ));
+        }
+        Ok(price)
     }
 }
 
@@ -109,5 +115,8 @@ mod tests {
         assert_eq!((doc.a.pico_usd_per_token(), doc.b.pico_usd_per_token()), (75_000, 3_000_000));
         assert_eq!(serde_json::to_string(&doc.a).unwrap(), "0.075");
         assert!(toml::from_str::<Doc>("a = -1\nb = 3").is_err());
+        // What rounds to nothing is not free.
+        assert!(toml::from_str::<Doc>("a = 1e-7\nb = 3").is_err());
+        assert_eq!(toml::from_str::<Doc>("a = 0\nb = 1e-6").unwrap().b, Price(1));
     }
 }

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use bitrouter_proto::key_variable;
 
-use super::{BaseAddress, Kind, Manifest, Model, ProviderId, ProviderOverride, RegistryError, Target, target::refused};
+use super::{
+    BaseAddress, Kind, Manifest, Model, ProviderId, ProviderOverride, RegistryError, Target, account::account_manifest,
+    target::refused,
+};
 use crate::{protocol::Dialect, upstream::UpstreamOrigin};
 
 /// A provider of a [`super::Catalog`].
@@ -15,6 +18,8 @@ pub struct Provider {
     enabled: bool,
     configured: bool,
     origin: Arc<UpstreamOrigin>,
+    /// The account's server, where this is its provider.
+    account: Option<Arc<str>>,
     /// One for each dialect that it speaks, in their order.
     targets: Vec<(Dialect, Target)>,
     by_name: HashMap<String, usize>,
@@ -62,9 +67,17 @@ impl Provider {
             enabled: over.and_then(|over| over.enabled).unwrap_or(true),
             configured: users_own || over.is_some(),
             origin,
+            account: None,
             targets,
             manifest,
         })
+    }
+
+    /// The account's own provider, at `server`, with the `models` that it is known to list.
+    pub(super) fn of_account(server: &str, models: Vec<Model>) -> Result<Self, RegistryError> {
+        // Whose server it is decides the user who signs in, as with an address of their own: it may be this machine.
+        let provider = Self::new(account_manifest(server, models)?, true, None)?;
+        Ok(Self { account: Some(server.into()), ..provider })
     }
 
     /// Its id.
@@ -120,6 +133,16 @@ impl Provider {
     /// True for the built-in provider of demo mode.
     pub fn is_demo(&self) -> bool {
         self.manifest.id.as_str() == ProviderId::DEMO
+    }
+
+    /// True for the account's own provider.
+    pub fn is_account(&self) -> bool {
+        self.account.is_some()
+    }
+
+    /// The server of the account, without a slash at its end; `None` for every other provider.
+    pub fn account_server(&self) -> Option<&str> {
+        self.account.as_deref()
     }
 
     /// The models it lists.

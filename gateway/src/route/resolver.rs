@@ -153,7 +153,9 @@ impl<'a> Names<'a, '_> {
 
     /// The providers that list the whole string.
     fn listing(&self, name: &str) -> impl Iterator<Item = &'a Provider> {
-        self.catalog.providers().filter(move |provider| provider.model(name).is_some())
+        // Calls of the account are paid for: it is never chosen for somebody who did not name it.
+        let is_named = |provider: &Provider| !provider.is_account() || self.prefer.contains(provider.id());
+        self.catalog.providers().filter(move |provider| provider.model(name).is_some() && is_named(provider))
     }
 
     /// Of the providers that list the whole string and pass `filter`: the preferred one.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly, its support too")]
 
+mod account;
 mod callers;
 mod calls;
 mod failures;

@@ -11,10 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::account::ScriptedAccount;
 use bitrouter_gateway::{
     Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
+    account::Account,
     http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId, dialect_of},
-    ports::{KeySource, RequestRecord, UsageSink},
+    ports::{AccountSource, KeySource, RequestRecord, UsageSink},
     protocol::Dialect,
     registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
 };
@@ -67,6 +69,7 @@ impl UsageSink for Sink {
 pub(crate) struct World {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) sink: Arc<Sink>,
+    pub(crate) account: Arc<ScriptedAccount>,
     pub(crate) tasks: Tasks,
     provider: TcpListener,
     address: SocketAddr,
@@ -114,14 +117,17 @@ impl World {
             aliases: BTreeMap::from([("fast".to_owned(), "acme:unlisted".to_owned())]),
             prefer: vec![],
             keys: Arc::new(Keys(SecretString::from(KEY))),
+            account: Account::default(),
             limits,
         };
         let (sink, tasks) = (Arc::new(Sink::default()), Tasks::new());
         let usage = Arc::clone(&sink) as Arc<dyn UsageSink>;
-        let options = GatewayOptions { usage, proxy: ProxySettings::default(), tasks: tasks.clone() };
+        let account = Arc::new(ScriptedAccount::default());
+        let source = Arc::clone(&account) as Arc<dyn AccountSource>;
+        let options = GatewayOptions { usage, account: source, proxy: ProxySettings::default(), tasks: tasks.clone() };
         let gateway = Gateway::new(options, snapshot);
         let address = serve(&gateway, &tasks, CancellationToken::new()).await;
-        Self { gateway, sink, tasks, provider, address }
+        Self { gateway, sink, account, tasks, provider, address }
     }
 
     /// Another entrance, with a token that is cancelled when the connection must end.
@@ -144,6 +150,11 @@ impl World {
 
     pub(crate) async fn caller(&self) -> Wire {
         Wire::to(self.address).await
+    }
+
+    /// Where the provider of these tests listens.
+    pub(crate) fn provider_address(&self) -> SocketAddr {
+        self.provider.local_addr().unwrap()
     }
 
     /// The next connection that the gateway makes.

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::page::Asked;
 use super::{
+    account::account_loop,
     model_errors::{explain, not_found},
     model_in_path::check_model_in_path,
     own_response::json_response,
@@ -129,14 +130,23 @@ async fn reachable<'a>(gateway: &Arc<Gateway>, snapshot: &'a Arc<Snapshot>, read
         if !gateway.local_active(provider).await {
             return Vec::new();
         }
-        if provider.models().is_empty() {
+        if provider.is_account() {
+            gateway.look_at_account_models();
+        }
+        if provider.models().is_empty() && !provider.is_account() {
             let names = live_models::names(gateway, snapshot, provider).await;
             return names.iter().map(|name| Listed::new(provider, name, None)).collect();
         }
         let reached = provider.models().iter().filter(|model| reader.reaches(provider, model));
         reached.map(|model| Listed::new(provider, &model.id, Some(model))).collect()
     });
-    join_all(lists).await.into_iter().flatten().collect()
+    let mut all: Vec<Listed<'_>> = join_all(lists).await.into_iter().flatten().collect();
+    if let Some(account) = snapshot.own_node() {
+        // What the own node serves is what is served here.
+        let own: Vec<_> = all.iter().map(|listed| Listed::new(account, &listed.id, listed.model)).collect();
+        all.extend(own);
+    }
+    all
 }
 
 /// One model, by any name that a call in `dialect` would take: a provider that is named explicitly is asked for what it
@@ -150,7 +160,16 @@ pub(super) async fn retrieve(
     let snapshot = gateway.snapshot();
     let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
     check_model_in_path(&name)?;
-    let route = snapshot.resolve(&name, spoken).map_err(|refusal| explain(&name, refusal, &snapshot, spoken))?;
+    let resolve = |name| snapshot.resolve(name, spoken).map_err(|refusal| explain(name, refusal, &snapshot, spoken));
+    let route = resolve(&name)?;
+    if let Some(account) = snapshot.own_node().filter(|account| account.id() == route.provider.id()) {
+        let here = resolve(route.model)?;
+        if here.provider.is_account() {
+            return Err(account_loop());
+        }
+        let id = format!("{}/{}", here.provider.id(), here.model);
+        return Ok(json_response(entry(&Listed::new(account, &id, here.listed)).to_string().into_bytes()));
+    }
     let provider = route.provider;
     if route.listed.is_none() && provider.is_demo() {
         return Err(not_found(&name, &snapshot, spoken, &format!("`{}` does not list it", provider.id())));
