@@ -10,6 +10,7 @@ use std::{
 
 use bitrouter_proto::status::State;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::health::events::Events;
 
@@ -20,6 +21,7 @@ const WAITING: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Phase {
     reached: Arc<AtomicU8>,
+    draining: CancellationToken,
     events: Events,
 }
 
@@ -30,7 +32,7 @@ impl Phase {
 
     /// The state is `starting`; `events` hears of the drain.
     pub fn new(events: Events) -> Self {
-        Self { reached: Arc::new(AtomicU8::new(Self::STARTING)), events }
+        Self { reached: Arc::new(AtomicU8::new(Self::STARTING)), draining: CancellationToken::new(), events }
     }
 
     /// The state now.
@@ -47,9 +49,15 @@ impl Phase {
         self.reached.fetch_max(Self::RUNNING, Ordering::Relaxed);
     }
 
+    /// Cancelled when the drain begins: for what must not be waited for.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
     /// The drain begins.
     pub fn begin_draining(&self) {
         self.reached.fetch_max(Self::DRAINING, Ordering::Relaxed);
+        self.draining.cancel();
         self.events.send("draining", "no new connections; running requests finish", &[]);
     }
 }

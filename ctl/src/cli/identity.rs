@@ -1,7 +1,7 @@
 //! Who is signed in: asked of the daemon where one answers, else read from the file. No network, and no daemon needed.
 
 use bitrouter_proto::{
-    account::{DEFAULT_SERVER, Identity},
+    account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN},
     client::AccountKey,
     clock, credential_file, env,
     files::PlaceError,
@@ -74,8 +74,7 @@ fn shown(identity: Identity) -> Identity {
 
 /// Nobody is signed in.
 pub(super) fn not_signed_in() -> Failure {
-    let message = "nobody is signed in to an account (`bitrouter auth login --local` signs in to your own node)";
-    Failure::caller("not_signed_in", message).hint("bitrouter auth login")
+    Failure::caller("not_signed_in", NOT_SIGNED_IN).hint("bitrouter auth login")
 }
 
 fn unreadable(error: &UnusableFile) -> Failure {

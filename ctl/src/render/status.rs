@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::SystemTime};
 
 use bitrouter_proto::{
     clock,
-    status::{NO_KEY, NodeStatus, ProviderStatus, Severity, State, Status, Warning},
+    status::{NO_KEY, NodeStatus, ProviderStatus, SessionStatus, Severity, State, Status, Warning},
 };
 
 use super::{
@@ -44,6 +44,9 @@ pub(crate) fn status_text(status: &Status, view: View<'_>) -> String {
     }
     if let Some(node) = node_row(status) {
         row("node", &node);
+    }
+    if let Some(session) = session_row(status) {
+        row("account", &session);
     }
     if status.reloads.count > 0 {
         let last = status.reloads.last_at.as_deref().and_then(|at| clock::age(at, view.now));
@@ -91,6 +94,27 @@ fn node_row(status: &Status) -> Option<String> {
         // A warning says it with its cure.
         _ if status.warnings.iter().any(|warning| warning.message.contains(detail.as_str())) => Some(state.clone()),
         _ => Some(format!("{state}: {detail}")),
+    }
+}
+
+/// Who is signed in, and where; nothing where nobody is.
+fn session_row(status: &Status) -> Option<String> {
+    let SessionStatus { state, issuer, namespace_id, reason, command, .. } = &status.session;
+    let issuer = issuer.as_deref().unwrap_or("an unknown server");
+    let told = |text: &str| status.warnings.iter().any(|warning| warning.message.contains(text));
+    // A warning says why, with its cure.
+    let why = reason.as_deref().filter(|reason| !told(reason)).map(|reason| format!(": {reason}")).unwrap_or_default();
+    let cure = command.as_deref().filter(|_| reason.as_deref().is_none_or(|reason| !told(reason)));
+    let cure = cure.map(|command| format!("; run: {}", styled(TYPED, command))).unwrap_or_default();
+    match state.as_str() {
+        "active" => {
+            let namespace = namespace_id.as_deref().map(|id| format!(", namespace {id}")).unwrap_or_default();
+            Some(format!("signed in at {issuer}{namespace}"))
+        }
+        "api_key" => Some(format!("API key for {issuer}")),
+        "ended" => Some(format!("the session at {issuer} has ended{why}{cure}")),
+        _ if reason.is_some() => Some(format!("not signed in{why}{cure}")),
+        _ => None,
     }
 }
 
@@ -312,6 +336,36 @@ mod tests {
             "once is enough"
         );
         assert_eq!(shown_as("off", ""), None);
+    }
+
+    #[test]
+    fn the_account_says_where_it_is_signed_in_or_that_it_has_ended() {
+        let mut status = running();
+        let mut shown_as = |state: &str, reason: Option<&str>, command: Option<&str>| {
+            let text = |text: &str| Some(text.to_owned());
+            let (reason, command) = (reason.and_then(text), command.and_then(text));
+            status.session = SessionStatus {
+                state: state.to_owned(),
+                issuer: text("https://api.example"),
+                namespace_id: text("ns_1"),
+                expires_at: None,
+                reason,
+                command,
+            };
+            let text = shown(&status, false);
+            text.lines().find_map(|line| line.strip_prefix("  account    ")).map(str::to_owned)
+        };
+        let active = shown_as("active", None, None);
+        assert_eq!(active.as_deref(), Some("signed in at https://api.example, namespace ns_1"));
+        assert_eq!(shown_as("api_key", None, None).as_deref(), Some("API key for https://api.example"));
+        let ended = shown_as("ended", Some("it was revoked"), Some("bitrouter auth login"));
+        let expected = "the session at https://api.example has ended: it was revoked; run: bitrouter auth login";
+        assert_eq!(ended.as_deref(), Some(expected));
+        let told = shown_as("ended", Some("a character that no header"), Some("bitrouter auth login"));
+        assert_eq!(told.as_deref(), Some("the session at https://api.example has ended"), "once is enough");
+        let bad = shown_as("none", Some("`/d/f` is no credential"), None);
+        assert_eq!(bad.as_deref(), Some("not signed in: `/d/f` is no credential"));
+        assert_eq!(shown_as("none", None, None), None);
     }
 
     #[test]

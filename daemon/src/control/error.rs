@@ -8,8 +8,16 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// A status with `ErrorInfo{reason, domain}` and, where there is one, the command that helps.
 pub(in crate::control) fn status(reason: Reason, message: impl Into<String>, command: Option<&str>) -> Status {
-    let metadata: HashMap<String, String> =
-        command.map(|command| ("command".to_owned(), command.to_owned())).into_iter().collect();
+    status_with(reason, message, command.map(|command| ("command", command.to_owned())))
+}
+
+/// As [`status`], with facts as `ErrorInfo.metadata`.
+pub(in crate::control) fn status_with(
+    reason: Reason,
+    message: impl Into<String>,
+    facts: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    let metadata: HashMap<String, String> = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let mut details = ErrorDetails::new();
     details.set_error_info(reason.as_str(), DOMAIN, metadata);
     Status::with_error_details(reason.code(), message.into(), details)

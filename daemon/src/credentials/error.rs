@@ -1,6 +1,6 @@
 //! Why an account's server, or our own files, did not do what was asked.
 
-use bitrouter_proto::codes::Reason;
+use bitrouter_proto::{account::NOT_SIGNED_IN, codes::Reason};
 
 /// Why an account's server, or our own files, did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,6 +33,6 @@ impl AccountError {
 
     /// Nobody is signed in.
     pub(crate) fn not_signed_in() -> Self {
-        Self::new(Reason::NotSignedIn, "nobody is signed in to an account").with_command("bitrouter auth login")
+        Self::new(Reason::NotSignedIn, NOT_SIGNED_IN).with_command("bitrouter auth login")
     }
 }

@@ -1,13 +1,23 @@
 //! The own node: whether it issued a credential, and whether it is there. What it issued is never sent over a socket.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
-use bitrouter_node::{Node, Settings};
+use bitrouter_gateway::http::{Caller, Principal};
+use bitrouter_node::{
+    Node, Settings,
+    http::{Entrance, Visitor},
+};
 use bitrouter_proto::account::credential::OauthCredential;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::BodyExt as _;
 use tokio::sync::watch;
 
-use super::issuer::same_issuer;
+use super::{http::Reply, issuer::same_issuer};
 use crate::node_host::{NodeHost, NodeState};
 
 /// What the credential's keeper knows of the own node.
@@ -68,6 +78,27 @@ impl OwnNode {
             }
             Err(_) => self.looks_own(credential),
         }
+    }
+
+    /// What the node answers to `GET <path>` of `principal`.
+    ///
+    /// # Errors
+    /// Why it is off.
+    pub(super) async fn get(&self, principal: Principal, path: &str) -> Result<Reply, String> {
+        let node = self.node().await?;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = path.parse().map_err(|_| format!("`{path}` is no path"))?;
+        // The daemon itself asks.
+        let visitor = Visitor {
+            uid: Some(rustix::process::geteuid().as_raw()),
+            is_own_user: true,
+            address: Ipv4Addr::LOCALHOST.into(),
+            entrance: Entrance::Loopback { authority: Ipv4Addr::LOCALHOST.to_string() },
+        };
+        let response = node.answer_whole(request, Caller::Credential(principal), visitor).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(|_| "the node broke its reply off".to_owned())?.to_bytes();
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_vec().into() })
     }
 
     fn looks_own(&self, credential: &OauthCredential) -> bool {

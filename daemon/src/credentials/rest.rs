@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 impl Credentials {
     /// What the account's server answers to `GET <server><path>`, exactly as it came: JSON. A 401 has the token renewed
-    /// once. Not for a credential of the own node, to which nothing goes over a socket.
+    /// once. The own node answers in process.
     ///
     /// # Errors
     /// Where nobody is signed in, the server cannot be reached, or says no.
@@ -32,8 +32,10 @@ impl Credentials {
         let keeper = &self.0;
         let token = match keeper.credential().await {
             Ok(AccountCredential::Token(token)) => token,
-            Ok(AccountCredential::OwnNode(_)) => {
-                return Err(AccountError::new(Reason::Internal, "the own node is not called over a socket"));
+            Ok(AccountCredential::OwnNode(principal)) => {
+                let answered = keeper.own.get(principal, path).await;
+                let reply = answered.map_err(|reason| self.refused(AccountRefused::Unavailable(reason)))?;
+                return json_reply(&reply, "the own node");
             }
             Err(refused) => return Err(self.refused(refused)),
         };

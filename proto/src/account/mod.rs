@@ -14,6 +14,10 @@ pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
 /// The OAuth client that sign-in goes by where nobody says another: every server knows it.
 pub const DEFAULT_CLIENT: &str = "bitrouter-cli";
 
+/// What is said where an account is needed, and nobody is signed in to one. The command that helps stands beside it.
+pub const NOT_SIGNED_IN: &str =
+    "nobody is signed in to an account (`bitrouter auth login --local` signs in to your own node)";
+
 pub mod credential;
 pub mod identity;
 pub mod ids;

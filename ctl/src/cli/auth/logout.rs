@@ -33,7 +33,9 @@ fn told(context: &Context, was_signed_in: bool, not_revoked: Option<&str>) -> Re
     let document = json!({ "signed_out": true, "was_signed_in": was_signed_in, "not_revoked": not_revoked });
     context.printer.json(&document)?;
     context.printer.stderr(&match (was_signed_in, not_revoked) {
-        (_, Some(why)) => format!("signed out here; {why}"),
+        (_, Some(why)) => {
+            format!("signed out here; nothing could be revoked, and the session may live on at its server: {why}")
+        }
         (true, None) => "signed out".to_owned(),
         (false, None) => "nobody was signed in; nothing to do".to_owned(),
     });

@@ -1,5 +1,7 @@
 //! The one list of services, one file per noun.
 
+mod account;
+mod auth;
 mod console;
 mod daemon;
 mod environment;
@@ -11,9 +13,10 @@ mod people;
 use bitrouter_proto::{
     codes::Reason,
     wire::{
-        DESCRIPTORS, console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
-        environment_service_server::EnvironmentServiceServer, log_service_server::LogServiceServer,
-        namespace_service_server::NamespaceServiceServer, person_service_server::PersonServiceServer,
+        DESCRIPTORS, auth_service_server::AuthServiceServer, console_service_server::ConsoleServiceServer,
+        daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
+        log_service_server::LogServiceServer, namespace_service_server::NamespaceServiceServer,
+        person_service_server::PersonServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,7 @@ pub(super) async fn all(
     reporter.set_serving::<NamespaceServiceServer<namespaces::Service>>().await;
     reporter.set_serving::<PersonServiceServer<people::Service>>().await;
     reporter.set_serving::<ConsoleServiceServer<console::Service>>().await;
+    reporter.set_serving::<AuthServiceServer<auth::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -54,7 +58,9 @@ pub(super) async fn all(
     let daemon = daemon::Service::new(agent, closing.clone());
     let environment = environment::Service::new(agent.reloader.clone());
     let logs = logs::Service::new(agent.log.clone());
-    let namespaces = namespaces::Service::new(agent.node.clone());
+    let account = account::Account::new(agent.credentials.clone(), agent.reloader.clone());
+    let auth = auth::Service::new(account.clone(), agent.phase.draining().clone());
+    let namespaces = namespaces::Service::new(agent.node.clone(), account);
     let people = people::Service::new(agent.node.clone());
     let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.listen().to_vec());
     Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
@@ -63,6 +69,7 @@ pub(super) async fn all(
         .add_service(NamespaceServiceServer::new(namespaces).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(PersonServiceServer::new(people).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(ConsoleServiceServer::new(console).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(AuthServiceServer::new(auth).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

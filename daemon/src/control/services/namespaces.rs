@@ -2,29 +2,32 @@
 
 use bitrouter_node::people::namespaces::{self, NamespaceError};
 use bitrouter_proto::{
-    account::Namespace,
+    account::{List, Namespace, credential::Credential},
     codes::Reason,
     wire::{
-        CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
+        self, CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
         ListAccountNamespacesRequest, ListAccountNamespacesResponse, ListNamespacesRequest, ListNamespacesResponse,
         RenameNamespaceRequest, RenameNamespaceResponse, namespace_service_server::NamespaceService,
     },
 };
+use serde::Deserialize;
 use tonic::{Request, Response, Status};
 
 use super::{
+    account::Account,
     error,
     node_call::{change, node},
 };
-use crate::node_host::NodeHost;
+use crate::{credentials::AccountError, node_host::NodeHost};
 
 pub(super) struct Service {
     host: NodeHost,
+    account: Account,
 }
 
 impl Service {
-    pub(super) fn new(host: NodeHost) -> Self {
-        Self { host }
+    pub(super) fn new(host: NodeHost, account: Account) -> Self {
+        Self { host, account }
     }
 }
 
@@ -81,10 +84,46 @@ impl NamespaceService for Service {
 
     async fn list_account_namespaces(
         &self,
-        _: Request<ListAccountNamespacesRequest>,
+        request: Request<ListAccountNamespacesRequest>,
     ) -> Result<Response<ListAccountNamespacesResponse>, Status> {
-        Err(error::status(Reason::NotSignedIn, "nobody is signed in to an account", Some("bitrouter auth login")))
+        let ListAccountNamespacesRequest { api_key, api_url } = request.into_inner();
+        let key = self.account.key(api_key, &api_url)?;
+        let credentials = &self.account.credentials;
+        let answered = match &key {
+            Some(key) => credentials.get_json_with_key(&key.server, &key.key, PATH).await,
+            None => credentials.get_json(PATH).await,
+        };
+        let json = answered.map_err(|error| self.account.refused(error, key.is_some()))?;
+        let session = credentials.session();
+        let active = match session.credential.as_deref() {
+            Some(Credential::Oauth(tokens)) if key.is_none() => tokens.namespace_id.clone(),
+            _ => None,
+        };
+        let namespaces = rows(&json).map_err(|error| self.account.refused(error, key.is_some()))?;
+        Ok(Response::new(ListAccountNamespacesResponse { namespaces, active_id: active.unwrap_or_default(), json }))
     }
+}
+
+/// Where an account's namespaces are listed.
+const PATH: &str = "/v1/namespaces";
+
+/// What we know of the rows that a server answered. Its ids may have another form than ours; what it says besides stays in the
+/// document.
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    created_at: String,
+}
+
+fn rows(json: &str) -> Result<Vec<wire::Namespace>, AccountError> {
+    let list: List<Row> = serde_json::from_str(json).map_err(|_| {
+        AccountError::new(Reason::ServerFailed, "the server answered with what is no list of namespaces")
+    })?;
+    let row = |Row { id, name, created_at }| wire::Namespace { id, name, created_at, ..wire::Namespace::default() };
+    Ok(list.data.into_iter().map(row).collect())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
@@ -102,4 +141,21 @@ fn refused(why: NamespaceError) -> Status {
     let is_about_which = matches!(reason, Reason::NotFound | Reason::Conflict | Reason::LimitReached);
     let command = is_about_which.then_some("bitrouter node namespace list");
     error::status(reason, why.to_string(), command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_another_server_are_read_with_what_it_says_besides() {
+        let json =
+            r#"{"data":[{"id":"ns_01jxyz","name":"default","created_at":"t","role":"owner"},{"id":"x"}],"next":null}"#;
+        let read = rows(json).unwrap();
+        let told: Vec<_> = read.iter().map(|row| (row.id.as_str(), row.name.as_str())).collect();
+        assert_eq!(told, [("ns_01jxyz", "default"), ("x", "")]);
+        for other in ["[]", "{}", r#"{"data":{}}"#, r#"{"data":[{"name":"x"}]}"#, "null"] {
+            assert_eq!(rows(other).unwrap_err().reason, Reason::ServerFailed, "{other}");
+        }
+    }
 }

@@ -1,0 +1,207 @@
+//! What the calls about the account share: which credential counts, who is signed in, and how a refusal is told.
+
+use std::sync::Arc;
+
+use bitrouter_proto::{
+    account::{Identity, credential::Credential},
+    clock,
+    codes::Reason,
+    env::BITROUTER_API_KEY,
+};
+use secrecy::SecretString;
+use tonic::Status;
+
+use super::error;
+use crate::{
+    config::server_url,
+    credentials::{AccountError, Credentials, Session, SessionState, login_command},
+    reload::Reloader,
+};
+
+/// What the calls about the account ask.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) credentials: Credentials,
+    reloader: Reloader,
+}
+
+/// A key that beats what is stored.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) key: SecretString,
+    /// The server that it is for, without a slash at its end.
+    pub(super) server: String,
+}
+
+/// What a sign-in falls back on.
+pub(super) struct Defaults {
+    /// The authorization server.
+    pub(super) oauth_as: String,
+    /// The server of a key.
+    pub(super) key_server: String,
+    /// The OAuth client.
+    pub(super) client_id: String,
+    /// The scopes, where anybody says any.
+    pub(super) scope: Option<String>,
+}
+
+impl Account {
+    pub(super) fn new(credentials: Credentials, reloader: Reloader) -> Self {
+        Self { credentials, reloader }
+    }
+
+    pub(super) fn defaults(&self) -> Defaults {
+        let in_force = self.reloader.in_force();
+        let account = &in_force.account;
+        Defaults {
+            oauth_as: account.oauth_as.clone(),
+            key_server: in_force.keys.account_server().unwrap_or(&account.oauth_as).to_owned(),
+            client_id: account.client_id.clone(),
+            scope: account.scope.clone(),
+        }
+    }
+
+    /// The key that calls are made with, where one beats the stored credential: the caller's own, which is on the wire as
+    /// `key` for the server `url`, else the daemon's.
+    ///
+    /// # Errors
+    /// Where `url` is no server's.
+    pub(super) fn key(&self, key: String, url: &str) -> Result<Option<Key>, Status> {
+        if key.is_empty() {
+            let in_force = self.reloader.in_force();
+            return Ok(in_force.account_key().map(|(key, server)| Key { key: key.clone(), server: server.to_owned() }));
+        }
+        let key = SecretString::from(key);
+        let server = if url.is_empty() {
+            self.defaults().key_server
+        } else {
+            server_url(url).map_err(|reason| {
+                let message = format!("`{url}` {reason}");
+                error::status(Reason::InvalidArgument, message, None)
+            })?
+        };
+        Ok(Some(Key { key, server }))
+    }
+
+    /// Who is signed in; `None` where nobody is.
+    pub(super) fn identity(&self, session: &Session) -> Option<Identity> {
+        let has_ended = matches!(session.state, SessionState::Ended(_));
+        let stored =
+            Identity::stored(session.credential.as_deref()?, has_ended, self.credentials.path(), clock::wall_now());
+        Some(Identity { is_own_node: session.is_own_node, ..stored })
+    }
+
+    /// Says no as the control API does. `with_key`: the call was made with a key that beats what is stored.
+    pub(super) fn refused(&self, error: AccountError, with_key: bool) -> Status {
+        let session = self.credentials.session();
+        let error = with_scope_hint(error, (!with_key).then_some(&session), &self.defaults().oauth_as);
+        let mut facts = Vec::new();
+        facts.extend(error.command.map(|command| ("command", command)));
+        facts.extend(error.status.map(|status| ("status", status.to_string())));
+        facts.extend(error.field.map(|field| ("field", field)));
+        facts.extend(error.request_id.map(|id| ("request_id", id)));
+        error::status_with(error.reason, error.message, facts)
+    }
+}
+
+/// The words with which a server says which scope a credential lacks.
+const MISSING_SCOPE: &str = "missing required scope: ";
+
+/// A server that says which scope is missing (403) is answered by the command that signs in with it too; a key gets no wider.
+/// `session` is `None` where a key beats what is stored.
+fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, default_server: &str) -> AccountError {
+    let Some(scope) = missing_scope(&error) else { return error };
+    match session.and_then(|session| Some((session, session.credential.as_deref()?))) {
+        Some((session, Credential::Oauth(tokens))) => {
+            let login = login_command(session, default_server);
+            let (verb, rest) = login.split_at(LOGIN.len().min(login.len()));
+            let words = tokens.scope.split_whitespace().filter(|word| is_scope(word));
+            let scopes: Vec<&str> = words.filter(|word| *word != scope).chain([scope.as_str()]).collect();
+            error.command = Some(format!("{verb} --scope \"{}\"{rest}", scopes.join(" ")));
+        }
+        Some((_, Credential::ApiKey(_))) => {
+            error.message = format!("{MISSING_SCOPE}{scope}; a key gets no wider: mint one that holds it");
+        }
+        None => {
+            error.message = format!("{MISSING_SCOPE}{scope}; mint a wider key, and set `{BITROUTER_API_KEY}` to it");
+        }
+    }
+    error
+}
+
+const LOGIN: &str = "bitrouter auth login";
+
+fn missing_scope(error: &AccountError) -> Option<String> {
+    let scope = error.message.trim().strip_prefix(MISSING_SCOPE)?.trim();
+    (error.status == Some(403) && is_scope(scope)).then(|| scope.to_owned())
+}
+
+/// What may stand between quotes in a command: a server chose it.
+fn is_scope(word: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":_.*-/".contains(&byte);
+    !word.is_empty() && word.len() <= 128 && word.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use bitrouter_proto::account::credential::{ApiKeyCredential, OauthCredential};
+
+    use super::*;
+
+    const DEFAULT: &str = "https://api.bitrouter.ai";
+
+    fn signed_in(server: &str, scope: &str, is_own_node: bool) -> Arc<Session> {
+        let mut tokens = OauthCredential::new("bra_a".into(), SystemTime::UNIX_EPOCH, "bitrouter-cli", server);
+        scope.clone_into(&mut tokens.scope);
+        let credential = Some(Arc::new(Credential::Oauth(tokens)));
+        Arc::new(Session { credential, state: SessionState::Active, is_own_node, problem: None })
+    }
+
+    fn missing(scope: &str) -> AccountError {
+        let error = AccountError::new(Reason::ServerRefused, format!("missing required scope: {scope}"));
+        AccountError { status: Some(403), ..error }
+    }
+
+    fn hint(scope: &str, session: &Arc<Session>) -> Option<String> {
+        with_scope_hint(missing(scope), Some(session), DEFAULT).command
+    }
+
+    #[test]
+    fn a_missing_scope_is_answered_by_the_command_that_asks_for_it_too() {
+        let at_default = signed_in(DEFAULT, "usage:read keys:read", false);
+        let expected = "bitrouter auth login --scope \"usage:read keys:read clients:read\"";
+        assert_eq!(hint("clients:read", &at_default).as_deref(), Some(expected));
+        let elsewhere = signed_in("https://node.example", "usage:read", false);
+        let expected = "bitrouter auth login --scope \"usage:read clients:read\" --oauth-as https://node.example";
+        assert_eq!(hint("clients:read", &elsewhere).as_deref(), Some(expected));
+        let own = signed_in("http://127.0.0.1:4356", "", true);
+        let expected = "bitrouter auth login --scope \"clients:read\" --local";
+        assert_eq!(hint("clients:read", &own).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_a_server_chose_becomes_no_command() {
+        let session = signed_in(DEFAULT, "usage:read $(id) \"; `x`", false);
+        let expected = "bitrouter auth login --scope \"usage:read keys:read\"";
+        assert_eq!(hint("keys:read", &session).as_deref(), Some(expected));
+        for scope in ["$(id)", "a\" b", "a b", "", "a;b"] {
+            assert_eq!(hint(scope, &session), None, "{scope}");
+        }
+        let other = AccountError { status: Some(401), ..missing("keys:read") };
+        assert_eq!(with_scope_hint(other, Some(&session), DEFAULT).command, None);
+    }
+
+    #[test]
+    fn a_key_gets_no_wider_and_no_hint_to_sign_in() {
+        let key = Some(Arc::new(Credential::ApiKey(ApiKeyCredential::new("brk_k".into(), DEFAULT))));
+        let session = Arc::new(Session { credential: key, ..Session::default() });
+        for (session, part) in [(Some(&session), "mint one"), (None, "`BITROUTER_API_KEY`")] {
+            let error = with_scope_hint(missing("keys:read"), session, DEFAULT);
+            assert_eq!(error.command, None);
+            assert!(error.message.starts_with("missing required scope: keys:read;"), "{error}");
+            assert!(error.message.contains(part), "{error}");
+        }
+    }
+}
