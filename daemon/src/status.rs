@@ -9,7 +9,7 @@ use bitrouter_gateway::{
 };
 use bitrouter_proto::{
     PROTOCOL, VERSION, clock,
-    status::{ProviderStatus, State, Status},
+    status::{ProviderStatus, SessionStatus, State, Status},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     log_control::LogControl,
     node_host::NodeHost,
     phase::Phase,
-    reload::Reloader,
+    reload::{InForce, Reloader},
 };
 
 /// What is fixed for the life of one daemon.
@@ -54,6 +54,18 @@ struct Sources {
     credentials: Credentials,
     started: Instant,
     started_at: String,
+}
+
+/// The account session: a key of the environment comes before what is stored.
+fn session(in_force: &InForce, credentials: &Credentials) -> SessionStatus {
+    match in_force.account_key() {
+        Some((_, server)) => SessionStatus {
+            state: "api_key".to_owned(),
+            issuer: Some(server.to_owned()),
+            ..SessionStatus::default()
+        },
+        None => credentials.status(),
+    }
 }
 
 impl StatusReader {
@@ -182,7 +194,7 @@ impl StatusReader {
             pushed_variables: in_force.pushed_variables,
             log_level: log.level().as_str().to_owned(),
             node: node.status(),
-            session: credentials.status(),
+            session: session(&in_force, credentials),
             ..Status::silent(State::Running)
         }
     }

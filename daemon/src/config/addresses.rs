@@ -2,6 +2,8 @@
 //!
 //! A reason never quotes what was written: a URL can carry a password.
 
+use std::net::IpAddr;
+
 use bitrouter_gateway::registry::BaseAddress;
 
 /// Checks a provider's `base_url` and drops slashes at its end.
@@ -16,19 +18,23 @@ pub(super) fn base_url(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// What is wrong with it, as what follows its name.
 pub fn server_url(text: &str) -> Result<String, &'static str> {
-    BaseAddress::parse(text).map_err(|reason| match reason {
+    const HTTPS: &str = "must be https: over http tokens would cross the network in clear (http goes only to 127.0.0.1, [::1] and localhost)";
+    let address = BaseAddress::parse(text).map_err(|reason| match reason {
         // Nothing is added to these but well-known paths, and what crosses the network is more than a key.
         reason if reason.starts_with("must be an http") => {
             "must be an http or https URL with a host, such as https://host"
         }
-        reason if reason.starts_with("must be https") => {
-            "must be https: over http tokens would cross the network in clear (http goes only to 127.0.0.1, [::1] and localhost)"
-        }
+        reason if reason.starts_with("must be https") => HTTPS,
         reason if reason.starts_with("must end before") => {
             "must be the address of the server, before `/v1/chat/completions` and the like"
         }
         reason => reason,
     })?;
+    // Other names below `localhost`, and other spellings of an address, may lead elsewhere.
+    let is_here = address.host == "localhost" || address.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !address.tls && !is_here {
+        return Err(HTTPS);
+    }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
@@ -83,6 +89,31 @@ mod tests {
                     assert!(reason.contains(part), "{text}: {reason}");
                     assert!(!reason.contains("secret"), "{reason}");
                 }
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_is_reached_by_https_or_is_this_machine_by_its_exact_name() {
+        for (text, expected) in [
+            ("https://api.example//", Some("https://api.example")),
+            ("https://api.example/as", Some("https://api.example/as")),
+            ("http://127.9.9.9:1", Some("http://127.9.9.9:1")),
+            ("http://[::1]:1/", Some("http://[::1]:1")),
+            ("http://LocalHost:1", Some("http://LocalHost:1")),
+            ("http://a.localhost:1", None),
+            ("http://localhost.:1", None),
+            ("http://[::ffff:127.0.0.1]:1", None),
+            ("http://api.example", None),
+            ("https://canary@api.example", None),
+            ("https://api.example?canary", None),
+            ("https://api.example/v1/chat/completions", None),
+            ("canary", None),
+        ] {
+            match (server_url(text), expected) {
+                (Ok(url), Some(wanted)) => assert_eq!(url, wanted),
+                (Err(reason), None) => assert!(!reason.contains("canary"), "{reason}"),
                 (got, _) => panic!("{text}: {got:?}"),
             }
         }

@@ -45,7 +45,7 @@ pub(super) fn warnings(held: &Held, now: Moment, default_server: &str) -> [(Code
 }
 
 impl Credentials {
-    /// The session as `bitrouter status` shows it. `is_key_in_force`: a key from the environment beats what is stored.
+    /// The stored session as `bitrouter status` shows it, where no key of the environment comes before it.
     pub(crate) fn status(&self) -> SessionStatus {
         let session = self.session();
         let default_server = self.0.default_server.load();
