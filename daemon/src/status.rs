@@ -59,11 +59,9 @@ struct Sources {
 /// The account session: a key of the environment comes before what is stored.
 fn session(in_force: &InForce, credentials: &Credentials) -> SessionStatus {
     match in_force.account_key() {
-        Some((_, server)) => SessionStatus {
-            state: "api_key".to_owned(),
-            issuer: Some(server.to_owned()),
-            ..SessionStatus::default()
-        },
+        Some((_, server)) => {
+            SessionStatus { state: "api_key".to_owned(), issuer: Some(server.to_owned()), ..SessionStatus::default() }
+        }
         None => credentials.status(),
     }
 }

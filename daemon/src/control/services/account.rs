@@ -13,6 +13,7 @@ use tonic::Status;
 
 use super::error;
 use crate::{
+    account_provider::AccountProvider,
     config::server_url,
     credentials::{AccountError, Credentials, Session, SessionState, login_command},
     reload::Reloader,
@@ -23,6 +24,7 @@ use crate::{
 pub(super) struct Account {
     pub(super) credentials: Credentials,
     reloader: Reloader,
+    provider: AccountProvider,
 }
 
 /// A key that beats what is stored.
@@ -46,8 +48,13 @@ pub(super) struct Defaults {
 }
 
 impl Account {
-    pub(super) fn new(credentials: Credentials, reloader: Reloader) -> Self {
-        Self { credentials, reloader }
+    pub(super) fn new(provider: AccountProvider) -> Self {
+        Self { credentials: provider.credentials.clone(), reloader: provider.reloader.clone(), provider }
+    }
+
+    /// Has later calls of the account go as the session is now: whoever signs in may call at once.
+    pub(super) async fn take_effect(&self) {
+        self.provider.show().await;
     }
 
     pub(super) fn defaults(&self) -> Defaults {

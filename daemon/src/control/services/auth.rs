@@ -47,6 +47,7 @@ impl AuthService for Service {
         let account = self.account.clone();
         let signing_in = async move {
             let done = account.credentials.sign_in(how, events).await;
+            account.take_effect().await;
             done.map(|done| done_message(&account, &done)).map_err(|error| account.refused(error, false))
         };
         Ok(Response::new(Box::pin(messages(signing_in, told, self.draining.clone()))))
@@ -54,6 +55,7 @@ impl AuthService for Service {
 
     async fn logout(&self, _: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
         let done = self.account.credentials.sign_out().await;
+        self.account.take_effect().await;
         let done = done.map_err(|error: AccountError| self.account.refused(error, false))?;
         Ok(Response::new(LogoutResponse {
             was_signed_in: done.was_signed_in,

@@ -58,7 +58,7 @@ pub(super) async fn all(
     let daemon = daemon::Service::new(agent, closing.clone());
     let environment = environment::Service::new(agent.reloader.clone());
     let logs = logs::Service::new(agent.log.clone());
-    let account = account::Account::new(agent.credentials.clone(), agent.reloader.clone());
+    let account = account::Account::new(agent.account.clone());
     let auth = auth::Service::new(account.clone(), agent.phase.draining().clone());
     let namespaces = namespaces::Service::new(agent.node.clone(), account);
     let people = people::Service::new(agent.node.clone());
