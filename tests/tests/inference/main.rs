@@ -1,6 +1,7 @@
 //! The inference path as its callers see it: names, bytes, refusals, upstream failures, cancelling, back-pressure.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod account;
 mod bytes;
 mod cancel;
 mod certificates;
