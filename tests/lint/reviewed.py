@@ -94,6 +94,8 @@ EXPOSES_SECRETS = {
     "daemon/src/credentials/sign_in.rs": "judges the shape of a key, and measures what will be written",
     "daemon/src/credentials/source.rs": "compares tokens, and hands one to the own node that judges it",
     "daemon/src/credentials/store.rs": "writes the credential file",
+    "daemon/src/credentials/tests/attempts.rs": "looks at the token that a call would go with",
+    "daemon/src/credentials/tests/mod.rs": "looks at the token that a call would go with",
     "daemon/src/environment/catalog.rs": "its test looks at the key that the shipped registry would be given",
     "daemon/src/environment/constant_time.rs": "compares two values without telling how far they agree",
     "daemon/src/environment/env_syntax.rs": "its tests look at what the parser read",

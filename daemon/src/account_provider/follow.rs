@@ -35,7 +35,8 @@ impl AccountProvider {
     pub(crate) async fn show(&self) {
         let session = self.credentials.session();
         let in_force = self.reloader.in_force();
-        self.credentials.set_default_server(&in_force.account.oauth_as);
+        let is_beaten = in_force.keys.secret(ProviderId::ACCOUNT).is_some();
+        self.credentials.hint_by(&in_force.account.oauth_as, is_beaten);
         let sign_in = login_command(&session, &in_force.account.oauth_as);
         let now = AccountNow::of(&session, sign_in, self.list.known().models.clone());
         if now != in_force.signed_in {

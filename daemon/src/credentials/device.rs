@@ -36,8 +36,6 @@ use super::{
 
 /// How long one poll may take.
 const POLL: Duration = Duration::from_secs(30);
-/// The longest interval that trouble on the way leads to.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 /// How often is said that nobody has approved yet.
 const SAY: Duration = Duration::from_secs(5);
 /// What a server without a list of scopes may not know.
@@ -130,20 +128,14 @@ impl Wire<'_> {
         let serde_json::Value::Object(mut members) = document else {
             return Err(undecided(" without tokens or error"));
         };
-        let is_good = (200..300).contains(&status);
-        if is_good && members.contains_key("error") || !is_good && !members.get("error").is_some_and(|e| e.is_string())
-        {
-            // An error in a good reply is read as what it says; a bad reply without one says nothing.
-            if !is_good || !members.get("error").is_some_and(|error| error.is_string()) {
-                return Err(undecided(" without an error of OAuth"));
-            }
-        }
-        let is_error = members.get("error").is_some_and(|error| error.is_string());
-        if !is_error && members.contains_key("access_token") {
-            members.entry("token_type").or_insert_with(|| "Bearer".into());
-        } else if !is_error && !members.contains_key("device_code") {
+        // What a reply holds decides, whatever its status: some servers send errors with 200.
+        let is_error = members.get("error").is_some_and(serde_json::Value::is_string);
+        let is_good = (200..300).contains(&status)
+            && ["access_token", "device_code"].iter().any(|member| members.contains_key(*member));
+        if !is_error && !is_good {
             return Err(undecided(" without tokens or error"));
         }
+        members.entry("token_type").or_insert_with(|| "Bearer".into());
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
         // The crate takes only 200 for good, and only one type for JSON.
         let body = serde_json::to_vec(&members).unwrap_or_default();
@@ -213,7 +205,8 @@ impl Inner {
         let polling = async {
             tokio::time::sleep(pace(code.interval())).await;
             let request = client.exchange_device_access_token(&code);
-            let request = request.set_max_backoff_interval(LONGEST_BACKOFF.max(code.interval()));
+            // Trouble on the way halves the pace (RFC 8628 §3.5), once: a person waits.
+            let request = request.set_max_backoff_interval(code.interval() * 2);
             request.request_async(&wire, |interval| tokio::time::sleep(pace(interval)), Some(lifetime)).await
         };
         let saying = async {

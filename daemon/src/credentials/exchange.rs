@@ -193,7 +193,7 @@ impl Inner {
         match token_reply(&reply, host, self.clocks.now().wall) {
             TokenReply::Granted(granted) => Answer::Granted(granted),
             TokenReply::Denied { code, words } if matches!(code.as_str(), "invalid_grant" | "invalid_client") => {
-                Answer::Ended(words)
+                Answer::Ended(if words == code { code } else { format!("{words} ({code})") })
             }
             TokenReply::Denied { code, words } if code == "invalid_scope" && !scope.is_empty() => {
                 Answer::WithoutScope(words)

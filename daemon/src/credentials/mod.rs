@@ -42,7 +42,10 @@ mod tokens;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -65,11 +68,9 @@ use self::{
 };
 pub(crate) use self::{
     error::AccountError,
-    issuer::server_url,
     session::{Session, SessionState},
     shown::login_command,
     sign_in::{SignIn, SignInEvent, SignedIn},
-    sign_out::SignedOut,
 };
 use crate::{
     health::{Health, events::Events},
@@ -110,6 +111,8 @@ struct Inner {
     tasks: Tasks,
     /// The server that a sign-in without any other word goes to.
     default_server: ArcSwap<String>,
+    /// A key of the environment beats what is stored.
+    is_beaten: AtomicBool,
     held: Mutex<Held>,
     session: watch::Sender<Arc<Session>>,
     /// One reads and takes over at a time; whoever writes holds it until what was written survives a power cut.
@@ -154,6 +157,7 @@ impl Credentials {
             events: plan.events,
             tasks: plan.tasks,
             default_server: ArcSwap::from_pointee(DEFAULT_SERVER.to_owned()),
+            is_beaten: AtomicBool::new(false),
             held: Mutex::default(),
             session: watch::Sender::new(Arc::default()),
             looking: tokio::sync::Mutex::default(),
@@ -171,9 +175,17 @@ impl Credentials {
         self.0.store.path()
     }
 
-    /// The server that `bitrouter auth login` signs in to without `--oauth-as`: hints name any other.
-    pub(crate) fn set_default_server(&self, server: &str) {
-        self.0.default_server.store(Arc::new(server.trim_end_matches('/').to_owned()));
+    /// What hints depend on: the server that `bitrouter auth login` signs in to without `--oauth-as`, and whether a key of
+    /// the environment beats what is stored.
+    pub(crate) fn hint_by(&self, default_server: &str, is_beaten: bool) {
+        let server = default_server.trim_end_matches('/');
+        let differs = **self.0.default_server.load() != *server;
+        if differs {
+            self.0.default_server.store(Arc::new(server.to_owned()));
+        }
+        if self.0.is_beaten.swap(is_beaten, Ordering::Relaxed) != is_beaten || differs {
+            self.0.publish();
+        }
     }
 
     /// Who is signed in now.
@@ -203,6 +215,9 @@ impl Inner {
         lock(&self.held)
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// A panic while one of these is held leaves nothing half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -217,9 +217,10 @@ impl Inner {
 
     /// Tells everybody who is signed in, and what is wrong.
     pub(super) fn publish(&self) {
+        let is_beaten = self.is_beaten.load(Ordering::Relaxed);
         let (session, warnings) = {
             let held = self.held();
-            (held.session(), shown::warnings(&held, self.clocks.now(), &self.default_server.load()))
+            (held.session(), shown::warnings(&held, self.clocks.now(), &self.default_server.load(), is_beaten))
         };
         let same = |one: &Session, other: &Session| {
             let same_credential = match (&one.credential, &other.credential) {

@@ -73,12 +73,14 @@ impl Life {
     /// A token that was read. One that was issued in the future is new: the clock was set back since.
     pub(super) fn read(issued_at: Option<SystemTime>, expires_at: SystemTime, now: Moment, chance: f64) -> Self {
         let left = expires_at.duration_since(now.wall).unwrap_or_default();
-        let lifetime = issued_at.and_then(|issued| expires_at.duration_since(issued).ok()).unwrap_or(left);
+        let known = issued_at.and_then(|issued| expires_at.duration_since(issued).ok());
+        let lifetime = known.unwrap_or(left);
         Self {
             lifetime,
             over_at_wall: expires_at,
             over_at_boot: now.boot.saturating_add(left.min(lifetime)),
-            margin: margin(lifetime, chance),
+            // Where nobody knows since when it lives, it is taken for a long one.
+            margin: margin(known.unwrap_or(SHORT), chance),
             is_ours: false,
         }
     }

@@ -67,6 +67,8 @@ fn what_was_issued_in_the_future_is_new() {
         assert!(life.left(now) <= s(left), "{what}");
         assert_eq!(life.is_over(now), left == 0, "{what}");
     }
+    let unknown = Life::read(None, at(1_050, 0).wall, at(1_000, 5), 0.0);
+    assert!(unknown.is_due(at(1_000, 5)), "of an unknown age and nearly over: taken for a long one");
 }
 
 #[test]

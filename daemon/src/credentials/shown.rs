@@ -25,7 +25,12 @@ fn command(is_own_node: bool, server: Option<&str>, default_server: &str) -> Str
 }
 
 /// Every warning about the session, raised or not: code, message, command.
-pub(super) fn warnings(held: &Held, now: Moment, default_server: &str) -> [(Code, Option<String>, Option<String>); 3] {
+pub(super) fn warnings(
+    held: &Held,
+    now: Moment,
+    default_server: &str,
+    is_beaten: bool,
+) -> [(Code, Option<String>, Option<String>); 3] {
     let server = held.credential.as_deref().map(Credential::server);
     let login = command(held.is_own == Some(true), server, default_server);
     let shown = server.unwrap_or_default();
@@ -36,7 +41,8 @@ pub(super) fn warnings(held: &Held, now: Moment, default_server: &str) -> [(Code
     let is_stuck = held.ended.is_none() && held.pause.is_failing() && held.is_over(now);
     let failing = held.trouble.as_ref().filter(|_| is_stuck);
     let failing = failing.map(|reason| format!("the session at `{shown}` cannot be renewed now: {reason}"));
-    let command = ended.is_some().then_some(login);
+    // A key of the environment beats the session: signing in would change nothing.
+    let command = (ended.is_some() && !is_beaten).then_some(login);
     [
         (Code::SessionEnded, ended, command),
         (Code::CredentialUnusable, unusable, None),

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// The lock. It is never deleted: whoever waits for it would wait for another file.
 const LOCK: &str = "account-credentials.json.lock";
-/// What the names of temporaries begin with.
+/// What the names of temporaries begin with; the id of the process that writes ends them.
 const TEMPORARY: &str = ".account-credentials.json.";
 /// Room for a credential that is longer than the one before.
 const MORE_ROOM: usize = 16 << 10;
@@ -61,12 +61,14 @@ pub(super) enum Content {
 pub(super) enum Unwritable {
     /// Other machines share the file system: locks do not hold there.
     #[error(
-        "`{dir}` is on a network file system ({kind}), where nothing is written: point XDG_DATA_HOME at a local one"
+        "`{path}` is on a network file system ({kind}), where nothing is written: point XDG_DATA_HOME at a local one"
     )]
-    Network { dir: PathBuf, kind: String },
+    Network { path: PathBuf, kind: String },
     /// The directory is closed to its owner.
-    #[error("`{dir}` cannot be written by its owner (mode {mode:04o}); run `chmod 700 {dir}`")]
-    Closed { dir: PathBuf, mode: u32 },
+    #[error(
+        "`{path}` cannot be written: its directory is closed to its owner (mode {mode:04o}); run `chmod 700 {dir}`"
+    )]
+    Closed { path: PathBuf, dir: PathBuf, mode: u32 },
     /// The system said no.
     #[error("{0}")]
     Refused(String),
@@ -148,12 +150,13 @@ impl Store {
         if let Ok(stat) = rustix::fs::stat(&self.dir)
             && stat.st_mode & 0o700 != 0o700
         {
-            return Err(Unwritable::Closed { dir: self.dir.clone(), mode: stat.st_mode & 0o7777 });
+            let (path, dir) = (self.path.clone(), self.dir.clone());
+            return Err(Unwritable::Closed { path, dir, mode: stat.st_mode & 0o7777 });
         }
         let dir = files::private_dir(&self.dir)?;
         let filesystem = Filesystem::of(&dir).map_err(|error| self.refused("inspect", &error))?;
         if let Some(kind) = filesystem.network_name() {
-            return Err(Unwritable::Network { dir: self.dir.clone(), kind: kind.to_owned() });
+            return Err(Unwritable::Network { path: self.path.clone(), kind: kind.to_owned() });
         }
         let shown = self.dir.join(LOCK);
         let lock = files::open_lock(&dir, LOCK, &shown)?;
@@ -196,7 +199,10 @@ impl Store {
 
 fn leftovers(dir: &Path) -> Vec<std::ffi::OsString> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with(TEMPORARY)).collect()
+    let is_ours = |name: &str| {
+        name.strip_prefix(TEMPORARY).is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    entries.map(|entry| entry.file_name()).filter(|name| name.to_str().is_some_and(is_ours)).collect()
 }
 
 /// The lock, held until this is dropped.
@@ -208,19 +214,15 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    /// What is in the file.
-    pub(super) fn read(&self) -> (Stamp, Content) {
-        self.store.read()
-    }
-
     /// Makes room for a credential of `size` bytes and some more: a temporary, written and synced.
     pub(super) fn prepare(&self, size: usize) -> Result<Prepared, Unwritable> {
         let name = format!("{TEMPORARY}{}", std::process::id());
         // Whoever holds the lock is the only one who writes: what is there was left behind.
         files::remove(&self.dir, &name, &self.store.dir.join(&name))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let cannot =
-            |error: io::Error| Unwritable::Refused(format!("cannot write in `{}`: {error}", self.store.dir.display()));
+        let cannot = |error: io::Error| {
+            Unwritable::Refused(format!("there is no room to write `{}`: {error}", self.store.path.display()))
+        };
         let file =
             rustix::fs::openat(&self.dir, &name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| cannot(e.into()))?;
         let dir = self.dir.try_clone().map_err(cannot)?;
