@@ -90,6 +90,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let (agent, stop) = agent(identity, &gateway, reloader, &told, logging, node, credentials);
     told.health.set(Code::RuntimeDirUnusable, socket.warning, None);
+    // Before the first call: who is signed in is not told that nobody is.
+    agent.account.show().await;
     let http = serve_http(http, &gateway, settings, &told, fd_budget.http, agent.node.clone())?;
     let control = ControlServer::new(&agent, fd_budget.control)
         .await
@@ -108,6 +110,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let written = state_file::write(&lock.dir, &places, &json);
     told.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
     agent.node.settled().await;
+    // Whose the credential is may be known only now.
     agent.account.show().await;
     told.tasks.spawn("account", agent.account.clone().follow());
     agent.phase.mark_ready();

@@ -159,6 +159,12 @@ pub(super) async fn call_account_again(
     let renewed =
         within(gateway.account.renewed(&again.token), &gateway.interrupt, &*context.connection, || limit).await;
     let renewed = renewed.map_err(CallError::Wait)?;
+    if renewed.is_none()
+        && let Err(refused @ AccountRefused::Ended(_)) = gateway.account.credential().await
+    {
+        let account = &gateway.snapshot().account;
+        return Err(CallError::SessionEnded(Box::new(account_refused(account, refused))));
+    }
     // Another server's token is never sent where this one was.
     let Some(token) = renewed.filter(|token| token.issuer == again.token.issuer) else { return outcome };
     let Some(request) = again.with(token) else { return outcome };

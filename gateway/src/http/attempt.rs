@@ -45,6 +45,8 @@ pub(super) enum CallError {
     Status(u16),
     /// A page for people.
     HtmlPage,
+    /// The account's session ended with this very call.
+    SessionEnded(Box<InferenceError>),
 }
 
 /// Sends what `call` holds.
@@ -115,7 +117,7 @@ impl CallError {
     }
 
     /// What the caller is told.
-    pub(super) fn explain(&self, provider: &ProviderId) -> InferenceError {
+    pub(super) fn explain(self, provider: &ProviderId) -> InferenceError {
         let (code, message) = match self {
             Self::Upstream(error) if error.side() == Side::Internal => {
                 (InferenceCode::UpstreamUnavailable, format!("`{provider}` cannot be called: {error}"))
@@ -143,6 +145,7 @@ impl CallError {
                 InferenceCode::UpstreamError,
                 format!("`{provider}` answered {status}, which is no reply to a call; check its `base_url`"),
             ),
+            Self::SessionEnded(error) => return *error,
             Self::HtmlPage => (
                 InferenceCode::UpstreamError,
                 format!(
