@@ -97,6 +97,9 @@ impl Owner {
             ("namespace", &id),
             ("decision", "approve"),
         ];
+        if consent.contains("name=\"own_device\"") {
+            fields.push(("own_device", "yes"));
+        }
         fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
         self.post("/oauth/device", &fields).ok();
     }

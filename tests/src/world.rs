@@ -184,6 +184,11 @@ impl World {
         self.write("config/bitrouter/env", text)
     }
 
+    /// Secrets may stand in the file below the root: it is there to hold them.
+    pub fn holds_secrets(&self, below: &str) {
+        lock(&self.inner.written).push(self.path(below));
+    }
+
     /// The environment that every process of this world starts with.
     pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let path = |name: &str| self.path(name).into_os_string();

@@ -73,7 +73,7 @@ impl Ledger {
     }
 
     fn issue(&mut self, session: usize) -> Pair {
-        let number = self.access.len();
+        let number = self.refresh.len();
         // Long and unlike any word, so that a search for it finds only it.
         let secret = |kind: &str| format!("{kind}_far{session}.{number:04}QZt7wLr9KxVb2NmYc5HsPd8Jf3GgRa6Eu1To0Ii4");
         let pair = Pair { access: secret("bra"), refresh: secret("brr") };

@@ -35,7 +35,10 @@ fn b17_without_space_there_is_no_exchange_and_it_recovers_by_itself() {
     // The token still holds.
     call(&daemon).send().ok();
     let warning = daemon.warned("credential_unwritable");
-    assert!(warning["message"].as_str().is_some_and(|text| text.contains("account-credentials.json")), "{warning}");
+    assert!(
+        warning["message"].as_str().is_some_and(|text| text.contains("data/bitrouter") && text.contains("No space")),
+        "{warning}"
+    );
     wait::stays("no exchange", Duration::from_secs(3), || far.issuer.exchanges().is_empty());
     assert_eq!(far.file(), before);
     std::fs::remove_file(filler).expect("room");

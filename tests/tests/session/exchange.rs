@@ -104,7 +104,7 @@ fn p02_a_reply_that_was_lost_ends_the_session_visibly_and_only_once() {
         assert_eq!(who["token_state"], "ended", "{who}");
         assert_eq!(far.file()["refresh_token"], far.pair.refresh.as_str(), "an ended session is not wiped");
         let lines = daemon.stderr().text();
-        let said = lines.lines().filter(|line| line.contains("session") && line.contains("ended")).count();
+        let said = lines.lines().filter(|line| line.contains("session") && line.contains("has ended")).count();
         assert_eq!(said, 1, "{lines}");
         daemon.stop();
         far.nothing_leaked();
