@@ -41,7 +41,7 @@ impl Fault {
             Self::Html(status) => {
                 Reply::body(*status, "text/html", "<!doctype html><title>Sign in to the network</title>")
             }
-            Self::Refused(code) => super::refusal(code),
+            Self::Refused(code) => super::answers::refusal(code),
             Self::Reset => Reply::nothing().reset(),
             _ => return None,
         })
