@@ -9,7 +9,7 @@ use bitrouter_gateway::{
 };
 use bitrouter_proto::{
     PROTOCOL, VERSION, clock,
-    status::{ProviderStatus, SessionStatus, State, Status},
+    status::{ProviderStatus, SessionStatus, Status},
 };
 
 use crate::{
@@ -193,7 +193,6 @@ impl StatusReader {
             log_level: log.level().as_str().to_owned(),
             node: node.status(),
             session: session(&in_force, credentials),
-            ..Status::silent(State::Running)
         }
     }
 

@@ -101,7 +101,8 @@ mod tests {
         oauth.namespace_id = Some("ns_1".to_owned());
         let credential = (state != SessionState::None).then(|| Arc::new(Credential::Oauth(oauth)));
         let session = Session { credential, state, is_own_node, problem: None };
-        let (pushed, process) = (Pushed::default(), Environment::from_iter(own.iter().copied()));
+        let process: Environment = own.iter().copied().collect();
+        let pushed = Pushed::default();
         let layers = Layers { pushed: &pushed, env_files: &[], process: &process, parent: None };
         InForce {
             keys: Arc::new(KeyRing::build(&[KeyNames::new("bitrouter", Vec::<String>::new())], &layers)),

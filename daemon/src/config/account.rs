@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn resolve(process: &[(&str, &str)], account: &Account) -> Result<AccountDefaults, String> {
-        let process = Environment::from_iter(process.iter().copied());
+        let process: Environment = process.iter().copied().collect();
         AccountDefaults::resolve(&process, account).map_err(|error| error.to_string())
     }
 

@@ -23,8 +23,8 @@ impl AccountServer {
 
     /// What the strongest source that says something says.
     pub(super) fn find(layers: &Layers<'_>) -> Option<Self> {
-        let candidates = layers.candidates(BITROUTER_API_URL).into_iter();
-        let strongest = candidates.filter(|candidate| candidate.rejection.is_none()).next()?;
+        let candidates = layers.candidates(BITROUTER_API_URL);
+        let strongest = candidates.into_iter().find(|candidate| candidate.rejection.is_none())?;
         Some(Self { url: server_url(strongest.value), origin: strongest.origin })
     }
 

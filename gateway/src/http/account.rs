@@ -72,7 +72,7 @@ pub(super) async fn take(
 ) -> Result<Taken, InferenceError> {
     let limit = total(context.started, &snapshot.limits);
     let asked = within(gateway.account.credential(), &gateway.interrupt, &*context.connection, || limit).await;
-    let taken = asked.map_err(too_late)?.map_err(|refused| {
+    let given = asked.map_err(too_late)?.map_err(|refused| {
         // The reason names files of this machine, which are nobody's but its owner's.
         let refused = match (refused, context.caller) {
             (AccountRefused::Unavailable(_), Caller::Credential(_) | Caller::Anyone) => {
@@ -82,7 +82,7 @@ pub(super) async fn take(
         };
         account_refused(&snapshot.account, refused)
     })?;
-    match taken {
+    match given {
         AccountCredential::Token(token) => {
             let is_at_issuer =
                 |snapshot: &Snapshot| snapshot.catalog.account().is_some_and(|provider| is_at_issuer(provider, &token));

@@ -115,7 +115,9 @@ mod tests {
     use super::*;
 
     fn one(entry: Value) -> Option<Model> {
-        let body = json!({ "data": [entry] }).to_string();
+        let mut body = json!({ "data": [] });
+        body["data"] = Value::Array(vec![entry]);
+        let body = body.to_string();
         let mut models = read(body.as_bytes()).unwrap();
         assert!(models.len() <= 1);
         models.pop()

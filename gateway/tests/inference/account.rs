@@ -436,16 +436,18 @@ async fn the_accounts_list_is_asked_for_with_its_token_and_gives_limits_and_pric
          "pricing": {"input_tokens": {"no_cache": 1.5}, "output_tokens": {"text": 2}}},
         {"id": "plain"}, {"id": "bad\nname"},
     ]});
-    let gateway = Arc::clone(&world.gateway);
-    let asked = tokio::spawn(async move { gateway.account_models().await });
-    let mut provider = world.accept().await;
-    let (head, _) = provider.message().await;
-    assert!(head.starts_with("get /acct/v1/models ") && head.contains("bearer bra_first-canary"), "{head}");
-    provider.send(reply("401 Unauthorized", "{}").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await;
-    let mut provider = world.accept().await;
-    assert!(provider.message().await.0.contains("bearer bra_second-canary"));
-    provider.send(reply("200 OK", &list.to_string())).await;
-    let listed = asked.await.unwrap().unwrap();
+    let serving = async {
+        let mut provider = world.accept().await;
+        let (head, _) = provider.message().await;
+        assert!(head.starts_with("get /acct/v1/models ") && head.contains("bearer bra_first-canary"), "{head}");
+        provider.send(reply("401 Unauthorized", "{}").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await;
+        let mut provider = world.accept().await;
+        assert!(provider.message().await.0.contains("bearer bra_second-canary"));
+        provider.send(reply("200 OK", &list.to_string())).await;
+        provider
+    };
+    let (listed, _provider) = tokio::join!(world.gateway.account_models(), serving);
+    let listed = listed.unwrap();
     assert_eq!((listed.server.as_str(), listed.models.len()), (world.server().as_str(), 2));
 
     world.sign_in(listed.models);
@@ -466,27 +468,25 @@ async fn the_accounts_list_is_asked_for_with_its_token_and_gives_limits_and_pric
 async fn a_list_that_is_none_has_a_reason_and_a_long_one_an_end() {
     let world = World::new().await;
     world.sign_in(vec![]);
-    let ask = |wire: &World| {
-        let gateway = Arc::clone(&wire.gateway);
-        tokio::spawn(async move { gateway.account_models().await.unwrap_err() })
-    };
     for (answer, reason) in [
         (reply("503 Unavailable", "{}"), "it answered 503"),
         (reply("200 OK", "<html>"), "no JSON"),
         (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 9 << 20) + &"x".repeat(9 << 20), "longer than 8 MiB"),
     ] {
-        let asked = ask(&world);
-        let mut provider: Wire = world.accept().await;
-        provider.message().await;
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut provider.0, answer.as_bytes()).await;
-        drop(provider);
-        let said = asked.await.unwrap();
+        let serving = async {
+            let mut provider: Wire = world.accept().await;
+            provider.message().await;
+            // Who has read enough hangs up.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut provider.0, answer.as_bytes()).await;
+        };
+        let (asked, ()) = tokio::join!(world.gateway.account_models(), serving);
+        let said = asked.unwrap_err();
         assert!(said.contains(reason), "{said}");
     }
     world.account.is(Err(AccountRefused::OutOfReach("no route".to_owned())));
-    assert!(ask(&world).await.unwrap().contains("no route"));
+    assert!(world.gateway.account_models().await.unwrap_err().contains("no route"));
     world.account.is(Ok(AccountCredential::Token(token("bra_canary", "https://elsewhere.example"))));
-    assert!(ask(&world).await.unwrap().contains("changed"));
+    assert!(world.gateway.account_models().await.unwrap_err().contains("changed"));
 }
 
 #[tokio::test]
