@@ -182,9 +182,7 @@ impl Inner {
             match request.request_async(&wire).await {
                 Ok(code) => break code,
                 Err(RequestTokenError::ServerResponse(error))
-                    if *error.error() == BasicErrorResponseType::InvalidScope
-                        && !was_refused
-                        && asked != KNOWN_SCOPES =>
+                    if *error.error() == BasicErrorResponseType::InvalidScope && !was_refused =>
                 {
                     was_refused = true;
                     KNOWN_SCOPES.clone_into(&mut asked);
@@ -285,7 +283,7 @@ fn not_approved(server: &str, error: &RequestTokenError<Undecided, DeviceCodeErr
             DeviceCodeErrorResponseType::ExpiredToken => return expired(None),
             DeviceCodeErrorResponseType::AccessDenied => "the sign-in was denied".to_owned(),
             other => {
-                let said = words(said.error_description().map(String::as_str), &other.to_string());
+                let said = words(said.error_description().map(String::as_str), other.as_ref());
                 format!("`{server}` ended the sign-in: {said}")
             }
         },

@@ -28,7 +28,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(75);
 /// How often the lock is tried.
 const LOCK_TRY: Duration = Duration::from_millis(25);
 /// How long the server may take over an exchange, whoever has gone away meanwhile.
-pub(super) const EXCHANGE: Duration = Duration::from_secs(60);
+pub(super) const EXCHANGE: Duration = Duration::from_mins(1);
 /// How long metadata may take.
 pub(super) const METADATA: Duration = Duration::from_secs(30);
 /// The pauses between tries to write what was exchanged.
@@ -64,10 +64,15 @@ impl Inner {
         if let Some(reason) = self.own_is_off().await {
             return self.later(reason, None);
         }
-        let locked = match abort.run_until_cancelled(self.lock_file()).await {
-            Some(Ok(locked)) => Arc::new(locked),
-            Some(Err(unwritable)) => return self.unwritable(&unwritable),
-            None => return Outcome::Later,
+        let locked = tokio::select! {
+            locked = self.lock_file() => locked,
+            () = abort.cancelled() => return Outcome::Later,
+            // Nothing was sent yet: the next daemon does it.
+            () = self.ending.cancelled() => return Outcome::Later,
+        };
+        let locked = match locked {
+            Ok(locked) => Arc::new(locked),
+            Err(unwritable) => return self.unwritable(&unwritable),
         };
         let (stamp, content) = self.read().await;
         self.take_over(stamp, content);
@@ -169,6 +174,9 @@ impl Inner {
             Ok(metadata) => metadata,
             Err(error) => return Answer::Later { reason: error.message, asked: None, lost: false },
         };
+        if self.ending.is_cancelled() {
+            return Answer::Later { reason: "the daemon is ending".to_owned(), asked: None, lost: false };
+        }
         let scope = if self.held().without_scope { "" } else { old.scope.as_str() };
         let mut fields = vec![
             ("grant_type", "refresh_token"),
@@ -310,7 +318,11 @@ impl Inner {
     }
 
     fn later(&self, reason: String, asked: Option<Duration>) -> Outcome {
-        tracing::debug!(reason, "the account's token was not renewed");
+        if self.held().pause.is_failing() {
+            tracing::debug!(reason, "the account's token was not renewed");
+        } else {
+            tracing::info!(reason, "the account's token was not renewed; it is tried again");
+        }
         self.held().failed(reason, self.clocks.now(), asked, chance());
         Outcome::Later
     }

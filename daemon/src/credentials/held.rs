@@ -155,6 +155,14 @@ impl Held {
         self.pause = Pause::default();
     }
 
+    /// The own node came on or went off: what depends on it is asked again, and tried without a pause.
+    pub(super) fn node_changed(&mut self) {
+        if self.is_own != Some(false) {
+            self.pause = Pause::default();
+        }
+        self.is_own = None;
+    }
+
     /// True where calls cannot be made with the access token any more.
     pub(super) fn is_over(&self, now: Moment) -> bool {
         self.life.is_some_and(|life| life.is_over(now))

@@ -22,11 +22,17 @@ const LONGEST: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The client. It keeps no connection open: calls are rare, and a kept one can be gone without a word.
-#[derive(Debug)]
 pub(super) struct Http {
     proxies: ProxyRules,
     /// For https, with the system's certificates. Dropped after a failure, so that changed certificates are read.
     tls: Mutex<Option<Client>>,
+}
+
+/// The address of a proxy can hold a password.
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Http")
+    }
 }
 
 /// Whose listener a server on this machine must be. Other servers are known by their certificates.
@@ -258,7 +264,7 @@ fn said(host: &str, error: &reqwest::Error) -> String {
     };
     let mut text = cause.to_string();
     if std::ptr::addr_eq(cause, std::ptr::from_ref(error)) {
-        text = "the call failed".to_owned();
+        "the call failed".clone_into(&mut text);
     }
     format!("{what} `{host}`: {text}")
 }
@@ -289,5 +295,30 @@ fn encode(word: &str, text: &mut String) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_encoded_as_a_form() {
+        let text = form(&[("scope", "a:b *c"), ("x", "\u{e9}&=%+~")]);
+        assert_eq!(text.expose_secret(), "scope=a%3Ab+*c&x=%C3%A9%26%3D%25%2B%7E");
+    }
+
+    #[test]
+    fn a_listener_of_another_user_is_not_spoken_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url: Url = format!("http://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        assert!(look_at_listener(&url, LocalUid::Only(own)).unwrap().is_some_and(|at| at.is_ipv4()));
+        assert!(look_at_listener(&url, LocalUid::Any).is_ok() && uid_at(&url) == Some(own));
+        let refused = look_at_listener(&url, LocalUid::Only(own + 1)).unwrap_err();
+        assert!(matches!(&refused, CallError::Refused(text) if text.contains(&format!("uid {own}"))), "{refused}");
+        drop(listener);
+        assert!(matches!(look_at_listener(&url, LocalUid::Only(own)), Err(CallError::Unreachable(_))));
+        assert_eq!(look_at_listener(&"https://far.example".parse().unwrap(), LocalUid::Only(own)).unwrap(), None);
     }
 }

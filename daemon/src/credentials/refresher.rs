@@ -106,7 +106,7 @@ impl Inner {
                 () = tokio::time::sleep(wait) => {}
                 _ = words.recv() => {}
                 () = self.wake.notified() => {}
-                Ok(()) = node.changed() => self.held().is_own = None,
+                Ok(()) = node.changed() => self.held().node_changed(),
                 () = self.ending.cancelled() => break,
             }
         }

@@ -177,3 +177,72 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
     let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
     failed(reason, message, field.map(|field| words(Some(&field), "")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> Reply {
+        Reply { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec().into() }
+    }
+
+    #[test]
+    fn rfc6749_5_what_a_reply_of_the_token_endpoint_means() {
+        let now = SystemTime::UNIX_EPOCH;
+        for (status, body, expected) in [
+            (200, r#"{"access_token":"a","expires_in":5}"#, "granted 5"),
+            (201, r#"{"access_token":"a","expires_in":"7"}"#, "granted 7"),
+            (200, r#"{"access_token":"a","expires_in":7.9}"#, "granted 7"),
+            (200, r#"{"access_token":"a","expires_in":null}"#, "granted 3600"),
+            (200, r#"{"access_token":"a","expires_in":-1}"#, "granted 3600"),
+            (200, r#"{"access_token":""}"#, "trouble"),
+            (200, r#"{"access_token":7}"#, "trouble"),
+            (200, r#"{"error":"invalid_grant"}"#, "trouble"),
+            (400, r#"{"access_token":"a"}"#, "trouble"),
+            (400, r#"{"error":"invalid_grant","error_description":"no\u001bmore"}"#, "denied invalid_grant no more"),
+            (401, r#"{"error":"invalid_client"}"#, "denied invalid_client invalid_client"),
+            (400, r#"{"error":{"message":"x"}}"#, "trouble"),
+            (400, "", "trouble"),
+            (404, "<html>", "trouble"),
+            (302, r#"{"access_token":"a"}"#, "trouble"),
+            (429, r#"{"error":"invalid_grant"}"#, "trouble"),
+            (500, r#"{"error":"invalid_grant"}"#, "trouble"),
+        ] {
+            let read = match token_reply(&reply(status, body), "far", now) {
+                TokenReply::Granted(tokens) => format!("granted {}", tokens.lifetime.as_secs()),
+                TokenReply::Denied { code, words } => format!("denied {code} {words}"),
+                TokenReply::Trouble { words, .. } => {
+                    assert!(words.contains("far") && words.contains(&status.to_string()), "{words}");
+                    "trouble".to_owned()
+                }
+            };
+            assert_eq!(read, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_10_2_3_retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_an_id_token_is_read_and_nothing_else_is_needed_of_it() {
+        assert_eq!(subject_of("e30.eyJzdWIiOiJ1c3JfMSJ9.x").as_deref(), Some("usr_1"));
+        for text in ["", "a.b.c", "e30.e30.x", "e30"] {
+            assert_eq!(subject_of(text), None, "{text}");
+        }
+    }
+}

@@ -6,11 +6,11 @@
 use std::time::{Duration, SystemTime};
 
 /// How long before its end a token is renewed, at least.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 /// The spread of that moment, so that machines that signed in together do not come together.
 const SPREAD: Duration = Duration::from_secs(30);
 /// Tokens that live shorter are renewed at half their life.
-const SHORT: Duration = Duration::from_secs(180);
+const SHORT: Duration = Duration::from_mins(3);
 /// The longest time between two looks: timers stop in suspend.
 const TICK: Duration = Duration::from_secs(15);
 /// The shortest one.

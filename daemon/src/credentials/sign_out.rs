@@ -9,7 +9,7 @@ use super::{
     AccountError, Credentials, Inner,
     exchange::with_lock,
     lock,
-    store::{Content, Unwritable},
+    store::{Content, Locked, Unwritable},
 };
 
 /// How long the lock is waited for: a sign-out must not hang on somebody else's exchange.
@@ -63,7 +63,7 @@ impl Inner {
         };
         let _one = self.looking.lock().await;
         let deleted = match locked {
-            Some(locked) => with_lock(&locked, |locked| locked.delete()).await,
+            Some(locked) => with_lock(&locked, Locked::delete).await,
             None => {
                 let store = self.store.clone();
                 let deleted = tokio::task::spawn_blocking(move || store.delete_anyhow()).await;

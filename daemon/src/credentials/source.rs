@@ -101,11 +101,11 @@ impl Inner {
     /// is no time left.
     async fn try_for_caller(self: &Arc<Self>, why: Why, tries: u64, deadline: std::time::Instant) -> bool {
         let left = deadline.saturating_duration_since(clock::monotonic_now());
-        let (tried, barred) = {
+        let (was_tried, barred) = {
             let held = self.held();
             (held.tries > tries && held.trouble.is_some(), held.pause.barred(self.clocks.now()))
         };
-        if tried || left.is_zero() || barred > left {
+        if was_tried || left.is_zero() || barred > left {
             return false;
         }
         if !barred.is_zero() {

@@ -252,7 +252,7 @@ impl Locked {
 
     /// Renames a file that is no credential, so that another can take its place; says where it is.
     pub(super) fn put_aside(&self) -> Result<PathBuf, Unwritable> {
-        let stamp: String = clock::now_rfc3339().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let stamp: String = clock::now_rfc3339().chars().filter(char::is_ascii_alphanumeric).collect();
         let aside = self.store.dir.join(format!("{NAME}.aside-{stamp}"));
         let renamed = rustix::fs::renameat_with(&self.dir, NAME, CWD, &aside, RenameFlags::NOREPLACE);
         let renamed = match renamed {

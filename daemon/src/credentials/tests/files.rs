@@ -1,4 +1,5 @@
 //! P1: the file and its lock; what others write; what cannot be written.
+#![expect(clippy::disallowed_methods, reason = "tests do what others do to files")]
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
@@ -60,12 +61,14 @@ async fn p01_what_a_killed_write_left_is_removed_unless_somebody_writes_and_noth
     assert_eq!(left.len(), 5, "{left:?}");
 }
 
+/// What is called how, how a file is spoilt, and what is said then.
+type Spoil<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
+
 #[tokio::test]
 async fn p01_a_bad_file_is_left_as_it_is_and_a_good_one_is_taken_up_again() {
     let rig = Rig::signed_in(3600).await;
     let good = rig.file().to_string();
     let mode = |mode| std::fs::set_permissions(rig.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-    type Spoil<'a> = (&'a str, Box<dyn Fn() + 'a>, &'a str);
     let cases: [Spoil<'_>; 5] = [
         ("cut", Box::new(|| rig.write_text(&good[..good.len() / 2])), "not what a sign-in writes"),
         ("another kind", Box::new(|| rig.write_text(&good.replace("\"oauth\"", "\"passkey\""))), "does not know"),

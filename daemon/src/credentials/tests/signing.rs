@@ -89,8 +89,9 @@ async fn an_older_server_is_asked_for_what_it_knows() {
     let asked = rig.issuer.sent_to("/device");
     assert!(asked[0].contains("scope=usage%3Aread&") || asked[0].ends_with("scope=usage%3Aread"), "{asked:?}");
     assert!(asked[1].contains("inference%3Ainvoke") && !asked[1].contains("account%3Aread"), "{asked:?}");
-    rig.issuer.next(Answer::error("invalid_scope"));
-    rig.issuer.next(Answer::error("invalid_scope"));
+    for _ in 0..2 {
+        rig.issuer.next(Answer::error("invalid_scope"));
+    }
     let error = sign_in(&rig, device(&rig, "x")).await.unwrap_err();
     assert_eq!((error.reason, error.status), (Reason::ServerRefused, Some(400)));
     assert_eq!(rig.issuer.sent_to("/device").len(), 4, "once");
