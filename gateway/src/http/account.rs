@@ -160,7 +160,8 @@ pub(super) async fn call_account_again(
         within(gateway.account.renewed(&again.token), &gateway.interrupt, &*context.connection, || limit).await;
     let renewed = renewed.map_err(CallError::Wait)?;
     if renewed.is_none()
-        && let Err(refused @ AccountRefused::Ended(_)) = gateway.account.credential().await
+        && let Ok(Err(refused @ AccountRefused::Ended(_))) =
+            within(gateway.account.credential(), &gateway.interrupt, &*context.connection, || limit).await
     {
         let account = &gateway.snapshot().account;
         return Err(CallError::SessionEnded(Box::new(account_refused(account, refused))));

@@ -135,3 +135,23 @@ fn the_account_has_no_section_among_the_providers() {
     world.cli(["reload"]).expect_code(0);
     assert_eq!(daemon.provider("bitrouter")["active"], false);
 }
+
+#[test]
+fn signing_in_and_out_is_no_reload_and_leaves_a_refused_one_as_it_was() {
+    let world = World::new();
+    let daemon = world.demo();
+    world.config("[sever]\n");
+    world.cli(["reload"]).expect_code(1);
+    let reloads = daemon.status()["reloads"].clone();
+    assert!(reloads["last_error"].is_string() && daemon.warning("reload_refused").is_some(), "{reloads}");
+    let call = || daemon.http().chat("bitrouter:demo/echo", "hi").send();
+    call().refused(402, "provider_key_missing");
+    world.cli(["auth", "login", "--local"]).expect_code(0);
+    assert_eq!(call().ok().content(), "hi");
+    let provider = daemon.provider("bitrouter");
+    assert_eq!((&provider["active"], &provider["key_source"]), (&json!(true), &json!("account")));
+    world.cli(["auth", "logout"]).expect_code(0);
+    call().refused(402, "provider_key_missing");
+    assert_eq!(daemon.status()["reloads"], reloads);
+    assert!(daemon.warning("reload_refused").is_some());
+}
