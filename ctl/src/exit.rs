@@ -25,18 +25,12 @@ pub(crate) struct Failure {
     pub(crate) code: String,
     /// A fragment, lower case, without a period.
     pub(crate) message: String,
-    /// The HTTP status that an account's server answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<u16>,
+    /// What an account's server said.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) said: Option<Box<ServerSaid>>,
     /// What to run next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
-    /// The member that the server complains of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) field: Option<String>,
-    /// The id that it gave the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) request_id: Option<String>,
     /// True where for people the hint says it all, on a line of its own.
     #[serde(skip)]
     pub(crate) is_all_in_the_hint: bool,
@@ -45,16 +39,28 @@ pub(crate) struct Failure {
     pub(crate) exit: u8,
 }
 
+/// What an account's server said of a refusal, besides the message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ServerSaid {
+    /// The HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    /// The member that it complains of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    /// The id that it gave the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+}
+
 impl Failure {
     /// The caller's mistake.
     pub(crate) fn caller(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             message: message.into(),
-            status: None,
+            said: None,
             hint: None,
-            field: None,
-            request_id: None,
             is_all_in_the_hint: false,
             exit: exit::CALLER,
         }
@@ -84,7 +90,7 @@ impl From<ClientError> for Failure {
         if let ClientError::Refused(refusal) = error {
             failure.is_all_in_the_hint = is_scope_hint(&refusal);
             let Refusal { status, field, request_id, .. } = refusal;
-            (failure.status, failure.field, failure.request_id) = (status, field, request_id);
+            failure.said = Some(Box::new(ServerSaid { status, field, request_id }));
         }
         failure
     }

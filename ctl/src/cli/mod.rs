@@ -122,9 +122,8 @@ fn needs_home(context: &Context, verb: &Verb) -> bool {
         | Verb::Logs(_)
         | Verb::Console { .. }
         | Verb::Node { .. } => context.socket.is_none(),
-        // These may start a daemon, or read what one left.
-        Verb::Auth { .. } | Verb::Cloud { .. } => true,
-        Verb::Serve { .. } | Verb::Start(_) | Verb::Restart { .. } => true,
+        // The account's may start a daemon, or read what one left.
+        Verb::Serve { .. } | Verb::Start(_) | Verb::Restart { .. } | Verb::Auth { .. } | Verb::Cloud { .. } => true,
     }
 }
 

@@ -60,7 +60,7 @@ impl UnitPlaces {
 /// The link to one of our units in a directory `*.wants` or `*.requires`. A link that leads nowhere enables nothing.
 fn enabled_in(dir: &Path) -> Option<PathBuf> {
     let pulls_in =
-        |path: &PathBuf| name_of(path).is_some_and(|name| name.ends_with(".wants") || name.ends_with(".requires"));
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wants" || extension == "requires");
     entries(dir).filter(pulls_in).flat_map(|dir| UNITS.map(|unit| dir.join(unit))).find(|link| link.exists())
 }
 

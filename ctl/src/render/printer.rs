@@ -24,6 +24,8 @@ pub(crate) struct Printer {
     pub(crate) on_terminal: bool,
     /// Somebody may be watching standard error: it is a terminal, and not for `--json`.
     pub(crate) is_watched: bool,
+    /// What stands on that terminal can be replaced.
+    pub(crate) can_replace: bool,
     stdout_styled: bool,
     stderr_styled: bool,
 }
@@ -31,12 +33,13 @@ pub(crate) struct Printer {
 impl Printer {
     /// Styles are for terminals, and for those that want them.
     pub(crate) fn new(json: bool, environment: &Environment) -> Self {
-        let wanted = environment.text(env::NO_COLOR).is_none()
-            && environment.text(env::TERM).is_some_and(|terminal| terminal != "dumb");
+        let is_able = environment.text(env::TERM).is_some_and(|terminal| terminal != "dumb");
+        let wanted = is_able && environment.text(env::NO_COLOR).is_none();
         let on_terminal = io::stdout().is_terminal();
         let on_stderr = io::stderr().is_terminal();
         let (stdout_styled, stderr_styled) = (wanted && on_terminal, wanted && on_stderr);
-        Self { json, on_terminal, is_watched: on_stderr && !json, stdout_styled, stderr_styled }
+        let is_watched = on_stderr && !json;
+        Self { json, on_terminal, is_watched, can_replace: is_watched && is_able, stdout_styled, stderr_styled }
     }
 
     /// One line, or several, for people. Nothing under `--json`.
@@ -85,9 +88,9 @@ impl Printer {
         if self.json { write(&value.to_string()) } else { Ok(()) }
     }
 
-    /// A line on standard error in the place of the one that is there, and is not ended yet. Only for those who watch.
+    /// A line on standard error in the place of the one that is there, and is not ended yet. Only where that can be.
     pub(crate) fn replace_line(self, text: &str) {
-        if self.is_watched {
+        if self.can_replace {
             let mut err = io::stderr().lock();
             // Erases the line (ECMA-48, EL). Nobody may be reading; that is no failure.
             let _ = write!(err, "\r\u{1b}[2K{text}").and_then(|()| err.flush());

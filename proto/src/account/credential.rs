@@ -11,6 +11,7 @@ use crate::clock;
 
 /// What is stored of a sign-in.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them, behind an `Arc`")]
 pub enum Credential {
     /// A session: an access token and mostly a refresh token.
     Oauth(OauthCredential),

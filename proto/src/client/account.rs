@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a call may take that the daemon passes on to the account's server.
-const REMOTE: Duration = Duration::from_secs(60);
+const REMOTE: Duration = Duration::from_mins(1);
 
 /// How long the daemon may take to say who is signed in, which it knows by itself.
 const QUICK: Duration = Duration::from_secs(2);

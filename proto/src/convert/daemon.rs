@@ -36,7 +36,6 @@ impl From<wire::StatusResponse> for Status {
             log_level: message.log_level,
             node: message.node.map(Into::into).unwrap_or_default(),
             session: message.session.map(Into::into).unwrap_or_default(),
-            ..Status::silent(State::Running)
         }
     }
 }

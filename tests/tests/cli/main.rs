@@ -1,5 +1,6 @@
 //! The command line: exit codes, both kinds of output, and what a person reads.
 
+mod account;
 mod codes;
 mod colour;
 mod distrust;

@@ -15,6 +15,7 @@ mod offline;
 mod race;
 mod sign_in;
 mod uid;
+mod window;
 
 /// `make soak` does the same for ten minutes.
 #[test]

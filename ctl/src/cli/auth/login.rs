@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn asked(words: &str, variables: &[(&str, &str)]) -> Login {
-        let environment = Environment::from_iter(variables.iter().copied());
+        let environment: Environment = variables.iter().copied().collect();
         let printer = Printer::new(false, &environment);
         let context = Context { environment, program: "bitrouter".into(), socket: None, no_autostart: true, printer };
         how(&context, &Line::try_parse_from(format!("login {words}").split_whitespace()).unwrap().args).unwrap()

@@ -103,7 +103,7 @@ impl Progress {
     }
 
     fn is_live(&self) -> bool {
-        self.printer.columns().is_some_and(|columns| columns >= NARROWEST)
+        self.printer.can_replace && self.printer.columns().is_some_and(|columns| columns >= NARROWEST)
     }
 
     fn remaining(&mut self, seconds: u64) {
