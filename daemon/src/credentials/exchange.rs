@@ -74,15 +74,20 @@ impl Inner {
             Ok(locked) => Arc::new(locked),
             Err(unwritable) => return self.unwritable(&unwritable),
         };
-        let (stamp, content) = self.read().await;
-        self.take_over(stamp, content);
+        let stamp = {
+            // Nobody takes over meanwhile what was read before.
+            let _one = self.looking.lock().await;
+            let (stamp, content) = self.read().await;
+            self.take_over(stamp, content);
+            stamp
+        };
         self.ask_whose().await;
         let Some(old) = self.to_be_renewed(&why) else { return Outcome::Settled };
         let Some(refresh_token) = old.refresh_token.clone() else {
-            return self.end("its time is over, and the server gave no refresh token");
+            return self.end(&old, "its time is over, and the server gave no refresh token");
         };
         if self.held().refresh_is_over(self.clocks.now()) && !matches!(why, Why::Again) {
-            return self.end("the time of its refresh token is over");
+            return self.end(&old, "the time of its refresh token is over");
         }
         let size = Credential::Oauth(old.clone()).to_text().expose_secret().len();
         let prepared = match with_lock(&locked, move |locked| locked.prepare(size)).await {
@@ -301,6 +306,7 @@ impl Inner {
 
     /// The server takes the refresh token no more: over, unless the file tells that another process renewed it.
     async fn ended_or_renewed_elsewhere(&self, old: &OauthCredential, reason: String) -> Outcome {
+        let _one = self.looking.lock().await;
         let (stamp, content) = self.read().await;
         let is_unchanged =
             matches!(&content, Content::Good(there) if same_tokens(there, &Credential::Oauth(old.clone())));
@@ -309,11 +315,20 @@ impl Inner {
             return Outcome::Settled;
         }
         let lost = self.held().lost_reply;
-        self.end(&if lost { format!("{reason}; a reply with newer tokens had been lost on its way") } else { reason })
+        let reason =
+            if lost { format!("{reason}; a reply with newer tokens had been lost on its way") } else { reason };
+        self.end(old, &reason)
     }
 
-    pub(super) fn end(&self, reason: &str) -> Outcome {
-        self.held().end(reason.to_owned());
+    /// The session of `old` is over, unless another one is held by now.
+    pub(super) fn end(&self, old: &OauthCredential, reason: &str) -> Outcome {
+        let mut held = self.held();
+        let is_held =
+            held.oauth().is_some_and(|now| now.access_token.expose_secret() == old.access_token.expose_secret());
+        if !is_held {
+            return Outcome::Settled;
+        }
+        held.end(reason.to_owned());
         Outcome::Ended
     }
 

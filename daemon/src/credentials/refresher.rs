@@ -19,7 +19,10 @@ use super::{
     shown,
     store::{Content, Stamp},
 };
-use crate::environment::{EnvFileWatch, WatchState};
+use crate::{
+    environment::{EnvFileWatch, WatchState},
+    health::Code,
+};
 
 /// How often is looked where changes are not told.
 const POLL: Duration = Duration::from_millis(900);
@@ -188,6 +191,10 @@ impl Inner {
             Seen::Renewed => tracing::debug!("took over the tokens in the credential file"),
             Seen::Gone => tracing::info!("nobody is signed in any more"),
             Seen::SignedIn => self.tell_of_sign_in(),
+        }
+        if matches!(seen, Seen::Gone | Seen::SignedIn) {
+            // Whether another one can be kept is found out when it is due.
+            self.health.clear(Code::CredentialUnwritable);
         }
         self.publish();
         seen

@@ -160,17 +160,17 @@ impl Inner {
         if let Some(other) = self.other_than(rejected) {
             return Some(other);
         }
-        let may_refresh = {
+        let refused = {
             let held = self.held();
             let oauth = held.oauth()?;
             let is_it = oauth.access_token.expose_secret() == rejected.token.expose_secret();
             if !is_it || held.ended.is_some() {
                 return None;
             }
-            oauth.refresh_token.is_some()
+            oauth.clone()
         };
-        if !may_refresh {
-            self.end("the server refused the access token, and there is no refresh token");
+        if refused.refresh_token.is_none() {
+            self.end(&refused, "the server refused the access token, and there is no refresh token");
             self.publish();
             return None;
         }
