@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_proto::{clock, codes::Reason};
+use bitrouter_proto::{account::ScopeSet, clock, codes::Reason};
 use http::{Method, Response, StatusCode, header};
 use oauth2::{
     AsyncHttpClient, Client, ClientId, DeviceAuthorizationUrl, DeviceCodeErrorResponse, DeviceCodeErrorResponseType,
@@ -179,15 +179,17 @@ impl Inner {
         let code: StandardDeviceAuthorizationResponse = loop {
             let request =
                 client.exchange_device_code().add_scopes(asked.split_whitespace().map(|s| Scope::new(s.to_owned())));
-            match request.request_async(&wire).await {
+            let error = match request.request_async(&wire).await {
                 Ok(code) => break code,
-                Err(RequestTokenError::ServerResponse(error))
-                    if *error.error() == BasicErrorResponseType::InvalidScope && !was_refused =>
-                {
-                    was_refused = true;
-                    KNOWN_SCOPES.clone_into(&mut asked);
-                }
-                Err(error) => return Err(not_begun(server, &wire, &error)),
+                Err(error) => error,
+            };
+            let is_about_scopes = matches!(
+                &error,
+                RequestTokenError::ServerResponse(said) if *said.error() == BasicErrorResponseType::InvalidScope
+            );
+            match known_scope(scope).filter(|_| is_about_scopes && !was_refused) {
+                Some(known) => (was_refused, asked) = (true, known),
+                None => return Err(not_begun(server, &wire, &error)),
             }
         };
         let lifetime = code.expires_in().max(Duration::from_secs(1));
@@ -235,6 +237,16 @@ impl Inner {
 fn asked_scope(scope: &str, lists_scopes: bool) -> String {
     let words = scope.split_whitespace().filter(|word| lists_scopes || *word != NEWER_SCOPE);
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// What a server of any age knows of a set of scopes that it refused: of the usual set the older usual one, of another set
+/// what is in it, and never more. `None` where that is no other set.
+fn known_scope(scope: &str) -> Option<String> {
+    if scope == ScopeSet::DEFAULT.to_string() {
+        return Some(KNOWN_SCOPES.to_owned());
+    }
+    let known: Vec<&str> = scope.split_whitespace().filter(|word| !word.starts_with("account:")).collect();
+    (!known.is_empty() && known.len() < scope.split_whitespace().count()).then(|| known.join(" "))
 }
 
 /// How long to wait before the next poll: somewhat longer than the server asks, as it counts in its own time.
