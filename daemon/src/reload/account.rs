@@ -90,3 +90,68 @@ impl AccountNow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::SystemTime};
+
+    use bitrouter_gateway::registry::Model;
+    use bitrouter_proto::{account::credential::OauthCredential, env::Environment};
+
+    use super::*;
+    use crate::environment::{KeyNames, Layers, Pushed};
+
+    const STORED: &str = "https://stored.example";
+
+    fn keys(own: &[(&str, &str)]) -> KeyRing {
+        let process: Environment = own.iter().copied().collect();
+        let pushed = Pushed::default();
+        let layers = Layers { pushed: &pushed, env_files: &[], process: &process, parent: None };
+        KeyRing::build(&[KeyNames::new("bitrouter", Vec::<String>::new())], &layers)
+    }
+
+    fn session(state: SessionState, server: &str, is_own_node: bool) -> Session {
+        let oauth = OauthCredential::new("bra_a".into(), SystemTime::UNIX_EPOCH, "c", server);
+        let credential = Some(Arc::new(Credential::Oauth(oauth)));
+        Session { credential, state, is_own_node, problem: None }
+    }
+
+    /// Where calls go, how many models are listed, and how they are made.
+    fn shown(session: &Session, keys: &KeyRing, listed_at: &str) -> (String, usize, AccountState) {
+        let models = AccountModels { server: listed_at.to_owned(), models: vec![Model::default()] };
+        let now = AccountNow::of(session, "bitrouter auth login".to_owned(), Some(Arc::new(models)));
+        let catalog = Catalog::build(Vec::new(), Vec::new(), BTreeMap::new(), false).unwrap();
+        let (catalog, account) = now.shown(&catalog, keys, &AccountDefaults::default());
+        let provider = catalog.account().unwrap();
+        (provider.account_server().unwrap().to_owned(), provider.models().len(), account.state)
+    }
+
+    #[test]
+    fn p04_a_stored_credential_goes_to_its_own_server_and_a_key_to_its() {
+        let (none, default) = (keys(&[]), AccountDefaults::default().oauth_as);
+        let active = session(SessionState::Active, STORED, false);
+        assert_eq!(shown(&active, &none, STORED), (STORED.to_owned(), 1, AccountState::SignedIn));
+        // Another server's list says nothing of this one.
+        assert_eq!(shown(&active, &none, &default), (STORED.to_owned(), 0, AccountState::SignedIn));
+        let own = session(SessionState::Active, STORED, true);
+        assert_eq!(shown(&own, &none, STORED), (STORED.to_owned(), 0, AccountState::OwnNode));
+        let over = AccountState::Ended("over".to_owned());
+        let ended = session(SessionState::Ended("over".to_owned()), STORED, false);
+        assert_eq!(shown(&ended, &none, STORED), (STORED.to_owned(), 1, over));
+        assert_eq!(shown(&Session::default(), &none, &default), (default.clone(), 1, AccountState::SignedOut));
+
+        // A key of the environment: never to the server of the session.
+        let key = keys(&[("BITROUTER_API_KEY", "brk_1")]);
+        assert_eq!(shown(&active, &key, &default), (default, 1, AccountState::SignedIn));
+        let key = keys(&[("BITROUTER_API_KEY", "brk_1"), ("BITROUTER_API_URL", "https://key.example/")]);
+        let at_key = "https://key.example";
+        assert_eq!(shown(&own, &key, at_key), (at_key.to_owned(), 1, AccountState::OwnNode));
+    }
+
+    #[test]
+    fn a_server_that_nothing_is_sent_to_is_nobodys() {
+        let (none, default) = (keys(&[]), AccountDefaults::default().oauth_as);
+        let stored = session(SessionState::Active, "http://evil.example", false);
+        assert_eq!(shown(&stored, &none, ""), (default, 0, AccountState::SignedOut));
+    }
+}
