@@ -1,11 +1,12 @@
 //! Who is signed in: asked of the daemon where one answers, else read from the file. No network, and no daemon needed.
 
 use bitrouter_proto::{
-    account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN},
+    account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN, TokenState},
     client::AccountKey,
     clock, credential_file, env,
     files::PlaceError,
     paths::Places,
+    shell,
     terminal::visible_line,
 };
 use credential_file::UnusableFile;
@@ -72,6 +73,22 @@ fn shown(identity: Identity) -> Identity {
     }
 }
 
+/// Says that the session has ended, where it has, with the command that signs in again to the same place.
+pub(super) fn note_end(context: &Context, identity: &Identity) {
+    if identity.token_state == TokenState::Ended {
+        let command = login_again(identity);
+        context.printer.stderr(&format!("note: the session has ended; to sign in again: {command}"));
+    }
+}
+
+fn login_again(identity: &Identity) -> String {
+    match identity.base_url.as_str() {
+        _ if identity.is_own_node => "bitrouter auth login --local".to_owned(),
+        DEFAULT_SERVER => "bitrouter auth login".to_owned(),
+        server => format!("bitrouter auth login --oauth-as {}", shell::quoted(server)),
+    }
+}
+
 /// Nobody is signed in.
 pub(super) fn not_signed_in() -> Failure {
     Failure::caller("not_signed_in", NOT_SIGNED_IN).hint("bitrouter auth login")
@@ -92,4 +109,22 @@ const BAD: &str = "bad_credential";
 /// A sign-in puts the file aside and writes another.
 fn unusable(problem: String) -> Failure {
     Failure::caller(BAD, problem).hint("bitrouter auth login")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_ended_is_signed_in_again_where_it_was() {
+        for (server, is_own_node, command) in [
+            (DEFAULT_SERVER, false, "bitrouter auth login"),
+            ("https://node.example", false, "bitrouter auth login --oauth-as https://node.example"),
+            ("https://node.example/a b", false, "bitrouter auth login --oauth-as 'https://node.example/a b'"),
+            ("http://127.0.0.1:4356", true, "bitrouter auth login --local"),
+        ] {
+            let identity = Identity { is_own_node, ..Identity::of_variable("V", server) };
+            assert_eq!(login_again(&identity), command);
+        }
+    }
 }

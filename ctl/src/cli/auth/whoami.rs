@@ -9,7 +9,7 @@ use bitrouter_proto::{
 };
 
 use crate::{
-    cli::identity::identity,
+    cli::identity::{identity, note_end},
     context::Context,
     exit::{Failure, Status},
     render::block_text,
@@ -19,9 +19,7 @@ pub(super) fn run(context: &Context) -> Result<Status, Failure> {
     let identity = identity(context)?;
     context.printer.json(&identity.session_json())?;
     context.printer.stdout(&text(&identity, clock::wall_now()))?;
-    if identity.token_state == TokenState::Ended {
-        context.printer.stderr("note: the session has ended; to sign in again: bitrouter auth login");
-    }
+    note_end(context, &identity);
     Ok(Status(exit::OK))
 }
 

@@ -1,12 +1,9 @@
 //! `cloud whoami`: who is signed in, and the server that `cloud` asks.
 
-use bitrouter_proto::{
-    account::{Identity, TokenState},
-    codes::exit,
-};
+use bitrouter_proto::{account::Identity, codes::exit};
 
 use crate::{
-    cli::identity::identity,
+    cli::identity::{identity, note_end},
     context::Context,
     exit::{Failure, Status},
     render::block_text,
@@ -16,9 +13,7 @@ pub(super) fn run(context: &Context) -> Result<Status, Failure> {
     let identity = identity(context)?;
     context.printer.json(&identity.account_json())?;
     context.printer.stdout(&text(&identity))?;
-    if identity.token_state == TokenState::Ended {
-        context.printer.stderr("note: the session has ended; to sign in again: bitrouter auth login");
-    }
+    note_end(context, &identity);
     Ok(Status(exit::OK))
 }
 
