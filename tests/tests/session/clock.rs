@@ -28,6 +28,7 @@ impl Faked {
         Some(Self { daemon: serve.start(), setting })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "it is what the faked clock reads")]
     fn set(&self, offset: &str) {
         // In one piece: it is read at every look at the clock.
         let draft = self.setting.with_extension("draft");

@@ -16,6 +16,7 @@ impl Drop for Mount {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it fills the disk")]
 fn b17_without_space_there_is_no_exchange_and_it_recovers_by_itself() {
     let far = Far::stored(3_600, 3_600);
     let dir = far.world.path("data");
@@ -49,6 +50,7 @@ fn b17_without_space_there_is_no_exchange_and_it_recovers_by_itself() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the directory is somebody else's to close")]
 fn b17_in_a_directory_that_cannot_be_written_there_is_no_exchange() {
     let far = Far::stored(3_600, 15);
     let dir = far.world.path("data/bitrouter");

@@ -121,3 +121,28 @@ fn with_the_node_off_its_credential_waits_and_says_so() {
     assert_eq!(json!("active"), session(&daemon)["state"]);
     daemon.stop();
 }
+
+#[test]
+fn cloud_local_is_the_own_node_as_its_owner_whoever_is_signed_in() {
+    let world = World::new();
+    let daemon = world.demo();
+    let made = world.cli(["node", "namespace", "create", "staging", "--json"]).with_code(0).json();
+    let current = |words: &[&str]| {
+        let words = ["cloud", "namespace", "current", "--local"].iter().chain(words).copied();
+        world.command(words).run().with_code(0).stdout.trim().to_owned()
+    };
+    let first = current(&[]);
+    assert!(first.starts_with("ns_") && made["id"] != first.as_str());
+    assert_eq!(made["id"], current(&["--namespace", "staging"]).as_str());
+    let listed = world.cli(["cloud", "namespace", "list", "--local", "--namespace", "staging"]).with_code(0).stdout;
+    let active = listed.lines().find(|line| line.contains("(active)")).expect("one of them");
+    assert!(active.contains("staging"), "{listed}");
+    let who = world.cli(["cloud", "whoami", "--local", "--json"]).with_code(0).json();
+    assert_eq!((&who["authentication"], &who["namespace_id"]), (&json!("local"), &json!(first)), "{who}");
+    assert_eq!(who["base_url"], format!("http://127.0.0.1:{}", daemon.port()).as_str());
+    let unknown = world.cli(["cloud", "namespace", "current", "--local", "--namespace", "nowhere", "--json"]);
+    assert_eq!(unknown.with_code(1).error()["code"], "not_found");
+    world.cli(["cloud", "namespace", "list", "--namespace", "staging"]).expect_code(1);
+    assert!(!world.path(FILE).exists());
+    daemon.stop();
+}

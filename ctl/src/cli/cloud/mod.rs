@@ -1,10 +1,12 @@
 //! `cloud`: the account that is signed in, one file a noun.
 
+mod local;
 mod namespace;
 mod whoami;
 
 use clap::Subcommand;
 
+use self::local::LocalFlags;
 use crate::{
     context::Context,
     exit::{Failure, Status},
@@ -14,7 +16,10 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum CloudNoun {
     /// Show who is signed in and which server is asked: no network, and no daemon needed
-    Whoami,
+    Whoami {
+        #[command(flatten)]
+        local: LocalFlags,
+    },
     /// Namespaces of the account
     Namespace {
         #[command(subcommand)]
@@ -24,7 +29,8 @@ pub(super) enum CloudNoun {
 
 pub(super) fn run(context: &Context, noun: &CloudNoun) -> Result<Status, Failure> {
     match noun {
-        CloudNoun::Whoami => whoami::run(context),
+        CloudNoun::Whoami { local } if local.local => local.whoami(context),
+        CloudNoun::Whoami { .. } => whoami::run(context),
         CloudNoun::Namespace { verb } => namespace::run(context, verb),
     }
 }

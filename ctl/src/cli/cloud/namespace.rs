@@ -4,6 +4,7 @@ use bitrouter_proto::codes::exit;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::local::LocalFlags;
 use crate::{
     cli::identity::{exported_key, identity},
     context::Context,
@@ -16,15 +17,25 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum NamespaceVerb {
     /// List the namespaces that the account can see
-    List(ServeFlags),
+    List {
+        #[command(flatten)]
+        local: LocalFlags,
+        #[command(flatten)]
+        daemon: ServeFlags,
+    },
     /// Show the one that the session is bound to: no network, and no daemon needed
-    Current,
+    Current {
+        #[command(flatten)]
+        local: LocalFlags,
+    },
 }
 
 pub(super) fn run(context: &Context, verb: &NamespaceVerb) -> Result<Status, Failure> {
     match verb {
-        NamespaceVerb::List(flags) => list(context, flags),
-        NamespaceVerb::Current => current(context),
+        NamespaceVerb::List { local, daemon } if local.local => local.list(context, daemon),
+        NamespaceVerb::List { daemon, .. } => list(context, daemon),
+        NamespaceVerb::Current { local } if local.local => local.current(context),
+        NamespaceVerb::Current { .. } => current(context),
     }
 }
 

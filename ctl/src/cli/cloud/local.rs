@@ -1,0 +1,109 @@
+//! `cloud … --local`: the own node, as its owner, in the place of the account that is signed in.
+
+use bitrouter_proto::{
+    account::{List, Name, Namespace, NamespaceId, ScopeSet},
+    client::Client,
+    codes::exit,
+};
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    exit::{Failure, Status},
+    flags::ServeFlags,
+    launch,
+    render::{block_text, rows_text},
+};
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct LocalFlags {
+    /// Ask this daemon's own node, as its owner, instead of the account that is signed in
+    #[arg(long)]
+    pub(super) local: bool,
+
+    /// The namespace of the own node, by id or name [default: its first one]
+    #[arg(long, value_name = "NAMESPACE", requires = "local")]
+    namespace: Option<String>,
+}
+
+/// What is known of the own node: its namespaces, and which of them is meant.
+struct OwnNode {
+    console: String,
+    subject: Option<String>,
+    rows: Vec<Namespace>,
+    meant: Namespace,
+}
+
+impl LocalFlags {
+    /// Lists the owner's namespaces.
+    pub(super) fn list(&self, context: &Context, daemon: &ServeFlags) -> Result<Status, Failure> {
+        if let Some(ended) = launch::ensure_daemon(context, daemon, "cloud namespace list")? {
+            return Ok(ended);
+        }
+        let printer = context.printer;
+        let OwnNode { rows, meant, .. } = self.node(context)?;
+        let row = |row: &Namespace| {
+            let mark = if row.id == meant.id { "(active)" } else { "" };
+            [row.id.to_string(), row.name.clone(), mark.to_owned()]
+        };
+        let text = rows_text(["ID", "NAME", ""], &rows.iter().map(row).collect::<Vec<_>>(), printer.on_terminal);
+        printer.json(&List { data: rows })?;
+        printer.rows(&text)?;
+        Ok(Status(exit::OK))
+    }
+
+    /// Shows the namespace that is meant.
+    pub(super) fn current(&self, context: &Context) -> Result<Status, Failure> {
+        let id = self.node(context)?.meant.id;
+        context.printer.json(&json!({ "id": id }))?;
+        context.printer.stdout(&id.to_string())?;
+        Ok(Status(exit::OK))
+    }
+
+    /// Shows as whom the node is asked.
+    pub(super) fn whoami(&self, context: &Context) -> Result<Status, Failure> {
+        let OwnNode { console, subject, meant, .. } = self.node(context)?;
+        let base_url = console.trim_end_matches("/console");
+        let scope = ScopeSet::GRANTABLE.to_string();
+        context.printer.json(&json!({
+            "signed_in": true, "authentication": "local", "base_url": base_url, "namespace_id": meant.id, "scope": scope,
+            "subject": subject, "credentials_path": null,
+        }))?;
+        let rows = [
+            ("base url", base_url.to_owned()),
+            ("authentication", "local (as the owner of this daemon's node)".to_owned()),
+            ("namespace", meant.id.to_string()),
+            ("subject", subject.unwrap_or_default()),
+            ("scope", scope),
+        ];
+        context.printer.stdout(&block_text(&rows))?;
+        Ok(Status(exit::OK))
+    }
+
+    fn node(&self, context: &Context) -> Result<OwnNode, Failure> {
+        context.block_on(async {
+            let client: Client = context.connect().await?;
+            let rows = client.list_namespaces(false).await?;
+            let people = client.list_people().await?;
+            let meant = self.meant(&rows)?;
+            let subject = people.into_iter().find(|person| person.owner).map(|person| person.id.to_string());
+            Ok(OwnNode { console: client.status().node.detail.clone(), subject, rows, meant })
+        })
+    }
+
+    fn meant(&self, rows: &[Namespace]) -> Result<Namespace, Failure> {
+        let Some(which) = &self.namespace else {
+            let first = rows.iter().find(|row| row.is_first).cloned();
+            return first.ok_or_else(|| Failure::caller("not_found", "the node has no first namespace"));
+        };
+        let (id, name) = (which.parse::<NamespaceId>().ok(), which.parse::<Name>().ok());
+        let is_meant =
+            |row: &&Namespace| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
+        let found = rows.iter().find(is_meant).cloned();
+        found.ok_or_else(|| {
+            let message = format!("there is no namespace of yours called `{which}`");
+            Failure::caller("not_found", message).hint("bitrouter node namespace list")
+        })
+    }
+}
