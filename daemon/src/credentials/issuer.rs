@@ -6,23 +6,17 @@ use bitrouter_proto::codes::Reason;
 use reqwest::Url;
 
 use super::AccountError;
+use crate::config;
 
 /// The URL of a server: https, or http to this machine; without user, query, fragment, or a slash at its end.
 ///
 /// # Errors
 /// Where it is none that a credential may be sent to. No request was made.
 pub(crate) fn server_url(text: &str) -> Result<String, AccountError> {
-    let refused = |why: &str| AccountError::new(Reason::InvalidArgument, format!("`{text}` is no server: {why}"));
-    let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
-    if !is_safe(&url) {
-        return Err(refused("it must be https, or http to this machine (`localhost`, `127.0.0.1`, `[::1]`)"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused("it holds a user name"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("it holds a query or a fragment"));
-    }
+    let refused = |why: &str| AccountError::new(Reason::InvalidArgument, format!("`{text}` is no server: it {why}"));
+    config::server_url(text).map_err(refused)?;
+    // In one spelling, whoever wrote it.
+    let url = Url::parse(text).map_err(|_| refused("is no URL"))?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
