@@ -60,8 +60,18 @@ struct Sources {
 fn session(in_force: &InForce, credentials: &Credentials) -> SessionStatus {
     match in_force.account_key() {
         Some((_, server)) => {
-            SessionStatus { state: "api_key".to_owned(), issuer: Some(server.to_owned()), ..SessionStatus::default() }
+            let beats = credentials.session().credential.is_some();
+            SessionStatus {
+                state: "api_key".to_owned(),
+                issuer: Some(server.to_owned()),
+                reason: beats.then(|| "`BITROUTER_API_KEY` beats the stored credential".to_owned()),
+                ..SessionStatus::default()
+            }
         }
+        None if in_force.keys.withholds_account_key() => SessionStatus {
+            reason: Some("`BITROUTER_API_KEY` is set, and `BITROUTER_API_URL` names no server for it".to_owned()),
+            ..SessionStatus::default()
+        },
         None => credentials.status(),
     }
 }

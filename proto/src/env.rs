@@ -45,9 +45,9 @@ registry! {
     BITROUTER_JSON, Client, "Set to anything but `0` or `false`: as if `--json` were given.";
     BITROUTER_LOG, Daemon, "Log level (`trace`, `debug`, `info`, `warn`, `error`); beats `[log] level`.";
     BITROUTER_NO_AUTOSTART, Client, "Set to anything but `0` or `false`: as if `--no-autostart` were given.";
-    BITROUTER_OAUTH_AS, Both, "Authorization server to sign in to; `--oauth-as` beats it, it beats `[account] oauth_as`.";
-    BITROUTER_OAUTH_CLIENT_ID, Both, "OAuth client to sign in as; `--client-id` beats it, it beats `[account] client_id`.";
-    BITROUTER_OAUTH_SCOPE, Both, "Scopes to ask for at sign-in; `--scope` beats it, it beats `[account] scope`.";
+    BITROUTER_OAUTH_AS, Client, "Authorization server to sign in to; `--oauth-as` beats it, it beats `[account] oauth_as`.";
+    BITROUTER_OAUTH_CLIENT_ID, Client, "OAuth client to sign in as; `--client-id` beats it, it beats `[account] client_id`.";
+    BITROUTER_OAUTH_SCOPE, Client, "Scopes to ask for at sign-in; `--scope` beats it, it beats `[account] scope`.";
     BITROUTER_SOCKET, Client, "Path of the control socket to talk to; `--socket` beats it.";
     BROWSER, Client, "What `console` and `auth login` open links with, entries separated by `:`, `%s` for the address; without it `xdg-open` (`open` on macOS).";
     DISPLAY, Client, "Without this or `WAYLAND_DISPLAY` no browser is opened (but on macOS).";

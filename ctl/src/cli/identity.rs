@@ -44,7 +44,9 @@ async fn asked(context: &Context, key: Option<&AccountKey>) -> Option<Result<Ide
     let told = client.who_am_i(key).await.ok()?;
     Some(match (told.identity, told.problem) {
         (Some(identity), _) => Ok(identity),
-        (None, Some(problem)) => Err(unusable(problem)),
+        // The file itself says best what helps, where it is ours.
+        (None, Some(problem)) if client.is_foreign() => Err(unusable(problem)),
+        (None, Some(problem)) => stored(context).and(Err(unusable(problem))),
         (None, None) => Err(not_signed_in()),
     })
 }

@@ -36,6 +36,7 @@ impl UnitPlaces {
         };
         let user = below(env::XDG_CONFIG_HOME, ".config")
             .chain(below(env::XDG_DATA_HOME, ".local/share"))
+            .chain(environment.path(env::XDG_RUNTIME_DIR))
             .map(|dir| dir.join("systemd/user"))
             .chain(["/etc/systemd/user", "/run/systemd/user", "/usr/lib/systemd/user"].map(PathBuf::from));
         let systemd = user.map(|dir| (dir, USER)).chain([(PathBuf::from("/etc/systemd/system"), SYSTEM)]).collect();

@@ -111,7 +111,7 @@ fn session_row(status: &Status) -> Option<String> {
             let namespace = namespace_id.as_deref().map(|id| format!(", namespace {id}")).unwrap_or_default();
             Some(format!("signed in at {issuer}{namespace}"))
         }
-        "api_key" => Some(format!("API key for {issuer}")),
+        "api_key" => Some(format!("API key for {issuer}{why}")),
         "ended" => Some(format!("the session at {issuer} has ended{why}{cure}")),
         _ if reason.is_some() => Some(format!("not signed in{why}{cure}")),
         _ => None,

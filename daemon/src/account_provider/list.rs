@@ -36,8 +36,8 @@ impl AccountList {
         }));
     }
 
-    /// Another server's list is asked for now: what went wrong with the former one's is over.
+    /// Another account's list is asked for now: nothing of the former one's is shown for it.
     pub(super) fn begins_anew(&self) {
-        self.0.store(Arc::new(Known { problem: None, ..Known::clone(&self.known()) }));
+        self.0.store(Arc::default());
     }
 }

@@ -1,14 +1,10 @@
 //! `[account]`, and what sign-in falls back on: how a flag, a variable, the settings and a default are combined.
 //!
 //! A client resolves its flags and its own variables and sends what it has. What it did not say is completed here, from
-//! the daemon's own variables, then `[account]`, then the default. Empty is absent everywhere. Pure.
+//! `[account]`, then the default: the variables of whatever shell started the daemon are no other shell's. Empty is absent
+//! everywhere. Pure.
 
-use bitrouter_proto::{
-    account::{DEFAULT_CLIENT, DEFAULT_SERVER},
-    env::{self, Environment},
-};
-
-use super::addresses::server_url;
+use bitrouter_proto::account::{DEFAULT_CLIENT, DEFAULT_SERVER};
 
 /// `[account]`, as far as it says something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,16 +29,6 @@ pub struct AccountDefaults {
     pub scope: Option<String>,
 }
 
-/// A variable that the daemon was started with cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` {reason}")]
-pub struct AccountSettingsError {
-    /// The variable.
-    pub name: &'static str,
-    /// What is wrong, without its value.
-    pub reason: &'static str,
-}
-
 impl Default for AccountDefaults {
     fn default() -> Self {
         Self { oauth_as: DEFAULT_SERVER.to_owned(), client_id: DEFAULT_CLIENT.to_owned(), scope: None }
@@ -50,23 +36,14 @@ impl Default for AccountDefaults {
 }
 
 impl AccountDefaults {
-    /// The daemon's own variables before `[account]`, before the defaults.
-    ///
-    /// # Errors
-    /// The variable that holds what it cannot.
-    pub fn resolve(process: &Environment, account: &Account) -> Result<Self, AccountSettingsError> {
-        let read = |name, check: fn(&str) -> Result<String, &'static str>, setting: &Option<String>| {
-            let own = process.text(name).map(check).transpose();
-            let own = own.map_err(|reason| AccountSettingsError { name, reason })?;
-            Ok(own.or_else(|| setting.clone()))
-        };
+    /// `[account]` before the defaults.
+    pub fn of(account: &Account) -> Self {
         let default = Self::default();
-        Ok(Self {
-            oauth_as: read(env::BITROUTER_OAUTH_AS, server_url, &account.oauth_as)?.unwrap_or(default.oauth_as),
-            client_id: read(env::BITROUTER_OAUTH_CLIENT_ID, client_id, &account.client_id)?
-                .unwrap_or(default.client_id),
-            scope: read(env::BITROUTER_OAUTH_SCOPE, scope, &account.scope)?,
-        })
+        Self {
+            oauth_as: account.oauth_as.clone().unwrap_or(default.oauth_as),
+            client_id: account.client_id.clone().unwrap_or(default.client_id),
+            scope: account.scope.clone(),
+        }
     }
 }
 
@@ -90,15 +67,9 @@ pub(super) fn scope(text: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn resolve(process: &[(&str, &str)], account: &Account) -> Result<AccountDefaults, String> {
-        let process: Environment = process.iter().copied().collect();
-        AccountDefaults::resolve(&process, account).map_err(|error| error.to_string())
-    }
-
     #[test]
-    fn a_variable_beats_the_setting_and_the_setting_the_default_and_empty_is_absent() {
-        let none = Account::default();
-        assert_eq!(resolve(&[], &none), Ok(AccountDefaults::default()));
+    fn the_setting_beats_the_default() {
+        assert_eq!(AccountDefaults::of(&Account::default()), AccountDefaults::default());
         assert_eq!(AccountDefaults::default().oauth_as, "https://api.bitrouter.ai");
         let set = Account {
             oauth_as: Some("https://set.example".to_owned()),
@@ -110,34 +81,16 @@ mod tests {
             client_id: "brc_set".to_owned(),
             scope: Some("usage:read".to_owned()),
         };
-        assert_eq!(resolve(&[], &set), Ok(from_settings.clone()));
-        let empty = [("BITROUTER_OAUTH_AS", ""), ("BITROUTER_OAUTH_CLIENT_ID", ""), ("BITROUTER_OAUTH_SCOPE", "")];
-        assert_eq!(resolve(&empty, &set), Ok(from_settings));
-        let own = [
-            ("BITROUTER_OAUTH_AS", "http://127.0.0.1:4401//"),
-            ("BITROUTER_OAUTH_CLIENT_ID", "brc_own"),
-            ("BITROUTER_OAUTH_SCOPE", " keys:read   policy:* "),
-        ];
-        let from_variables = AccountDefaults {
-            oauth_as: "http://127.0.0.1:4401".to_owned(),
-            client_id: "brc_own".to_owned(),
-            scope: Some("keys:read policy:*".to_owned()),
-        };
-        assert_eq!(resolve(&own, &set), Ok(from_variables));
+        assert_eq!(AccountDefaults::of(&set), from_settings);
     }
 
     #[test]
-    fn a_variable_that_cannot_be_meant_is_named_and_its_value_is_not() {
-        for (name, value, part) in [
-            ("BITROUTER_OAUTH_AS", "http://canary.example", "must be https"),
-            ("BITROUTER_OAUTH_AS", "canary", "must be an http or https URL"),
-            ("BITROUTER_OAUTH_AS", "https://me:canary@host", "user name or password"),
-            ("BITROUTER_OAUTH_CLIENT_ID", "canary\u{e9}", "visible ASCII"),
-            ("BITROUTER_OAUTH_SCOPE", "a \"canary\"", "must be scopes"),
-            ("BITROUTER_OAUTH_SCOPE", "  ", "must be scopes"),
-        ] {
-            let error = resolve(&[(name, value)], &Account::default()).unwrap_err();
-            assert!(error.contains(name) && error.contains(part) && !error.contains("canary"), "{value}: {error}");
+    fn what_can_be_no_client_and_no_scopes_is_refused() {
+        assert_eq!(client_id("brc_x").as_deref(), Ok("brc_x"));
+        assert!(client_id("canary\u{e9}").unwrap_err().contains("visible ASCII"));
+        assert_eq!(scope(" keys:read   policy:* ").as_deref(), Ok("keys:read policy:*"));
+        for text in ["a \"canary\"", "  "] {
+            assert!(scope(text).unwrap_err().contains("must be scopes"), "{text}");
         }
     }
 }

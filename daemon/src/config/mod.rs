@@ -21,7 +21,7 @@ mod settings;
 pub(crate) use own_address::reason as own_address_reason;
 
 pub use self::{
-    account::{Account, AccountDefaults, AccountSettingsError},
+    account::{Account, AccountDefaults},
     addresses::server_url,
     error::{ConfigError, Problem},
     listen::{Listen, ListenError},

@@ -28,6 +28,8 @@ pub struct KeyRing {
     rejected: Vec<RejectedValue>,
     unknown: Vec<UnknownVariable>,
     account_server: Option<AccountServer>,
+    /// The account has a key, and nobody knows for which server.
+    withholds_account_key: bool,
 }
 
 #[derive(Debug)]
@@ -124,14 +126,17 @@ impl KeyRing {
         let decide = |names: &KeyNames| (names.provider.clone(), ProviderKey::decide(names, layers));
         let mut held: BTreeMap<_, _> = providers.iter().map(decide).collect();
         let account_server = held.contains_key(AccountServer::OF).then(|| AccountServer::find(layers)).flatten();
+        let mut withholds_account_key = false;
         if let (Some(server), Some(key)) = (&account_server, held.get_mut(AccountServer::OF)) {
+            let had_one = !key.usable.is_empty();
             key.goes_to(server);
+            withholds_account_key = had_one && key.usable.is_empty();
         }
         // One for each variable, its strongest: a thousand sessions may each push one.
         let mut rejected: Vec<_> = held.values_mut().flat_map(|key| std::mem::take(&mut key.rejected)).collect();
         rejected.sort_by(|a, b| a.name.cmp(&b.name));
         rejected.dedup_by(|later, first| later.name == first.name);
-        Self { providers: held, rejected, unknown: unknown(providers, layers), account_server }
+        Self { providers: held, rejected, unknown: unknown(providers, layers), account_server, withholds_account_key }
     }
 
     /// The key for `provider`, where one is held.
@@ -142,6 +147,12 @@ impl KeyRing {
     /// The server that the account's key is for, without a slash at its end, where `BITROUTER_API_URL` says one.
     pub fn account_server(&self) -> Option<&str> {
         self.account_server.as_ref()?.url()
+    }
+
+    /// True where the account has a key that is sent nowhere, because `BITROUTER_API_URL` names no server. What is stored
+    /// does not take its place: somebody else would pay.
+    pub fn withholds_account_key(&self) -> bool {
+        self.withholds_account_key
     }
 
     /// What `status` says of the key of `provider`.

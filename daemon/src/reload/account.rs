@@ -73,7 +73,8 @@ impl AccountNow {
     /// The catalog with the account's provider where its calls go now, and how they are made. A key of the environment goes
     /// to its own server, the stored credential to the one that issued it.
     pub(super) fn shown(&self, catalog: &Catalog, keys: &KeyRing, defaults: &AccountDefaults) -> (Catalog, Account) {
-        let stored = self.server.as_deref().filter(|_| self.state != AccountState::SignedOut);
+        let is_withheld = keys.withholds_account_key();
+        let stored = self.server.as_deref().filter(|_| self.state != AccountState::SignedOut && !is_withheld);
         let by_key = keys.secret(ProviderId::ACCOUNT).is_some();
         let server = if by_key { keys.account_server() } else { stored };
         let server = server.unwrap_or(&defaults.oauth_as);
@@ -81,6 +82,7 @@ impl AccountNow {
         let models = self.models.as_ref().filter(listed);
         let models = models.map(|models| models.models.clone()).unwrap_or_default();
         match catalog.with_account(server, models) {
+            Ok(catalog) if is_withheld => (catalog, Account::default()),
             Ok(catalog) => (catalog, Account { state: self.state.clone(), sign_in: self.sign_in.clone() }),
             Err(error) => {
                 // Somebody else wrote the file: whoever signs in here is told before anything is stored.
@@ -153,5 +155,14 @@ mod tests {
         let (none, default) = (keys(&[]), AccountDefaults::default().oauth_as);
         let stored = session(SessionState::Active, "http://evil.example", false);
         assert_eq!(shown(&stored, &none, ""), (default, 0, AccountState::SignedOut));
+    }
+
+    #[test]
+    fn a_key_that_is_for_no_server_is_not_replaced_by_what_is_stored() {
+        let keys = keys(&[("BITROUTER_API_KEY", "brk_a.b"), ("BITROUTER_API_URL", "http://far.example")]);
+        assert!(keys.withholds_account_key() && keys.secret("bitrouter").is_none());
+        let default = AccountDefaults::default().oauth_as;
+        let active = session(SessionState::Active, STORED, false);
+        assert_eq!(shown(&active, &keys, STORED), (default, 0, AccountState::SignedOut));
     }
 }

@@ -49,7 +49,7 @@ pub struct Loaded {
 pub struct InForce {
     /// The keys.
     pub keys: Arc<KeyRing>,
-    /// What sign-in falls back on: the daemon's own variables, `[account]`, the defaults.
+    /// What sign-in falls back on: `[account]`, the defaults.
     pub account: Arc<AccountDefaults>,
     /// The account as its session and its server's list have it.
     pub(crate) signed_in: AccountNow,
@@ -90,7 +90,7 @@ impl Loaded {
             let known = KnownProviders { ids: &ids, models: &models };
             Config::load(&place, sources.config.is_some(), &known).map_err(|error| refused(&error))?
         };
-        let account = AccountDefaults::resolve(&sources.process, &config.account).map_err(|error| refused(&error))?;
+        let account = AccountDefaults::of(&config.account);
         let listens = listens.map_or_else(|| config.server.listen.addresses(), <[_]>::to_vec);
         // Where we took the usual port of a shipped local server, that server is not there.
         shipped.retain(|manifest| {

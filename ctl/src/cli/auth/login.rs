@@ -59,6 +59,11 @@ pub(in crate::cli) struct LoginArgs {
 }
 
 pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<Status, Failure> {
+    // Beside a flag that excludes `--local` the parser does not ask for it.
+    if args.namespace.is_some() && !args.local {
+        let message = "`--namespace` needs `--local`: elsewhere the namespace is chosen where the sign-in is approved";
+        return Err(Failure::caller("bad_argument", message).hint("bitrouter auth login --help"));
+    }
     if let Some(ended) = launch::ensure_daemon(context, &args.daemon, "auth login")? {
         return Ok(ended);
     }

@@ -56,7 +56,7 @@ impl LocalFlags {
     /// Shows the namespace that is meant.
     pub(super) fn current(&self, context: &Context) -> Result<Status, Failure> {
         let id = self.node(context)?.meant.id;
-        context.printer.json(&json!({ "id": id }))?;
+        context.printer.json(&json!({ "namespace_id": id }))?;
         context.printer.stdout(&id.to_string())?;
         Ok(Status(exit::OK))
     }

@@ -78,7 +78,7 @@ fn current(context: &Context) -> Result<Status, Failure> {
         };
         return Err(Failure::caller("no_namespace", message).hint("bitrouter cloud namespace list"));
     };
-    context.printer.json(&json!({ "id": id }))?;
+    context.printer.json(&json!({ "namespace_id": id }))?;
     context.printer.stdout(&id)?;
     Ok(Status(exit::OK))
 }

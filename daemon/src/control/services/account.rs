@@ -39,8 +39,6 @@ pub(super) struct Key {
 pub(super) struct Defaults {
     /// The authorization server.
     pub(super) oauth_as: String,
-    /// The server of a key.
-    pub(super) key_server: String,
     /// The OAuth client.
     pub(super) client_id: String,
     /// The scopes, where anybody says any.
@@ -62,7 +60,6 @@ impl Account {
         let account = &in_force.account;
         Defaults {
             oauth_as: account.oauth_as.clone(),
-            key_server: in_force.keys.account_server().unwrap_or(&account.oauth_as).to_owned(),
             client_id: account.client_id.clone(),
             scope: account.scope.clone(),
         }
@@ -80,7 +77,7 @@ impl Account {
         }
         let key = SecretString::from(key);
         let server = if url.is_empty() {
-            self.defaults().key_server
+            self.defaults().oauth_as
         } else {
             server_url(url).map_err(|reason| {
                 let message = format!("`{url}` {reason}");
@@ -99,8 +96,14 @@ impl Account {
     }
 
     /// Says no as the control API does. `with_key`: the call was made with a key that beats what is stored.
-    pub(super) fn refused(&self, error: AccountError, with_key: bool) -> Status {
+    pub(super) fn refused(&self, mut error: AccountError, with_key: bool) -> Status {
         let session = self.credentials.session();
+        if with_key && error.status == Some(401) {
+            error.message = format!("{} (the key in `{BITROUTER_API_KEY}`)", error.message);
+        }
+        if let (Reason::NotSignedIn, Some(problem)) = (error.reason, &session.problem) {
+            error.message = format!("the stored credential is not used: {problem}");
+        }
         let error = with_scope_hint(error, (!with_key).then_some(&session), &self.defaults().oauth_as);
         let mut facts = Vec::new();
         facts.extend(error.command.map(|command| ("command", command)));
@@ -124,7 +127,9 @@ fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, defa
             let (verb, rest) = login.split_at(LOGIN.len().min(login.len()));
             let words = tokens.scope.split_whitespace().filter(|word| is_scope(word));
             let scopes: Vec<&str> = words.filter(|word| *word != scope).chain([scope.as_str()]).collect();
-            error.command = Some(format!("{verb} --scope \"{}\"{rest}", scopes.join(" ")));
+            let namespace = tokens.namespace_id.as_deref().filter(|id| session.is_own_node && is_scope(id));
+            let namespace = namespace.map(|id| format!(" --namespace {id}")).unwrap_or_default();
+            error.command = Some(format!("{verb} --scope \"{}\"{rest}{namespace}", scopes.join(" ")));
         }
         Some((_, Credential::ApiKey(_))) => {
             error.message = format!("{MISSING_SCOPE}{scope}; a key gets no wider: mint one that holds it");

@@ -93,7 +93,7 @@ impl Service {
             },
             Some(How::Keyed(keyed)) => SignIn::ApiKey {
                 api_key: SecretString::from(keyed.api_key),
-                base_url: or(keyed.base_url, defaults.key_server),
+                base_url: or(keyed.base_url, defaults.oauth_as),
             },
             Some(How::Local(local)) => SignIn::Local {
                 namespace: (!local.namespace.is_empty()).then_some(local.namespace),
