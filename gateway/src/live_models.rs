@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitrouter_proto::{VERSION, clock};
+use bitrouter_proto::{VERSION, account::is_hidden, clock};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt as _;
@@ -157,8 +157,7 @@ async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Re
         }
         let page = read_model_page(&collect(body, LONGEST).await?)?;
         let known = names.len();
-        let usable =
-            |name: &&str| !name.is_empty() && name.len() <= LONGEST_MODEL && !name.chars().any(char::is_control);
+        let usable = |name: &&str| !name.is_empty() && name.len() <= LONGEST_MODEL && !name.chars().any(is_hidden);
         let usable = page.names.iter().map(|listed| rules.model_name(listed)).filter(usable);
         names.extend(usable.map(str::to_owned).filter(|name| seen.insert(name.clone())));
         // Who ignores what the next page begins with, gives the same one again and again.

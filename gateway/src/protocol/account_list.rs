@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use bitrouter_proto::account::is_hidden;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -104,7 +105,7 @@ fn words(list: &Value) -> impl Iterator<Item = &str> {
 }
 
 fn is_name(text: &str, longest: usize) -> bool {
-    !text.is_empty() && text.len() <= longest && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() <= longest && !text.chars().any(is_hidden)
 }
 
 #[cfg(test)]

@@ -72,6 +72,18 @@ fn bitrouter_api_key_serves_without_a_session_and_beats_one() {
 }
 
 #[test]
+fn a_key_for_no_server_is_not_replaced_by_the_session() {
+    let far = Far::stored(3_600, 3_600);
+    let daemon = far.serve().env("BITROUTER_API_KEY", "brk_a.b").env("BITROUTER_API_URL", "http://far.example").start();
+    call(&daemon).send().refused(402, "provider_key_missing");
+    let session = session(&daemon);
+    assert_eq!(session["state"], "none", "{session}");
+    assert!(session["reason"].as_str().is_some_and(|reason| reason.contains("BITROUTER_API_URL")), "{session}");
+    assert_eq!(far.issuer.provider().connections(), 0);
+    daemon.stop();
+}
+
+#[test]
 fn p14_signed_out_both_ways_in_are_named() {
     let world = World::new();
     let daemon = world.demo();

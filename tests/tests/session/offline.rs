@@ -32,6 +32,8 @@ fn p04_the_offline_ones_need_no_daemon_and_touch_no_network() {
     );
     let current = far.world.cli(["cloud", "namespace", "current"]).with_code(0);
     assert!(current.stdout.starts_with("ns_far"), "{}", current.stdout);
+    let current = far.world.cli(["cloud", "namespace", "current", "--json"]).with_code(0).json();
+    assert_eq!(current, json!({"namespace_id": "ns_far"}));
     let text = far.world.cli(["auth", "whoami"]).with_code(0).stdout;
     for line in [
         "authorization server:",

@@ -262,6 +262,24 @@ fn flag_beats_variable_beats_file_and_empty_is_absent() {
 }
 
 #[test]
+fn what_the_daemons_own_shell_says_is_no_other_shells() {
+    let world = World::new();
+    let [setting, other] = [(); 2].map(|()| Issuer::start(world.user(), 3_600));
+    setting.approve();
+    world.config(&format!("[node]\nenabled = false\n[account]\noauth_as = \"{}\"\n", setting.url()));
+    let serve = world.serve().arg("--demo").env("BITROUTER_OAUTH_AS", other.url());
+    let daemon = serve.env("BITROUTER_OAUTH_SCOPE", "keys:read").env("BITROUTER_OAUTH_CLIENT_ID", "other").start();
+    world.cli(["auth", "login"]).expect_code(0);
+    assert_eq!(file(&world)["authorization_server"], setting.url().as_str());
+    assert_eq!((file(&world)["client_id"].as_str(), other.provider().connections()), (Some("bitrouter-cli"), 0));
+    for words in [["--namespace", "x", "--oauth-as", &setting.url()].as_slice(), &["--namespace", "x"]] {
+        let refused = world.command(["auth", "login"].iter().chain(words).copied()).run().with_code(1);
+        assert!(refused.stderr.contains("--local"), "{}", refused.stderr);
+    }
+    daemon.stop();
+}
+
+#[test]
 fn an_older_server_is_asked_for_what_it_knows() {
     let (world, daemon) = signed_out();
     let issuer = Issuer::start(world.user(), 3_600);
