@@ -1,24 +1,25 @@
 //! One attempt: lock → read again → make room → exchange → durable → published. The order is what keeps a session: a
 //! rotated token that was spent and not stored is a lost one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bitrouter_node::OwnRefreshError;
 use bitrouter_proto::account::credential::{Credential, OauthCredential};
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
     clocks::chance,
-    held::same_tokens,
     http::{Call, LocalUid, form},
-    lock,
     refresher::{Outcome, Why},
     reply::{TokenReply, Tokens, token_reply},
-    schedule::Life,
-    store::{Content, Locked, Prepared, Stamp, Unwritable},
+    store::{Locked, Unwritable},
     tokens,
 };
 use crate::health::Code;
@@ -31,8 +32,22 @@ const LOCK_TRY: Duration = Duration::from_millis(25);
 pub(super) const EXCHANGE: Duration = Duration::from_mins(1);
 /// How long metadata may take.
 pub(super) const METADATA: Duration = Duration::from_secs(30);
-/// The pauses between tries to write what was exchanged.
-const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// The server is being asked while this lives.
+struct Asking(Arc<Inner>);
+
+impl Asking {
+    fn of(keeper: &Arc<Inner>) -> Self {
+        keeper.asking.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(keeper))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// How the server answered.
 enum Answer {
@@ -46,16 +61,6 @@ enum Answer {
         asked: Option<Duration>,
         lost: bool,
     },
-}
-
-/// What became of the file while the server was asked.
-enum Meanwhile {
-    /// It is what it was, or what we wrote.
-    Unchanged,
-    /// Another credential is there, or none.
-    Replaced,
-    /// What is there cannot be read, and why.
-    Broken(String),
 }
 
 impl Inner {
@@ -74,13 +79,12 @@ impl Inner {
             Ok(locked) => Arc::new(locked),
             Err(unwritable) => return self.unwritable(&unwritable),
         };
-        let stamp = {
+        {
             // Nobody takes over meanwhile what was read before.
             let _one = self.looking.lock().await;
             let (stamp, content) = self.read().await;
             self.take_over(stamp, content);
-            stamp
-        };
+        }
         self.ask_whose().await;
         let Some(old) = self.to_be_renewed(&why) else { return Outcome::Settled };
         let Some(refresh_token) = old.refresh_token.clone() else {
@@ -95,11 +99,19 @@ impl Inner {
             Err(unwritable) => return self.unwritable(&unwritable),
         };
         self.health.clear(Code::CredentialUnwritable);
-        let Some(answer) = abort.run_until_cancelled(self.ask(&old, &refresh_token)).await else {
-            return Outcome::Later;
+        let mut answered = self.ask_aside(&old, refresh_token, abort);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answered => answer.ok(),
+            () = abort.cancelled() => {
+                answered.close();
+                // What came just now is here, and nowhere else.
+                answered.try_recv().ok()
+            }
         };
+        let Some(answer) = answer else { return Outcome::Later };
         match answer {
-            Answer::Granted(granted) => self.keep(locked, prepared, stamp, &old, *granted, abort).await,
+            Answer::Granted(granted) => self.keep(locked, prepared, &old, *granted, &why, abort).await,
             Answer::Ended(reason) => {
                 let outcome = self.ended_or_renewed_elsewhere(&old, reason).await;
                 drop(locked);
@@ -159,6 +171,34 @@ impl Inner {
             }
         };
         wanted.then(|| oauth.clone())
+    }
+
+    /// Asks for new tokens in a task of its own: an answer that comes when nobody waits for it any more, as somebody signed in
+    /// or out meanwhile, is ended at its server where nobody holds its session.
+    fn ask_aside(
+        self: &Arc<Self>,
+        old: &OauthCredential,
+        refresh_token: SecretString,
+        abort: &CancellationToken,
+    ) -> oneshot::Receiver<Answer> {
+        let (tell, answered) = oneshot::channel();
+        let (keeper, old, abort) = (Arc::clone(self), old.clone(), abort.clone());
+        let asking = Asking::of(self);
+        self.tasks.spawn("exchange", async move {
+            let over = async {
+                abort.cancelled().await;
+                keeper.ending.cancelled().await;
+            };
+            let answer = tokio::select! {
+                answer = keeper.ask(&old, &refresh_token) => answer,
+                () = over => return,
+            };
+            drop(asking);
+            if let Err(Answer::Granted(granted)) = tell.send(answer) {
+                keeper.end_late(&old, *granted).await;
+            }
+        });
+        answered
     }
 
     /// Asks the server, or the own node in process, for new tokens.
@@ -224,102 +264,6 @@ impl Inner {
         }
     }
 
-    /// Writes the new tokens and publishes them once they are durable. It goes on until that is done: what was exchanged
-    /// exists nowhere else. The lock is held meanwhile, so that nobody spends the old token again.
-    async fn keep(
-        self: &Arc<Self>,
-        locked: Arc<Locked>,
-        prepared: Prepared,
-        read: Stamp,
-        old: &OauthCredential,
-        granted: Tokens,
-        abort: &CancellationToken,
-    ) -> Outcome {
-        let now = self.clocks.now();
-        let life = Life::received(granted.lifetime, now, chance());
-        let new = tokens::renewed(old, granted, now.wall);
-        *lock(&self.unsaved) = match &*new {
-            Credential::Oauth(oauth) => Some(oauth.clone()),
-            Credential::ApiKey(_) => None,
-        };
-        let (mut prepared, mut pause) = (Some(prepared), WRITE_AGAIN.0);
-        loop {
-            {
-                // Nobody takes over what is renamed and not yet synced.
-                let _one = self.looking.lock().await;
-                let written = match self.replaced_meanwhile(read, old, &new).await {
-                    Meanwhile::Replaced => return Outcome::Settled,
-                    Meanwhile::Broken(reason) => Err(Unwritable::Refused(reason)),
-                    Meanwhile::Unchanged => {
-                        let (text, ready) = (new.to_text(), prepared.take());
-                        let write = move |locked: &Locked| {
-                            let ready = match ready {
-                                Some(ready) => ready,
-                                None => locked.prepare(text.expose_secret().len())?,
-                            };
-                            locked.commit(ready, &text)
-                        };
-                        with_lock(&locked, write).await
-                    }
-                };
-                match written {
-                    Ok(stamp) => {
-                        let is_own = self.held().is_own;
-                        self.held().install(stamp, Arc::clone(&new), Some(life), is_own);
-                        *lock(&self.unsaved) = None;
-                        self.health.clear(Code::CredentialUnwritable);
-                        self.publish();
-                        tracing::debug!(server = old.authorization_server, "the account's token was renewed");
-                        return Outcome::Settled;
-                    }
-                    Err(unwritable) => self.not_written(&unwritable),
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(WRITE_AGAIN.1),
-                () = abort.cancelled() => return Outcome::Later,
-            }
-        }
-    }
-
-    /// What to do where somebody who knows no lock wrote another credential, or removed ours, since it was read: theirs
-    /// stands, and what we were given is ended at its server.
-    async fn replaced_meanwhile(self: &Arc<Self>, read: Stamp, old: &OauthCredential, new: &Credential) -> Meanwhile {
-        if self.store.stamp() == read {
-            return Meanwhile::Unchanged;
-        }
-        let (stamp, content) = self.read().await;
-        match &content {
-            // It cannot be read, and is not ours to replace: whoever signs in or out decides.
-            Content::Bad { reason, .. } => return Meanwhile::Broken(reason.clone()),
-            Content::Good(there) if same_tokens(there, &Credential::Oauth(old.clone())) || same_tokens(there, new) => {
-                return Meanwhile::Unchanged;
-            }
-            Content::Good(_) | Content::Absent => {}
-        }
-        self.take_over(stamp, content);
-        if let Some(unsaved) = lock(&self.unsaved).take() {
-            self.revoke_aside(unsaved);
-        }
-        Meanwhile::Replaced
-    }
-
-    /// The server takes the refresh token no more: over, unless the file tells that another process renewed it.
-    async fn ended_or_renewed_elsewhere(&self, old: &OauthCredential, reason: String) -> Outcome {
-        let _one = self.looking.lock().await;
-        let (stamp, content) = self.read().await;
-        let is_unchanged =
-            matches!(&content, Content::Good(there) if same_tokens(there, &Credential::Oauth(old.clone())));
-        if !is_unchanged {
-            self.take_over(stamp, content);
-            return Outcome::Settled;
-        }
-        let lost = self.held().lost_reply;
-        let reason =
-            if lost { format!("{reason}; a reply with newer tokens had been lost on its way") } else { reason };
-        self.end(old, &reason)
-    }
-
     /// The session of `old` is over, unless another one is held by now.
     pub(super) fn end(&self, old: &OauthCredential, reason: &str) -> Outcome {
         let mut held = self.held();
@@ -347,7 +291,7 @@ impl Inner {
         Outcome::Later
     }
 
-    fn not_written(&self, unwritable: &Unwritable) {
+    pub(super) fn not_written(&self, unwritable: &Unwritable) {
         let reason = format!("the credential cannot be kept, so nothing is renewed: {unwritable}");
         self.health.raise(Code::CredentialUnwritable, reason.as_str(), None);
         self.held().failed(reason, self.clocks.now(), None, chance());
@@ -357,7 +301,7 @@ impl Inner {
 
 /// Whose listener a server on this machine must be.
 pub(super) fn local_uid(credential: &OauthCredential) -> LocalUid {
-    LocalUid::Only(credential.issuer_uid.unwrap_or_else(|| rustix::process::geteuid().as_raw()))
+    credential.issuer_uid.map_or(LocalUid::Own, LocalUid::Only)
 }
 
 /// Does `work` with the lock on a thread that may wait.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bitrouter_proto::account::credential::{Credential, OauthCredential};
+use bitrouter_proto::{
+    account::credential::{Credential, OauthCredential},
+    clock,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -94,8 +97,7 @@ impl Held {
         self.stamp = Some(stamp);
         self.problem = problem;
         if seen == Seen::Same {
-            // What we do not know of it may have changed.
-            self.credential = credential;
+            self.adopt_members(credential, now, chance);
             return seen;
         }
         let life = match credential.as_deref() {
@@ -114,6 +116,28 @@ impl Held {
         };
         // Who is signed in at a start did not sign in now.
         if is_first && seen == Seen::SignedIn { Seen::Renewed } else { seen }
+    }
+
+    /// Takes over the same tokens with other members: what was judged by these is judged anew.
+    fn adopt_members(&mut self, credential: Option<Arc<Credential>>, now: Moment, chance: f64) {
+        let old = std::mem::replace(&mut self.credential, credential);
+        let (Some(Credential::Oauth(old)), Some(new)) = (old.as_deref(), self.oauth()) else { return };
+        // The file holds milliseconds.
+        let times = |of: &OauthCredential| {
+            [Some(of.expires_at), of.issued_at, of.refresh_token_expires_at].map(|at| at.map(clock::rfc3339))
+        };
+        let (has_other_times, has_other_scope) = (times(old) != times(new), old.scope != new.scope);
+        if has_other_times {
+            self.life = Some(Life::read(new.issued_at, new.expires_at, now, chance));
+            self.again = self.ended.is_some();
+        }
+        if has_other_scope {
+            self.without_scope = false;
+        }
+        if has_other_times || has_other_scope {
+            self.pause = Pause::default();
+            self.trouble = None;
+        }
     }
 
     /// Takes over what we wrote.
@@ -231,7 +255,7 @@ pub(super) fn same_tokens(one: &Credential, other: &Credential) -> bool {
 }
 
 /// True where other tokens of the same sign-in stand in both, as far as the file tells.
-fn same_session(one: &Credential, other: &Credential) -> bool {
+pub(super) fn same_session(one: &Credential, other: &Credential) -> bool {
     match (one, other) {
         (Credential::Oauth(one), Credential::Oauth(other)) => {
             one.authorization_server == other.authorization_server

@@ -40,6 +40,8 @@ impl std::fmt::Debug for Http {
 pub(super) enum LocalUid {
     /// This user's.
     Only(u32),
+    /// The user's of this daemon: nobody wrote down another one.
+    Own,
     /// Anybody's whom the kernel names: at sign-in, where the answer is kept.
     Any,
 }
@@ -211,8 +213,13 @@ fn look_at_listener(url: &Url, wanted: LocalUid) -> Result<Option<IpAddr>, CallE
         return Ok(None);
     }
     let host = shown(url);
+    let own = rustix::process::geteuid().as_raw();
     match (who_listens(url.port_or_known_default().unwrap_or(0)), wanted) {
         (PortUid::One(uid, at), LocalUid::Only(wanted)) if uid == wanted => Ok(Some(at)),
+        (PortUid::One(uid, at), LocalUid::Own) if uid == own => Ok(Some(at)),
+        (PortUid::One(uid, _), LocalUid::Own) => Err(CallError::Refused(format!(
+            "uid {uid} listens at `{host}`, not uid {own} as this daemon: no credential is sent there"
+        ))),
         (PortUid::One(_, at), LocalUid::Any) => Ok(Some(at)),
         (PortUid::One(uid, _), LocalUid::Only(wanted)) => Err(CallError::Refused(format!(
             "uid {uid} listens at `{host}`, where uid {wanted} did at sign-in: no credential is sent there"

@@ -5,7 +5,8 @@
 //! * `store` is the file, the lock beside it, and the only writes; `held` is what is known of it (pure), `schedule` when a
 //!   token is renewed (pure), `clocks` what time it is.
 //! * `refresher` looks, decides, and shares one attempt among all who wait; `exchange` is the attempt: lock → read again →
-//!   make room → exchange → durable → published. `tokens` is how a reply becomes a credential (pure).
+//!   make room → exchange → durable → published. `keep` is what becomes of the reply, `tokens` how it becomes a
+//!   credential (pure).
 //! * `issuer` says which URL may be a server (pure), `metadata` what it says of itself, `http` speaks to it, `reply` reads
 //!   what it answers (pure). `own` is the own node, to which nothing goes over a socket.
 //! * `device` is the grant with a code, `sign_in` and `sign_out` what people ask for, `revocation` how sessions end at
@@ -25,6 +26,7 @@ mod exchange;
 mod held;
 mod http;
 mod issuer;
+mod keep;
 mod metadata;
 mod own;
 mod refresher;
@@ -54,6 +56,7 @@ use bitrouter_proto::{
     account::{DEFAULT_SERVER, credential::OauthCredential},
     tasks::Tasks,
 };
+use secrecy::SecretString;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -123,8 +126,10 @@ struct Inner {
     replacing: AtomicUsize,
     /// Tokens that could not be written yet.
     unsaved: Mutex<Option<OauthCredential>>,
-    /// Time since boot of the last renewal that a 401 asked for.
-    rejected_at: Mutex<Option<std::time::Duration>>,
+    /// How many ask a server for tokens now.
+    asking: AtomicUsize,
+    /// The access token of the last renewal that a 401 asked for, and the time since boot then.
+    brought: Mutex<Option<(SecretString, std::time::Duration)>>,
     /// Somebody found that there is something to do.
     wake: Notify,
     ending: CancellationToken,
@@ -164,7 +169,8 @@ impl Credentials {
             running: Mutex::default(),
             replacing: AtomicUsize::new(0),
             unsaved: Mutex::default(),
-            rejected_at: Mutex::default(),
+            brought: Mutex::default(),
+            asking: AtomicUsize::new(0),
             wake: Notify::new(),
             ending: CancellationToken::new(),
         }))

@@ -103,8 +103,12 @@ impl OwnNode {
 
     fn looks_own(&self, credential: &OauthCredential) -> bool {
         let known = self.id.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        known.is_some() && known == credential.node_id
-            || same_issuer(&self.settings.load().issuer, &credential.authorization_server)
+        let by_id = match known {
+            Some(known) => credential.node_id.as_ref() == Some(&known),
+            // It was written down while the node could say so: its port may be anybody's now.
+            None => credential.own_node,
+        };
+        by_id || same_issuer(&self.settings.load().issuer, &credential.authorization_server)
     }
 
     /// The issuer of the own node, as its settings have it.

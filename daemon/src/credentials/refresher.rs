@@ -264,7 +264,7 @@ impl Inner {
             return running.ended.clone();
         }
         let (tell, ended) = watch::channel(None);
-        if self.ending.is_cancelled() || self.replacing.load(Ordering::SeqCst) > 0 {
+        if self.ending.is_cancelled() || self.is_replacing() {
             // Nothing is begun at the end, or for a session that is just being replaced.
             tell.send_replace(Some(Outcome::Later));
             return ended;
@@ -299,6 +299,11 @@ impl Inner {
         }
     }
 
+    /// True while what is stored is being replaced.
+    pub(super) fn is_replacing(&self) -> bool {
+        self.replacing.load(Ordering::SeqCst) > 0
+    }
+
     /// Begins no attempt until the returned value is dropped: what is stored is being replaced.
     pub(super) fn replacing(self: &Arc<Self>) -> Replacing {
         self.replacing.fetch_add(1, Ordering::SeqCst);
@@ -311,7 +316,7 @@ impl Inner {
     }
 
     /// Lets a running attempt end by itself for that long, and then ends it.
-    async fn end_attempt(&self, by_itself: Duration) {
+    pub(super) async fn end_attempt(&self, by_itself: Duration) {
         let running = {
             let running = lock(&self.running);
             running.as_ref().filter(|running| running.is_running()).map(|r| (r.abort.clone(), r.ended.clone()))

@@ -17,7 +17,7 @@ const LONGEST_WORDS: usize = 300;
 const DEFAULT_LIFETIME: u64 = 3600;
 
 /// A pair of tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tokens {
     pub(super) access_token: SecretString,
     pub(super) lifetime: Duration,
@@ -77,6 +77,9 @@ pub(super) fn token_reply(reply: &Reply, host: &str, now: std::time::SystemTime)
     let Ok(document) = serde_json::from_slice::<Document>(reply.body.expose_secret()) else {
         return trouble(format!("`{host}` answered {status} with what is no reply to a token request"));
     };
+    if document.access_token.as_deref().is_some_and(|token| !token.is_empty() && !fits_header(token)) {
+        return trouble(format!("`{host}` answered {status} with a token that no header can carry"));
+    }
     if let (Some(access_token), true) = (document.access_token.filter(|token| !token.is_empty()), status < 300) {
         let lifetime = seconds(&document.expires_in).unwrap_or(Duration::from_secs(DEFAULT_LIFETIME));
         return TokenReply::Granted(Box::new(Tokens {
@@ -96,6 +99,11 @@ pub(super) fn token_reply(reply: &Reply, host: &str, now: std::time::SystemTime)
         }
         _ => trouble(format!("`{host}` answered {status} without tokens")),
     }
+}
+
+/// True where a token can stand in an `Authorization` header (RFC 6750 §2.1).
+pub(super) fn fits_header(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The `sub` of an id token, for display: nothing is verified, and nothing is decided by it.
@@ -127,8 +135,9 @@ pub(super) fn words(description: Option<&str>, code: &str) -> String {
 /// `Retry-After`: seconds, or a date (RFC 9110 §10.2.3).
 pub(super) fn retry_after(headers: &HeaderMap, now: std::time::SystemTime) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than can be counted is the longest.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
     Some(std::time::SystemTime::from(date).duration_since(now).unwrap_or_default())
@@ -199,6 +208,9 @@ mod tests {
             (200, r#"{"access_token":"a","expires_in":-1}"#, "granted 3600"),
             (200, r#"{"access_token":""}"#, "trouble"),
             (200, r#"{"access_token":7}"#, "trouble"),
+            (200, r#"{"access_token":"a b"}"#, "trouble"),
+            (200, r#"{"access_token":"a\u0007"}"#, "trouble"),
+            (200, r#"{"access_token":"\u00e4"}"#, "trouble"),
             (200, r#"{"error":"invalid_grant"}"#, "trouble"),
             (400, r#"{"access_token":"a"}"#, "trouble"),
             (400, r#"{"error":"invalid_grant","error_description":"no\u001bmore"}"#, "denied invalid_grant no more"),
@@ -231,6 +243,7 @@ mod tests {
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("soon", None),
             ("-1", None),
+            ("99999999999999999999999", Some(u64::MAX)),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::RETRY_AFTER, text.parse().unwrap());

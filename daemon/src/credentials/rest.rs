@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
-use bitrouter_proto::codes::Reason;
+use bitrouter_proto::{account::credential::Credential, codes::Reason};
 use http::{Method, StatusCode};
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     AccountError, Credentials, Inner,
@@ -16,7 +16,6 @@ use super::{
     metadata::unreachable,
     reply::json_reply,
     shown::login_command,
-    source::own_user,
 };
 
 /// How long a call may take.
@@ -95,9 +94,14 @@ impl Inner {
     /// Whose listener the server of `token` must be, where it is on this machine.
     fn uid_of(&self, token: &AccountToken) -> LocalUid {
         let held = self.held();
-        match held.oauth() {
-            Some(oauth) if *oauth.authorization_server == *token.issuer => local_uid(oauth),
-            _ => own_user(),
+        match held.credential.as_deref() {
+            Some(Credential::Oauth(oauth)) if *oauth.authorization_server == *token.issuer => local_uid(oauth),
+            Some(Credential::ApiKey(key))
+                if *key.base_url == *token.issuer && key.api_key.expose_secret() == token.token.expose_secret() =>
+            {
+                key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only)
+            }
+            _ => LocalUid::Own,
         }
     }
 }

@@ -11,6 +11,8 @@ const MARGIN: Duration = Duration::from_mins(1);
 const SPREAD: Duration = Duration::from_secs(30);
 /// Tokens that live shorter are renewed at half their life.
 const SHORT: Duration = Duration::from_mins(3);
+/// The shortest life: whatever a server says, a token that came just now is not renewed sooner.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// The longest time between two looks: timers stop in suspend.
 const TICK: Duration = Duration::from_secs(15);
 /// The shortest one.
@@ -51,6 +53,8 @@ impl Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Life {
     lifetime: Duration,
+    /// Time since boot before which it is not renewed.
+    fresh_until: Duration,
     over_at_wall: SystemTime,
     over_at_boot: Duration,
     margin: Duration,
@@ -61,8 +65,11 @@ pub(super) struct Life {
 impl Life {
     /// A token that came just now. `chance` (0 to 1) spreads the moment of its renewal.
     pub(super) fn received(lifetime: Duration, now: Moment, chance: f64) -> Self {
+        // A server may say 0: it was answered all the same.
+        let lifetime = lifetime.max(SHORTEST_LIFE);
         Self {
             lifetime,
+            fresh_until: now.boot.saturating_add(SHORTEST_LIFE),
             over_at_wall: now.wall.checked_add(lifetime).unwrap_or(now.wall),
             over_at_boot: now.boot.saturating_add(lifetime),
             margin: margin(lifetime, chance),
@@ -77,6 +84,7 @@ impl Life {
         let lifetime = known.unwrap_or(left);
         Self {
             lifetime,
+            fresh_until: Duration::ZERO,
             over_at_wall: expires_at,
             over_at_boot: now.boot.saturating_add(left.min(lifetime)),
             // Where nobody knows since when it lives, it is taken for a long one.
@@ -99,12 +107,7 @@ impl Life {
 
     /// True where it should be renewed.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        self.left(now) <= self.margin
-    }
-
-    /// True where less than half of its life is over, as far as the time since boot tells.
-    pub(super) fn is_young(&self, now: Moment) -> bool {
-        self.over_at_boot.saturating_sub(now.boot) > self.lifetime / 2
+        now.boot >= self.fresh_until && self.left(now) <= self.margin
     }
 
     /// When to look again, where it is not due.

@@ -82,7 +82,11 @@ impl Credentials {
             }
             SignIn::ApiKey { api_key, base_url } => {
                 is_key(&api_key)?;
-                let key = ApiKeyCredential::new(api_key, &server_url(&base_url)?);
+                let server = server_url(&base_url)?;
+                let mut key = ApiKeyCredential::new(api_key, &server);
+                // Whoever listens now is whom it is bound to.
+                let seen = Url::parse(&server).ok().and_then(|url| uid_at(&url));
+                key.issuer_uid = seen.filter(|uid| *uid != rustix::process::geteuid().as_raw());
                 (Credential::ApiKey(key), Some(false))
             }
             SignIn::Local { namespace, scope, client_id } => {
@@ -123,6 +127,7 @@ impl Inner {
         let mut credential = tokens::signed_in(approved.tokens, client_id, server, &approved.scope, now);
         credential.node_id.clone_from(&metadata.node_id);
         credential.issuer_uid = seen;
+        credential.own_node = self.own.node().await.is_ok() && self.own.issued(&credential).await;
         Ok(Credential::Oauth(credential))
     }
 
@@ -145,6 +150,7 @@ impl Inner {
         let now = self.clocks.now().wall;
         let mut credential = tokens::signed_in(tokens::of_own(granted), client_id, &self.own.issuer(), scope, now);
         credential.node_id = Some(node.id().to_owned());
+        credential.own_node = true;
         if Url::parse(&credential.authorization_server).is_ok_and(|url| is_loopback(&url)) {
             credential.issuer_uid = Some(rustix::process::geteuid().as_raw());
         }

@@ -1,8 +1,11 @@
 //! Signing out: the session is revoked as far as its server can be reached, and the file is deleted.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use bitrouter_proto::{account::credential::Credential, codes::Reason};
+use bitrouter_proto::{account::credential::Credential, clock, codes::Reason};
 use tokio::sync::oneshot;
 
 use super::{
@@ -14,6 +17,8 @@ use super::{
 
 /// How long the lock is waited for: a sign-out must not hang on somebody else's exchange.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long the lock is waited for at least, after an attempt of our own.
+const LOCK_AT_LEAST: Duration = Duration::from_millis(500);
 /// How long all revoking may take.
 const REVOKING: Duration = Duration::from_secs(6);
 
@@ -47,9 +52,13 @@ impl Credentials {
 impl Inner {
     async fn sign_out(self: &Arc<Self>) -> Result<SignedOut, AccountError> {
         let _replacing = self.replacing();
-        self.abort_attempt().await;
+        let until = clock::after(LOCK_WAIT);
+        // Tokens that are on their way are revoked too.
+        self.end_attempt(LOCK_WAIT).await;
+        let is_asking = self.asking.load(Ordering::SeqCst) > 0;
+        let left = until.saturating_duration_since(clock::monotonic_now()).max(LOCK_AT_LEAST);
         // Whoever holds it for longer finds no file when he is done, and leaves it at that.
-        let locked = self.lock_file_within(LOCK_WAIT).await.ok().map(Arc::new);
+        let locked = self.lock_file_within(left).await.ok().map(Arc::new);
         let (_, content) = self.read().await;
         let not_revoked = match &content {
             Content::Absent => return Ok(SignedOut { was_signed_in: false, not_revoked: None }),
@@ -72,6 +81,10 @@ impl Inner {
         };
         let (stamp, content) = self.read().await;
         self.take_over(stamp, content);
+        let not_revoked = not_revoked.or_else(|| {
+            is_asking
+                .then(|| "its server did not answer in time, and may have renewed it: it may live on there".to_owned())
+        });
         deleted.map_err(|unwritable| AccountError::new(Reason::Conflict, unwritable.to_string()))?;
         Ok(SignedOut { was_signed_in: true, not_revoked })
     }

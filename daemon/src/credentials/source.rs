@@ -19,7 +19,7 @@ use super::{
 const DEAD: Duration = Duration::from_secs(5);
 /// How long a call waits for the renewal that its 401 asked for.
 const REJECTED: Duration = Duration::from_secs(15);
-/// How often a 401 may have a young token renewed: a server that always says 401 is not flooded.
+/// How long a token that a 401 brought is not renewed for another 401: a server that always says 401 is not flooded.
 const REJECTED_AGAIN: Duration = Duration::from_mins(1);
 
 impl AccountSource for Credentials {
@@ -35,7 +35,10 @@ impl AccountSource for Credentials {
 /// What stands in what is held, for one call.
 enum Now {
     Refused(AccountRefused),
-    Key(AccountToken),
+    Key {
+        token: AccountToken,
+        uid: LocalUid,
+    },
     Token {
         token: AccountToken,
         uid: LocalUid,
@@ -60,8 +63,8 @@ impl Inner {
         loop {
             let waited = match self.now() {
                 Now::Refused(refused) => return Err(refused),
-                Now::Key(token) => {
-                    may_go(&token, own_user())?;
+                Now::Key { token, uid } => {
+                    may_go(&token, uid)?;
                     return Ok(AccountCredential::Token(token));
                 }
                 Now::Token { token, uid, is_over: false } => {
@@ -127,9 +130,10 @@ impl Inner {
         let held = self.held();
         let Some(credential) = &held.credential else { return Now::Refused(AccountRefused::SignedOut) };
         match &**credential {
-            Credential::ApiKey(key) => {
-                Now::Key(AccountToken { token: key.api_key.clone(), issuer: key.base_url.as_str().into() })
-            }
+            Credential::ApiKey(key) => Now::Key {
+                token: AccountToken { token: key.api_key.clone(), issuer: key.base_url.as_str().into() },
+                uid: key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only),
+            },
             Credential::Oauth(oauth) => {
                 if let Some(reason) = &held.ended {
                     return Now::Refused(AccountRefused::Ended(reason.clone()));
@@ -174,18 +178,18 @@ impl Inner {
             self.publish();
             return None;
         }
-        {
+        // Whoever joins an attempt that runs asks for none.
+        if !self.is_attempting() {
             let now = self.clocks.now();
-            let is_young = self.held().life.is_some_and(|life| life.is_young(now));
-            let mut last = lock(&self.rejected_at);
-            // Whoever joins an attempt that runs asks for none.
-            if !self.is_attempting() {
-                let recent = last.is_some_and(|last| now.boot.saturating_sub(last) < REJECTED_AGAIN);
-                if is_young && recent {
-                    return None;
-                }
-                *last = Some(now.boot);
+            let was_brought = lock(&self.brought).as_ref().is_some_and(|(token, at)| {
+                token.expose_secret() == rejected.token.expose_secret() && now.boot.saturating_sub(*at) < REJECTED_AGAIN
+            });
+            let barred = self.held().pause.barred(now);
+            if was_brought || barred > REJECTED {
+                return None;
             }
+            // A try failed just now.
+            tokio::time::sleep(barred).await;
         }
         Self::wait_for(self.attempt(Why::Rejected(rejected.token.clone())), REJECTED).await;
         self.other_than(rejected)
@@ -203,11 +207,6 @@ impl Inner {
             _ => None,
         }
     }
-}
-
-/// The uid for a key that was stored for a server on this machine.
-pub(super) fn own_user() -> LocalUid {
-    LocalUid::Only(rustix::process::geteuid().as_raw())
 }
 
 /// Refuses a server on this machine behind which another user listens.

@@ -1,15 +1,15 @@
 //! How a reply becomes a credential: what is taken from it, and what it never changes. Pure.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use bitrouter_node::OwnTokens;
-use bitrouter_proto::account::credential::{Credential, OauthCredential};
+use bitrouter_proto::account::credential::OauthCredential;
 
 use super::reply::Tokens;
 
 /// The credential after a refresh. Whose it is, for which namespace and from which server never changes; the scope is what
 /// the server says now, and a refresh token stays until the server gives another.
-pub(super) fn renewed(old: &OauthCredential, tokens: Tokens, now: SystemTime) -> Arc<Credential> {
+pub(super) fn renewed(old: &OauthCredential, tokens: Tokens, now: SystemTime) -> OauthCredential {
     let mut new = old.clone();
     new.access_token = tokens.access_token;
     new.expires_at = later(now, tokens.lifetime);
@@ -26,7 +26,7 @@ pub(super) fn renewed(old: &OauthCredential, tokens: Tokens, now: SystemTime) ->
     if let Some(token_type) = tokens.token_type {
         new.token_type = token_type;
     }
-    Arc::new(Credential::Oauth(new))
+    new
 }
 
 /// The credential of a new sign-in.

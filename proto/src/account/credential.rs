@@ -48,6 +48,9 @@ pub struct OauthCredential {
     pub node_id: Option<String>,
     /// The uid that listened at a loopback issuer when it was signed in to.
     pub issuer_uid: Option<u32>,
+    /// True where the node beside the daemon said that it had issued it: then it is sent over no socket, also while that
+    /// node is off. Not written where false.
+    pub own_node: bool,
     unknown: Map<String, Value>,
 }
 
@@ -58,6 +61,8 @@ pub struct ApiKeyCredential {
     pub api_key: SecretString,
     /// URL of the server that it is for, without a slash at its end.
     pub base_url: String,
+    /// The uid that listened at a loopback server when it was stored, where that was another one than the daemon's.
+    pub issuer_uid: Option<u32>,
     unknown: Map<String, Value>,
 }
 
@@ -106,6 +111,8 @@ struct OauthDocument {
     node_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer_uid: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own_node: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -115,6 +122,8 @@ struct ApiKeyDocument {
     kind: String,
     api_key: String,
     base_url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer_uid: Option<u32>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -184,6 +193,7 @@ impl OauthCredential {
             issued_at: None,
             node_id: None,
             issuer_uid: None,
+            own_node: false,
             unknown: Map::new(),
         }
     }
@@ -192,7 +202,7 @@ impl OauthCredential {
         let optional = |name, at: Option<String>| at.map(|at| time(name, &at)).transpose();
         let present = |name, text: String| if text.is_empty() { Err(BadCredential::Member(name)) } else { Ok(text) };
         Ok(Self {
-            access_token: present("access_token", document.access_token)?.into(),
+            access_token: bearer("access_token", document.access_token)?,
             refresh_token: document.refresh_token.filter(|token| !token.is_empty()).map(Into::into),
             expires_at: time("expires_at", &document.expires_at)?,
             refresh_token_expires_at: optional("refresh_token_expires_at", document.refresh_token_expires_at)?,
@@ -207,6 +217,7 @@ impl OauthCredential {
             issued_at: optional("issued_at", document.issued_at)?,
             node_id: document.node_id,
             issuer_uid: document.issuer_uid,
+            own_node: document.own_node,
             unknown: document.unknown,
         })
     }
@@ -228,6 +239,7 @@ impl OauthCredential {
             issued_at: self.issued_at.map(clock::rfc3339),
             node_id: self.node_id.clone(),
             issuer_uid: self.issuer_uid,
+            own_node: self.own_node,
             unknown: self.unknown.clone(),
         }
     }
@@ -236,17 +248,16 @@ impl OauthCredential {
 impl ApiKeyCredential {
     /// A key for the server at `base_url`.
     pub fn new(api_key: SecretString, base_url: &str) -> Self {
-        Self { api_key, base_url: base_url.trim_end_matches('/').to_owned(), unknown: Map::new() }
+        Self { api_key, base_url: base_url.trim_end_matches('/').to_owned(), issuer_uid: None, unknown: Map::new() }
     }
 
     fn of(document: ApiKeyDocument) -> Result<Self, BadCredential> {
-        if document.api_key.is_empty() {
-            return Err(BadCredential::Member("api_key"));
-        }
+        let api_key = bearer("api_key", document.api_key)?;
         if document.base_url.is_empty() {
             return Err(BadCredential::Member("base_url"));
         }
-        Ok(Self { unknown: document.unknown, ..Self::new(document.api_key.into(), &document.base_url) })
+        let (unknown, issuer_uid) = (document.unknown, document.issuer_uid);
+        Ok(Self { unknown, issuer_uid, ..Self::new(api_key, &document.base_url) })
     }
 
     fn document(&self) -> ApiKeyDocument {
@@ -254,6 +265,7 @@ impl ApiKeyCredential {
             kind: API_KEY.to_owned(),
             api_key: self.api_key.expose_secret().to_owned(),
             base_url: self.base_url.clone(),
+            issuer_uid: self.issuer_uid,
             unknown: self.unknown.clone(),
         }
     }
@@ -276,6 +288,12 @@ impl fmt::Debug for ApiKeyCredential {
 
 fn read<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Result<T, BadCredential> {
     serde_json::from_slice(content).map_err(|error| BadCredential::Shape { line: error.line(), column: error.column() })
+}
+
+/// What is sent in a header: nothing that none can carry.
+fn bearer(member: &'static str, text: String) -> Result<SecretString, BadCredential> {
+    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.into()) } else { Err(BadCredential::Member(member)) }
 }
 
 fn time(member: &'static str, text: &str) -> Result<SystemTime, BadCredential> {
@@ -322,6 +340,9 @@ mod tests {
             (&UNTAGGED.replace("2026-06-01", "hunter2"), "`expires_at`"),
             (&UNTAGGED.replace("\"bra_a\"", "7"), "not what a sign-in writes"),
             (&UNTAGGED.replace("bra_a", ""), "`access_token`"),
+            (&UNTAGGED.replace("bra_a", "bra_a\\u0000"), "`access_token`"),
+            (&UNTAGGED.replace("bra_a", "bra \u{e9}"), "`access_token`"),
+            (r#"{"kind":"api_key","api_key":"a\nb","base_url":"https://x"}"#, "`api_key`"),
         ] {
             let error = Credential::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");

@@ -4,6 +4,8 @@ mod attempts;
 mod files;
 mod interleaved;
 mod issuer;
+mod judged;
+mod meanwhile;
 mod signing;
 
 use std::{
