@@ -29,9 +29,10 @@ use super::{
     AccountError, Inner, SignInEvent,
     clocks::chance,
     exchange::METADATA,
-    http::{Call, CallError, LocalUid},
+    http::{Call, CallError, LocalUid, shown},
     metadata::{Metadata, unreachable},
-    reply::{Tokens, subject_of, words},
+    reply::{Tokens, fits_header, subject_of, words},
+    shown::command,
 };
 
 /// How long one poll may take.
@@ -115,7 +116,7 @@ impl Wire<'_> {
         let form = String::from_utf8(request.into_body()).map(SecretString::from).unwrap_or_default();
         let call = Call { method: Method::POST, url: &url, form: Some(form), bearer: None, within: POLL };
         let reply = self.keeper.http.call(call, self.uid).await.map_err(|error| unreachable(&error))?;
-        let (status, host) = (reply.status, url.host_str().unwrap_or_default());
+        let (status, host) = (reply.status, shown(&url));
         let undecided = |what: &str| {
             let error = AccountError::new(Reason::ServerFailed, format!("`{host}` answered {status}{what}"));
             AccountError { status: Some(status), ..error }
@@ -132,6 +133,10 @@ impl Wire<'_> {
         let is_error = members.get("error").is_some_and(serde_json::Value::is_string);
         let is_good = (200..300).contains(&status)
             && ["access_token", "device_code"].iter().any(|member| members.contains_key(*member));
+        let token = members.get("access_token").and_then(serde_json::Value::as_str);
+        if token.is_some_and(|token| !fits_header(token)) {
+            return Err(undecided(" with a token that no header can carry"));
+        }
         if !is_error && !is_good {
             return Err(undecided(" without tokens or error"));
         }
@@ -225,10 +230,11 @@ impl Inner {
             polled = tokio::time::timeout(lifetime, polling) => polled,
             () = saying => return Err(AccountError::new(Reason::Internal, "the wait ended")),
         };
+        let login = command(false, Some(server), &self.default_server.load());
         match polled {
             Ok(Ok(tokens)) => Ok((Approved { tokens: of_reply(&tokens), scope: asked }, metadata)),
-            Ok(Err(error)) => Err(not_approved(server, &error)),
-            Err(_) => Err(expired(wire.trouble())),
+            Ok(Err(error)) => Err(not_approved(server, &login, &error)),
+            Err(_) => Err(expired(&login, wire.trouble())),
         }
     }
 }
@@ -278,9 +284,12 @@ fn not_begun(server: &str, wire: &Wire<'_>, error: &RequestTokenError<Undecided,
             let error = AccountError::new(Reason::ServerRefused, format!("`{server}` refused the sign-in: {message}"));
             AccountError { status: wire.status(), ..error }
         }
-        RequestTokenError::Request(Undecided) => wire
-            .trouble()
-            .unwrap_or_else(|| AccountError::new(Reason::ServerFailed, format!("`{server}` did not answer"))),
+        RequestTokenError::Request(Undecided) => {
+            let unanswered = || AccountError::new(Reason::ServerFailed, format!("`{server}` did not answer"));
+            let trouble = wire.trouble().unwrap_or_else(unanswered);
+            let is_refused = trouble.status.is_some_and(|status| (400..500).contains(&status));
+            AccountError { reason: if is_refused { Reason::ServerRefused } else { trouble.reason }, ..trouble }
+        }
         // Their texts can hold what the server sent.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
             AccountError::new(Reason::ServerFailed, format!("`{server}` answered with what is no code to sign in with"))
@@ -289,10 +298,14 @@ fn not_begun(server: &str, wire: &Wire<'_>, error: &RequestTokenError<Undecided,
 }
 
 /// Nobody approved.
-fn not_approved(server: &str, error: &RequestTokenError<Undecided, DeviceCodeErrorResponse>) -> AccountError {
+fn not_approved(
+    server: &str,
+    login: &str,
+    error: &RequestTokenError<Undecided, DeviceCodeErrorResponse>,
+) -> AccountError {
     let message = match error {
         RequestTokenError::ServerResponse(said) => match said.error() {
-            DeviceCodeErrorResponseType::ExpiredToken => return expired(None),
+            DeviceCodeErrorResponseType::ExpiredToken => return expired(login, None),
             DeviceCodeErrorResponseType::AccessDenied => "the sign-in was denied".to_owned(),
             other => {
                 let said = words(said.error_description().map(String::as_str), other.as_ref());
@@ -303,13 +316,13 @@ fn not_approved(server: &str, error: &RequestTokenError<Undecided, DeviceCodeErr
             format!("`{server}` answered with what are no tokens")
         }
     };
-    AccountError::new(Reason::ServerFailed, message).with_command("bitrouter auth login")
+    AccountError::new(Reason::ServerFailed, message).with_command(login)
 }
 
-fn expired(trouble: Option<AccountError>) -> AccountError {
+fn expired(login: &str, trouble: Option<AccountError>) -> AccountError {
     let mut message = "the code expired before anybody approved it".to_owned();
     if let Some(trouble) = trouble {
         message = format!("{message}; the last try failed: {}", trouble.message);
     }
-    AccountError::new(Reason::ServerFailed, message).with_command("bitrouter auth login")
+    AccountError::new(Reason::ServerFailed, message).with_command(login)
 }

@@ -2,7 +2,10 @@
 //! rotated token that was spent and not stored is a lost one.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     clocks::chance,
-    http::{Call, LocalUid, form},
+    http::{Call, LocalUid, form, shown},
     refresher::{Outcome, Why},
     reply::{TokenReply, Tokens, token_reply},
     store::{Locked, Unwritable},
@@ -32,6 +35,15 @@ const LOCK_TRY: Duration = Duration::from_millis(25);
 pub(super) const EXCHANGE: Duration = Duration::from_mins(1);
 /// How long metadata may take.
 pub(super) const METADATA: Duration = Duration::from_secs(30);
+
+/// Nobody waits for the lock any more when this is dropped.
+struct Waiting<'a>(&'a AtomicBool);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
 
 /// The server is being asked while this lives.
 struct Asking(Arc<Inner>);
@@ -144,18 +156,24 @@ impl Inner {
 
     /// As [`Self::lock_file`], for that long.
     pub(super) async fn lock_file_within(&self, within: Duration) -> Result<Locked, Unwritable> {
+        let waiting = Waiting(&self.waits_for_lock);
         let taken = tokio::time::timeout(within, async {
             loop {
                 let store = self.store.clone();
                 let tried = tokio::task::spawn_blocking(move || store.try_lock()).await;
                 match tried.unwrap_or_else(|error| Err(Unwritable::Refused(error.to_string()))) {
                     Ok(Some(locked)) => return Ok(locked),
-                    Ok(None) => tokio::time::sleep(LOCK_TRY).await,
+                    Ok(None) => {
+                        self.waits_for_lock.store(true, Ordering::SeqCst);
+                        tokio::time::sleep(LOCK_TRY).await;
+                    }
                     Err(unwritable) => return Err(unwritable),
                 }
             }
         });
-        taken.await.unwrap_or_else(|_| Err(Unwritable::Held(self.store.path().to_owned())))
+        let taken = taken.await.unwrap_or_else(|_| Err(Unwritable::Held(self.store.path().to_owned())));
+        drop(waiting);
+        taken
     }
 
     /// The session as it stands in the file, where it has to be renewed still: another process may have done it.
@@ -213,11 +231,15 @@ impl Inner {
                 Err(reason) => Answer::Later { reason, asked: None, lost: false },
             };
         }
+        self.held().status = None;
         let server = &old.authorization_server;
         let uid = local_uid(old);
         let metadata = match self.servers.of(&self.http, server, uid, METADATA).await {
             Ok(metadata) => metadata,
-            Err(error) => return Answer::Later { reason: error.message, asked: None, lost: false },
+            Err(error) => {
+                self.held().status = error.status.filter(|status| *status >= 500);
+                return Answer::Later { reason: error.message, asked: None, lost: false };
+            }
         };
         if self.ending.is_cancelled() {
             return Answer::Later { reason: "the daemon is ending".to_owned(), asked: None, lost: false };
@@ -242,7 +264,8 @@ impl Inner {
             Ok(reply) => reply,
             Err(error) => return Answer::Later { reason: error.to_string(), asked: None, lost: error.is_lost() },
         };
-        let host = metadata.token.host_str().unwrap_or_default();
+        self.held().status = Some(reply.status).filter(|status| *status >= 500);
+        let host = &shown(&metadata.token);
         match token_reply(&reply, host, self.clocks.now().wall) {
             TokenReply::Granted(granted) => Answer::Granted(granted),
             TokenReply::Denied { code, words } if matches!(code.as_str(), "invalid_grant" | "invalid_client") => {

@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub(super) pause: Pause,
     /// What went wrong at the last try.
     pub(super) trouble: Option<String>,
+    /// With what status the server answered then, where it failed.
+    pub(super) status: Option<u16>,
     /// Whether the own node issued it, once that is known.
     pub(super) is_own: Option<bool>,
     /// The server wants no scope named at a refresh.

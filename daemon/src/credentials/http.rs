@@ -251,7 +251,7 @@ pub(super) fn may_go_to(url: &Url, wanted: LocalUid) -> Result<(), CallError> {
 }
 
 /// Host and port, for people.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -13,11 +13,20 @@ use crate::config;
 /// # Errors
 /// Where it is none that a credential may be sent to. No request was made.
 pub(crate) fn server_url(text: &str) -> Result<String, AccountError> {
-    let refused = |why: &str| AccountError::new(Reason::InvalidArgument, format!("`{text}` is no server: it {why}"));
+    let refused = |why: &str| {
+        AccountError::new(Reason::InvalidArgument, format!("`{}` is no server: it {why}", without_user(text)))
+    };
     config::server_url(text).map_err(refused)?;
     // In one spelling, whoever wrote it.
     let url = Url::parse(text).map_err(|_| refused("is no URL"))?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A text as it may be shown: what stands before an `@` may be a password.
+fn without_user(text: &str) -> String {
+    let Some((before, after)) = text.rsplit_once('@') else { return text.to_owned() };
+    let scheme = before.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    format!("{scheme}…@{after}")
 }
 
 /// True for https, and for http to a loopback host.
@@ -110,7 +119,8 @@ mod tests {
             let read = server_url(text);
             assert_eq!(read.as_deref().ok(), expected, "{text}");
             if let Err(error) = read {
-                assert!(error.message.contains(text) && error.reason == Reason::InvalidArgument);
+                assert!(error.message.contains(&without_user(text)) && error.reason == Reason::InvalidArgument);
+                assert!(!error.message.contains("user@"), "{}", error.message);
             }
         }
     }

@@ -126,6 +126,8 @@ struct Inner {
     replacing: AtomicUsize,
     /// Tokens that could not be written yet.
     unsaved: Mutex<Option<OauthCredential>>,
+    /// Another process holds the lock, and we wait for it.
+    waits_for_lock: AtomicBool,
     /// How many ask a server for tokens now.
     asking: AtomicUsize,
     /// The access token of the last renewal that a 401 asked for, and the time since boot then.
@@ -169,6 +171,7 @@ impl Credentials {
             running: Mutex::default(),
             replacing: AtomicUsize::new(0),
             unsaved: Mutex::default(),
+            waits_for_lock: AtomicBool::new(false),
             brought: Mutex::default(),
             asking: AtomicUsize::new(0),
             wake: Notify::new(),

@@ -76,7 +76,12 @@ impl Credentials {
                 AccountError::new(Reason::SessionEnded, format!("the session has ended: {reason}"))
                     .with_command(command)
             }
-            AccountRefused::OutOfReach(reason) => AccountError::new(Reason::ServerUnreachable, reason),
+            AccountRefused::OutOfReach(reason) => {
+                let held = self.0.held();
+                let status = held.status.filter(|_| held.trouble.as_ref() == Some(&reason));
+                let kind = if status.is_some() { Reason::ServerFailed } else { Reason::ServerUnreachable };
+                AccountError { status, ..AccountError::new(kind, reason) }
+            }
             AccountRefused::Unavailable(reason) => AccountError::new(Reason::NodeOff, reason),
         }
     }

@@ -11,7 +11,8 @@ pub(crate) fn login_command(session: &Session, default_server: &str) -> String {
     command(session.is_own_node, server, default_server)
 }
 
-fn command(is_own_node: bool, server: Option<&str>, default_server: &str) -> String {
+/// The command that signs in to `server`.
+pub(super) fn command(is_own_node: bool, server: Option<&str>, default_server: &str) -> String {
     let mut command = "bitrouter auth login".to_owned();
     match server {
         _ if is_own_node => command.push_str(" --local"),

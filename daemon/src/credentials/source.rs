@@ -1,6 +1,9 @@
 //! The credential as the gateway asks for it, call by call.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture};
 use bitrouter_proto::{account::credential::Credential, clock};
@@ -122,6 +125,9 @@ impl Inner {
     }
 
     pub(super) fn trouble(&self) -> String {
+        if self.waits_for_lock.load(Ordering::SeqCst) {
+            return format!("another process holds `{}.lock`", self.store.path().display());
+        }
         let trouble = self.held().trouble.clone();
         trouble.unwrap_or_else(|| "the account's server has not answered yet".to_owned())
     }

@@ -25,6 +25,8 @@ use rustix::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::issuer::server_url;
+
 /// The lock. It is never deleted: whoever waits for it would wait for another file.
 const LOCK: &str = "account-credentials.json.lock";
 /// What the names of temporaries begin with; the id of the process that writes ends them.
@@ -123,7 +125,17 @@ impl Store {
         for _ in 0..READS {
             content = match credential_file::read(&self.path) {
                 Ok(None) => Content::Absent,
-                Ok(Some(credential)) => Content::Good(Arc::new(credential)),
+                Ok(Some(credential)) => match server_url(credential.server()) {
+                    Ok(_) => Content::Good(Arc::new(credential)),
+                    Err(error) => Content::Bad {
+                        is_broken: false,
+                        reason: format!(
+                            "`{}` names no server that it may be sent to: {}",
+                            self.path.display(),
+                            error.message
+                        ),
+                    },
+                },
                 Err(error) => {
                     Content::Bad { is_broken: matches!(error, UnusableFile::Content { .. }), reason: error.to_string() }
                 }

@@ -139,16 +139,13 @@ async fn p02_invalid_grant_for_a_token_that_others_renewed_is_adopted() {
     while rig.issuer.shown().is_empty() {
         tokio::task::yield_now().await;
     }
-    // A program that knows no lock signed in anew meanwhile: its session stands, and ours is ended at its server.
+    // A program that knows no lock wrote meanwhile: what it has stands, and may be of the same session.
     let other = rig.content(3600);
     rig.write(&other);
     gate.notify_one();
     assert!(matches!(Inner::wait_for(attempt, PATIENCE).await, Some(Outcome::Settled)));
     assert_eq!(rig.file(), other);
     assert_eq!(rig.token().await.unwrap(), other["access_token"]);
-    while rig.issuer.revoked().len() < 2 {
-        tokio::task::yield_now().await;
-    }
 
     let rig = Rig::signed_in(30).await;
     let stale = rig.file();
