@@ -87,6 +87,7 @@ EXPOSES_SECRETS = {
     "daemon/src/credentials/exchange.rs": "compares tokens, and puts the refresh token into the request that renews it",
     "daemon/src/credentials/held.rs": "compares the tokens of two readings of the file",
     "daemon/src/credentials/http.rs": "puts a credential into the header or the form of a request to its own server",
+    "daemon/src/credentials/keep.rs": "compares tokens, and measures what will be written",
     "daemon/src/credentials/metadata.rs": "parses a reply, whose body might have been one with tokens",
     "daemon/src/credentials/refresher.rs": "compares tokens",
     "daemon/src/credentials/reply.rs": "parses replies, which may hold tokens",

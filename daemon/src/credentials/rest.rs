@@ -6,7 +6,7 @@ use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
 use bitrouter_proto::{account::credential::Credential, codes::Reason};
 use http::{Method, StatusCode};
 use reqwest::Url;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::{
     AccountError, Credentials, Inner,
@@ -101,9 +101,7 @@ impl Inner {
         let held = self.held();
         match held.credential.as_deref() {
             Some(Credential::Oauth(oauth)) if *oauth.authorization_server == *token.issuer => local_uid(oauth),
-            Some(Credential::ApiKey(key))
-                if *key.base_url == *token.issuer && key.api_key.expose_secret() == token.token.expose_secret() =>
-            {
+            Some(Credential::ApiKey(key)) if *key.base_url == *token.issuer => {
                 key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only)
             }
             _ => LocalUid::Own,

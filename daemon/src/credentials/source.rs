@@ -66,11 +66,7 @@ impl Inner {
         loop {
             let waited = match self.now() {
                 Now::Refused(refused) => return Err(refused),
-                Now::Key { token, uid } => {
-                    may_go(&token, uid)?;
-                    return Ok(AccountCredential::Token(token));
-                }
-                Now::Token { token, uid, is_over: false } => {
+                Now::Key { token, uid } | Now::Token { token, uid, is_over: false } => {
                     may_go(&token, uid)?;
                     return Ok(AccountCredential::Token(token));
                 }

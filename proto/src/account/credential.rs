@@ -257,7 +257,7 @@ impl ApiKeyCredential {
             return Err(BadCredential::Member("base_url"));
         }
         let (unknown, issuer_uid) = (document.unknown, document.issuer_uid);
-        Ok(Self { unknown, issuer_uid, ..Self::new(api_key, &document.base_url) })
+        Ok(Self { issuer_uid, unknown, ..Self::new(api_key, &document.base_url) })
     }
 
     fn document(&self) -> ApiKeyDocument {
@@ -297,7 +297,13 @@ fn bearer(member: &'static str, text: String) -> Result<SecretString, BadCredent
 }
 
 fn time(member: &'static str, text: &str) -> Result<SystemTime, BadCredential> {
-    let at: jiff::Timestamp = text.parse().map_err(|_| BadCredential::Member(member))?;
+    let parsed = text.parse::<jiff::Timestamp>();
+    // The last day of the calendar is beyond the last instant that is counted.
+    let last = || {
+        let date: jiff::civil::DateTime = text.strip_suffix('Z')?.parse().ok()?;
+        (date.year() == 9999).then_some(jiff::Timestamp::MAX)
+    };
+    let at = parsed.ok().or_else(last).ok_or(BadCredential::Member(member))?;
     Ok(at.into())
 }
 
@@ -327,6 +333,14 @@ mod tests {
         assert_eq!(read.server(), "https://api.example");
         let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
         assert_eq!((&written["api_key"], &written["later"]), (&"brk_k".into(), &1.into()));
+    }
+
+    #[test]
+    fn an_end_beyond_the_last_instant_that_is_counted_is_that_one() {
+        let far = UNTAGGED.replace("2026-06-01T00:00:00.123456789Z", "9999-12-31T23:59:59Z");
+        let read = Credential::parse(far.as_bytes()).unwrap();
+        let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
+        assert!(written["expires_at"].as_str().unwrap().starts_with("9999-12-30T"), "{written}");
     }
 
     #[test]

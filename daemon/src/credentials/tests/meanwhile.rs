@@ -58,7 +58,7 @@ async fn p02_a_late_reply_ends_no_session_that_somebody_may_hold() {
         assert_eq!(rig.file(), content, "{what}");
         let revoked: &[&str] = if is_ended { &["brr_1.2", "bra_1.2"] } else { &[] };
         assert_eq!(rig.issuer.revoked(), revoked, "{what}");
-        assert_eq!(rig.keeper.0.held().oauth().unwrap().access_token.expose_secret(), content["access_token"]);
+        assert_eq!(rig.token().await.unwrap(), content["access_token"], "{what}");
     }
 }
 

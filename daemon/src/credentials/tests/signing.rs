@@ -76,8 +76,13 @@ async fn rfc8628_3_5_trouble_on_the_way_is_tried_again_and_an_answer_is_final() 
         let error = sign_in(&rig, device(&rig, "")).await.unwrap_err();
         assert_eq!(error.reason, Reason::ServerFailed);
         assert!(error.message.contains(word), "{}", error.message);
+        assert_eq!(error.command, Some(format!("bitrouter auth login --oauth-as {}", rig.issuer.url())));
         assert_eq!(rig.file(), before, "what was there stays");
     }
+    rig.issuer.next(Answer::Text(429, "application/json", "{}".to_owned()));
+    let error = sign_in(&rig, device(&rig, "")).await.unwrap_err();
+    assert_eq!((error.reason, error.status), (Reason::ServerRefused, Some(429)));
+    assert!(error.message.contains(rig.issuer.url().trim_start_matches("http://")), "{}", error.message);
 }
 
 #[tokio::test]
