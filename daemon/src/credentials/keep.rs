@@ -170,3 +170,44 @@ fn meanwhile(content: &Content, old: &OauthCredential, granted: &Tokens) -> Mean
     }
     Meanwhile::Replaced
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn p02_without_a_new_refresh_token_nothing_of_another_session_is_ended() {
+        let session = |access: &str, refresh: &str, namespace: &str| {
+            let now = SystemTime::UNIX_EPOCH;
+            let mut made = OauthCredential::new(access.into(), now, "bitrouter-cli", "https://far.example");
+            made.refresh_token = Some(refresh.into());
+            made.namespace_id = Some(namespace.to_owned());
+            made
+        };
+        let old = session("bra_1", "brr_1", "ns_1");
+        for (there, gives_refresh, expected) in [
+            (session("bra_1", "brr_1", "ns_1"), false, "Ours"),
+            (session("bra_9", "brr_1", "ns_2"), true, "Ours"),
+            (session("bra_9", "brr_9", "ns_1"), true, "Renewed"),
+            (session("bra_9", "brr_9", "ns_2"), false, "Renewed"),
+            (session("bra_9", "brr_2", "ns_2"), true, "Renewed"),
+            (session("bra_9", "brr_9", "ns_2"), true, "Replaced"),
+        ] {
+            let granted = Tokens {
+                access_token: "bra_2".into(),
+                lifetime: Duration::from_mins(1),
+                refresh_token: gives_refresh.then(|| "brr_2".into()),
+                refresh_lifetime: None,
+                token_type: None,
+                scope: None,
+                namespace_id: None,
+                subject: None,
+            };
+            let content = Content::Good(Arc::new(Credential::Oauth(there)));
+            let found = format!("{:?}", meanwhile(&content, &old, &granted));
+            assert!(found.starts_with(expected), "{found} is not {expected}");
+        }
+    }
+}
