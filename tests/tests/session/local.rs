@@ -110,15 +110,18 @@ fn with_the_node_off_its_credential_waits_and_says_so() {
     daemon.stop();
     let before = file(&world);
     world.config("[node]\nenabled = false\n");
-    let port =
-        before["authorization_server"].as_str().and_then(|url| url.rsplit(':').next()).expect("a port").to_owned();
-    let daemon =
-        world.serve().arg("--demo").listen_as_configured().args(["--listen", &format!("127.0.0.1:{port}")]).start();
+    let port = before["authorization_server"].as_str().and_then(|url| url.rsplit(':').next()).expect("a port");
+    // Whoever listens where the node was gets nothing of it.
+    let thief = Issuer::start_at(world.user(), port.parse().expect("a number"), 3_600);
+    let daemon = world.demo();
     let error = daemon.http().chat("bitrouter:demo/echo", "hello").send().refused(503, "unavailable");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("enabled = false")), "{error}");
     assert_eq!(file(&world), before);
     assert!(world.path(FILE).exists());
     assert_eq!(json!("active"), session(&daemon)["state"]);
+    let out = world.cli(["auth", "logout"]).with_code(0);
+    assert!(out.stderr.contains("may live on"), "{}", out.stderr);
+    assert_eq!(thief.provider().connections(), 0);
     daemon.stop();
 }
 
