@@ -127,9 +127,7 @@ fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, defa
             let (verb, rest) = login.split_at(LOGIN.len().min(login.len()));
             let words = tokens.scope.split_whitespace().filter(|word| is_scope(word));
             let scopes: Vec<&str> = words.filter(|word| *word != scope).chain([scope.as_str()]).collect();
-            let namespace = tokens.namespace_id.as_deref().filter(|id| session.is_own_node && is_scope(id));
-            let namespace = namespace.map(|id| format!(" --namespace {id}")).unwrap_or_default();
-            error.command = Some(format!("{verb} --scope \"{}\"{rest}{namespace}", scopes.join(" ")));
+            error.command = Some(format!("{verb} --scope \"{}\"{rest}", scopes.join(" ")));
         }
         Some((_, Credential::ApiKey(_))) => {
             error.message = format!("{MISSING_SCOPE}{scope}; a key gets no wider: mint one that holds it");
