@@ -1,19 +1,21 @@
 //! `cloud … --local`: the own node, as its owner, in the place of the account that is signed in.
 
 use bitrouter_proto::{
-    account::{List, Name, Namespace, NamespaceId, ScopeSet},
+    account::{List, Namespace, ScopeSet},
     client::Client,
     codes::exit,
 };
 use clap::Args;
 use serde_json::json;
 
+use super::namespace::rows_with_active;
 use crate::{
+    cli::node::named,
     context::Context,
     exit::{Failure, Status},
     flags::ServeFlags,
     launch,
-    render::{block_text, rows_text},
+    render::block_text,
 };
 
 #[derive(Args, Debug)]
@@ -41,15 +43,11 @@ impl LocalFlags {
         if let Some(ended) = launch::ensure_daemon(context, daemon, "cloud namespace list")? {
             return Ok(ended);
         }
-        let printer = context.printer;
         let OwnNode { rows, meant, .. } = self.node(context)?;
-        let row = |row: &Namespace| {
-            let mark = if row.id == meant.id { "(active)" } else { "" };
-            [row.id.to_string(), row.name.clone(), mark.to_owned()]
-        };
-        let text = rows_text(["ID", "NAME", ""], &rows.iter().map(row).collect::<Vec<_>>(), printer.on_terminal);
-        printer.json(&List { data: rows })?;
-        printer.rows(&text)?;
+        let named = rows.iter().map(|row| (row.id.to_string(), row.name.clone()));
+        let text = rows_with_active(context.printer, named, Some(&meant.id.to_string()));
+        context.printer.json(&List { data: rows })?;
+        context.printer.rows(&text)?;
         Ok(Status(exit::OK))
     }
 
@@ -97,13 +95,6 @@ impl LocalFlags {
             let first = rows.iter().find(|row| row.is_first).cloned();
             return first.ok_or_else(|| Failure::caller("not_found", "the node has no first namespace"));
         };
-        let (id, name) = (which.parse::<NamespaceId>().ok(), which.parse::<Name>().ok());
-        let is_meant =
-            |row: &&Namespace| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
-        let found = rows.iter().find(is_meant).cloned();
-        found.ok_or_else(|| {
-            let message = format!("there is no namespace of yours called `{which}`");
-            Failure::caller("not_found", message).hint("bitrouter node namespace list")
-        })
+        named(rows, which).cloned()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     exit::{Failure, Status},
     flags::ServeFlags,
     launch,
-    render::rows_text,
+    render::{Printer, rows_text},
 };
 
 #[derive(Debug, Subcommand)]
@@ -57,16 +57,21 @@ fn list(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
         printer.stdout_important(&told.json)?;
         return Ok(Status(exit::OK));
     }
-    let row = |(id, name): &(String, String)| {
-        let mark = if told.active_id.as_ref() == Some(id) { "(active)" } else { "" };
-        [id.clone(), name.clone(), mark.to_owned()]
-    };
-    printer.rows(&rows_text(
-        ["ID", "NAME", ""],
-        &told.rows.iter().map(row).collect::<Vec<_>>(),
-        printer.on_terminal,
-    ))?;
+    printer.rows(&rows_with_active(printer, told.rows.into_iter(), told.active_id.as_deref()))?;
     Ok(Status(exit::OK))
+}
+
+/// The text of namespaces, each an id and a name, with the active one marked.
+pub(super) fn rows_with_active(
+    printer: Printer,
+    rows: impl Iterator<Item = (String, String)>,
+    active: Option<&str>,
+) -> String {
+    let row = |(id, name): (String, String)| {
+        let mark = if active == Some(id.as_str()) { "(active)" } else { "" };
+        [id, name, mark.to_owned()]
+    };
+    rows_text(["ID", "NAME", ""], &rows.map(row).collect::<Vec<_>>(), printer.on_terminal)
 }
 
 fn current(context: &Context) -> Result<Status, Failure> {

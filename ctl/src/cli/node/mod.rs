@@ -5,6 +5,7 @@ mod user;
 
 use clap::Subcommand;
 
+pub(super) use self::namespace::named;
 use crate::{
     context::Context,
     exit::{Failure, Status},

@@ -70,17 +70,27 @@ pub(super) fn run(context: &Context, verb: &NamespaceVerb) -> Result<Status, Fai
     Ok(Status(exit::OK))
 }
 
+const LIST: &str = "bitrouter node namespace list";
+
+/// The row of the namespace that `which`, an id or a name, means.
+///
+/// # Errors
+/// Where there is none.
+pub(in crate::cli) fn named<'r>(own: &'r [Namespace], which: &str) -> Result<&'r Namespace, Failure> {
+    let id: Option<NamespaceId> = which.parse().ok();
+    let name: Option<Name> = which.parse().ok();
+    let is_meant = |row: &&Namespace| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
+    own.iter().find(is_meant).ok_or_else(|| {
+        Failure::caller("not_found", format!("there is no namespace of yours called `{which}`")).hint(LIST)
+    })
+}
+
 /// The id of the namespace that `which` means, once somebody said that it is to be deleted. What cannot be is refused
 /// before anybody is asked.
 fn confirmed(context: &Context, which: &str) -> Result<String, Failure> {
     let own = context.block_on(async { Ok(context.connect().await?.list_namespaces(false).await?) })?;
-    let id: Option<NamespaceId> = which.parse().ok();
-    let name: Option<Name> = which.parse().ok();
-    let is_meant = |row: &&Namespace| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
-    let refused = |code, message: String| Err(Failure::caller(code, message).hint("bitrouter node namespace list"));
-    let Some(row) = own.iter().find(is_meant) else {
-        return refused("not_found", format!("there is no namespace of yours called `{which}`"));
-    };
+    let row = named(&own, which)?;
+    let refused = |code, message: String| Err(Failure::caller(code, message).hint(LIST));
     if row.is_first {
         let message = "it is the node's first namespace, in which calls without a key are made; it can be renamed";
         return refused("conflict", message.to_owned());
