@@ -14,7 +14,7 @@ use crate::{
     http::{CallerBody, RequestContext, ResponseFuture, handle},
     interrupt::Interrupt,
     live_models::LiveModels,
-    ports::{AccountSource, UsageSink},
+    ports::{AccountSource, Admission, StoredObject, UsageSink},
     registry::{Kind, Provider, ProviderId},
     snapshot::Snapshot,
     stored_responses::StoredResponses,
@@ -30,6 +30,8 @@ const PROBE_HOLDS: Duration = Duration::from_secs(5);
 pub struct GatewayOptions {
     /// Where finished requests are recorded.
     pub usage: Arc<dyn UsageSink>,
+    /// Which calls are made, and what they used.
+    pub admission: Arc<dyn Admission>,
     /// The stored credential of the account.
     pub account: Arc<dyn AccountSource>,
     /// The proxy for https.
@@ -41,6 +43,7 @@ pub struct GatewayOptions {
 /// The inference path.
 pub struct Gateway {
     pub(crate) usage: Arc<dyn UsageSink>,
+    pub(crate) admission: Arc<dyn Admission>,
     pub(crate) account: Arc<dyn AccountSource>,
     pub(crate) account_models_asked: Notify,
     pub(crate) pool: Arc<Pool>,
@@ -65,6 +68,7 @@ impl Gateway {
         let connector = Connector::new(Proxy::new(&options.proxy));
         Arc::new(Self {
             usage: options.usage,
+            admission: options.admission,
             account: options.account,
             account_models_asked: Notify::new(),
             pool: Pool::new(connector, options.tasks.clone()),
@@ -89,6 +93,13 @@ impl Gateway {
     /// Calls go out under the id of this node from now on, and what comes back under it is known.
     pub fn set_node_id(&self, id: &str) {
         self.hop.set_node(id);
+    }
+
+    /// Knows again what providers have stored, from a ledger that remembers.
+    pub fn restore_objects(&self, objects: impl IntoIterator<Item = StoredObject>) {
+        for object in objects {
+            self.stored_responses.restore(object);
+        }
     }
 
     /// Has the trusted certificates read again: whoever renews them reloads.

@@ -3,7 +3,7 @@
 //! * [`registry`] says which providers exist; [`route`] finds the one that a model name means (pure).
 //! * [`protocol`] reads what routing needs of a request and watches replies go by (pure, bytes in, bytes out).
 //! * `upstream` holds connections to providers; `demo` is a provider inside the process.
-//! * [`http`] is the surface: paths, headers, time limits, errors. `meter` records each request once.
+//! * [`http`] is the surface: paths, headers, time limits, errors. [`meter`] reckons what it costs, and records it once.
 //! * `stored_responses` remembers which provider holds which response.
 //! * [`account`] says whether the account's credential is good for calls; `account_models` asks its server for its models.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
@@ -29,7 +29,7 @@ pub mod host;
 pub mod http;
 mod interrupt;
 mod live_models;
-mod meter;
+pub mod meter;
 mod percent;
 pub mod ports;
 pub mod protocol;

@@ -10,14 +10,18 @@ use std::{
 use bitrouter_proto::account::NamespaceId;
 use sha2::{Digest as _, Sha256};
 
-use crate::{http::Caller, registry::ProviderId};
+use crate::{
+    http::Caller,
+    ports::{ObjectKey, StoredObject},
+    registry::ProviderId,
+};
 
 /// How many are remembered of one owner.
 const MOST_OF_ONE: usize = 10_000;
 /// How many are remembered of all of them.
 const MOST: usize = 100_000;
 
-type Key = [u8; 16];
+type Key = ObjectKey;
 
 /// Whom a response belongs to: the namespace in which it was made. Calls without a credential are made in one and the same
 /// namespace, whether or not it is known now.
@@ -87,15 +91,25 @@ impl StoredResponses {
         self.remember_within(MOST, MOST_OF_ONE, id, provider, caller);
     }
 
+    /// A ledger says what was stored before.
+    pub(crate) fn restore(&self, object: StoredObject) {
+        let (owner, namespace) = (Owner::Namespace(object.namespace), Some(object.namespace));
+        self.keep(MOST, MOST_OF_ONE, object.key, Made { provider: object.provider, owner, namespace });
+    }
+
     fn remember_within(&self, most: usize, of_one: usize, id: &str, provider: &ProviderId, caller: Caller) {
         let Some(owner) = owner_for(caller) else { return };
+        self.keep(most, of_one, key(id), Made { provider: provider.clone(), owner, namespace: caller.namespace() });
+    }
+
+    fn keep(&self, most: usize, of_one: usize, key: Key, made: Made) {
         let mut remembered = self.remembered();
-        let key = key(id);
+        let owner = made.owner;
         match remembered.makers.entry(key) {
             // An id that comes again is still the first one's: nobody takes over another caller's response.
             Entry::Occupied(_) => return,
             Entry::Vacant(place) => {
-                place.insert(Made { provider: provider.clone(), owner, namespace: caller.namespace() });
+                place.insert(made);
             }
         }
         let own = remembered.order.entry(owner).or_default();
@@ -150,9 +164,9 @@ pub(crate) fn is_response_id(id: &str) -> bool {
 }
 
 fn key(id: &str) -> Key {
-    let mut key = Key::default();
+    let mut key = [0; size_of::<Key>()];
     key.copy_from_slice(&Sha256::digest(id.as_bytes())[..size_of::<Key>()]);
-    key
+    ObjectKey(key)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! [`people`] and [`store`], which holds the only SQL → a reply. The journey of a token on the inference path:
 //! [`Node::judge`] → `oauth::live`, from memory.
 //!
+//! * [`ledger`]: one row for each call that costs, by way of a journal.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
@@ -16,6 +17,7 @@
 mod api;
 pub mod clock;
 pub mod http;
+pub mod ledger;
 mod node;
 pub mod oauth;
 mod opening;
@@ -30,10 +32,11 @@ mod warnings;
 pub mod web;
 
 pub use self::{
+    ledger::Ledger,
     node::{Interrupted, Node, NodeOptions},
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
     opening::{FilesStamp, Filesystem, Machine, OpenError, is_bound},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
-    settings::{OauthSettings, Settings},
+    settings::{CreditRule, OauthSettings, Settings},
     warnings::NodeWarning,
 };

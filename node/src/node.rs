@@ -3,7 +3,10 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::http::{Caller, CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture};
+use bitrouter_gateway::{
+    http::{Caller, CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture},
+    ports::StoredObject,
+};
 use bitrouter_proto::{
     account::{NamespaceId, PersonId},
     tasks::Tasks,
@@ -15,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    NodeWarning, api,
+    Ledger, NodeWarning, api,
     clock::Clock,
     http::{
         Access, Call, Kind, Visitor, body,
@@ -69,6 +72,7 @@ pub struct Node {
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) web: web::State,
     pub(crate) revoked_log: Arc<RevokedLog>,
     pub(crate) warnings: watch::Sender<Vec<NodeWarning>>,
@@ -112,6 +116,16 @@ impl Node {
         write_uses(&self.live, &self.store).await;
         self.store.close().await;
         self.lock.release();
+    }
+
+    /// The rows of calls.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// What providers had stored when the node was opened, for whom, the newest last; once.
+    pub fn take_stored_objects(&self) -> Vec<StoredObject> {
+        Vec::new()
     }
 
     /// Which node this is.

@@ -28,7 +28,7 @@ pub use self::{
     node_files::{FilesStamp, is_bound},
 };
 use crate::{
-    Node, NodeOptions, NodeWarning,
+    Ledger, Node, NodeOptions, NodeWarning,
     clock::Moment,
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
@@ -85,6 +85,7 @@ impl Node {
             lock: opening.lock,
             ending: CancellationToken::new(),
             people: people::State::default(),
+            ledger: Ledger::new(),
             web: web::State::default(),
             clock,
         });

@@ -11,11 +11,31 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// `[node.oauth]`
     pub oauth: OauthSettings,
+    /// `[node] credit`
+    pub credit: CreditRule,
+    /// `[node] keep_requests`: how long the rows of calls are kept. Their sums are kept for ever.
+    pub keep_requests: Duration,
+}
+
+/// Whether calls that the node's own keys pay for need credit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CreditRule {
+    /// They are metered, and never refused for want of credit.
+    #[default]
+    Off,
+    /// They need it.
+    Required,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { issuer: "http://127.0.0.1:4356".to_owned(), public_url: None, oauth: OauthSettings::default() }
+        Self {
+            issuer: "http://127.0.0.1:4356".to_owned(),
+            public_url: None,
+            oauth: OauthSettings::default(),
+            credit: CreditRule::Off,
+            keep_requests: Duration::from_hours(400 * 24),
+        }
     }
 }
 

@@ -36,10 +36,12 @@ impl Config {
         differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
         differs(*client_id != old.account.client_id, "account.client_id");
         differs(*scope != old.account.scope, "account.scope");
-        let Node { enabled, public_url, trusted_proxies, oauth } = node;
+        let Node { enabled, public_url, trusted_proxies, oauth, credit, keep_requests } = node;
         differs(*enabled != old.node.enabled, "node.enabled");
         differs(*public_url != old.node.public_url, "node.public_url");
         differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");
+        differs(*credit != old.node.credit, "node.credit");
+        differs(*keep_requests != old.node.keep_requests, "node.keep_requests");
         let (now, before) = (oauth, &old.node.oauth);
         differs(now.access_token_ttl != before.access_token_ttl, "node.oauth.access_token_ttl");
         differs(now.refresh_token_ttl != before.refresh_token_ttl, "node.oauth.refresh_token_ttl");

@@ -71,6 +71,8 @@ scope = "keys:read  usage:read"
 enabled = false
 public_url = "https://Node.example/"
 trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+credit = "required"
+keep_requests = "1d"
 [node.oauth]
 access_token_ttl = "2s"
 refresh_token_ttl = "3s"
@@ -120,13 +122,15 @@ device_interval = "1s"
             device_code_ttl: Duration::from_secs(5),
             device_interval: Duration::from_secs(1),
         },
+        credit: bitrouter_node::CreditRule::Required,
+        keep_requests: Duration::from_hours(24),
     };
     assert_eq!(config.node, node);
 }
 
 #[test]
 fn what_later_versions_know_is_unknown() {
-    for key in ["database_url", "listen", "credit", "keep_requests", "byok", "stripe"] {
+    for key in ["database_url", "listen", "byok", "stripe"] {
         let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
         assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
     }

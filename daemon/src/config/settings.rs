@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bitrouter_gateway::Limits;
-use bitrouter_node::OauthSettings;
+use bitrouter_node::{CreditRule, OauthSettings};
 
 use super::{Account, Listen, Network, PublicUrl};
 
@@ -178,11 +178,16 @@ pub struct Node {
     pub trusted_proxies: Vec<Network>,
     /// `[node.oauth]`
     pub oauth: OauthSettings,
+    /// Whether calls that the node's own keys pay for need credit.
+    pub credit: CreditRule,
+    /// How long the rows of calls are kept.
+    pub keep_requests: Duration,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth: OauthSettings::default() }
+        let bitrouter_node::Settings { oauth, credit, keep_requests, .. } = bitrouter_node::Settings::default();
+        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth, credit, keep_requests }
     }
 }
 

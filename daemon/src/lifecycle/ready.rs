@@ -73,7 +73,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         events: told.events.clone(),
         tasks: told.tasks.clone(),
     });
-    let gateway = gateway(&engine, proxies, &credentials, &told, logging.request_log())?;
+    let gateway = gateway(&engine, proxies, &credentials, &node, &told, logging.request_log())?;
     told.tasks.spawn("node id", name_node(node.clone(), Arc::clone(&gateway)));
     let targets = Targets {
         gateway: Arc::clone(&gateway),
@@ -164,10 +164,12 @@ fn gateway(
     engine: &Engine,
     proxy: ProxySettings,
     credentials: &Credentials,
+    node: &NodeHost,
     told: &Told,
     request_log: RequestLog,
 ) -> Result<Arc<Gateway>, ServeError> {
     let options = GatewayOptions {
+        admission: Arc::new(node.clone()),
         account: Arc::new(credentials.clone()),
         usage: Arc::new(Requests::new(Arc::clone(&told.metrics), request_log)),
         proxy,
@@ -176,10 +178,11 @@ fn gateway(
     Ok(Gateway::new(options, engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?))
 }
 
-/// Has calls to other agents go out under the id of the node, once there is one.
+/// Has calls to other agents go out under the id of the node, once there is one, and knows again what the node remembers.
 async fn name_node(node: NodeHost, gateway: Arc<Gateway>) {
     if let Some(node) = node.on().await {
         gateway.set_node_id(node.id());
+        gateway.restore_objects(node.take_stored_objects());
     }
 }
 

@@ -4,6 +4,7 @@
 //! the configuration; [`owner`] is what its owner is called; [`callers`] judges who
 //! may call, [`mount`] puts the node behind the listener. Whoever needs the node asks [`NodeHost::state`] each time.
 
+mod admission;
 mod callers;
 mod mount;
 mod opening;

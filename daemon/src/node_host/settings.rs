@@ -6,13 +6,15 @@ use crate::config::{self, Config, PublicUrl};
 
 /// What the node is told of `[node]` and `[node.oauth]`; `listens` is where we listen.
 pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> bitrouter_node::Settings {
-    let config::Node { public_url, oauth, .. } = &config.node;
+    let config::Node { public_url, oauth, credit, keep_requests, .. } = &config.node;
     let public_url = public_url.as_ref().map(PublicUrl::to_string);
     let port = listens.first().map_or(config.server.listen.port(), SocketAddr::port);
     bitrouter_node::Settings {
         issuer: public_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}")),
         public_url,
         oauth: *oauth,
+        credit: *credit,
+        keep_requests: *keep_requests,
     }
 }
 

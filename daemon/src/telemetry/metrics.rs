@@ -206,8 +206,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.started();
         metrics.finished("demo", "echo", 200, 0.1, Some(0.05));
-        let input = InputTokens { uncached: 3, cache_read: 5, cache_write: 7, cache_write_1h: 11 };
-        let output = OutputTokens { visible: 13, reasoning: 17 };
+        let input =
+            InputTokens { uncached: 3, cache_read: 5, cache_write: 7, cache_write_1h: 11, ..InputTokens::default() };
+        let output = OutputTokens { visible: 13, reasoning: 17, ..OutputTokens::default() };
         metrics.tokens(&TokenUsage { input: Some(input), output: None });
         metrics.tokens(&TokenUsage { input: None, output: Some(output) });
         metrics.refused("host_not_allowed");

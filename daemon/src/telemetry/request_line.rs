@@ -119,7 +119,7 @@ mod tests {
             stream: true,
             usage: TokenUsage {
                 input: Some(InputTokens::default()),
-                output: Some(OutputTokens { visible: u64::MAX - 2, reasoning: 2 }),
+                output: Some(OutputTokens { visible: u64::MAX - 2, reasoning: 2, ..OutputTokens::default() }),
             },
             total: Duration::from_millis(1234),
             first_byte: None,

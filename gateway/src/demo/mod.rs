@@ -217,7 +217,7 @@ impl Reply {
 /// What went in and came out, as it is recorded.
 fn counts(input: u64, output: Option<u64>) -> TokenUsage {
     let input = InputTokens { uncached: input, ..InputTokens::default() };
-    TokenUsage { input: Some(input), output: output.map(|visible| OutputTokens { visible, reasoning: 0 }) }
+    TokenUsage { input: Some(input), output: output.map(|visible| OutputTokens { visible, ..OutputTokens::default() }) }
 }
 
 /// An event whose data is `data`.

@@ -4,8 +4,14 @@
 /// Input tokens by what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InputTokens {
-    /// Read anew, and not kept.
+    /// Text that was read anew, and not kept.
     pub uncached: u64,
+    /// Sound that was read anew.
+    pub audio: u64,
+    /// Pictures that were read anew.
+    pub image: u64,
+    /// Films that were read anew.
+    pub video: u64,
     /// Read from a cache.
     pub cache_read: u64,
     /// Written to a cache that is kept for minutes.
@@ -21,6 +27,10 @@ pub struct OutputTokens {
     pub visible: u64,
     /// Of the thinking before it.
     pub reasoning: u64,
+    /// Of its sound.
+    pub audio: u64,
+    /// Of its pictures.
+    pub image: u64,
 }
 
 impl InputTokens {
@@ -34,7 +44,7 @@ impl InputTokens {
             part
         };
         let (cache_read, cache_write, cache_write_1h) = (take(cache_read), take(cache_write), take(cache_write_1h));
-        Self { uncached: left, cache_read, cache_write, cache_write_1h }
+        Self { uncached: left, cache_read, cache_write, cache_write_1h, ..Self::default() }
     }
 
     /// All of them.
@@ -43,6 +53,9 @@ impl InputTokens {
             .saturating_add(self.cache_read)
             .saturating_add(self.cache_write)
             .saturating_add(self.cache_write_1h)
+            .saturating_add(self.audio)
+            .saturating_add(self.image)
+            .saturating_add(self.video)
     }
 }
 
@@ -50,12 +63,12 @@ impl OutputTokens {
     /// `whole` counts all of them, `reasoning` a part of it.
     pub fn within(whole: u64, reasoning: u64) -> Self {
         let reasoning = reasoning.min(whole);
-        Self { visible: whole - reasoning, reasoning }
+        Self { visible: whole - reasoning, reasoning, ..Self::default() }
     }
 
     /// All of them.
     pub fn total(self) -> u64 {
-        self.visible.saturating_add(self.reasoning)
+        self.visible.saturating_add(self.reasoning).saturating_add(self.audio).saturating_add(self.image)
     }
 }
 

@@ -16,6 +16,7 @@ use bitrouter_gateway::{
     Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
     account::Account,
     http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId, dialect_of},
+    ports::NoLedger,
     ports::{AccountSource, KeySource, RequestRecord, UsageSink},
     protocol::Dialect,
     registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
@@ -124,7 +125,13 @@ impl World {
         let usage = Arc::clone(&sink) as Arc<dyn UsageSink>;
         let account = Arc::new(ScriptedAccount::default());
         let source = Arc::clone(&account) as Arc<dyn AccountSource>;
-        let options = GatewayOptions { usage, account: source, proxy: ProxySettings::default(), tasks: tasks.clone() };
+        let options = GatewayOptions {
+            usage,
+            admission: Arc::new(NoLedger),
+            account: source,
+            proxy: ProxySettings::default(),
+            tasks: tasks.clone(),
+        };
         let gateway = Gateway::new(options, snapshot);
         let address = serve(&gateway, &tasks, CancellationToken::new()).await;
         Self { gateway, sink, account, tasks, provider, address }

@@ -83,6 +83,14 @@ id! {
     /// A session of a program: one OAuth grant, with all tokens that came of it.
     GrantId = "tok_"
 }
+id! {
+    /// A row of the ledger: one call.
+    RequestRowId = "req_"
+}
+id! {
+    /// What was added to a credit, or taken from it.
+    TransactionId = "txn_"
+}
 
 /// Which credential a call was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
 //! * [`password`]: what one has to be.
-//! * [`resources`]: what servers show of them.
+//! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`].
 
 /// The server that sign-in goes to where nobody says another.
 pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
@@ -21,6 +21,8 @@ pub const NOT_SIGNED_IN: &str =
 pub mod credential;
 pub mod identity;
 pub mod ids;
+pub mod ledger;
+pub mod money;
 pub mod name;
 pub mod password;
 pub mod resources;
@@ -28,7 +30,9 @@ pub mod scope;
 
 pub use self::{
     identity::{Authentication, Identity, TokenState},
-    ids::{CredentialId, GrantId, NamespaceId, PersonId},
+    ids::{CredentialId, GrantId, NamespaceId, PersonId, RequestRowId, TransactionId},
+    ledger::{CallStatus, FundingSource, UsageOrigin},
+    money::MicroUsd,
     name::{Name, NameError, folded, is_hidden},
     password::PasswordError,
     resources::{Account, List, Namespace, Person, Session},

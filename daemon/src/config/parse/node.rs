@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_node::OauthSettings;
+use bitrouter_node::{CreditRule, OauthSettings};
 use toml::de::DeTable;
 
 use super::{
@@ -18,6 +18,8 @@ pub(super) const NODE: Section = Section {
         ("enabled", "true"),
         ("public_url", r#""https://node.example""#),
         ("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
+        ("credit", r#""off""#),
+        ("keep_requests", r#""400d""#),
         ("oauth", ""),
     ],
 };
@@ -40,6 +42,17 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(30);
 /// Clients are told in whole seconds how long their code is good (RFC 8628 §3.2).
 const SHORTEST_CODE: Duration = Duration::from_secs(1);
 
+/// What `[node] credit` can be.
+const CREDIT: &[&str] = &["off", "required"];
+
+fn credit_rule(word: &str) -> Option<CreditRule> {
+    match word {
+        "off" => Some(CreditRule::Off),
+        "required" => Some(CreditRule::Required),
+        _ => None,
+    }
+}
+
 impl<'t> Reading<'_, 't> {
     pub(super) fn node(&mut self, table: &DeTable<'t>, config: &mut Config) {
         let node = &mut config.node;
@@ -55,6 +68,13 @@ impl<'t> Reading<'_, 't> {
             document::list(value, |network| Ok(network.parse()?))
         });
         set(&mut node.trusted_proxies, proxies);
+        let credit =
+            self.document.read(table, NODE.name, &NODE, "credit", |value| document::word(value, CREDIT, credit_rule));
+        set(&mut node.credit, credit);
+        let keep = self
+            .document
+            .read(table, NODE.name, &NODE, "keep_requests", |value| Ok(parse_duration(document::text(value)?)?));
+        set(&mut node.keep_requests, keep);
         if let Some(oauth) = self.document.table(table, NODE.name, "oauth") {
             self.document.only_known(oauth, &dotted(NODE.name, "oauth"), &OAUTH, ALL, |_| None);
             self.oauth(oauth, &mut node.oauth);

@@ -147,7 +147,7 @@ mod tests {
 
     fn usage(input: u64, output: u64) -> TokenUsage {
         let input = InputTokens { uncached: input, ..InputTokens::default() };
-        TokenUsage { input: Some(input), output: Some(OutputTokens { visible: output, reasoning: 0 }) }
+        TokenUsage { input: Some(input), output: Some(OutputTokens { visible: output, ..OutputTokens::default() }) }
     }
 
     #[test]

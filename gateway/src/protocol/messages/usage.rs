@@ -76,6 +76,7 @@ impl Counts {
             cache_read: self.cache_read.unwrap_or(0),
             cache_write,
             cache_write_1h,
+            ..InputTokens::default()
         });
         let output = self.output.map(|output| OutputTokens::within(output, self.thinking.unwrap_or(0)));
         TokenUsage { input, output }.told()

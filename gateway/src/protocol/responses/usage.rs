@@ -29,8 +29,11 @@ mod tests {
     fn parts_are_within_their_whole() {
         let value = r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":60,"cache_write_tokens":10},"output_tokens":40,"output_tokens_details":{"reasoning_tokens":15},"total_tokens":140}"#;
         let usage = in_value(value).unwrap();
-        assert_eq!(usage.input, Some(InputTokens { uncached: 30, cache_read: 60, cache_write: 10, cache_write_1h: 0 }));
-        assert_eq!(usage.output, Some(OutputTokens { visible: 25, reasoning: 15 }));
+        assert_eq!(
+            usage.input,
+            Some(InputTokens { uncached: 30, cache_read: 60, cache_write: 10, ..InputTokens::default() })
+        );
+        assert_eq!(usage.output, Some(OutputTokens { visible: 25, reasoning: 15, ..OutputTokens::default() }));
         assert_eq!(in_value(r#"{"input_tokens":3}"#).unwrap().output, None);
         assert_eq!(in_value("null"), None);
         assert_eq!(in_value(r#"{"input_tokens":-3,"output_tokens_details":[]}"#), None);

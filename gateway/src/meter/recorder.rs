@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bitrouter_proto::{clock, codes::InferenceCode};
 
+use super::Metered;
 use crate::{
     http::RequestContext,
     ports::{RequestRecord, UsageSink},
@@ -19,6 +20,8 @@ pub(crate) struct RequestRecorder {
     sink: Arc<dyn UsageSink>,
     started: Instant,
     record: RequestRecord,
+    /// What its charge is reckoned from, where it is metered.
+    metered: Option<Metered>,
 }
 
 impl RequestRecorder {
@@ -38,7 +41,7 @@ impl RequestRecorder {
             error_code: None,
             cancelled: true,
         };
-        Self { sink: Arc::clone(sink), started: context.started, record }
+        Self { sink: Arc::clone(sink), started: context.started, record, metered: None }
     }
 
     /// What the caller asked for.
@@ -54,6 +57,11 @@ impl RequestRecorder {
             model.clone_into(&mut self.record.model);
         }
         self.record.model_listed = listed;
+    }
+
+    /// Its price, bound and estimate are known.
+    pub(crate) fn set_metered(&mut self, metered: Metered) {
+        self.metered = Some(metered);
     }
 
     /// It is refused before it reached a provider.

@@ -1,5 +1,7 @@
 //! What the gateway asks of the world around it. The daemon implements these; the gateway never looks further.
 
+mod admission;
+
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
@@ -8,6 +10,10 @@ use crate::{
     http::{Principal, RequestId},
     protocol::usage::TokenUsage,
     registry::ProviderId,
+};
+
+pub use self::admission::{
+    Admission, AdmissionRequest, Flags, Metering, NoLedger, NoRow, ObjectKey, Permit, Settlement, SoFar, StoredObject,
 };
 
 /// A future that a port gives out.
