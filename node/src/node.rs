@@ -32,11 +32,11 @@ use crate::{
         live::{LiveTokens, TokenRefused},
         write_uses,
     },
-    opening::NodeLock,
+    opening::{NodeLock, set_bound},
     people,
     revocations::RevokedLog,
     secret::NodeKey,
-    settings::Settings,
+    settings::{CreditRule, Settings},
     store::{NodeRow, Store},
     web,
 };
@@ -63,6 +63,8 @@ pub struct Interrupted;
 
 /// An open node.
 pub struct Node {
+    /// The directory that it is in.
+    pub(crate) dir: PathBuf,
     pub(crate) store: Store,
     pub(crate) key: NodeKey,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
@@ -116,6 +118,15 @@ impl Node {
         write_uses(&self.live, &self.store).await;
         self.store.close().await;
         self.lock.release();
+    }
+
+    /// Leaves a mark where calls without a credential are bound to rules that only the node knows: while it is off, they are
+    /// refused. To be asked again whenever the settings have changed; it writes a file.
+    pub fn mark_bound(&self) {
+        let bound = self.settings.load().credit == CreditRule::Required;
+        if let Err(error) = set_bound(&self.dir, bound) {
+            tracing::warn!(%error, bound, "whether calls without a key are bound to rules could not be noted");
+        }
     }
 
     /// The rows of calls.

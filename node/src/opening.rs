@@ -19,7 +19,6 @@ use bitrouter_proto::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::lock::NodeLock;
 use self::node_files::NodeFiles;
 pub use self::{
     error::OpenError,
@@ -27,6 +26,7 @@ pub use self::{
     machine::Machine,
     node_files::{FilesStamp, is_bound},
 };
+pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
     Ledger, Node, NodeOptions, NodeWarning,
     clock::Moment,
@@ -70,9 +70,10 @@ impl Node {
             }
         };
         let Opened { key, row, revoked_log, live, warnings } = opened;
-        let NodeOptions { settings, clock, tasks, .. } = options;
+        let NodeOptions { dir, settings, clock, tasks, .. } = options;
         tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
         let node = Arc::new(Self {
+            dir,
             store,
             key,
             settings,
@@ -89,6 +90,7 @@ impl Node {
             web: web::State::default(),
             clock,
         });
+        node.mark_bound();
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
         Ok(node)

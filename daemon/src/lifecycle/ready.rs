@@ -29,7 +29,7 @@ use crate::{
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
-    node_host::{NodeHost, NodePlan, owner_name},
+    node_host::{NodeHost, NodePlan, NodeSettings, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
@@ -79,7 +79,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         gateway: Arc::clone(&gateway),
         listener: Arc::clone(&settings),
         logging: Arc::clone(&logging),
-        node: node_settings,
+        node: NodeSettings::new(node_settings, node.clone()),
     };
     let reloader = spawn_reloader(engine, targets, &told, state_dir)?;
     let identity = Identity {

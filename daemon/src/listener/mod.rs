@@ -19,6 +19,7 @@ mod port_owner;
 mod refusal;
 mod request_id;
 mod routing;
+mod seen_ids;
 mod server;
 mod settings;
 mod shared;

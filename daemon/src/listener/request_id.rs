@@ -11,16 +11,17 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static(NAME);
 const PREFIX: &[u8] = b"req_";
 const LONGEST: usize = 64;
 
-/// The id that a request goes by; `sent` is what its caller calls it, where it says so once.
-pub(super) fn of(sent: Option<&HeaderValue>) -> RequestId {
-    sent.filter(|id| usable(id.as_bytes())).cloned().and_then(RequestId::new).unwrap_or_else(mint)
+/// The id that its caller gave a request, where it is usable; `sent` is what the caller says, where it does so once.
+pub(super) fn of_caller(sent: Option<&HeaderValue>) -> Option<RequestId> {
+    sent.filter(|id| usable(id.as_bytes())).cloned().and_then(RequestId::new)
 }
 
 fn usable(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-fn mint() -> RequestId {
+/// An id of ours.
+pub(super) fn mint() -> RequestId {
     let mut ulid = [0; ULID_LEN];
     Ulid::from_datetime(bitrouter_proto::clock::wall_now()).array_to_str(&mut ulid);
     ulid.make_ascii_lowercase();
@@ -35,7 +36,8 @@ mod tests {
     use super::*;
 
     fn id(sent: &str) -> String {
-        of(Some(&HeaderValue::from_str(sent).unwrap())).as_str().to_owned()
+        let sent = HeaderValue::from_str(sent).unwrap();
+        of_caller(Some(&sent)).unwrap_or_else(mint).as_str().to_owned()
     }
 
     #[test]
@@ -53,6 +55,7 @@ mod tests {
             let ulid = id.strip_prefix("req_").unwrap();
             assert!(ulid.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{id}");
         }
-        assert_ne!(of(None), of(None));
+        assert!(of_caller(None).is_none());
+        assert_ne!(mint(), mint());
     }
 }

@@ -19,6 +19,7 @@ use super::{
     access::Authenticator,
     options::{Limits, MetricsBody, NodeService, RefusalSink, RequestService, ServerOptions},
     peer::PeerLookup,
+    seen_ids::SeenIds,
     settings::ListenerSettings,
 };
 
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     pub(super) refusals: Arc<dyn RefusalSink>,
     pub(super) metrics: MetricsBody,
     pub(super) limits: Limits,
+    pub(super) seen_ids: SeenIds,
     pub(super) http: http1::Builder,
     pub(super) slots: Arc<Semaphore>,
     pub(super) connections: AtomicUsize,
@@ -84,6 +86,7 @@ impl Shared {
             refusals,
             metrics,
             limits,
+            seen_ids: SeenIds::default(),
             http: http1(),
             slots: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             connections: AtomicUsize::new(0),

@@ -19,7 +19,11 @@ use bitrouter_proto::status::NodeStatus;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{opening::NodePlan, owner::owner_name, settings::node_settings};
+pub(crate) use self::{
+    opening::NodePlan,
+    owner::owner_name,
+    settings::{NodeSettings, node_settings},
+};
 
 /// How long the first calls wait for a node that is being opened.
 const FIRST_CALLS: Duration = Duration::from_secs(2);

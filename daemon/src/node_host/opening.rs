@@ -1,13 +1,11 @@
 //! The task that opens the node: at start, and again where the reason that it is off may pass.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use bitrouter_node::{FilesStamp, Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound};
+use bitrouter_node::{
+    CreditRule, FilesStamp, Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound,
+};
 use bitrouter_proto::tasks::Tasks;
 use tokio::sync::watch;
 
@@ -30,6 +28,14 @@ pub(crate) struct NodePlan {
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     /// Who hears why it is off.
     pub(crate) health: Health,
+}
+
+impl NodePlan {
+    /// True where calls without a credential are bound to rules that only the node knows: a node that was on left a mark, or
+    /// the settings say so.
+    fn is_bound(&self) -> bool {
+        self.settings.load().credit == CreditRule::Required || is_bound(&self.dir)
+    }
 }
 
 impl NodeHost {
@@ -75,7 +81,7 @@ impl NodeHost {
                     return follow_warnings(&plan.health, warnings).await;
                 }
                 Err(error) => {
-                    self.is_off(&plan, off(&error, &plan.dir));
+                    self.is_off(&plan, off(&error, &plan));
                     let files = FilesStamp::of(&plan.dir);
                     tokio::time::sleep(AGAIN).await;
                     while !error.may_pass() && FilesStamp::of(&plan.dir) == files {
@@ -97,14 +103,14 @@ impl NodeHost {
     fn is_slow(&self, plan: &NodePlan) {
         if matches!(**self.state(), NodeState::Starting) {
             let reason = format!("the database in `{}` is still being opened", plan.dir.display());
-            self.is_off(plan, NodeOff { reason, bound: is_bound(&plan.dir), ..NodeOff::default() });
+            self.is_off(plan, NodeOff { reason, bound: plan.is_bound(), ..NodeOff::default() });
         }
     }
 }
 
 const UNMETERED: &str = "while the node is off, calls without a key are served and nothing counts them";
 
-fn off(error: &OpenError, dir: &Path) -> NodeOff {
+fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
     let holder = match error {
         OpenError::Elsewhere { holder, .. } => Some(*holder),
         _ => None,
@@ -115,7 +121,7 @@ fn off(error: &OpenError, dir: &Path) -> NodeOff {
         command: error.command(),
         elsewhere: holder.is_some(),
         holder: holder.flatten(),
-        bound: is_bound(dir),
+        bound: plan.is_bound(),
     }
 }
 

@@ -1,15 +1,41 @@
 //! The node's view of the settings.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use arc_swap::ArcSwap;
+use bitrouter_node::Settings;
+
+use super::{NodeHost, NodeState};
 use crate::config::{self, Config, PublicUrl};
 
+/// The settings that the node goes by, and the node that hears of new ones.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    now: Arc<ArcSwap<Settings>>,
+    host: NodeHost,
+}
+
+impl NodeSettings {
+    /// `now` is what `host` opens its node with.
+    pub(crate) fn new(now: Arc<ArcSwap<Settings>>, host: NodeHost) -> Self {
+        Self { now, host }
+    }
+
+    /// The node goes by `settings` from now on. A file may be written.
+    pub(crate) fn set(&self, settings: Settings) {
+        self.now.store(Arc::new(settings));
+        if let NodeState::On(node) = &**self.host.state() {
+            node.mark_bound();
+        }
+    }
+}
+
 /// What the node is told of `[node]` and `[node.oauth]`; `listens` is where we listen.
-pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> bitrouter_node::Settings {
+pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> Settings {
     let config::Node { public_url, oauth, credit, keep_requests, .. } = &config.node;
     let public_url = public_url.as_ref().map(PublicUrl::to_string);
     let port = listens.first().map_or(config.server.listen.port(), SocketAddr::port);
-    bitrouter_node::Settings {
+    Settings {
         issuer: public_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}")),
         public_url,
         oauth: *oauth,

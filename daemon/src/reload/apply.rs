@@ -9,6 +9,7 @@ use crate::{
     config::{self, Config},
     environment::KeyRing,
     listener::{Keyless, ListenerSettings},
+    node_host::NodeSettings,
     reload::{AccountNow, Loaded, Refused, loaded::provider_id},
     telemetry::Logging,
 };
@@ -23,7 +24,7 @@ pub struct Targets {
     /// The log.
     pub logging: Arc<Logging>,
     /// People, namespaces and sign-in.
-    pub node: Arc<ArcSwap<bitrouter_node::Settings>>,
+    pub(crate) node: NodeSettings,
 }
 
 /// The gateway's view of what was read.

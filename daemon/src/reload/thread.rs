@@ -209,7 +209,7 @@ impl Running {
         self.engine.parent = parent;
         self.engine.loaded = loaded;
         self.engine.keys = keys;
-        self.targets.node.store(Arc::new(self.engine.node_settings()));
+        self.targets.node.set(self.engine.node_settings());
         self.publish();
         if standing.is_none() {
             self.observers.health.clear(Code::ReloadRefused);

@@ -102,6 +102,15 @@ pub fn is_bound(dir: &Path) -> bool {
     rustix::fs::lstat(dir.join(BOUND)).is_ok()
 }
 
+/// Leaves that marker in `dir`, durably, or takes it away.
+pub(crate) fn set_bound(dir: &Path, bound: bool) -> Result<(), PlaceError> {
+    if bound == is_bound(dir) {
+        return Ok(());
+    }
+    let (held, shown) = (files::private_dir(dir)?, dir.join(BOUND));
+    if bound { files::replace(&held, BOUND, b"", &shown) } else { files::remove(&held, BOUND, &shown) }
+}
+
 /// What tells that one of the node's files in `dir` is another one than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesStamp([Option<(u64, i64, i64, i64)>; 4]);

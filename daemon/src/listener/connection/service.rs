@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bitrouter_gateway::{
@@ -16,7 +17,7 @@ use bitrouter_gateway::{
 };
 use bitrouter_node::http::Visitor;
 use bitrouter_proto::{clock, codes::InferenceCode};
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -63,7 +64,8 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let route = routing::find(request.method(), request.uri().path());
         let shape = route.error_shape(request.uri().path(), request.headers());
         let headers = AccessHeaders::of(request.uri(), request.headers());
-        let id = request_id::of(headers.request_id());
+        let sent_id = request_id::of_caller(headers.request_id());
+        let makes_a_row = request.method() == Method::POST && route.mount == Mount::Service;
         let settings = shared.settings.load();
         let judge = Judge {
             own: &self.own,
@@ -74,6 +76,11 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             refusals: &*shared.refusals,
         };
         let Judged { verdict, page, visitor } = judge.judge(&request, &headers, route);
+        let caller = match &verdict {
+            Verdict::Pass(caller) => Some(*caller),
+            _ => None,
+        };
+        let id = id_of(shared, sent_id, caller.filter(|_| makes_a_row), started);
         let connection: Arc<dyn CallerConnection> = Arc::<ConnectionState>::clone(&self.state);
         let request = request.map(|body| CallerBody::received(body, Arc::clone(&connection)));
         let context = |caller| RequestContext { id: id.clone(), started, caller, dialect: shape.dialect(), connection };
@@ -100,6 +107,16 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         };
         ServiceReply { work, finish: Some(ReplyFinish { id, page, http_10, shape, in_flight }) }
     }
+}
+
+/// The id that a request goes by: the one that its caller gave it, unless another call in the caller's namespace had it
+/// lately. `caller` is whoever makes a call of which a row is kept, where that is known by now.
+fn id_of(shared: &Shared, sent: Option<RequestId>, caller: Option<Caller>, now: Instant) -> RequestId {
+    let is_free = |id: &RequestId| {
+        let namespace = caller.and_then(Caller::namespace);
+        namespace.is_none_or(|namespace| shared.seen_ids.is_new(namespace, id, now))
+    };
+    sent.filter(is_free).unwrap_or_else(request_id::mint)
 }
 
 /// Has what is mounted at the route answer.
