@@ -31,6 +31,7 @@
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
 //! * [`InferenceFixture`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
+//! * [`ledger`] reads rows and sums as a program with a token does.
 //! * [`procfs`] reads what the kernel says of a process, [`kernel_tables`] what it says of sockets; [`traced`] records
 //!   what a daemon did with them; [`sign_in`] gets a token of the node; [`sdk`] runs the Python scripts of `tests/sdk`.
 #![expect(clippy::expect_used, reason = "a harness fails the test by panicking, at the caller's line")]
@@ -49,6 +50,7 @@ pub mod http;
 pub mod inference_fixture;
 pub mod issuer;
 pub mod kernel_tables;
+pub mod ledger;
 mod leftovers;
 pub mod logs;
 pub mod network_trap;

@@ -98,6 +98,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         .map_err(|error| failure("cannot build the control services", &error))?;
     let control_listening = control.serve(socket.listener);
 
+    // `/health` answers no sooner, and a probe that waits for it would count that against the sockets.
+    agent.node.settled().await;
     probe::both_answer(&socket.path, address)
         .await
         .map_err(|error| ServeError::failure(format!("the daemon does not answer itself: {error}")))?;
@@ -109,7 +111,6 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let written = state_file::write(&lock.dir, &places, &json);
     told.health.set(Code::StateUnwritable, written.err().map(|error| error.to_string()), None);
-    agent.node.settled().await;
     // Whose the credential is may be known only now.
     agent.account.show().await;
     told.tasks.spawn("account", agent.account.clone().follow());

@@ -3,7 +3,7 @@
 use bitrouter_gateway::{
     InferenceError,
     http::Caller,
-    ports::{Admission, AdmissionRequest, Metering, NoRow, ObjectKey, Permit},
+    ports::{Admission, AdmissionRequest, BoxFuture, Metering, NoRow, ObjectKey, Permit},
 };
 
 use super::{NodeHost, NodeState};
@@ -22,6 +22,10 @@ impl Admission for NodeHost {
             NodeState::On(node) => node.ledger().admit(request),
             NodeState::Off(_) | NodeState::Starting => Ok(Box::new(NoRow)),
         }
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(NodeHost::settled(self))
     }
 
     fn forget_object(&self, object: &ObjectKey) {

@@ -121,7 +121,10 @@ async fn handle_page(
         Page::Root => Ok(json_response(json!({ "name": "bitrouter", "version": VERSION }).to_string().into_bytes())),
         Page::Models => models::list(gateway, dialect, head.uri.query().unwrap_or_default()).await,
         Page::Model(name) => models::retrieve(gateway, dialect, name).await,
-        Page::Health => Ok(json_response(r#"{"status":"ok"}"#.into())),
+        Page::Health => {
+            gateway.admission.settled().await;
+            Ok(json_response(r#"{"status":"ok"}"#.into()))
+        }
         Page::Ping => Ok(pong()),
     }
 }

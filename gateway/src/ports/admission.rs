@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use bitrouter_proto::account::{CallStatus, MicroUsd, NamespaceId, UsageOrigin};
 
+use super::BoxFuture;
 use crate::{
     InferenceError,
     http::{Caller, RequestContext},
@@ -34,6 +35,12 @@ pub trait Admission: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Why the call is not made, as its caller is told.
     fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError>;
+
+    /// Ends once what the calls of an earlier process had left open is settled, or nobody waits for that any longer: the
+    /// process is not healthy before.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// What a provider had stored under this key is gone.
     fn forget_object(&self, _object: &ObjectKey) {}

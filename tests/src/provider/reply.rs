@@ -236,6 +236,15 @@ impl Reply {
         self
     }
 
+    /// Everything that it sends, without the pauses.
+    pub fn bytes(&self) -> Vec<u8> {
+        let sends = self.steps.iter().filter_map(|step| match step {
+            Step::Send(bytes) => Some(bytes.as_slice()),
+            _ => None,
+        });
+        sends.collect::<Vec<_>>().concat()
+    }
+
     pub(super) fn into_steps(self) -> Vec<Step> {
         self.steps
     }
