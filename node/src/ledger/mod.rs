@@ -6,7 +6,7 @@
 //!
 //! * `record`: what stands in the journal.
 
-mod record;
+pub(crate) mod record;
 
 use std::sync::Arc;
 

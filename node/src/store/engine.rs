@@ -289,4 +289,46 @@ macro_rules! execute {
     };
 }
 
-pub(crate) use {execute, fetch_all, fetch_optional};
+/// Runs `$sql` with what `$bound` binds to `$query`; the number of rows that it changed.
+macro_rules! execute_bound {
+    ($on:expr, $sql:expr, $query:ident => $bound:expr) => {
+        match $crate::store::engine::Queryable::engine($on) {
+            $crate::store::engine::EngineRef($crate::store::engine::Connection::Sqlite(connection), place) => {
+                let $query = sqlx::query($sql);
+                let done = $bound.execute(connection).await;
+                done.map(|done| done.rows_affected()).map_err(|error| place.failed(error))
+            }
+        }
+    };
+}
+
+/// Every row of `$sql`, with what `$bound` binds to `$query`, as a tuple.
+macro_rules! fetch_all_bound {
+    ($on:expr, $sql:expr, $query:ident => $bound:expr) => {
+        match $crate::store::engine::Queryable::engine($on) {
+            $crate::store::engine::EngineRef($crate::store::engine::Connection::Sqlite(connection), place) => {
+                let $query = sqlx::query_as($sql);
+                $bound.fetch_all(connection).await.map_err(|error| place.failed(error))
+            }
+        }
+    };
+}
+
+/// A row with more columns than a tuple has, each read by its name.
+macro_rules! columns {
+    ($(#[$meta:meta])* $name:ident { $($column:ident: $kind:ty),* $(,)? }) => {
+        $(#[$meta])*
+        struct $name {
+            $($column: $kind),*
+        }
+
+        impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for $name {
+            fn from_row(row: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+                use sqlx::Row as _;
+                Ok(Self { $($column: row.try_get(stringify!($column))?),* })
+            }
+        }
+    };
+}
+
+pub(crate) use {columns, execute, execute_bound, fetch_all, fetch_all_bound, fetch_optional};

@@ -12,6 +12,7 @@ mod device_codes;
 pub(crate) mod engine;
 mod error;
 mod grants;
+pub(crate) mod ledger;
 mod migrate;
 mod namespaces;
 mod node_row;
@@ -24,7 +25,7 @@ mod sweep;
 mod times;
 mod web_sessions;
 
-use self::engine::{execute, fetch_all, fetch_optional};
+use self::engine::{columns, execute, execute_bound, fetch_all, fetch_all_bound, fetch_optional};
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,

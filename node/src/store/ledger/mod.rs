@@ -1,0 +1,40 @@
+//! The ledger in the database: what the journal says becomes rows, sums, credit and its transactions, in one transaction
+//! with the place up to which it was read, so that each record counts exactly once.
+//!
+//! * `apply`: some records. `batch`: what they come to, by row. `many`: statements of several rows.
+//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window.
+//! * `credit`: balances. `transactions`: what they are made of.
+//! * `objects`: what providers have stored. `positions`: how far the journal was applied.
+//! * `prune`: what is forgotten for its age. `times`: what the wall clock does to all of it.
+
+mod apply;
+mod batch;
+mod credit;
+mod many;
+mod objects;
+mod pages;
+mod positions;
+mod prices;
+mod prune;
+mod requests;
+mod times;
+mod transactions;
+mod usage;
+
+pub(crate) use self::{
+    apply::{Applied, apply},
+    credit::{Credit, add_grant, balances, credit_of},
+    objects::{forget_all_but_newest, stored_objects},
+    pages::{open_rows, request_of_namespace, request_of_person, requests_after, requests_page},
+    positions::{forget_segment, positions},
+    prune::prune,
+    requests::{Newest, newest},
+    times::admit_now,
+    transactions::{TransactionsOf, transactions},
+    usage::{Sums, Window, usage, usage_by_namespace},
+};
+
+/// The most that a column holds, for what is counted without a sign.
+fn column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
