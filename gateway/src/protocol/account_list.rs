@@ -75,14 +75,20 @@ impl Entry {
             max_output_tokens: self.max_output_tokens.as_u64().filter(|tokens| *tokens > 0),
             capabilities,
             pricing,
+            ..Model::default()
         })
     }
 }
 
 /// A price that can be read whole and says what a token in and, where there are any, a token out costs.
 fn pricing(value: Value, embeds: bool) -> Option<Pricing> {
-    let pricing = Pricing::deserialize(without_nulls(value)).ok()?;
-    let rises = pricing.context_tiers.windows(2).all(|pair| pair[0].above_input_tokens < pair[1].above_input_tokens);
+    let mut value = without_nulls(value);
+    if let Some(members) = value.as_object_mut() {
+        // What a server may write there is not the manifests' table of dates.
+        members.remove("changes");
+    }
+    let pricing = Pricing::deserialize(value).ok()?;
+    let rises = pricing.unordered().is_none();
     let says = pricing.input_tokens.no_cache.is_some() && (embeds || pricing.output_tokens.text.is_some());
     Some(pricing).filter(|_| rises && says)
 }
@@ -140,12 +146,12 @@ mod tests {
         assert_eq!((model.max_input_tokens, model.max_output_tokens), (Some(200_000), Some(8192)));
         assert_eq!(model.capabilities, ["tools", "reasoning", "image_input"]);
         let pricing = model.pricing.unwrap();
-        let pico = |price: Option<crate::registry::Price>| price.map(crate::registry::Price::pico_usd_per_token);
-        assert_eq!(pico(pricing.input_tokens.no_cache), Some(3_000_000));
-        assert_eq!(pico(pricing.input_tokens.cache_read), Some(300_000));
-        assert_eq!((pricing.input_tokens.cache_write, pico(pricing.output_tokens.text)), (None, Some(15_000_000)));
+        let micro = |price: Option<crate::registry::Price>| price.map(crate::registry::Price::micro_usd_per_million);
+        assert_eq!(micro(pricing.input_tokens.no_cache), Some(3_000_000));
+        assert_eq!(micro(pricing.input_tokens.cache_read), Some(300_000));
+        assert_eq!((pricing.input_tokens.cache_write, micro(pricing.output_tokens.text)), (None, Some(15_000_000)));
         assert_eq!(pricing.context_tiers[0].above_input_tokens, 100_000);
-        assert_eq!(pico(pricing.context_tiers[0].output_tokens.text), Some(22_500_000));
+        assert_eq!(micro(pricing.context_tiers[0].output_tokens.text), Some(22_500_000));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Auth, Endpoint, Kind, Manifest, Model, ProviderId, RegistryError};
+use super::{Auth, Endpoint, Kind, Manifest, Model, OutputCap, ProviderId, RegistryError};
 use crate::protocol::Dialect;
 
 /// The manifest of the account at `server`: OpenAI's and Anthropic's dialects below `/v1`, Google's below `/v1beta`, all
@@ -21,6 +21,8 @@ pub(super) fn account_manifest(server: &str, models: Vec<Model>) -> Result<Manif
         endpoints: BTreeMap::from([(Dialect::GenerateContent, google)]),
         stream_usage: true,
         payment_modes: Vec::new(),
+        output_cap: OutputCap::default(),
+        tools: Vec::new(),
         models,
         file: PathBuf::from("the account"),
     })

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -10,11 +11,11 @@ use bitrouter_proto::key_variable;
 use serde::Deserialize;
 
 use super::{
-    Auth, BaseAddress, Pricing, ProviderId, RegistryError,
+    Auth, BaseAddress, OutputCap, Pricing, ProviderId, RegistryError, ToolPrice,
     auth::{extra_headers, key_header, scheme_before},
     shape,
 };
-use crate::protocol::Dialect;
+use crate::{meter::PriceSchedule, protocol::Dialect};
 
 /// What sort of provider it is; the order is the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -57,12 +58,30 @@ pub struct Model {
     /// The longest output.
     #[serde(default)]
     pub max_output_tokens: Option<u64>,
+    /// The most tokens that one picture is counted as.
+    #[serde(default)]
+    pub max_image_tokens: Option<u64>,
+    /// The most tokens that one piece of sound is counted as.
+    #[serde(default)]
+    pub max_audio_tokens: Option<u64>,
+    /// The most tokens that one file is counted as.
+    #[serde(default)]
+    pub max_file_tokens: Option<u64>,
+    /// The most tokens a second that it writes.
+    #[serde(default)]
+    pub max_output_tps: Option<NonZeroU32>,
+    /// The member that caps its output; the provider's where absent.
+    #[serde(default)]
+    pub output_cap: Option<OutputCap>,
     /// What it can do besides text.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// What it costs; `None` is unpriced.
     #[serde(default)]
     pub pricing: Option<Pricing>,
+    /// The same, as calls are reckoned: made once for all of them.
+    #[serde(skip)]
+    pub prices: PriceSchedule,
 }
 
 impl Model {
@@ -99,6 +118,10 @@ pub struct Manifest {
     pub stream_usage: bool,
     /// How calls may be paid.
     pub payment_modes: Vec<String>,
+    /// The member of a chat request that caps its output.
+    pub output_cap: OutputCap,
+    /// What it takes for the tools that it runs.
+    pub tools: Vec<ToolPrice>,
     /// The models it lists; none means that it takes any name.
     pub models: Vec<Model>,
     /// The file it came from.
@@ -119,6 +142,10 @@ struct Raw {
     stream_usage: Option<bool>,
     #[serde(default)]
     payment: Payment,
+    #[serde(default)]
+    output_cap: OutputCap,
+    #[serde(default)]
+    tools: Vec<ToolPrice>,
     #[serde(default)]
     models: Vec<Model>,
 }
@@ -174,6 +201,8 @@ impl Manifest {
             endpoints: raw.endpoints,
             stream_usage: raw.stream_usage.unwrap_or(true),
             payment_modes: raw.payment.modes,
+            output_cap: raw.output_cap,
+            tools: raw.tools,
             models: raw.models,
             file: file.to_owned(),
         };
@@ -191,9 +220,18 @@ impl Manifest {
             if !seen.insert(&model.id) {
                 return Err(at(text, &self.file, &quoted, format!("the model `{}` is listed twice", model.id)));
             }
-            let tiers = model.pricing.as_ref().map(|pricing| pricing.context_tiers.as_slice()).unwrap_or_default();
-            if !tiers.windows(2).all(|pair| pair[0].above_input_tokens < pair[1].above_input_tokens) {
-                return Err(at(text, &self.file, &quoted, format!("the tiers of `{}` must rise", model.id)));
+            if let Some(what) = model.pricing.as_ref().and_then(Pricing::unordered) {
+                return Err(at(text, &self.file, &quoted, format!("the {what} of `{}` must rise", model.id)));
+            }
+        }
+        let mut seen = HashSet::new();
+        for tool in &self.tools {
+            if tool.kind.is_empty() {
+                return Err(at(text, &self.file, "type = \"\"", "a tool needs a type".to_owned()));
+            }
+            if !seen.insert(&tool.kind) {
+                let quoted = format!("\"{}\"", tool.kind);
+                return Err(at(text, &self.file, &quoted, format!("the tool `{}` is listed twice", tool.kind)));
             }
         }
         for name in &self.auth.env {

@@ -78,6 +78,76 @@ fn an_unknown_key_names_file_line_and_the_nearest() {
 }
 
 #[test]
+fn every_class_of_tokens_has_its_price_and_later_ones_their_date() {
+    let text = GOOD.replace(
+        "no_cache = 0",
+        "no_cache = 1\ncache_read = 2\ncache_write = 3\ncache_write_1h = 4\naudio = 5\nimage = 6\nvideo = 7\n\
+         [models.pricing.output_tokens]\ntext = 8\nreasoning = 9\naudio = 10\nimage = 11\n\
+         [[models.pricing.changes]]\nfrom = 2027-01-01\ninput_tokens = { no_cache = 2 }\n\
+         [[models.pricing.changes.context_tiers]]\nabove_input_tokens = 5\ninput_tokens = { no_cache = 3 }\n\
+         [[models.pricing.changes]]\nfrom = 2027-01-01T00:00:01Z",
+    );
+    let pricing = parse(&text).unwrap().models.remove(0).pricing.unwrap();
+    let (input, output) = (pricing.input_tokens, pricing.output_tokens);
+    let classes = [
+        input.no_cache,
+        input.cache_read,
+        input.cache_write,
+        input.cache_write_1h,
+        input.audio,
+        input.image,
+        input.video,
+        output.text,
+        output.reasoning,
+        output.audio,
+        output.image,
+    ];
+    for (class, usd) in classes.iter().zip(1_u64..) {
+        assert_eq!(class.unwrap().micro_usd_per_million(), usd * 1_000_000);
+    }
+    let new_year = 1_798_761_600;
+    assert_eq!(pricing.changes[0].from.unix_seconds(), new_year);
+    assert_eq!(pricing.at(new_year - 1), Pricing { changes: Vec::new(), ..pricing.clone() });
+    assert_eq!(pricing.at(new_year).context_tiers[0].above_input_tokens, 5);
+    assert_eq!(pricing.at(new_year + 1), Pricing::default());
+}
+
+#[test]
+fn limits_of_media_the_pace_the_cap_and_the_tools_are_kept() {
+    let manifest = parse(GOOD).unwrap();
+    assert_eq!(
+        (manifest.output_cap, manifest.tools.len(), manifest.models[0].max_output_tps),
+        (OutputCap::MaxTokens, 0, None)
+    );
+    let text = GOOD.replace("[auth]", "output_cap = \"max_completion_tokens\"\n[auth]").replace(
+        "[[models]]\nid = \"m\"",
+        "[[tools]]\ntype = \"web_search\"\nusd_per_use = 0.01\nmax_input_tokens = 8000\n[[tools]]\ntype = \"x\"\n\
+         usd_per_use = 0\n[[models]]\nid = \"m\"\nmax_image_tokens = 1\nmax_audio_tokens = 2\nmax_file_tokens = 3\n\
+         max_output_tps = 4\noutput_cap = \"max_tokens\"",
+    );
+    let manifest = parse(&text).unwrap();
+    let (model, tool) = (&manifest.models[0], &manifest.tools[0]);
+    assert_eq!((model.max_image_tokens, model.max_audio_tokens, model.max_file_tokens), (Some(1), Some(2), Some(3)));
+    assert_eq!((model.max_output_tps.map(u32::from), model.output_cap), (Some(4), Some(OutputCap::MaxTokens)));
+    assert_eq!(
+        (tool.kind.as_str(), tool.usd_per_use.amount().micros(), tool.max_input_tokens),
+        ("web_search", 10_000, Some(8_000))
+    );
+    assert_eq!(manifest.output_cap.as_str(), "max_completion_tokens");
+}
+
+#[test]
+fn a_price_that_is_finer_than_a_micro_usd_names_file_line_and_key() {
+    let error = parse(&GOOD.replace("no_cache = 0", "no_cache = 0.0000001")).unwrap_err().to_string();
+    let expected = "dir/x.toml:13: `models.pricing.input_tokens.no_cache` must be USD per million tokens, from 0 to 1000000 in \
+                    whole steps of 0.000001";
+    assert_eq!(error, expected);
+    let tool = GOOD.replace("[[models]]", "[[tools]]\ntype = \"t\"\nusd_per_use = 0.0000001\n[[models]]");
+    let error = parse(&tool).unwrap_err().to_string();
+    assert!(error.starts_with("dir/x.toml:12: `tools.usd_per_use` must be USD for one use"), "{error}");
+}
+
+#[test]
 fn every_other_mistake_names_its_line() {
     for (from, to, line) in [
         ("\"gateway\"", "\"gatewy\"", 3),
@@ -94,6 +164,23 @@ fn every_other_mistake_names_its_line() {
         ("env =", "header = \"é\"\nenv =", 7),
         ("env =", "extra_headers = { a = \"\\n\" }\nenv =", 7),
         ("no_cache = 0", "no_cache = -1", 13),
+        ("no_cache = 0", "no_cache = 0\n[[models.pricing.changes]]\nfrom = \"2027\"", 15),
+        ("no_cache = 0", "no_cache = 0\n[[models.pricing.changes]]", 14),
+        ("no_cache = 0", "no_cache = 0\n[[models.pricing.changes]]\nfrm = 2027-01-01", 15),
+        (
+            "no_cache = 0",
+            "no_cache = 0\n[[models.pricing.changes]]\nfrom = 2027-01-01\n[[models.pricing.changes]]\nfrom = 2027-01-01",
+            11,
+        ),
+        ("id = \"m\"", "id = \"m\"\nmax_output_tps = 0", 12),
+        ("id = \"m\"", "id = \"m\"\noutput_cap = \"max\"", 12),
+        ("[[models]]", "[[tools]]\ntype = \"\"\nusd_per_use = 1\n[[models]]", 11),
+        ("[[models]]", "[[tools]]\ntype = \"t\"\n[[models]]", 10),
+        (
+            "[[models]]",
+            "[[tools]]\ntype = \"t\"\nusd_per_use = 1\n[[tools]]\ntype = \"t\"\nusd_per_use = 1\n[[models]]",
+            11,
+        ),
         ("no_cache = 0", "no_cache = ", 13),
         ("[[models]]\nid = \"m\"", "[[models]]\nid = \"m\"\n[[models]]\nid = \"m\"", 11),
     ] {

@@ -8,6 +8,7 @@ mod account;
 mod address;
 mod auth;
 mod catalog;
+mod change;
 mod error;
 mod id;
 mod manifest;
@@ -16,11 +17,13 @@ mod provider;
 mod shape;
 mod shipped;
 mod target;
+mod tool_price;
 
 pub use self::{
     address::BaseAddress,
     auth::Auth,
     catalog::{Catalog, ProviderOverride},
+    change::{Change, EffectiveFrom},
     error::RegistryError,
     id::ProviderId,
     manifest::{Endpoint, Kind, Manifest, Model},
@@ -28,4 +31,5 @@ pub use self::{
     provider::Provider,
     shipped::shipped,
     target::Target,
+    tool_price::{OutputCap, ToolPrice, UsdPerUse},
 };

@@ -5,10 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use bitrouter_proto::key_variable;
 
 use super::{
-    BaseAddress, Kind, Manifest, Model, ProviderId, ProviderOverride, RegistryError, Target, account::account_manifest,
-    target::refused,
+    BaseAddress, Kind, Manifest, Model, OutputCap, ProviderId, ProviderOverride, RegistryError, Target,
+    account::account_manifest, target::refused,
 };
-use crate::{protocol::Dialect, upstream::UpstreamOrigin};
+use crate::{
+    meter::{ModelPrice, PriceSchedule},
+    protocol::Dialect,
+    upstream::UpstreamOrigin,
+};
 
 /// A provider of a [`super::Catalog`].
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct Provider {
     /// One for each dialect that it speaks, in their order.
     targets: Vec<(Dialect, Target)>,
     by_name: HashMap<String, usize>,
+    /// What models cost that it does not list: nothing where it is a server on this machine, else nobody knows.
+    unlisted: PriceSchedule,
 }
 
 impl Provider {
@@ -60,9 +66,19 @@ impl Provider {
             let target = Target::of(&manifest, dialect, &origin, users_own || base_url.is_some())?;
             targets.extend(target.map(|target| (dialect, target)));
         }
+        let is_free_by_default = manifest.kind == Kind::Local;
+        for model in &mut manifest.models {
+            model.prices = match &model.pricing {
+                Some(pricing) => PriceSchedule::of(pricing),
+                None if is_free_by_default => PriceSchedule::free(),
+                None => PriceSchedule::default(),
+            };
+        }
+        let unlisted = if is_free_by_default { PriceSchedule::free() } else { PriceSchedule::default() };
         let by_name = manifest.models.iter().enumerate().map(|(index, model)| (model.id.clone(), index)).collect();
         Ok(Self {
             by_name,
+            unlisted,
             variables,
             enabled: over.and_then(|over| over.enabled).unwrap_or(true),
             configured: users_own || over.is_some(),
@@ -153,6 +169,17 @@ impl Provider {
     /// The listed model with this name.
     pub fn model(&self, id: &str) -> Option<&Model> {
         self.by_name.get(id).map(|index| &self.manifest.models[*index])
+    }
+
+    /// What the tokens of `model` cost now; `None` where nobody says. A server on this machine is free where its manifest
+    /// does not say otherwise.
+    pub fn price<'a>(&'a self, model: Option<&'a Model>) -> Option<&'a Arc<ModelPrice>> {
+        model.map_or(&self.unlisted, |model| &model.prices).now()
+    }
+
+    /// The member that caps the output of a chat request for `model`.
+    pub fn output_cap(&self, model: Option<&Model>) -> OutputCap {
+        model.and_then(|model| model.output_cap).unwrap_or(self.manifest.output_cap)
     }
 
     /// The server of its main endpoint.

@@ -20,27 +20,53 @@ enum Schema {
 /// A key and what stands under it.
 struct Key(&'static str, Schema);
 
-const INPUT: &[Key] =
-    &[Key("no_cache", Schema::Value), Key("cache_read", Schema::Value), Key("cache_write", Schema::Value)];
-const OUTPUT: &[Key] = &[Key("text", Schema::Value), Key("reasoning", Schema::Value)];
+const INPUT: &[Key] = &[
+    Key("no_cache", Schema::Value),
+    Key("cache_read", Schema::Value),
+    Key("cache_write", Schema::Value),
+    Key("cache_write_1h", Schema::Value),
+    Key("audio", Schema::Value),
+    Key("image", Schema::Value),
+    Key("video", Schema::Value),
+];
+const OUTPUT: &[Key] = &[
+    Key("text", Schema::Value),
+    Key("reasoning", Schema::Value),
+    Key("audio", Schema::Value),
+    Key("image", Schema::Value),
+];
 const TIER: &[Key] = &[
     Key("above_input_tokens", Schema::Value),
     Key("input_tokens", Schema::Keys(INPUT)),
     Key("output_tokens", Schema::Keys(OUTPUT)),
 ];
+const CHANGE: &[Key] = &[
+    Key("from", Schema::Value),
+    Key("input_tokens", Schema::Keys(INPUT)),
+    Key("output_tokens", Schema::Keys(OUTPUT)),
+    Key("context_tiers", Schema::Keys(TIER)),
+];
 const PRICING: &[Key] = &[
     Key("input_tokens", Schema::Keys(INPUT)),
     Key("output_tokens", Schema::Keys(OUTPUT)),
     Key("context_tiers", Schema::Keys(TIER)),
+    Key("changes", Schema::Keys(CHANGE)),
 ];
 const MODEL: &[Key] = &[
     Key("id", Schema::Value),
     Key("provider_model_id", Schema::Value),
     Key("max_input_tokens", Schema::Value),
     Key("max_output_tokens", Schema::Value),
+    Key("max_image_tokens", Schema::Value),
+    Key("max_audio_tokens", Schema::Value),
+    Key("max_file_tokens", Schema::Value),
+    Key("max_output_tps", Schema::Value),
+    Key("output_cap", Schema::Value),
     Key("capabilities", Schema::Value),
     Key("pricing", Schema::Keys(PRICING)),
 ];
+const TOOL: &[Key] =
+    &[Key("type", Schema::Value), Key("usd_per_use", Schema::Value), Key("max_input_tokens", Schema::Value)];
 const AUTH: &[Key] = &[
     Key("header", Schema::Value),
     Key("scheme", Schema::Value),
@@ -66,6 +92,8 @@ const MANIFEST: &[Key] = &[
     Key("endpoints", Schema::Keys(ENDPOINTS)),
     Key("stream_usage", Schema::Value),
     Key("payment", Schema::Keys(PAYMENT)),
+    Key("output_cap", Schema::Value),
+    Key("tools", Schema::Keys(TOOL)),
     Key("models", Schema::Keys(MODEL)),
 ];
 
@@ -107,7 +135,8 @@ pub(super) fn syntax(error: &toml::de::Error, text: &str, file: &Path) -> Regist
     let wrong_kind = wrong_kind.iter().any(|start| message.starts_with(start));
     let reason = match message.rsplit_once(", expected ").filter(|_| wrong_kind) {
         Some((_, expected)) => {
-            let expected = if expected == "u64" { "a whole number" } else { expected };
+            let is_number = expected == "u64" || expected.starts_with("a nonzero u");
+            let expected = if is_number { "a whole number" } else { expected };
             let key = DeTable::parse(text).ok().and_then(|table| key_at(table.get_ref(), start, ""));
             format!("`{}` must be {expected}", key.unwrap_or_default())
         }

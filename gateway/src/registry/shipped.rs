@@ -36,7 +36,7 @@ pub fn shipped() -> Result<Vec<Manifest>, RegistryError> {
 mod tests {
     use super::*;
     use crate::registry::{
-        Price, ProviderId,
+        OutputCap, Price, ProviderId,
         auth::{key_header, scheme_before},
     };
 
@@ -85,6 +85,40 @@ mod tests {
                     assert!(tier.input_tokens.no_cache > input.no_cache, "{name}: a tier that costs no more");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn they_say_how_many_tokens_a_picture_is_and_what_its_tokens_cost_in_time() {
+        for id in ["openai", "anthropic", "google", "openrouter"] {
+            let manifest = Manifest::parse(text_of(id), Path::new(id)).unwrap();
+            for model in manifest.models.iter().filter(|model| model.can("image_input")) {
+                // Its pictures are cut into as many tiles as they fill.
+                let has_no_bound = model.id.contains("gemini-2.5");
+                let bounded = model.max_image_tokens.is_some_and(|most| (1_000..50_000).contains(&most));
+                assert!(bounded != has_no_bound, "{id}/{}: {:?}", model.id, model.max_image_tokens);
+            }
+            for model in manifest.models {
+                let pricing = model.pricing.unwrap();
+                // Whoever writes to a cache for an hour is one of Anthropic's.
+                let is_claude = model.id.contains("claude");
+                assert_eq!(pricing.input_tokens.cache_write_1h.is_some(), is_claude, "{id}/{}", model.id);
+                let doubles = ["3.6-flash", "3.7-flash", "3.8-flash"].iter().any(|name| model.id.ends_with(name));
+                assert_eq!(pricing.changes.len(), usize::from(doubles), "{id}/{}", model.id);
+                for change in &pricing.changes {
+                    let now = (pricing.input_tokens.no_cache.unwrap(), pricing.output_tokens.text.unwrap());
+                    let later = (change.input_tokens.no_cache.unwrap(), change.output_tokens.text.unwrap());
+                    assert!(later > now, "{id}/{}", model.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_openai_caps_the_output_of_a_chat_by_its_own_name() {
+        for manifest in shipped().unwrap() {
+            let own = manifest.id.as_str() == "openai";
+            assert_eq!(manifest.output_cap == OutputCap::MaxCompletionTokens, own, "{}", manifest.id);
         }
     }
 

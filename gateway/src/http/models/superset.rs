@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{EMBEDDINGS, Listed};
-use crate::registry::Price;
+use crate::{meter::price_schedule::unix_seconds, registry::Price};
 
 /// The registry does not say when a model appeared; a date that moved would look like a new model.
 const CREATED: (u64, &str) = (1_767_225_600, "2026-01-01T00:00:00Z");
@@ -29,9 +29,9 @@ pub(super) fn entry(listed: &Listed<'_>) -> Value {
     };
     let model = listed.model;
     let max_output = model.and_then(|model| model.max_output_tokens);
-    let pricing = model.and_then(|model| model.pricing.as_ref());
-    let input = pricing.and_then(|pricing| pricing.input_tokens.no_cache);
-    let output = pricing.and_then(|pricing| pricing.output_tokens.text);
+    let pricing = model.and_then(|model| model.pricing.as_ref()).map(|pricing| pricing.at(unix_seconds()));
+    let input = pricing.as_ref().and_then(|pricing| pricing.input_tokens.no_cache);
+    let output = pricing.as_ref().and_then(|pricing| pricing.output_tokens.text);
     let mut entry = json!({
         "id": listed.id,
         "object": "model",
