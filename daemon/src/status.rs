@@ -219,7 +219,7 @@ impl StatusReader {
             // The first of equals; the demo's first is the one that answers with the question.
             let cheapest = chat.min_by_key(|model| {
                 let price = model.pricing.as_ref().and_then(|pricing| pricing.output_tokens.text);
-                price.map_or(u64::MAX, Price::pico_usd_per_token)
+                price.map_or(u64::MAX, Price::micro_usd_per_million)
             })?;
             Some(format!("{}/{}", provider.id(), cheapest.id))
         })
