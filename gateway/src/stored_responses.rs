@@ -1,6 +1,8 @@
-//! Which provider stored which response, and in which namespace: the way back for calls that speak of a response by its id.
+//! What providers have stored, and in which namespace: the way back for calls that speak of a response by its id, and the
+//! right to name what a reply left behind (its output items, the containers that its tools ran in).
 //!
-//! The newest ones are remembered, in memory. An id is kept as a part of its hash, so that many of them need little room.
+//! The newest responses are remembered, in memory, each with what it left behind. An id is kept as a part of its hash, so that
+//! many of them need little room.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -16,22 +18,14 @@ use crate::{
     registry::ProviderId,
 };
 
-/// How many are remembered of one owner.
+/// How many are remembered of one namespace.
 const MOST_OF_ONE: usize = 10_000;
 /// How many are remembered of all of them.
 const MOST: usize = 100_000;
+/// How much of what one response left behind is remembered.
+const MOST_PARTS: usize = 128;
 
-type Key = ObjectKey;
-
-/// Whom a response belongs to: the namespace in which it was made. Calls without a credential are made in one and the same
-/// namespace, whether or not it is known now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Owner {
-    Keyless,
-    Namespace(NamespaceId),
-}
-
-/// What is known of a response.
+/// What is known of an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
     /// This provider made it in the caller's namespace.
@@ -43,41 +37,96 @@ pub(crate) enum Maker {
     Unknown,
 }
 
-/// The responses that are remembered.
+/// The responses that are remembered, and what they left behind.
 #[derive(Debug, Default)]
 pub(crate) struct StoredResponses(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    makers: HashMap<Key, Made>,
-    /// Of each owner, the oldest first.
-    order: HashMap<Owner, VecDeque<Key>>,
+    made: HashMap<ObjectKey, Made>,
+    /// With which response each thing is remembered that one left behind.
+    left_by: HashMap<ObjectKey, ObjectKey>,
+    /// Of each namespace (`None`: of calls without a credential while there is no node), the oldest first.
+    order: HashMap<Option<NamespaceId>, VecDeque<ObjectKey>>,
 }
 
 #[derive(Debug)]
 struct Made {
     provider: ProviderId,
     owner: Owner,
+    /// What went into it and came out.
+    tokens: u64,
+    left: Vec<ObjectKey>,
+}
+
+/// Whom a response belongs to: the namespace in which it was made. Calls without a credential are made in one and the same
+/// namespace, whether or not it is known now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    keyless: bool,
     namespace: Option<NamespaceId>,
 }
 
-impl Made {
-    /// Whether it belongs to `caller`. A token of the namespace of keyless calls shares with them.
-    fn belongs_to(&self, caller: Caller) -> bool {
-        match (owner_for(caller), self.owner) {
-            (Some(Owner::Keyless), Owner::Keyless) => true,
-            (Some(_), _) => caller.namespace().is_some_and(|namespace| self.namespace == Some(namespace)),
-            (None, _) => false,
-        }
+impl Owner {
+    /// Whom a response that is made for `caller` belongs to.
+    fn of(caller: Caller) -> Option<Self> {
+        let keyless = match caller {
+            Caller::Keyless { .. } => true,
+            Caller::Credential(_) => false,
+            Caller::Anyone => return None,
+        };
+        Some(Self { keyless, namespace: caller.namespace() })
+    }
+
+    /// Whether what is this one's is `caller`'s. A token of the namespace of keyless calls shares with them.
+    fn shares_with(self, caller: Caller) -> bool {
+        let Some(other) = Self::of(caller) else { return false };
+        (self.keyless && other.keyless) || (self.namespace.is_some() && self.namespace == other.namespace)
     }
 }
 
-/// Whom a response that is made for `caller` belongs to.
-fn owner_for(caller: Caller) -> Option<Owner> {
-    match caller {
-        Caller::Keyless { .. } => Some(Owner::Keyless),
-        Caller::Credential(principal) => Some(Owner::Namespace(principal.namespace)),
-        Caller::Anyone => None,
+impl Remembered {
+    fn find(&self, key: ObjectKey) -> Option<&Made> {
+        self.made.get(&key).or_else(|| self.made.get(self.left_by.get(&key)?))
+    }
+
+    fn keep(&mut self, most: usize, of_one: usize, key: ObjectKey, made: Made) {
+        let namespace = made.owner.namespace;
+        self.made.insert(key, made);
+        let own = self.order.entry(namespace).or_default();
+        own.push_back(key);
+        if own.len() > of_one {
+            self.forget_oldest_of(namespace);
+        } else if self.made.len() > most {
+            // Whoever has the most gives way: nobody can make another's be forgotten by having many made.
+            let fullest = self.order.iter().max_by_key(|(_, keys)| keys.len()).map(|(namespace, _)| *namespace);
+            if let Some(fullest) = fullest {
+                self.forget_oldest_of(fullest);
+            }
+        }
+    }
+
+    fn forget_oldest_of(&mut self, namespace: Option<NamespaceId>) {
+        let Entry::Occupied(mut keys) = self.order.entry(namespace) else { return };
+        let oldest = keys.get_mut().pop_front();
+        if keys.get().is_empty() {
+            keys.remove();
+        }
+        if let Some(made) = oldest.and_then(|oldest| self.made.remove(&oldest).map(|made| (oldest, made))) {
+            self.forget_left(made.0, &made.1);
+        }
+    }
+
+    /// What the response left behind goes with it, unless a later one has it by now.
+    fn forget_left(&mut self, of: ObjectKey, made: &Made) -> Vec<ObjectKey> {
+        let mut gone = Vec::new();
+        for left in &made.left {
+            if self.left_by.get(left) == Some(&of) {
+                self.left_by.remove(left);
+                gone.push(*left);
+            }
+        }
+        gone
     }
 }
 
@@ -86,74 +135,97 @@ impl StoredResponses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `provider` has stored the response `id` for `caller`.
-    pub(crate) fn remember(&self, id: &str, provider: &ProviderId, caller: Caller) {
-        self.remember_within(MOST, MOST_OF_ONE, id, provider, caller);
+    /// `provider` has stored the first of `ids` for `caller`, a response of so many tokens in and out; the others name what
+    /// came with it. Told again of the same response, it takes the later count, and what is new.
+    pub(crate) fn remember(&self, ids: &[&str], provider: &ProviderId, caller: Caller, tokens: u64) {
+        self.remember_within(MOST, MOST_OF_ONE, ids, provider, caller, tokens);
     }
 
     /// A ledger says what was stored before.
     pub(crate) fn restore(&self, object: StoredObject) {
-        let (owner, namespace) = (Owner::Namespace(object.namespace), Some(object.namespace));
-        self.keep(MOST, MOST_OF_ONE, object.key, Made { provider: object.provider, owner, namespace });
-    }
-
-    fn remember_within(&self, most: usize, of_one: usize, id: &str, provider: &ProviderId, caller: Caller) {
-        let Some(owner) = owner_for(caller) else { return };
-        self.keep(most, of_one, key(id), Made { provider: provider.clone(), owner, namespace: caller.namespace() });
-    }
-
-    fn keep(&self, most: usize, of_one: usize, key: Key, made: Made) {
+        let owner = Owner { keyless: false, namespace: Some(object.namespace) };
+        let made = Made { provider: object.provider, owner, tokens: object.tokens, left: Vec::new() };
         let mut remembered = self.remembered();
-        let owner = made.owner;
-        match remembered.makers.entry(key) {
+        if remembered.find(object.key).is_none() {
+            remembered.keep(MOST, MOST_OF_ONE, object.key, made);
+        }
+    }
+
+    fn remember_within(
+        &self,
+        most: usize,
+        of_one: usize,
+        ids: &[&str],
+        provider: &ProviderId,
+        caller: Caller,
+        tokens: u64,
+    ) {
+        let (Some(owner), Some((first, rest))) = (Owner::of(caller), ids.split_first()) else { return };
+        let first = object_key(first);
+        let mut remembered = self.remembered();
+        let is_own = |made: &Made| made.provider == *provider && made.owner.shares_with(caller);
+        match remembered.find(first) {
             // An id that comes again is still the first one's: nobody takes over another caller's response.
-            Entry::Occupied(_) => return,
-            Entry::Vacant(place) => {
-                place.insert(made);
+            Some(made) if !is_own(made) => return,
+            Some(_) => {}
+            None => {
+                let made = Made { provider: provider.clone(), owner, tokens, left: Vec::new() };
+                remembered.keep(most, of_one, first, made);
             }
         }
-        let own = remembered.order.entry(owner).or_default();
-        own.push_back(key);
-        if own.len() > of_one {
-            remembered.forget_oldest_of(owner);
-        } else if remembered.makers.len() > most {
-            // Whoever has the most gives way: nobody can make another's be forgotten by having many made.
-            let fullest = remembered.order.iter().max_by_key(|(_, keys)| keys.len()).map(|(owner, _)| *owner);
-            if let Some(fullest) = fullest {
-                remembered.forget_oldest_of(fullest);
+        // A thing that one response left is no response.
+        let Some(made) = remembered.made.get_mut(&first) else { return };
+        made.tokens = made.tokens.max(tokens);
+        let mut room = MOST_PARTS.saturating_sub(made.left.len());
+        for id in rest {
+            let key = object_key(id);
+            let is_free = match remembered.find(key) {
+                None => true,
+                // A container that is used again stays as long as its last user does.
+                Some(made) => remembered.left_by.get(&key).is_some_and(|by| *by != first) && is_own(made),
+            };
+            if room == 0 || !is_free {
+                continue;
+            }
+            room -= 1;
+            remembered.left_by.insert(key, first);
+            if let Some(made) = remembered.made.get_mut(&first) {
+                made.left.push(key);
             }
         }
     }
 
-    /// Who made the response `id`, as far as `caller` may know.
+    /// Who made what `id` names, as far as `caller` may know.
     pub(crate) fn maker(&self, id: &str, caller: Caller) -> Maker {
-        match self.remembered().makers.get(&key(id)) {
+        match self.remembered().find(object_key(id)) {
             None if matches!(caller, Caller::Keyless { .. }) => Maker::Unknown,
-            Some(made) if made.belongs_to(caller) => Maker::Known(made.provider.clone()),
+            Some(made) if made.owner.shares_with(caller) => Maker::Known(made.provider.clone()),
             None | Some(_) => Maker::OfAnother,
         }
     }
 
-    /// The response `id` is gone.
-    pub(crate) fn forget(&self, id: &str) {
-        let mut remembered = self.remembered();
-        let key = key(id);
-        if let Some(made) = remembered.makers.remove(&key)
-            && let Entry::Occupied(mut keys) = remembered.order.entry(made.owner)
-        {
-            keys.get_mut().retain(|other| *other != key);
-            if keys.get().is_empty() {
-                keys.remove();
-            }
-        }
+    /// The tokens of the response that `id` names, or that it came with; `None` where it is not remembered for `caller`.
+    pub(crate) fn tokens(&self, id: &str, caller: Caller) -> Option<u64> {
+        let remembered = self.remembered();
+        remembered.find(object_key(id)).filter(|made| made.owner.shares_with(caller)).map(|made| made.tokens)
     }
-}
 
-impl Remembered {
-    fn forget_oldest_of(&mut self, owner: Owner) {
-        if let Some(oldest) = self.order.get_mut(&owner).and_then(VecDeque::pop_front) {
-            self.makers.remove(&oldest);
+    /// The response `id` is gone, with what it left behind: all of that is named.
+    pub(crate) fn forget(&self, id: &str) -> Vec<ObjectKey> {
+        let mut remembered = self.remembered();
+        let key = object_key(id);
+        if let Some(made) = remembered.made.remove(&key) {
+            if let Entry::Occupied(mut keys) = remembered.order.entry(made.owner.namespace) {
+                keys.get_mut().retain(|other| *other != key);
+                if keys.get().is_empty() {
+                    keys.remove();
+                }
+            }
+            let mut gone = remembered.forget_left(key, &made);
+            gone.insert(0, key);
+            return gone;
         }
+        vec![key]
     }
 }
 
@@ -163,9 +235,10 @@ pub(crate) fn is_response_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
-fn key(id: &str) -> Key {
-    let mut key = [0; size_of::<Key>()];
-    key.copy_from_slice(&Sha256::digest(id.as_bytes())[..size_of::<Key>()]);
+/// What stands for `id` in memory and in the ledger.
+pub(crate) fn object_key(id: &str) -> ObjectKey {
+    let mut key = [0; 16];
+    key.copy_from_slice(&Sha256::digest(id.as_bytes())[..16]);
     ObjectKey(key)
 }
 
@@ -198,19 +271,19 @@ mod tests {
         let stored = StoredResponses::default();
         let keyless = Caller::Keyless { namespace: None };
         let acme = provider("acme");
-        stored.remember_within(9, 3, "resp_other", &acme, token(2, 1));
+        stored.remember_within(9, 3, &["resp_other"], &acme, token(2, 1), 0);
         for number in 0..5 {
-            stored.remember_within(9, 3, &format!("resp_{number}"), &acme, keyless);
+            stored.remember_within(9, 3, &[&format!("resp_{number}")], &acme, keyless, 0);
         }
         assert_eq!(stored.maker("resp_1", keyless), Maker::Unknown);
         assert_eq!(stored.maker("resp_2", keyless), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_2", Caller::Anyone), Maker::OfAnother);
-        stored.remember("resp_2", &provider("thief"), token(2, 1));
+        stored.remember(&["resp_2"], &provider("thief"), token(2, 1), 0);
         assert_eq!(stored.maker("resp_2", keyless), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_other", token(2, 1)), Maker::Known(acme.clone()));
         // Whoever has the most gives way to another.
         for number in 0..2 {
-            stored.remember_within(4, 3, &format!("resp_new_{number}"), &acme, token(3, 1));
+            stored.remember_within(4, 3, &[&format!("resp_new_{number}")], &acme, token(3, 1), 0);
         }
         assert_eq!(stored.maker("resp_other", token(2, 1)), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_2", keyless), Maker::Unknown);
@@ -231,7 +304,7 @@ mod tests {
             (of_second, &[of_second], &[of_first, first, none]),
         ] {
             let stored = StoredResponses::default();
-            stored.remember("resp_1", &provider("acme"), maker);
+            stored.remember(&["resp_1"], &provider("acme"), maker, 0);
             for caller in shares {
                 assert_eq!(stored.maker("resp_1", *caller), Maker::Known(provider("acme")), "{maker:?} {caller:?}");
             }
@@ -245,6 +318,68 @@ mod tests {
                 assert_eq!(stored.maker("resp_9", caller), Maker::OfAnother);
             }
         }
+    }
+
+    #[test]
+    fn a_response_is_remembered_with_its_tokens_and_what_it_left_behind() {
+        let (stored, acme, caller) = (StoredResponses::default(), provider("acme"), token(1, 1));
+        // Its id comes before its count.
+        stored.remember(&["resp_1"], &acme, caller, 0);
+        stored.remember(&["resp_1", "msg_1", "cntr_1"], &acme, caller, 70);
+        for id in ["resp_1", "msg_1", "cntr_1"] {
+            assert_eq!(stored.maker(id, caller), Maker::Known(acme.clone()), "{id}");
+            assert_eq!((stored.tokens(id, caller), stored.tokens(id, token(2, 2))), (Some(70), None), "{id}");
+            assert_eq!(stored.maker(id, token(2, 2)), Maker::OfAnother, "{id}");
+        }
+        // Nobody takes over another's by naming it as a part of an own one.
+        stored.remember(&["resp_x", "msg_1"], &acme, token(2, 2), 1);
+        assert_eq!(stored.maker("msg_1", token(2, 2)), Maker::OfAnother);
+        // A container lives as long as its last user; the rest goes with the response.
+        stored.remember(&["resp_2", "cntr_1"], &acme, caller, 5);
+        let gone = stored.forget("resp_1");
+        assert_eq!(gone, [object_key("resp_1"), object_key("msg_1")]);
+        assert_eq!(stored.maker("msg_1", caller), Maker::OfAnother);
+        assert_eq!(stored.tokens("cntr_1", caller), Some(5));
+        stored.forget("resp_2");
+        assert!(stored.remembered().left_by.is_empty());
+        assert_eq!(stored.forget("resp_9"), [object_key("resp_9")]);
+    }
+
+    #[test]
+    fn what_a_response_left_behind_takes_no_place_and_has_a_bound() {
+        let (stored, acme, caller) = (StoredResponses::default(), provider("acme"), token(1, 1));
+        let items: Vec<String> = (0..200).map(|number| format!("msg_{number}")).collect();
+        for number in 0..4 {
+            let id = format!("resp_{number}");
+            let ids: Vec<&str> = std::iter::once(id.as_str()).chain(items.iter().map(String::as_str)).collect();
+            stored.remember_within(9, 3, &ids, &acme, caller, 1);
+        }
+        assert_eq!(stored.maker("resp_0", caller), Maker::OfAnother);
+        for id in ["resp_1", "resp_3", "msg_0", "msg_127"] {
+            assert_eq!(stored.maker(id, caller), Maker::Known(acme.clone()), "{id}");
+        }
+        assert_eq!(stored.maker("msg_128", caller), Maker::OfAnother);
+        assert_eq!(stored.remembered().left_by.len(), MOST_PARTS);
+    }
+
+    #[test]
+    fn what_a_ledger_remembers_belongs_to_its_namespace() {
+        let stored = StoredResponses::default();
+        let object = |id: &str, of: u32, tokens: u64| StoredObject {
+            key: object_key(id),
+            provider: provider("acme"),
+            namespace: namespace(of),
+            tokens,
+        };
+        stored.restore(object("resp_1", 1, 9));
+        stored.restore(object("resp_1", 2, 8));
+        let first = Caller::Keyless { namespace: Some(namespace(1)) };
+        assert_eq!(stored.tokens("resp_1", token(1, 1)), Some(9));
+        assert_eq!(stored.maker("resp_1", first), Maker::Known(provider("acme")));
+        assert_eq!(stored.maker("resp_1", token(2, 1)), Maker::OfAnother);
+        // Both kinds of callers of one namespace share its places.
+        stored.remember_within(9, 1, &["resp_2"], &provider("acme"), first, 0);
+        assert_eq!(stored.maker("resp_1", token(1, 1)), Maker::OfAnother);
     }
 
     #[test]

@@ -91,7 +91,9 @@ pub(super) async fn proxy_inference(
         Ok(Outcome::Reply { mut parts, meta, body, first }) => {
             recorder.set_status(parts.status);
             if let (Verb::Delete, Some(id)) = (found.surface.verb, &found.name) {
-                gateway.stored_responses.forget(id);
+                for gone in gateway.stored_responses.forget(id) {
+                    gateway.admission.forget_object(&gone);
+                }
             }
             let mut reply = UpstreamResponseBody::new(
                 &gateway,

@@ -140,7 +140,7 @@ impl UpstreamResponseBody {
             self.recorder.add_usage(usage);
         }
         if let (Some(id), Some((stored, caller))) = (response_id, &self.remembered_by) {
-            stored.remember(&id, &self.provider, *caller);
+            stored.remember(&[&id], &self.provider, *caller, 0);
         }
     }
 
