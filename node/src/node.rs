@@ -1,6 +1,10 @@
 //! The handle of an open node.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
@@ -25,7 +29,7 @@ use crate::{
         endpoints::{self, Found},
         error::{ApiError, Code},
         granted::{self, Granted},
-        members,
+        query::Query,
     },
     oauth::{
         limits::Limits,
@@ -75,6 +79,8 @@ pub struct Node {
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
     pub(crate) ledger: Arc<Ledger>,
+    /// Until somebody takes them.
+    pub(crate) stored_objects: Mutex<Vec<StoredObject>>,
     pub(crate) web: web::State,
     pub(crate) revoked_log: Arc<RevokedLog>,
     pub(crate) warnings: watch::Sender<Vec<NodeWarning>>,
@@ -136,7 +142,7 @@ impl Node {
 
     /// What providers had stored when the node was opened, for whom, the newest last; once.
     pub fn take_stored_objects(&self) -> Vec<StoredObject> {
-        Vec::new()
+        std::mem::take(&mut *self.stored_objects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Which node this is.
@@ -247,7 +253,7 @@ impl Node {
         }
         call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
         if is_judged && endpoint.kind == Kind::Rest {
-            members::no_parameters(call.head.uri.query())?;
+            Query::read(call.head.uri.query(), endpoint.parameters)?;
         }
         Ok(call)
     }

@@ -10,8 +10,12 @@ mod lock;
 mod machine;
 mod node_files;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
+use bitrouter_gateway::ports::StoredObject;
 use bitrouter_proto::{
     account::{NamespaceId, PersonId},
     files,
@@ -35,7 +39,9 @@ use crate::{
     revocations::{Revocation, RevokedLog},
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
-    store::{Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, migrate, newest_record},
+    store::{
+        Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate, newest_record,
+    },
     web,
 };
 
@@ -69,7 +75,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, warnings } = opened;
+        let Opened { key, row, revoked_log, live, warnings, stored_objects } = opened;
         let NodeOptions { dir, settings, clock, tasks, .. } = options;
         tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
         let node = Arc::new(Self {
@@ -87,6 +93,7 @@ impl Node {
             ending: CancellationToken::new(),
             people: people::State::default(),
             ledger: Ledger::new(),
+            stored_objects: Mutex::new(stored_objects),
             web: web::State::default(),
             clock,
         });
@@ -115,6 +122,7 @@ struct Opened {
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
     warnings: Vec<NodeWarning>,
+    stored_objects: Vec<StoredObject>,
 }
 
 impl Opening {
@@ -274,10 +282,11 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
+        let stored_objects = ledger::stored_objects(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings, stored_objects })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

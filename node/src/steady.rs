@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Node, NodeWarning,
     clock::{Clock, Moment},
-    store::{AccessTokenRow, StoreError, admit_now, note_time, sweep},
+    store::{AccessTokenRow, StoreError, admit_now, ledger, note_time, sweep},
 };
 
 /// How often the clocks are compared.
@@ -21,6 +21,8 @@ const AWAY: Duration = Duration::from_hours(30 * 24);
 const DISTRUST: Duration = Duration::from_hours(24);
 /// How often is swept, in rounds.
 const SWEEP_EVERY: u32 = 60;
+/// So many rows of calls are forgotten in one transaction.
+const AT_ONCE: i64 = 500;
 /// How long a row is kept after it has expired.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
@@ -110,7 +112,23 @@ impl Node {
         }
         write.commit().await?;
         if trusted {
+            self.prune(now).await?;
             self.unwarn(|warning| matches!(warning, NodeWarning::ClockStepped { .. }));
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Forgets the rows of calls that are older than `[node] keep_requests`, a few at a time: others write in between.
+    async fn prune(&self, now: Moment) -> Result<(), StoreError> {
+        let before = now.before(self.settings.load().keep_requests);
+        let mut has_more = true;
+        while has_more && !self.ending.is_cancelled() {
+            let mut write = self.store.write().await?;
+            has_more = ledger::prune(&mut write, before, AT_ONCE).await?
+                || ledger::forget_all_but_newest(&mut write, AT_ONCE).await?;
+            write.commit().await?;
         }
         Ok(())
     }

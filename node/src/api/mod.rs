@@ -1,11 +1,13 @@
 //! The REST interface: people's resources as JSON. Every handler gets a call that was judged (`http::granted`).
 
 mod account;
+mod billing;
+mod ledger;
 mod namespaces;
 mod sessions;
 
 use bitrouter_gateway::http::ResponseFuture;
-use bitrouter_proto::account::Scope;
+use bitrouter_proto::account::{Scope, ledger::Page};
 use http::Method;
 use serde::Serialize;
 
@@ -28,6 +30,27 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::DELETE, "/v1/namespaces/{nsid}/sessions/{tok}", Access::Scope(Scope::KeysWrite), |call| {
         answer(sessions::revoke(call))
     }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/usage", Access::Scope(Scope::UsageRead), |call| {
+        answer(ledger::usage(call))
+    })
+    .taking(ledger::WINDOW),
+    rest(Method::GET, "/v1/namespaces/{nsid}/requests", Access::Scope(Scope::UsageRead), |call| {
+        answer(ledger::list(call))
+    })
+    .taking(ledger::PAGE),
+    rest(Method::GET, "/v1/namespaces/{nsid}/requests/{req}", Access::Scope(Scope::UsageRead), |call| {
+        answer(ledger::show(call))
+    }),
+    rest(Method::GET, "/v1/requests/{request_id}/settlement", Access::Scope(Scope::UsageRead), |call| {
+        answer(ledger::settlement(call))
+    }),
+    rest(Method::GET, "/v1/billing/balance", Access::Scope(Scope::BillingRead), |call| answer(billing::balance(call))),
+    rest(Method::GET, "/v1/billing/transactions", Access::Scope(Scope::BillingRead), |call| {
+        answer(billing::transactions(call))
+    })
+    .taking(billing::PAGE),
+    rest(Method::GET, "/v1/node/usage", Access::WebSession(Scope::UsageRead), |call| answer(ledger::node_usage(call)))
+        .taking(ledger::WINDOW),
     rest(Method::GET, "/v1/account", Access::Scope(Scope::AccountRead), |call| answer(account::show(call))),
     rest(Method::PATCH, "/v1/account", Access::Scope(Scope::AccountWrite), |call| answer(account::change(call))),
     rest(Method::DELETE, "/v1/account", Access::WebSession(Scope::AccountWrite), |call| answer(account::delete(call))),
@@ -39,7 +62,7 @@ pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
 });
 
 const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
-    Endpoint { method, path, kind: Kind::Rest, access, handler }
+    Endpoint { method, path, kind: Kind::Rest, access, parameters: &[], handler }
 }
 
 /// Writes what a handler found, or why not.
@@ -50,6 +73,16 @@ fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send 
             Err(error) => error.into_response(Kind::Rest),
         }
     })
+}
+
+/// A page of the rows that were found, one more of which than the page has says that another one follows.
+fn page<T>(mut rows: Vec<T>, limit: i64, offset: i64, id: impl Fn(&T) -> String) -> Page<T> {
+    let (limit, offset) = (limit.unsigned_abs(), offset.unsigned_abs());
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > most;
+    rows.truncate(most);
+    let next_cursor = rows.last().filter(|_| more).map(id);
+    Page { data: rows, limit, offset, next_cursor }
 }
 
 /// The paths below which everybody needs a credential, whether there is an endpoint or not: nobody learns by asking what

@@ -39,8 +39,18 @@ pub struct Endpoint {
     pub kind: Kind,
     /// Whom it is open to.
     pub access: Access,
+    /// The parameters that a query may have, where others are refused: in REST.
+    pub parameters: &'static [&'static str],
     /// What answers.
     pub(crate) handler: Handler,
+}
+
+impl Endpoint {
+    /// The same with parameters.
+    pub(crate) const fn taking(mut self, parameters: &'static [&'static str]) -> Self {
+        self.parameters = parameters;
+        self
+    }
 }
 
 /// The tables of all parts.

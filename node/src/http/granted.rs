@@ -2,13 +2,16 @@
 //! is there for that caller, then what the credential may do.
 
 use bitrouter_gateway::http::{Caller, Principal};
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, Scope};
+use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, RequestRowId, Scope};
 
 use super::{
     Access, Call,
     error::{ApiError, Code},
 };
-use crate::{store::NamespaceRow, web};
+use crate::{
+    store::{NamespaceRow, ledger},
+    web,
+};
 
 /// Who calls, once it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +33,13 @@ pub(crate) struct Granted {
     pub(crate) namespace: Option<NamespaceId>,
     /// What `{tok}` of the path means: a session in that namespace, ended or not.
     pub(crate) session: Option<GrantId>,
+    /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
+    pub(crate) row: Option<RequestRowId>,
 }
 
 impl Granted {
     /// What everybody has.
-    pub(crate) const OPEN: Self = Self { actor: Actor::Anyone, namespace: None, session: None };
+    pub(crate) const OPEN: Self = Self { actor: Actor::Anyone, namespace: None, session: None, row: None };
 
     /// The person behind the call.
     ///
@@ -66,8 +71,7 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
         return Ok(Granted::OPEN);
     }
     let actor = actor(call).await?;
-    let (namespace, session) = named(call, actor).await?;
-    let granted = Granted { actor, namespace, session };
+    let granted = named(call, actor).await?;
     match (call.endpoint.access, actor) {
         (Access::Open, _) | (Access::Scope(_) | Access::WebSession(_), Actor::Person(_)) => Ok(granted),
         (Access::Scope(scope), Actor::Token(principal)) if principal.scopes.contains(scope) => Ok(granted),
@@ -107,18 +111,20 @@ pub(crate) async fn actor(call: &Call) -> Result<Actor, ApiError> {
 }
 
 /// What the path names, as far as `actor` may know of it.
-async fn named(call: &Call, actor: Actor) -> Result<(Option<NamespaceId>, Option<GrantId>), ApiError> {
+async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
     let names = call.endpoint.path.split('/').filter(|part| part.starts_with('{'));
-    let (mut namespace, mut session) = (None, None);
+    let mut granted = Granted { actor, ..Granted::OPEN };
     for (name, sent) in names.zip(&call.params) {
         match name {
-            "{nsid}" => namespace = Some(namespace_of(call, actor, sent).await?),
-            "{tok}" => session = Some(session_of(call, namespace, sent).await?),
+            "{nsid}" => granted.namespace = Some(namespace_of(call, actor, sent).await?),
+            "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
+            "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
+            "{request_id}" => granted.row = Some(row_of(call, reached(call, actor).await?, sent).await?),
             // The table is ours; a test walks it.
             _ => return Err(ApiError::new(Code::NotFound, "there is no such thing")),
         }
     }
-    Ok((namespace, session))
+    Ok(granted)
 }
 
 async fn namespace_of(call: &Call, actor: Actor, sent: &str) -> Result<NamespaceId, ApiError> {
@@ -144,4 +150,27 @@ async fn session_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> 
     let id: GrantId = sent.parse().map_err(|_| absent())?;
     let session = call.node.session(id).await?.ok_or_else(absent)?;
     if Some(session.namespace) == namespace { Ok(id) } else { Err(absent()) }
+}
+
+/// The namespaces that `actor` reaches.
+async fn reached(call: &Call, actor: Actor) -> Result<Vec<NamespaceId>, ApiError> {
+    match actor {
+        Actor::Token(_) => Ok(vec![namespace_of(call, actor, "me").await?]),
+        Actor::Person(person) => {
+            let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, person).await?;
+            let is_there = |row: &NamespaceRow| !call.node.namespace_has_ended(row.id, row.owner);
+            Ok(own.into_iter().filter(is_there).map(|row| row.id).collect())
+        }
+        Actor::Anyone => Ok(Vec::new()),
+    }
+}
+
+/// The newest row in `namespaces` that `sent` means: its id, or what its caller knows the call by.
+async fn row_of(call: &Call, namespaces: Vec<NamespaceId>, sent: &str) -> Result<RequestRowId, ApiError> {
+    let mut read = call.node.store.read().await?;
+    let mut newest = None;
+    for namespace in namespaces {
+        newest = newest.max(ledger::request_id_of(&mut read, namespace, sent).await?);
+    }
+    newest.ok_or_else(|| ApiError::new(Code::NotFound, "there is no such request"))
 }

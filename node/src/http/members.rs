@@ -61,31 +61,12 @@ impl Members {
     }
 }
 
-/// Refuses every parameter of a query but `key`, which is a credential, and that one twice.
-///
-/// # Errors
-/// Names the parameter.
-pub(crate) fn no_parameters(query: Option<&str>) -> Result<(), ApiError> {
-    let mut keys = 0;
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let name = pair.split('=').next().unwrap_or_default();
-        let name = String::from_utf8_lossy(&bitrouter_gateway::http::percent_decoded(name)).into_owned();
-        keys += usize::from(name == "key");
-        if name != "key" || keys > 1 {
-            let name = shown(name);
-            let what = if name == "key" { "stands twice in the query" } else { "is no parameter of this path" };
-            return Err(bad(format!("`{name}` {what}")).about(name));
-        }
-    }
-    Ok(())
-}
-
 fn bad(message: impl Into<String>) -> ApiError {
     ApiError::new(Code::BadRequest, message)
 }
 
 /// What an error repeats of a name that somebody sent.
-fn shown(name: String) -> Cow<'static, str> {
+pub(super) fn shown(name: String) -> Cow<'static, str> {
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
         None => Cow::Owned(name),
@@ -221,15 +202,5 @@ mod tests {
     fn a_long_name_is_cut_where_it_is_repeated() {
         let (message, field) = refused(&format!("{{\"name\":\"a\",\"{}\":1}}", "é".repeat(1000)));
         assert!(message.len() < 300 && field.unwrap().ends_with("é…"), "{message}");
-    }
-
-    #[test]
-    fn a_query_holds_nothing_but_a_credential() {
-        for good in [None, Some(""), Some("key=x"), Some("&key=&"), Some("k%65y=1")] {
-            assert!(no_parameters(good).is_ok(), "{good:?}");
-        }
-        for (bad, field) in [("a=1", "a"), ("key=1&key=2", "key"), ("key=1&lim%69t", "limit"), ("=x", "")] {
-            assert_eq!(no_parameters(Some(bad)).unwrap_err().field(), Some(field), "{bad}");
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! Requests in, replies out: the table of endpoints, what a call carries, bodies, errors.
 //!
 //! [`endpoints`] finds the line of the table; [`granted`] judges who calls; [`body`] reads what was sent, within bounds;
-//! [`members`] takes a JSON body apart; a handler gets a [`Call`] and makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
+//! [`members`] takes a JSON body apart, [`query`] a query; a handler gets a [`Call`] and makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
 
 pub(crate) mod body;
 pub(crate) mod endpoints;
 pub(crate) mod error;
 pub(crate) mod granted;
 pub(crate) mod members;
+pub(crate) mod query;
 pub(crate) mod reply;
 mod visitor;
 

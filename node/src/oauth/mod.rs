@@ -50,6 +50,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/.well-known/oauth-authorization-server",
         kind: Kind::Rest,
         access: Access::Open,
+        parameters: &[],
         handler: metadata::get,
     },
     Endpoint {
@@ -57,6 +58,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/.well-known/oauth-authorization-server/{*issuer_path}",
         kind: Kind::Rest,
         access: Access::Open,
+        parameters: &[],
         handler: metadata::get,
     },
     Endpoint {
@@ -64,6 +66,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/oauth/device_authorization",
         kind: Kind::OAuth,
         access: Access::Open,
+        parameters: &[],
         handler: start::post,
     },
     Endpoint {
@@ -71,6 +74,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/oauth/token",
         kind: Kind::OAuth,
         access: Access::Open,
+        parameters: &[],
         handler: token::post,
     },
     Endpoint {
@@ -78,6 +82,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/oauth/revoke",
         kind: Kind::OAuth,
         access: Access::Open,
+        parameters: &[],
         handler: revoke::post,
     },
 ];

@@ -1,10 +1,12 @@
 //! Persons: who they are, how they show it, what goes when they go.
 //!
+//! * `credit`: given by the operator.
 //! * `verbs`: add, set a password, list, remove, as the operator does.
 //! * `sign_in`: a name and a password become a person, after [`lockout`](self) and in the turn of `hashing`.
 //! * [`namespaces`]: made, renamed and deleted by their owner.
 //! * `password`: what is kept of a password, and whether one fits.
 
+mod credit;
 mod hashing;
 mod lockout;
 pub mod namespaces;
@@ -13,7 +15,13 @@ pub(crate) mod sign_in;
 mod verbs;
 
 pub(crate) use self::verbs::welcome;
-pub use self::{hashing::Busy, lockout::Locked, password::Password, verbs::PeopleError};
+pub use self::{
+    credit::{CreditError, CreditGrant},
+    hashing::Busy,
+    lockout::Locked,
+    password::Password,
+    verbs::PeopleError,
+};
 
 /// What is known of tries to sign in, until the next start.
 #[derive(Debug, Default)]

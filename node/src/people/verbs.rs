@@ -101,7 +101,7 @@ impl Node {
 }
 
 /// Whom `who`, a name or `usr_…`, means.
-async fn find(write: &mut Write, who: &str) -> Result<PersonRow, PeopleError> {
+pub(super) async fn find(write: &mut Write, who: &str) -> Result<PersonRow, PeopleError> {
     let found = match who.parse::<PersonId>() {
         Ok(id) => PersonRow::by_id(write, id).await?,
         Err(_) => match who.parse::<Name>() {

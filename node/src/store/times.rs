@@ -1,6 +1,6 @@
 //! What the wall clock does to rows: the newest of all, and those that are of the future after it was set back.
 
-use super::{StoreError, Write, engine::Queryable, execute, fetch_optional};
+use super::{StoreError, Write, engine::Queryable, execute, fetch_optional, ledger};
 use crate::clock::Moment;
 
 /// When the newest record was written.
@@ -14,7 +14,10 @@ pub(crate) async fn newest_record(on: &mut impl Queryable) -> Result<Moment, Sto
            UNION ALL SELECT MAX(last_used_at) FROM grants
            UNION ALL SELECT MAX(created_at) FROM refresh_tokens
            UNION ALL SELECT MAX(created_at) FROM access_tokens
-           UNION ALL SELECT MAX(last_used_at) FROM web_sessions) AS newest"
+           UNION ALL SELECT MAX(last_used_at) FROM web_sessions
+           UNION ALL SELECT created_at FROM (SELECT created_at FROM requests ORDER BY id DESC LIMIT 1) AS last
+           UNION ALL SELECT created_at FROM (SELECT created_at FROM transactions ORDER BY id DESC LIMIT 1) AS last_change
+         ) AS newest"
     )?;
     Ok(newest.and_then(|row| row.0).map_or(Moment::default(), Moment::from_millis))
 }
@@ -51,7 +54,7 @@ pub(crate) async fn admit_now(write: &mut Write, now: Moment) -> Result<(), Stor
     )?;
     execute!(write, "UPDATE refresh_tokens SET created_at = $1 WHERE created_at > $1", now)?;
     execute!(write, "UPDATE sign_in_addresses SET last_at = $1 WHERE last_at > $1", now)?;
-    Ok(())
+    ledger::admit_now(write, Moment::from_millis(now)).await
 }
 
 /// True where somebody could be signed in.

@@ -40,7 +40,7 @@ pub(crate) struct State {
 }
 
 const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { method, path, kind: Kind::Page, access: Access::Open, handler }
+    Endpoint { method, path, kind: Kind::Page, access: Access::Open, parameters: &[], handler }
 }
 
 /// Stands for pages that there are not.

@@ -224,6 +224,25 @@ pub struct RequestRow {
     pub seq: i64,
 }
 
+/// `GET /v1/requests/{request_id}/settlement`: how one call was settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// What the caller knows the call by.
+    pub request_id: String,
+    /// `pending` while it runs, then `computed` where it was charged, `not_charged` where it was not, and `unknown` where its
+    /// model has no price.
+    pub state: String,
+    /// The resolved model, without the provider.
+    pub model_id: Option<String>,
+    /// The provider.
+    pub provider_id: Option<String>,
+    /// Tokens by class.
+    #[serde(default)]
+    pub usage: TokenClasses,
+    /// What left the credit; `None` while it runs.
+    pub final_charge_micro_usd: Option<MicroUsd>,
+}
+
 /// A page of rows, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {

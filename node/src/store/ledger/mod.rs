@@ -25,7 +25,7 @@ pub(crate) use self::{
     apply::{Applied, apply},
     credit::{Credit, add_grant, balances, credit_of},
     objects::{forget_all_but_newest, stored_objects},
-    pages::{open_rows, request_of_namespace, request_of_person, requests_after, requests_page},
+    pages::{open_rows, request, request_id_of, requests_after, requests_page},
     positions::{forget_segment, positions},
     prune::prune,
     requests::{Newest, newest},

@@ -118,47 +118,29 @@ pub(crate) async fn requests_after(
     rows.into_iter().map(Shown::row).collect()
 }
 
-/// The row of a namespace that `which` means: its id, else the newest one that its caller knows by it.
-pub(crate) async fn request_of_namespace(
-    on: &mut impl Queryable,
-    namespace: NamespaceId,
-    which: &str,
-) -> Result<Option<RequestRow>, StoreError> {
-    if let Ok(id) = which.parse::<RequestRowId>() {
-        let row: Option<Shown> = fetch_optional!(
-            on,
-            shown!("WHERE r.id = $2 AND r.namespace_id = $1"),
-            namespace.to_string(),
-            id.to_string(),
-        )?;
-        if let Some(row) = row {
-            return row.row().map(Some);
-        }
-    }
-    let row: Option<Shown> = fetch_optional!(
-        on,
-        shown!("WHERE r.namespace_id = $1 AND r.request_id = $2 ORDER BY r.id DESC LIMIT 1"),
-        namespace.to_string(),
-        which,
-    )?;
+/// A row.
+pub(crate) async fn request(on: &mut impl Queryable, id: RequestRowId) -> Result<Option<RequestRow>, StoreError> {
+    let row: Option<Shown> = fetch_optional!(on, shown!("WHERE r.id = $1"), id.to_string())?;
     row.map(Shown::row).transpose()
 }
 
-/// The same in any live namespace of `person`.
-pub(crate) async fn request_of_person(
+/// The row of a namespace that `which` means: its id, else the newest one that its caller knows by it.
+pub(crate) async fn request_id_of(
     on: &mut impl Queryable,
-    person: PersonId,
+    namespace: NamespaceId,
     which: &str,
-) -> Result<Option<RequestRow>, StoreError> {
-    let mut newest: Option<RequestRow> = None;
-    for namespace in super::super::NamespaceRow::of_owner(on, person).await? {
-        if let Some(row) = request_of_namespace(on, namespace.id, which).await?
-            && newest.as_ref().is_none_or(|newest| newest.id < row.id)
-        {
-            newest = Some(row);
-        }
-    }
-    Ok(newest)
+) -> Result<Option<RequestRowId>, StoreError> {
+    let row: Option<(String,)> = fetch_optional!(
+        on,
+        "SELECT id FROM (
+           SELECT id, 0 AS place FROM requests WHERE id = $2 AND namespace_id = $1
+           UNION ALL SELECT id, 1 AS place FROM requests WHERE namespace_id = $1 AND request_id = $3) AS meant
+         ORDER BY place, id DESC LIMIT 1",
+        namespace.to_string(),
+        which.parse().map_or(String::new(), |id: RequestRowId| id.to_string()),
+        which,
+    )?;
+    row.map(|(id,)| id.parse().map_err(|_| StoreError::Unreadable("row"))).transpose()
 }
 
 columns! {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bitrouter_proto::account::{NamespaceId, PersonId};
+use bitrouter_proto::account::NamespaceId;
 
 use super::{
     super::{StoreError, Write, engine::Queryable, execute, execute_bound, fetch_all, fetch_optional},
@@ -309,24 +309,24 @@ const BY_NAMESPACE: &str = concat!(
         "0",
         "n.id",
         "SUM(request_count)",
-        "namespaces n JOIN usage_hours u ON u.namespace_id = n.id AND u.hour >= $2 AND u.hour < $3
-         WHERE $1 IS NULL OR n.owner_id = $1 GROUP BY n.id"
+        "namespaces n JOIN usage_hours u ON u.namespace_id = n.id AND u.hour >= $1 AND u.hour < $2
+         GROUP BY n.id"
     ),
     " UNION ALL ",
     sums!(
         "1",
         "n.id",
         "COUNT(*)",
-        "namespaces n JOIN requests r ON r.namespace_id = n.id AND r.created_at >= $4 AND r.created_at < $5
-         WHERE $1 IS NULL OR n.owner_id = $1 GROUP BY n.id"
+        "namespaces n JOIN requests r ON r.namespace_id = n.id AND r.created_at >= $3 AND r.created_at < $4
+         GROUP BY n.id"
     ),
     " UNION ALL ",
     sums!(
         "2",
         "n.id",
         "COUNT(*)",
-        "namespaces n JOIN requests r ON r.namespace_id = n.id AND r.created_at >= $6 AND r.created_at < $7
-         WHERE $1 IS NULL OR n.owner_id = $1 GROUP BY n.id"
+        "namespaces n JOIN requests r ON r.namespace_id = n.id AND r.created_at >= $5 AND r.created_at < $6
+         GROUP BY n.id"
     ),
 );
 
@@ -356,27 +356,17 @@ pub(crate) async fn usage(on: &mut impl Queryable, namespace: NamespaceId, windo
     }
 }
 
-/// The same for each namespace of `owner`, or of everybody, in which there were calls, whether or not it was deleted.
+/// The same for each namespace in which there were calls, whether or not it was deleted.
 pub(crate) async fn usage_by_namespace(
     on: &mut impl Queryable,
-    owner: Option<PersonId>,
     window: Window,
 ) -> Result<Vec<(NamespaceId, Sums)>, StoreError> {
     let mut pruned = pruned_before(on).await?;
     let (parts, rows) = loop {
         let parts = Parts::of(window, pruned);
         let [left, right] = parts.edges;
-        let rows: Vec<SumRow> = fetch_all!(
-            on,
-            BY_NAMESPACE,
-            owner.map(|owner| owner.to_string()),
-            parts.hours.0,
-            parts.hours.1,
-            left.from,
-            left.to,
-            right.from,
-            right.to,
-        )?;
+        let rows: Vec<SumRow> =
+            fetch_all!(on, BY_NAMESPACE, parts.hours.0, parts.hours.1, left.from, left.to, right.from, right.to,)?;
         let now = pruned_before(on).await?;
         if now == pruned {
             break (parts, rows);
