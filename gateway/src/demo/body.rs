@@ -15,7 +15,7 @@ use crate::{
     error::InferenceError,
     http::{CallerConnection, ResponseBodyError},
     interrupt::Interrupt,
-    meter::RequestRecorder,
+    meter::{CallEnd, RequestRecorder},
     protocol::ReplyStream,
 };
 
@@ -60,8 +60,8 @@ impl StreamedBody {
             if self.interrupt.is_set() {
                 return Some(self.fail());
             }
-            let (piece, said) = if self.next == Next::Begin {
-                self.recorder.set_first_byte();
+            let is_first = self.next == Next::Begin;
+            let (piece, said) = if is_first {
                 self.next = Next::Word;
                 (self.writer.begin(&self.reply), 0)
             } else if let Some(word) = self.position.next_word(&self.reply.completion.texts) {
@@ -70,6 +70,13 @@ impl StreamedBody {
                 return Some(self.finish());
             };
             self.recorder.add_usage(counts(self.reply.input(), Some(said)));
+            if is_first {
+                let now = self.recorder.set_first_byte();
+                self.recorder.tell_begun(now);
+            } else {
+                // Its words are counted as they are said.
+                self.recorder.pass(&[]);
+            }
             let piece = self.stream.push(piece.into());
             if !piece.is_empty() {
                 return Some(Ok(piece));
@@ -80,7 +87,7 @@ impl StreamedBody {
 
     fn finish(&mut self) -> Piece {
         self.next = Next::Nothing;
-        self.recorder.complete();
+        self.recorder.end(CallEnd::Whole);
         let last = self.stream.push(self.writer.end(&self.reply).into());
         let rest = self.stream.finish().ok_or(ResponseBodyError::Upstream)?;
         Ok([last, rest].concat().into())
@@ -91,7 +98,7 @@ impl StreamedBody {
         self.next = Next::Nothing;
         let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping");
         self.recorder.set_error(error.code());
-        self.recorder.complete();
+        self.recorder.end(CallEnd::Interrupted);
         self.connection.close_after_reply();
         self.stream.fail(&error).ok_or(ResponseBodyError::Upstream)
     }

@@ -35,7 +35,7 @@ use crate::{
     error::InferenceError,
     http::{RequestContext, ResponseBody, json_response, set_own_response},
     interrupt::Interrupt,
-    meter::RequestRecorder,
+    meter::{CallEnd, RequestRecorder},
     protocol::{
         Dialect, ReplyStream, Verb,
         usage::{InputTokens, OutputTokens, TokenUsage},
@@ -187,7 +187,7 @@ impl Answer {
         };
         recorder.set_first_byte();
         recorder.add_usage(usage);
-        recorder.complete();
+        recorder.end(CallEnd::Whole);
         json_response(document.to_string().into_bytes())
     }
 }

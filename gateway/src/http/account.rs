@@ -19,6 +19,7 @@ use crate::{
     Gateway,
     credential::credential,
     error::InferenceError,
+    meter::RequestRecorder,
     ports::{AccountCredential, AccountRefused, AccountToken},
     protocol::Pieces,
     registry::{Provider, Target},
@@ -149,12 +150,15 @@ pub(super) async fn call_account_again(
     limits: &Limits,
     context: &RequestContext,
     call: &mut Call,
+    recorder: &mut RequestRecorder,
     outcome: Result<Outcome, CallError>,
 ) -> Result<Outcome, CallError> {
     let (Ok(Outcome::Error { parts, .. }), Some(again)) = (&outcome, &mut call.again) else { return outcome };
     if parts.status != StatusCode::UNAUTHORIZED {
         return outcome;
     }
+    // It was refused: nothing was used until it is sent again.
+    recorder.set_sent(None);
     let limit = total(context.started, limits);
     let renewed =
         within(gateway.account.renewed(&again.token), &gateway.interrupt, &*context.connection, || limit).await;
@@ -171,7 +175,7 @@ pub(super) async fn call_account_again(
     let Some(request) = again.with(token) else { return outcome };
     call.request = Some(request);
     drop(outcome);
-    call_provider(gateway, limits, context, call).await
+    call_provider(gateway, limits, context, call, recorder).await
 }
 
 /// The model behind the account's id names the account again, which the own node would ask itself for without end.

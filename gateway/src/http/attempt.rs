@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Gateway,
     error::InferenceError,
+    meter::{CallEnd, RequestRecorder},
     registry::ProviderId,
     snapshot::Limits,
     upstream::{Side, UpstreamBody, UpstreamError},
@@ -45,6 +46,8 @@ pub(super) enum CallError {
     Status(u16),
     /// A page for people.
     HtmlPage,
+    /// A reply to a metered call that is neither JSON nor events, so that nobody knows what it used.
+    Unreadable,
     /// The account's session ended with this very call.
     SessionEnded(Box<InferenceError>),
 }
@@ -55,11 +58,14 @@ pub(super) async fn call_provider(
     limits: &Limits,
     context: &RequestContext,
     call: &mut Call,
+    recorder: &mut RequestRecorder,
 ) -> Result<Outcome, CallError> {
+    let is_metered = recorder.has_row();
+    recorder.set_sent(None);
     // A request that a stale connection hands back is sent on another one: the last one counts.
-    let connected = Mutex::new(None);
-    let connected_at = || connected.lock().unwrap_or_else(PoisonError::into_inner);
-    let on_connected = || *connected_at() = Some(clock::monotonic_now());
+    let recorder = Mutex::new(recorder);
+    let recorder = || recorder.lock().unwrap_or_else(PoisonError::into_inner);
+    let on_connected = || recorder().set_sent(Some(clock::monotonic_now()));
     let exchange = async {
         let sent = gateway.pool.send(&call.origin, &mut call.request, limits.connect, on_connected).await;
         let (parts, mut body) = sent.map_err(CallError::Upstream)?.into_parts();
@@ -77,17 +83,21 @@ pub(super) async fn call_provider(
                         if is_page(meta, &first) {
                             return Err(CallError::HtmlPage);
                         }
+                        if is_metered && !meta.is_readable(&first) {
+                            return Err(CallError::Unreadable);
+                        }
                         return Ok(Outcome::Reply { parts, meta, body, first: Some(first) });
                     }
                     _ => {}
                 },
                 // A reply that says it is empty is one; a stream or an unmeasured body without a byte broke off.
+                None if has_no_body(&parts) && is_metered => return Err(CallError::Unreadable),
                 None if has_no_body(&parts) => return Ok(Outcome::Reply { parts, meta, body, first: None }),
                 Some(Err(_)) | None => return Err(CallError::Interrupted),
             }
         }
     };
-    let limit = || first_byte_limit(limits, context.started, *connected_at());
+    let limit = || first_byte_limit(limits, context.started, recorder().sent());
     within(exchange, &gateway.interrupt, &*context.connection, limit)
         .await
         .unwrap_or_else(|over| Err(CallError::Wait(over)))
@@ -114,6 +124,17 @@ impl CallError {
     /// True where the request never left, so that another provider could be asked.
     pub(super) fn retryable(&self) -> bool {
         matches!(self, Self::Upstream(error) if error.retryable())
+    }
+
+    /// How the call ended.
+    pub(super) fn end(&self) -> CallEnd {
+        match self {
+            Self::Upstream(UpstreamError::Exchange { .. }) => CallEnd::Failed,
+            Self::Upstream(_) => CallEnd::Unsent,
+            Self::Wait(WaitError::ShuttingDown) => CallEnd::Interrupted,
+            Self::SessionEnded(_) => CallEnd::Refused,
+            Self::Interrupted | Self::Wait(_) | Self::Status(_) | Self::HtmlPage | Self::Unreadable => CallEnd::Failed,
+        }
     }
 
     /// What the caller is told.
@@ -146,6 +167,10 @@ impl CallError {
                 format!("`{provider}` answered {status}, which is no reply to a call; check its `base_url`"),
             ),
             Self::SessionEnded(error) => return *error,
+            Self::Unreadable => (
+                InferenceCode::UpstreamError,
+                format!("`{provider}` answered with neither JSON nor events, so that what it used cannot be known"),
+            ),
             Self::HtmlPage => (
                 InferenceCode::UpstreamError,
                 format!(

@@ -88,24 +88,25 @@ impl ResponseDeadlines {
         self.waiting_since = None;
     }
 
-    /// The provider keeps us waiting, for at most `at_most` where that is less than `[timeouts] between_chunks`.
+    /// The provider keeps us waiting, for at most `at_most` where that is less than `[timeouts] between_chunks`; what the time
+    /// is, or why the wait is over.
     pub(super) fn check_pending(
         &mut self,
         interrupt: &Interrupt,
         connection: &dyn CallerConnection,
         at_most: Option<Duration>,
-    ) -> Option<WaitError> {
+    ) -> Result<Instant, WaitError> {
         if interrupt.is_set() {
-            return Some(WaitError::ShuttingDown);
+            return Err(WaitError::ShuttingDown);
         }
         let now = clock::monotonic_now();
         let since = *self.waiting_since.get_or_insert(now);
         let between = at_most.map_or(self.between, |most| most.min(self.between));
         let (at, name) = earlier((self.total_at, "total"), (since + between, "between_chunks"));
         if now >= at {
-            return Some(WaitError::Deadline(name));
+            return Err(WaitError::Deadline(name));
         }
         connection.wake_at(Some(at));
-        None
+        Ok(now)
     }
 }

@@ -21,8 +21,9 @@ use crate::{
     credential::credential,
     demo,
     error::InferenceError,
-    meter::RequestRecorder,
-    protocol::{Pieces, ReplyFormat, RequestFields, routing_fields::BodyError},
+    meter::{Metered, RequestRecorder},
+    ports::Metering,
+    protocol::{Pieces, ReplyFormat, RequestFields, Verb, routing_fields::BodyError},
     registry::{Provider, ProviderId, Target},
     snapshot::Snapshot,
     stored_responses::Maker,
@@ -115,6 +116,7 @@ pub(super) fn prepare(
         let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
         let answer = demo::answer(&asked)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
+        serving.meter(surface.verb, recorder);
         return Ok(Prepared::Demo(answer));
     }
     // The route is to a provider that speaks the dialect, and its addresses were read when the registry was.
@@ -130,10 +132,18 @@ pub(super) fn prepare(
     let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs: verb.costs() };
     let call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
+    serving.meter(verb, recorder);
     Ok(Prepared::Call(call))
 }
 
 impl Serving<'_> {
+    /// Has a row kept of what costs, where the caller's calls are metered.
+    fn meter(self, verb: Verb, recorder: &mut RequestRecorder) {
+        if verb.costs() && self.gateway.admission.metering(self.caller) != Metering::Off {
+            recorder.set_metered(Metered::default());
+        }
+    }
+
     /// The model's name that is resolved: what the caller wrote, or what stands behind the account's id in it.
     fn asked<'f>(&'f self, fields: &'f RequestFields<'_>) -> &'f str {
         match self.pass {

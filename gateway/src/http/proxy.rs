@@ -17,13 +17,13 @@ use super::{
     request_body::{BodyReadContext, BodyRejection, collect},
     response_body::{ResponseBody, UpstreamResponseBody},
     stored::prepare_stored,
-    surface::Found,
+    surface::{Found, Surface},
 };
 use crate::{
     Gateway,
     error::InferenceError,
-    meter::RequestRecorder,
-    protocol::{Dialect, RequestFields, Verb},
+    meter::{CallEnd, RequestRecorder},
+    protocol::{Dialect, ReplyFormat, RequestFields, Verb},
 };
 
 /// Serves one inference request.
@@ -70,7 +70,16 @@ pub(super) async fn proxy_inference(
     }
     let mut call = match prepared {
         Ok(Prepared::Call(call)) => call,
-        Ok(Prepared::Demo(answer)) => return answer.into_response(recorder, &context, Arc::clone(&gateway.interrupt)),
+        Ok(Prepared::Demo(answer)) => {
+            let Surface { dialect, verb, .. } = *found.surface;
+            return match recorder.admit(&*gateway.admission, &context, dialect, verb) {
+                Ok(()) => {
+                    recorder.set_sent(Some(context.started));
+                    answer.into_response(recorder, &context, Arc::clone(&gateway.interrupt))
+                }
+                Err(error) => refuse(recorder, &error, context.dialect),
+            };
+        }
         // The credential was taken above; who wants it again goes in a circle.
         Ok(Prepared::Account { .. }) => return refuse(recorder, &account::account_loop(), context.dialect),
         Err(error) => return refuse(recorder, &error, context.dialect),
@@ -82,9 +91,14 @@ pub(super) async fn proxy_inference(
         let error = InferenceError::new(InferenceCode::Unavailable, "the daemon is stopping");
         return refuse(recorder, &error, context.dialect);
     }
-    let mut outcome = call_provider(&gateway, &snapshot.limits, &context, &mut call).await;
+    let ReplyFormat { dialect, verb, .. } = call.format;
+    if let Err(error) = recorder.admit(&*gateway.admission, &context, dialect, verb) {
+        return refuse(recorder, &error, context.dialect);
+    }
+    let (limits, sent) = (&snapshot.limits, &mut recorder);
+    let mut outcome = call_provider(&gateway, limits, &context, &mut call, sent).await;
     if call.again.is_some() {
-        outcome = Box::pin(call_account_again(&gateway, &snapshot.limits, &context, &mut call, outcome)).await;
+        outcome = Box::pin(call_account_again(&gateway, limits, &context, &mut call, sent, outcome)).await;
     }
     let Call { provider, format, again, .. } = call;
     match outcome {
@@ -96,7 +110,7 @@ pub(super) async fn proxy_inference(
                 }
             }
             let mut reply = UpstreamResponseBody::new(
-                &gateway,
+                gateway,
                 &snapshot.limits,
                 &mut parts.headers,
                 meta,
@@ -112,12 +126,13 @@ pub(super) async fn proxy_inference(
             }
             // HTTP/1.0 has no chunks: in it the caller could not tell the end of a reply from a break.
             parts.version = Version::HTTP_11;
-            Response::from_parts(parts, ResponseBody::Upstream(Box::new(reply)))
+            Response::from_parts(parts, ResponseBody::Upstream(reply))
         }
         Ok(Outcome::Error { parts, body }) => {
+            recorder.set_error(InferenceCode::UpstreamError);
+            recorder.settle(CallEnd::Refused);
             let error = Box::pin(read_error(body, &snapshot.limits, &context, &gateway.interrupt)).await;
             recorder.set_status(parts.status);
-            recorder.set_error(InferenceCode::UpstreamError);
             recorder.set_first_byte();
             recorder.complete();
             let key = again.as_ref().map(|again| again.token()).or_else(|| snapshot.keys.key(&provider));
@@ -133,10 +148,11 @@ pub(super) async fn proxy_inference(
         }
         Err(error) => {
             tracing::debug!(%provider, ?error, retryable = error.retryable(), "a call got no reply");
+            let end = error.end();
             let error = error.explain(&provider);
             recorder.set_status(error.status());
             recorder.set_error(error.code());
-            recorder.complete();
+            recorder.end(end);
             render_error(&error, context.dialect)
         }
     }

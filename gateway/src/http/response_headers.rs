@@ -6,6 +6,7 @@ use super::{
     content_coding::is_identity,
     hop_by_hop::{is_hop_by_hop, strip},
 };
+use crate::protocol::sse_event::looks_like_events;
 
 /// True for headers of a reply that must not reach the caller.
 fn is_withheld(name: &str) -> bool {
@@ -59,6 +60,24 @@ impl BodyMeta {
             media: Media::of(headers),
         }
     }
+
+    /// True where what a body of which `first` are the first bytes used can be read: it is JSON or a stream of events.
+    pub(super) fn is_readable(self, first: &[u8]) -> bool {
+        let is_json = || begins_as_json(first);
+        self.is_identity
+            && match self.media {
+                Media::Events => true,
+                Media::Json => is_json() || first.iter().all(u8::is_ascii_whitespace),
+                // Some servers do not say what they send.
+                Media::Other => is_json() || looks_like_events(first),
+                Media::Html => false,
+            }
+    }
+}
+
+/// True where bytes begin as an object or an array does.
+pub(super) fn begins_as_json(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 impl Media {
@@ -120,6 +139,27 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-type", "x-ratelimit-remaining"]);
+    }
+
+    #[test]
+    fn what_a_metered_call_used_is_read_in_json_and_events() {
+        for (media, first, readable) in [
+            ("application/json", " {\"a\"", true),
+            ("application/json", "\n\n", true),
+            ("application/json", "[", true),
+            ("application/json", "sorry", false),
+            ("text/event-stream", "data: x", true),
+            ("text/plain", "{\"a\":1}", true),
+            ("", "data: {}", true),
+            ("text/plain", "hello", false),
+            ("text/plain", " ", false),
+            ("text/html", "{", false),
+            ("audio/mpeg", "\u{0}", false),
+        ] {
+            let of = |headers: &[(&str, &str)]| BodyMeta::of(&map(headers)).is_readable(first.as_bytes());
+            assert_eq!(of(&[("content-type", media)]), readable, "{media} {first:?}");
+            assert!(!of(&[("content-type", media), ("content-encoding", "gzip")]));
+        }
     }
 
     #[test]

@@ -1,27 +1,41 @@
-//! What is known of a request while it runs, and the promise that it is told exactly once when it ends.
+//! What is known of a request while it runs, and the promise that it is told exactly once when it ends: to whoever counts
+//! requests, and, where it is metered, to whoever keeps its row.
 
 use std::{sync::Arc, time::Instant};
 
 use bitrouter_proto::{clock, codes::InferenceCode};
 
-use super::Metered;
+use super::{
+    Metered,
+    row::{CallEnd, Known, OpenRow},
+};
 use crate::{
+    error::InferenceError,
     http::RequestContext,
-    ports::{RequestRecord, UsageSink},
-    protocol::usage::TokenUsage,
+    ports::{Admission, AdmissionRequest, ObjectKey, RequestRecord, UsageSink},
+    protocol::{
+        ContentCounter, Dialect, Verb,
+        usage::{InputTokens, OutputTokens, TokenUsage},
+    },
     registry::ProviderId,
 };
 
 /// The status that is recorded where the caller left before it saw one.
 const CALLER_LEFT: u16 = 499;
 
-/// Records one request. Dropping it before [`RequestRecorder::complete`] means that the caller went away.
+/// Records one request. Dropping it before [`RequestRecorder::end`] means that the caller went away.
 pub(crate) struct RequestRecorder {
     sink: Arc<dyn UsageSink>,
     started: Instant,
     record: RequestRecord,
-    /// What its charge is reckoned from, where it is metered.
+    /// The model as the caller named it, where that is not as the record has it.
+    requested: Option<String>,
+    /// When it went to its provider: when the connection for it stood.
+    sent: Option<Instant>,
+    /// What its charge is reckoned from, where it is metered and not admitted yet.
     metered: Option<Metered>,
+    /// From its admission until it is settled.
+    row: Option<Box<OpenRow>>,
 }
 
 impl RequestRecorder {
@@ -41,12 +55,14 @@ impl RequestRecorder {
             error_code: None,
             cancelled: true,
         };
-        Self { sink: Arc::clone(sink), started: context.started, record, metered: None }
+        let sink = Arc::clone(sink);
+        Self { sink, started: context.started, record, requested: None, sent: None, metered: None, row: None }
     }
 
     /// What the caller asked for.
     pub(crate) fn set_model(&mut self, model: &str, stream: bool) {
         model.clone_into(&mut self.record.model);
+        self.requested = None;
         self.record.stream = stream;
     }
 
@@ -54,7 +70,7 @@ impl RequestRecorder {
     pub(crate) fn set_route(&mut self, provider: &ProviderId, model: &str, listed: bool) {
         self.record.provider = Some(provider.clone());
         if self.record.model != model {
-            model.clone_into(&mut self.record.model);
+            self.requested = Some(std::mem::replace(&mut self.record.model, model.to_owned()));
         }
         self.record.model_listed = listed;
     }
@@ -62,6 +78,50 @@ impl RequestRecorder {
     /// Its price, bound and estimate are known.
     pub(crate) fn set_metered(&mut self, metered: Metered) {
         self.metered = Some(metered);
+    }
+
+    /// Asks whether the call may be made, where it is metered; from then on there is a row of it.
+    ///
+    /// # Errors
+    /// Why it is not made.
+    pub(crate) fn admit(
+        &mut self,
+        admission: &dyn Admission,
+        context: &RequestContext,
+        dialect: Dialect,
+        verb: Verb,
+    ) -> Result<(), InferenceError> {
+        let (Some(metered), Some(provider)) = (self.metered.take(), &self.record.provider) else { return Ok(()) };
+        let permit = admission.admit(&AdmissionRequest {
+            context,
+            provider,
+            model: &self.record.model,
+            requested_model: self.requested.as_deref().unwrap_or(&self.record.model),
+            dialect,
+            verb,
+            stream: self.record.stream,
+            metered: &metered,
+        })?;
+        self.row = Some(Box::new(OpenRow::new(permit, metered)));
+        Ok(())
+    }
+
+    /// True between admission and settlement.
+    pub(crate) fn has_row(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// It went to its provider; `None`: it did not, for all that was thought before.
+    pub(crate) fn set_sent(&mut self, sent: Option<Instant>) {
+        self.sent = sent;
+        if let Some(row) = &mut self.row {
+            row.set_sent(sent);
+        }
+    }
+
+    /// When it went to its provider.
+    pub(crate) fn sent(&self) -> Option<Instant> {
+        self.sent
     }
 
     /// It is refused before it reached a provider.
@@ -82,9 +142,46 @@ impl RequestRecorder {
         self.record.error_code = Some(code.as_str());
     }
 
-    /// The first body byte of the reply is there.
-    pub(crate) fn set_first_byte(&mut self) {
-        self.record.first_byte = Some(clock::monotonic_now().saturating_duration_since(self.started));
+    /// The first body byte of the reply is there; when that was.
+    pub(crate) fn set_first_byte(&mut self) -> Instant {
+        let now = clock::monotonic_now();
+        self.record.first_byte = Some(now.saturating_duration_since(self.started));
+        now
+    }
+
+    /// A reply begins of which more will come; what of it is content, `counter` counts where that is asked.
+    pub(crate) fn begin_reply(&mut self, counter: Option<ContentCounter>, most_held: usize) {
+        if let (Some(row), Some(counter)) = (&mut self.row, counter) {
+            row.begin(counter, most_held);
+        }
+    }
+
+    /// Tells that the reply has begun.
+    pub(crate) fn tell_begun(&mut self, now: Instant) {
+        let known = self.known();
+        if let Some(row) = &mut self.row {
+            row.tell(now, &known);
+        }
+    }
+
+    /// A part of the reply passes.
+    pub(crate) fn pass(&mut self, part: &[u8]) {
+        if self.row.is_some() {
+            let known = self.known();
+            if let Some(row) = &mut self.row {
+                row.pass(part, &known);
+            }
+        }
+    }
+
+    /// It is `now`, and nothing more passes for the moment.
+    pub(crate) fn at(&mut self, now: Instant) {
+        if self.row.is_some() {
+            let known = self.known();
+            if let Some(row) = &mut self.row {
+                row.at(now, &known);
+            }
+        }
     }
 
     /// The provider counted.
@@ -92,14 +189,57 @@ impl RequestRecorder {
         self.record.usage.update(usage);
     }
 
-    /// The last byte of the reply is on its way: what happens now is no longer the caller's leaving.
+    /// True where the provider counted what went in and what came out.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.record.usage.input.is_some() && self.record.usage.output.is_some()
+    }
+
+    /// The tokens that the provider counted.
+    pub(crate) fn tokens(&self) -> u64 {
+        let TokenUsage { input, output } = self.record.usage;
+        input.map_or(0, InputTokens::total).saturating_add(output.map_or(0, OutputTokens::total))
+    }
+
+    /// The provider has stored something that later calls can name.
+    pub(crate) fn add_object(&mut self, object: ObjectKey) {
+        if let Some(row) = &mut self.row {
+            row.add_object(object);
+        }
+    }
+
+    /// Nothing is missing of the reply: who leaves now has left nothing.
     pub(crate) fn complete(&mut self) {
         self.record.cancelled = false;
+    }
+
+    /// The call has ended: its row is settled, where it has one. What is left of the reply, its last byte at the least, goes
+    /// out after this.
+    pub(crate) fn end(&mut self, end: CallEnd) {
+        if !end.is_left() {
+            self.record.cancelled = false;
+        }
+        self.settle(end);
+    }
+
+    /// The row is settled, where there is one; the request is not over.
+    pub(crate) fn settle(&mut self, end: CallEnd) {
+        if let Some(row) = self.row.take() {
+            row.settle(end, &self.known());
+        }
+    }
+
+    fn known(&self) -> Known {
+        let RequestRecord { usage, first_byte, error_code, .. } = self.record;
+        Known { told: usage, first_byte, error_code }
     }
 }
 
 impl Drop for RequestRecorder {
     fn drop(&mut self) {
+        if self.row.is_some() {
+            // Nobody comes back to it: its caller has left, or what served it has failed.
+            self.settle(if std::thread::panicking() { CallEnd::Failed } else { CallEnd::Left });
+        }
         self.record.total = clock::monotonic_now().saturating_duration_since(self.started);
         self.sink.finished(&self.record);
     }

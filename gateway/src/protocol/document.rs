@@ -1,4 +1,4 @@
-//! A reply that is no stream, followed on its way: is it whole, what did it count, by which id is it stored?
+//! A reply that is no stream, followed on its way: is it whole, what did it count, by which ids is it stored?
 
 use super::{Dialect, json_members::last_member, json_read, json_scan::JsonScan, usage::TokenUsage};
 
@@ -23,11 +23,9 @@ impl DocumentReader {
     /// Takes note of a document that came in one piece: most are read from their end and no further.
     pub(crate) fn push_whole(&mut self, document: &[u8]) {
         let rules = self.dialect.rules();
-        if rules.kept().len() == 1 {
-            let value = last_member(document, rules.finder());
-            self.usage = value.and_then(|value| rules.usage(value));
-        }
-        if self.usage.is_none() {
+        let value = last_member(document, rules.finder());
+        self.usage = value.and_then(|value| rules.usage(value));
+        if self.usage.is_none() || rules.may_hold_ids(document) {
             self.push(document);
         }
     }
@@ -39,19 +37,19 @@ impl DocumentReader {
 
     /// What it counted.
     pub(crate) fn usage(&self) -> Option<TokenUsage> {
-        self.usage.or_else(|| self.kept(0, |value| self.dialect.rules().usage(value.as_bytes())))
+        self.usage.or_else(|| {
+            let rules = self.dialect.rules();
+            let copy = self.scan.copy()?;
+            let [value] = json_read::values(&copy, [*rules.kept().first()?])?;
+            rules.usage(value?.as_bytes())
+        })
     }
 
-    /// The id by which the provider has stored it.
-    pub(crate) fn response_id(&self) -> Option<String> {
-        self.kept(1, |value| serde_json::from_str(value).ok())
-    }
-
-    /// Reads the value of the member with this number.
-    fn kept<T>(&self, number: usize, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let name = *self.dialect.rules().kept().get(number)?;
-        let copy = self.scan.copy()?;
-        let [value] = json_read::values(&copy, [name])?;
-        read(value?)
+    /// The ids by which the provider has stored it and its parts.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        if self.dialect.rules().kept().len() == 1 {
+            return Vec::new();
+        }
+        self.scan.copy().map_or_else(Vec::new, |copy| self.dialect.rules().ids(&copy))
     }
 }

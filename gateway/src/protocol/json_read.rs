@@ -64,6 +64,11 @@ pub(super) fn elements(text: &str) -> Option<Vec<Range<usize>>> {
     Some(values.into_iter().map(|value| place(text, value)).collect())
 }
 
+/// The elements of an array; `None` where `text` is none.
+pub(super) fn elements_of(text: &str) -> Option<Vec<&str>> {
+    Some(elements(text)?.into_iter().map(|at| &text[at]).collect())
+}
+
 /// Where `value`, which borrows from `text`, stands in it.
 fn place(text: &str, value: &RawValue) -> Range<usize> {
     let start = value.get().as_ptr() as usize - text.as_ptr() as usize;

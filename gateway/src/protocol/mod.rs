@@ -11,6 +11,7 @@
 
 mod account_list;
 mod chat_completions;
+mod content;
 mod document;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -28,6 +29,7 @@ mod rules;
 pub mod splice;
 pub mod sse;
 pub mod sse_event;
+mod stored_ids;
 mod stream;
 pub mod usage;
 pub mod verb;
@@ -39,11 +41,12 @@ use serde::Deserialize;
 use self::rules::Rules;
 pub(crate) use self::{
     account_list::read as read_account_list,
+    content::{Content, ContentCounter},
     document::DocumentReader,
     model_list::read as read_model_page,
     rules::RequestFields,
     splice::Pieces,
-    stream::{Progress, ReplyStream, StreamStatus},
+    stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
     verb::Verb,
 };
 use crate::error::InferenceError;
@@ -130,8 +133,18 @@ impl ReplyFormat {
         DocumentReader::new(self.dialect)
     }
 
-    /// True where the provider stores what it makes, for verbs that speak of it later.
-    pub(crate) fn is_stored(self) -> bool {
-        self.verb == Verb::Generate && self.dialect.rules().kept().len() > 1
+    /// Counts the content of a stream of events, where what is asked for has any.
+    pub(crate) fn events_counter(self) -> Option<ContentCounter> {
+        self.has_content().then(|| ContentCounter::events(self.dialect.rules().content()))
+    }
+
+    /// As [`ReplyFormat::events_counter`], of a document, or of an array of them.
+    pub(crate) fn json_counter(self) -> Option<ContentCounter> {
+        self.has_content().then(|| ContentCounter::json(self.dialect.rules().content()))
+    }
+
+    /// True where what is asked for is written, token by token.
+    fn has_content(self) -> bool {
+        matches!(self.verb, Verb::Generate | Verb::GenerateStream | Verb::Complete)
     }
 }

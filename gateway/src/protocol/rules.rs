@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use memchr::memmem::Finder;
 
 use super::{
+    content::ContentMap,
     model_list::ModelPage,
     routing_fields::{self, BodyError},
     splice::{Edit, Pieces, Replacement, splice},
@@ -66,9 +67,22 @@ pub(crate) trait Rules: Sync {
         None
     }
 
-    /// The members at the top of a whole reply that are read: the first is what was counted, a second one the id by which the
-    /// provider has stored it.
+    /// Where replies hold content.
+    fn content(&self) -> &'static ContentMap;
+
+    /// The members of a whole reply that are read: the first, at its top, is what was counted; the others are those on the way
+    /// to ids by which the provider has stored something.
     fn kept(&self) -> &'static [&'static str];
+
+    /// True where a whole reply is worth a look for such ids.
+    fn may_hold_ids(&self, _document: &[u8]) -> bool {
+        false
+    }
+
+    /// The ids in what was kept of a whole reply: its own before those of its parts.
+    fn ids(&self, _document: &str) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Finds the first of [`Rules::kept`] from the end of a document, where it usually stands.
     fn finder(&self) -> &'static Finder<'static>;

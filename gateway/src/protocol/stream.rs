@@ -26,6 +26,17 @@ pub(crate) enum Progress {
     Ended,
 }
 
+/// Whether more content can come, as far as the stream told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentEnd {
+    /// It can.
+    Open,
+    /// None is due, but what was used has not been told.
+    Uncounted,
+    /// None is due, and what was used has been told.
+    Counted,
+}
+
 /// What a stream is after a piece.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamStatus {
@@ -62,9 +73,15 @@ pub(crate) trait ReplyStream: Debug + Send {
     /// What was counted since this was asked last.
     fn take_usage(&mut self) -> Option<TokenUsage>;
 
-    /// The id by which the provider has stored what it makes, once.
-    fn take_response_id(&mut self) -> Option<String> {
-        None
+    /// True where the provider itself told that it has failed. Asked only at its end.
+    fn has_failed(&self) -> bool;
+
+    /// Whether its content is over. Asked only where its caller has left.
+    fn content_end(&self) -> ContentEnd;
+
+    /// The ids by which the provider has stored what it makes, each once: the reply's own before those of its parts.
+    fn take_ids(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     /// It goes on with the response that is stored under this id, which its events need not tell again.
@@ -93,9 +110,15 @@ pub(super) trait EventReader: Debug + Send {
     /// True where something was told that was not taken yet.
     fn has_news(&self) -> bool;
 
-    /// As [`ReplyStream::take_response_id`].
-    fn take_response_id(&mut self) -> Option<String> {
-        None
+    /// As [`ReplyStream::has_failed`].
+    fn has_failed(&self) -> bool;
+
+    /// As [`ReplyStream::content_end`].
+    fn content_end(&self) -> ContentEnd;
+
+    /// As [`ReplyStream::take_ids`].
+    fn take_ids(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     /// As [`ReplyStream::is_of_response`].
@@ -194,8 +217,16 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         self.reader.take_usage()
     }
 
-    fn take_response_id(&mut self) -> Option<String> {
-        self.reader.take_response_id()
+    fn has_failed(&self) -> bool {
+        self.reader.has_failed()
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        self.reader.content_end()
+    }
+
+    fn take_ids(&mut self) -> Vec<String> {
+        self.reader.take_ids()
     }
 
     fn is_of_response(&mut self, id: &str) {

@@ -1,6 +1,7 @@
 //! The body of a reply to a caller: ours and whole, a provider's as it arrives, or what somebody else makes.
 
 mod plain;
+mod rest;
 mod upstream;
 
 use std::{
@@ -19,7 +20,7 @@ pub enum ResponseBody {
     /// All of it, or nothing.
     Whole(Bytes),
     /// A provider's.
-    Upstream(Box<UpstreamResponseBody>),
+    Upstream(UpstreamResponseBody),
     /// Anything else that is a body.
     Other(axum::body::Body),
 }
@@ -67,7 +68,7 @@ impl Body for ResponseBody {
                 let whole = std::mem::take(rest);
                 Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole))))
             }
-            Self::Upstream(reply) => Pin::new(&mut **reply).poll_frame(cx),
+            Self::Upstream(reply) => Pin::new(reply).poll_frame(cx),
             Self::Other(body) => Pin::new(body).poll_frame(cx).map_err(ResponseBodyError::Other),
         }
     }

@@ -39,8 +39,8 @@ impl PlainBody {
         self.document.as_ref()?.usage()
     }
 
-    /// The id by which the provider has stored the document.
-    pub(super) fn response_id(&self) -> Option<String> {
-        self.document.as_ref()?.response_id()
+    /// The ids by which the provider has stored the document and its parts.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.document.as_ref().map_or_else(Vec::new, DocumentReader::ids)
     }
 }

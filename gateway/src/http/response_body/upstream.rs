@@ -13,27 +13,30 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{ResponseBodyError, plain::PlainBody};
+use super::{ResponseBodyError, plain::PlainBody, rest};
 use crate::{
     Gateway,
     error::InferenceError,
     http::{
         context::{Caller, CallerConnection, RequestContext},
         deadline::{ResponseDeadlines, WaitError},
-        response_headers::{BodyMeta, Media, sanitize_response},
+        response_headers::{BodyMeta, Media, begins_as_json, sanitize_response},
     },
-    interrupt::Interrupt,
-    meter::RequestRecorder,
-    protocol::{Progress, ReplyFormat, ReplyStream, StreamStatus, sse_event::looks_like_events},
+    meter::{CallEnd, RequestRecorder},
+    protocol::{ContentEnd, Progress, ReplyFormat, ReplyStream, StreamStatus, sse_event::looks_like_events},
     registry::ProviderId,
     snapshot::Limits,
-    stored_responses::StoredResponses,
+    stored_responses::object_key,
     upstream::UpstreamBody,
 };
 
 /// How long the end of the body is waited for behind the last event of a stream. Most providers send it at once, and then
 /// their connection can be used again.
 const AFTER_LAST_EVENT: Duration = Duration::from_secs(1);
+/// The most of a stream that is kept until it is counted.
+const MOST_OF_A_STREAM: usize = 16 << 10;
+/// The most of a document that is.
+const MOST_OF_A_DOCUMENT: usize = 64 << 10;
 
 /// Why a reply ends before its provider ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +54,12 @@ enum Mode {
     Plain(PlainBody),
 }
 
-/// The body of a provider's reply.
-pub struct UpstreamResponseBody {
+/// The body of a provider's reply. `None` only while it is dropped.
+pub struct UpstreamResponseBody(Option<Box<Reply>>);
+
+/// A reply on its way.
+pub(super) struct Reply {
+    gateway: Arc<Gateway>,
     /// `None` once the reply has ended.
     upstream: Option<UpstreamBody>,
     first: Option<Bytes>,
@@ -60,14 +67,15 @@ pub struct UpstreamResponseBody {
     /// How far a stream has come.
     progress: Option<Progress>,
     deadlines: ResponseDeadlines,
-    interrupt: Arc<Interrupt>,
     connection: Arc<dyn CallerConnection>,
     recorder: RequestRecorder,
     provider: ProviderId,
     /// Whether a provider takes money for it.
     costs: bool,
-    /// Where the response that the provider stores is remembered, and for whom.
-    remembered_by: Option<(Arc<StoredResponses>, Caller)>,
+    /// For whom it is made.
+    caller: Caller,
+    /// The ids by which the provider has stored it and its parts.
+    ids: Vec<String>,
 }
 
 impl UpstreamResponseBody {
@@ -75,7 +83,7 @@ impl UpstreamResponseBody {
     /// caller's.
     #[expect(clippy::too_many_arguments, reason = "everything that outlives the call, moved here once")]
     pub(in crate::http) fn new(
-        gateway: &Gateway,
+        gateway: Arc<Gateway>,
         limits: &Limits,
         headers: &mut HeaderMap,
         facts: BodyMeta,
@@ -87,15 +95,18 @@ impl UpstreamResponseBody {
         format: ReplyFormat,
     ) -> Self {
         let begin = first.as_deref().unwrap_or_default();
-        // Some servers do not say what their streams are.
-        let is_unnamed_stream = || facts.media == Media::Other && format.stream && looks_like_events(begin);
-        let is_json = facts.is_identity && facts.media == Media::Json;
-        let mode = if facts.is_identity && (facts.media == Media::Events || is_unnamed_stream()) {
-            Mode::Stream(format.events(facts.is_close_delimited))
+        // Some servers do not say what their replies are.
+        let is_unnamed = facts.is_identity && facts.media == Media::Other;
+        let is_unnamed_stream = || is_unnamed && format.stream && looks_like_events(begin);
+        let is_json = facts.is_identity && facts.media == Media::Json
+            || is_unnamed && recorder.has_row() && begins_as_json(begin);
+        let (mode, counter) = if facts.is_identity && facts.media == Media::Events || is_unnamed_stream() {
+            (Mode::Stream(format.events(facts.is_close_delimited)), format.events_counter())
         } else if let Some(array) = is_json.then(|| format.array(begin)).flatten() {
-            Mode::Stream(array)
+            (Mode::Stream(array), format.json_counter())
         } else {
-            Mode::Plain(PlainBody::new(is_json.then(|| format.document()), facts.is_close_delimited))
+            let document = is_json.then(|| format.document());
+            (Mode::Plain(PlainBody::new(document, facts.is_close_delimited)), format.json_counter())
         };
         if let Mode::Stream(_) = mode {
             // Something of ours may follow what is theirs, and some of theirs may be withheld.
@@ -104,51 +115,85 @@ impl UpstreamResponseBody {
         sanitize_response(headers);
         let is_empty = first.is_none();
         if is_empty {
-            recorder.complete();
+            recorder.end(CallEnd::Whole);
         } else {
-            recorder.set_first_byte();
+            let now = recorder.set_first_byte();
+            if recorder.has_row() {
+                let is_stream = matches!(mode, Mode::Stream(_));
+                recorder.begin_reply(counter, if is_stream { MOST_OF_A_STREAM } else { MOST_OF_A_DOCUMENT });
+                // A document that is whole is settled in a moment.
+                if is_stream || !upstream.is_end_stream() {
+                    recorder.tell_begun(now);
+                }
+            }
         }
-        Self {
+        Self(Some(Box::new(Reply {
+            gateway,
             upstream: (!is_empty).then_some(upstream),
             first,
             mode,
             progress: None,
             deadlines: ResponseDeadlines::new(limits, context.started),
-            interrupt: Arc::clone(&gateway.interrupt),
             connection: context.connection,
             recorder,
             provider,
             costs: format.costs,
-            remembered_by: format.is_stored().then(|| (Arc::clone(&gateway.stored_responses), context.caller)),
-        }
+            caller: context.caller,
+            ids: Vec::new(),
+        })))
     }
 
     /// It is one of the stored response with this id.
     pub(in crate::http) fn is_of_response(&mut self, id: &str) {
-        if let Mode::Stream(stream) = &mut self.mode {
+        if let Some(reply) = &mut self.0
+            && let Mode::Stream(stream) = &mut reply.mode
+        {
             stream.is_of_response(id);
         }
     }
+}
 
+impl Drop for UpstreamResponseBody {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take()
+            && reply.upstream.is_some()
+        {
+            reply.leave();
+        }
+    }
+}
+
+impl Reply {
     /// What a stream has told since it was asked last, or a whole document at its end.
     fn note(&mut self) {
-        let (usage, response_id) = match &mut self.mode {
-            Mode::Stream(stream) => (stream.take_usage(), stream.take_response_id()),
-            Mode::Plain(plain) => (plain.usage(), plain.response_id()),
+        let (usage, ids) = match &mut self.mode {
+            Mode::Stream(stream) => (stream.take_usage(), stream.take_ids()),
+            Mode::Plain(plain) => (plain.usage(), plain.ids()),
         };
         if let Some(usage) = usage.filter(|_| self.costs) {
             self.recorder.add_usage(usage);
         }
-        if let (Some(id), Some((stored, caller))) = (response_id, &self.remembered_by) {
-            stored.remember(&[&id], &self.provider, *caller, 0);
+        let has_counted = usage.is_some();
+        if self.costs && (!ids.is_empty() || has_counted && !self.ids.is_empty()) {
+            ids.iter().for_each(|id| self.recorder.add_object(object_key(id)));
+            self.ids.extend(ids);
+            let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+            // Whoever speaks of these later is led back, also while the reply is being made.
+            self.gateway.stored_responses.remember(&ids, &self.provider, self.caller, self.recorder.tokens());
         }
     }
 
     /// Everything went well: what was counted is recorded, and nothing more is read.
     fn end(&mut self) {
         self.note();
-        self.recorder.complete();
+        self.settle_end();
         self.upstream = None;
+    }
+
+    /// The reply has reached its end, which may be that its provider says it failed.
+    fn settle_end(&mut self) {
+        let has_failed = matches!(&self.mode, Mode::Stream(stream) if self.recorder.has_row() && stream.has_failed());
+        self.recorder.end(if has_failed { CallEnd::Failed } else { CallEnd::Whole });
     }
 
     /// The provider has ended the reply.
@@ -161,6 +206,7 @@ impl UpstreamResponseBody {
             Mode::Plain(plain) if !plain.may_end() => return self.stop(Stop::Broken),
             Mode::Plain(_) => Bytes::new(),
         };
+        self.recorder.pass(&rest);
         self.end();
         Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
     }
@@ -179,7 +225,10 @@ impl UpstreamResponseBody {
         let error = explain(stop, &self.provider);
         self.note();
         self.recorder.set_error(error.code());
-        self.recorder.complete();
+        self.recorder.end(match stop {
+            Stop::Wait(WaitError::ShuttingDown) => CallEnd::Interrupted,
+            Stop::Broken | Stop::Wait(WaitError::Deadline(_)) => CallEnd::Failed,
+        });
         self.upstream = None;
         self.first = None;
         let last = match &mut self.mode {
@@ -202,19 +251,7 @@ impl UpstreamResponseBody {
             self.deadlines.on_progress();
         }
         match &mut self.mode {
-            Mode::Stream(stream) => {
-                let whole = stream.push(data);
-                let StreamStatus { progress, has_news } = stream.status();
-                self.progress = Some(progress);
-                // Whoever leaves behind the end has left nothing.
-                if progress >= Progress::Complete {
-                    self.recorder.complete();
-                }
-                if has_news {
-                    self.note();
-                }
-                (!whole.is_empty()).then_some(whole)
-            }
+            Mode::Stream(_) => self.take_events(data),
             Mode::Plain(plain) => {
                 let is_end = self.upstream.as_ref().is_some_and(Body::is_end_stream);
                 if is_first && is_end {
@@ -224,20 +261,147 @@ impl UpstreamResponseBody {
                 }
                 // hyper does not poll a body with a `Content-Length` past its last byte, so it is finished here.
                 if is_end {
-                    self.end();
+                    self.note();
+                }
+                if !(is_end && self.recorder.is_counted()) {
+                    self.recorder.pass(&data);
+                }
+                if is_end {
+                    self.recorder.end(CallEnd::Whole);
+                    self.upstream = None;
                 }
                 Some(data)
             }
         }
     }
-}
 
-impl Drop for UpstreamResponseBody {
-    fn drop(&mut self) {
-        // The caller has left: what was counted by then is told all the same.
-        if self.upstream.is_some() {
+    /// A piece of a stream came: the whole events that may go on now.
+    fn take_events(&mut self, data: Bytes) -> Option<Bytes> {
+        let Mode::Stream(stream) = &mut self.mode else { return Some(data) };
+        let whole = stream.push(data);
+        let StreamStatus { progress, has_news } = stream.status();
+        self.progress = Some(progress);
+        if has_news {
             self.note();
         }
+        if self.recorder.has_row() {
+            let is_over = progress == Progress::Ended;
+            if !(is_over && self.recorder.is_counted()) {
+                self.recorder.pass(&whole);
+            }
+            if is_over {
+                self.settle_end();
+            }
+        }
+        // Whoever leaves behind the end has left nothing.
+        if progress >= Progress::Complete {
+            self.recorder.complete();
+        }
+        (!whole.is_empty()).then_some(whole)
+    }
+
+    /// The caller has left before the end. What was used may still be told by a reply whose content is over; the rest of any
+    /// other is given up at once.
+    fn leave(mut self: Box<Self>) {
+        self.note();
+        let Mode::Stream(stream) = &self.mode else { return };
+        if !self.recorder.has_row() {
+            return;
+        }
+        if stream.has_failed() {
+            return self.recorder.settle(CallEnd::Failed);
+        }
+        match stream.content_end() {
+            ContentEnd::Counted if self.progress >= Some(Progress::Complete) => self.recorder.settle(CallEnd::Whole),
+            ContentEnd::Counted => self.recorder.settle(CallEnd::LeftAtEnd),
+            ContentEnd::Uncounted => rest::read(self),
+            ContentEnd::Open => {}
+        }
+    }
+
+    /// Reads on where nobody takes what comes; true once it is known what was used, or that it never will be.
+    pub(super) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let (Some(upstream), Mode::Stream(stream)) = (self.upstream.as_mut(), &mut self.mode) else {
+                return Poll::Ready(());
+            };
+            let end = match Pin::new(upstream).poll_frame(cx) {
+                Poll::Pending if self.gateway.interrupt.is_set() => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    let whole = stream.push(data);
+                    let is_over = stream.status().progress == Progress::Ended;
+                    let end = stream.content_end();
+                    self.note();
+                    self.recorder.pass(&whole);
+                    if is_over { ContentEnd::Counted } else { end }
+                }
+                Poll::Ready(None) if stream.finish().is_some() => {
+                    self.note();
+                    ContentEnd::Counted
+                }
+                Poll::Ready(_) => ContentEnd::Open,
+            };
+            match end {
+                ContentEnd::Uncounted => {}
+                ContentEnd::Open => return Poll::Ready(()),
+                ContentEnd::Counted => {
+                    self.recorder.settle(CallEnd::LeftAtEnd);
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Who owns what is read of it without its caller.
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Piece {
+        loop {
+            let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(None) };
+            if self.gateway.interrupt.is_set() {
+                return self.stop(Stop::Wait(WaitError::ShuttingDown));
+            }
+            let (data, is_first) = match self.first.take() {
+                Some(first) => (first, true),
+                None => match Pin::new(upstream).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => (data, false),
+                        Err(_trailers) => continue,
+                    },
+                    Poll::Ready(Some(Err(error))) => {
+                        tracing::debug!(provider = %self.provider, %error, "a reply broke off");
+                        return self.stop(Stop::Broken);
+                    }
+                    Poll::Ready(None) => return self.finish(),
+                    Poll::Pending => {
+                        let at_most = (self.progress == Some(Progress::Ended)).then_some(AFTER_LAST_EVENT);
+                        let interrupt = &self.gateway.interrupt;
+                        return match self.deadlines.check_pending(interrupt, &*self.connection, at_most) {
+                            Err(over) => self.stop(Stop::Wait(over)),
+                            Ok(now) => {
+                                self.recorder.at(now);
+                                Poll::Pending
+                            }
+                        };
+                    }
+                },
+            };
+            if let Some(data) = self.take(data, is_first) {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (Mode::Plain(_), Some(upstream)) = (&self.mode, &self.upstream) else {
+            return if self.upstream.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() };
+        };
+        let held = self.first.as_ref().map_or(0, Bytes::len) as u64;
+        upstream.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + held))
     }
 }
 
@@ -248,49 +412,15 @@ impl Body for UpstreamResponseBody {
     type Error = ResponseBodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Piece {
-        let this = &mut *self;
-        loop {
-            let Some(upstream) = this.upstream.as_mut() else { return Poll::Ready(None) };
-            if this.interrupt.is_set() {
-                return this.stop(Stop::Wait(WaitError::ShuttingDown));
-            }
-            let (data, is_first) = match this.first.take() {
-                Some(first) => (first, true),
-                None => match Pin::new(upstream).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => (data, false),
-                        Err(_trailers) => continue,
-                    },
-                    Poll::Ready(Some(Err(error))) => {
-                        tracing::debug!(provider = %this.provider, %error, "a reply broke off");
-                        return this.stop(Stop::Broken);
-                    }
-                    Poll::Ready(None) => return this.finish(),
-                    Poll::Pending => {
-                        let at_most = (this.progress == Some(Progress::Ended)).then_some(AFTER_LAST_EVENT);
-                        return match this.deadlines.check_pending(&this.interrupt, &*this.connection, at_most) {
-                            Some(over) => this.stop(Stop::Wait(over)),
-                            None => Poll::Pending,
-                        };
-                    }
-                },
-            };
-            if let Some(data) = this.take(data, is_first) {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-        }
+        self.0.as_mut().map_or(Poll::Ready(None), |reply| reply.poll_piece(cx))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.is_none()
+        self.0.as_ref().is_none_or(|reply| reply.upstream.is_none())
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (Mode::Plain(_), Some(upstream)) = (&self.mode, &self.upstream) else {
-            return if self.upstream.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() };
-        };
-        let held = self.first.as_ref().map_or(0, Bytes::len) as u64;
-        upstream.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + held))
+        self.0.as_ref().map_or_else(SizeHint::default, |reply| reply.size_hint())
     }
 }
 

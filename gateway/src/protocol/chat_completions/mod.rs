@@ -1,5 +1,6 @@
 //! OpenAI's chat completions, and what goes with them: completions, embeddings.
 
+mod content;
 mod include_usage;
 mod stream_end;
 mod usage;
@@ -10,12 +11,13 @@ use bytes::{Buf as _, Bytes};
 use memchr::memmem::Finder;
 
 use super::{
+    content::ContentMap,
     openai_error,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
     splice::{Pieces, splice},
     sse_event::data_of,
-    stream::{EventReader, Progress, ReplyStream, SseStream},
+    stream::{ContentEnd, EventReader, Progress, ReplyStream, SseStream},
     usage::TokenUsage,
     verb::Verb,
 };
@@ -72,6 +74,10 @@ impl Rules for ChatCompletions {
             usage: None,
             last: Vec::new(),
         }))
+    }
+
+    fn content(&self) -> &'static ContentMap {
+        &content::MAP
     }
 
     fn kept(&self) -> &'static [&'static str] {
@@ -141,6 +147,17 @@ impl EventReader for Chunks {
     fn is_complete(&self) -> bool {
         // An error event of the provider's own is the last one.
         self.progress == Progress::Ended || stream_end::ends_with_error(&self.last)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.progress != Progress::Ended && stream_end::ends_with_error(&self.last)
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        match self.progress {
+            Progress::Ended => ContentEnd::Counted,
+            _ => stream_end::content_end(&self.last),
+        }
     }
 
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {

@@ -10,6 +10,7 @@ use memchr::memmem;
 use crate::protocol::{
     json_read,
     sse_event::{data_of, events_of},
+    stream::ContentEnd,
 };
 
 const DONE: &[u8] = b"[DONE]";
@@ -18,15 +19,17 @@ static FIND_REASON: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem:
 
 /// True where a choice in one of these whole events says why it ends.
 pub(super) fn announces_end(events: &[u8]) -> bool {
-    FIND_REASON.find(events).is_some() && data_of(events).any(|data| from_utf8(&data).is_ok_and(gives_reason))
+    FIND_REASON.find(events).is_some() && data_of(events).any(|data| from_utf8(&data).is_ok_and(ends_a_choice))
 }
 
-fn gives_reason(chunk: &str) -> bool {
+fn ends_a_choice(chunk: &str) -> bool {
     let Some([Some(choices)]) = json_read::values(chunk, ["choices"]) else { return false };
-    json_read::elements(choices).unwrap_or_default().into_iter().any(|choice| {
-        let reason = json_read::values(&choices[choice], ["finish_reason"]);
-        reason.is_some_and(|[reason]| reason.is_some_and(|reason| reason.starts_with('"')))
-    })
+    json_read::elements_of(choices).unwrap_or_default().into_iter().any(gives_reason)
+}
+
+fn gives_reason(choice: &str) -> bool {
+    let reason = json_read::values(choice, ["finish_reason"]);
+    reason.is_some_and(|[reason]| reason.is_some_and(|reason| reason.starts_with('"')))
 }
 
 /// True where the last one of these events is an error of the provider's own: its data is an object with an `error` that
@@ -37,6 +40,23 @@ pub(super) fn ends_with_error(events: &[u8]) -> bool {
         let error = json_read::values(data, ["error"]).and_then(|[error]| error);
         error.is_some_and(|error| error.starts_with(['{', '"']))
     })
+}
+
+/// What the last one of these events says of the content: a choice gives a reason why it ends, or there is no choice left;
+/// and what was used is told with that, or is not.
+pub(super) fn content_end(events: &[u8]) -> ContentEnd {
+    let last = data_of(events).last();
+    let names = ["choices", "usage"];
+    let Some([choices, usage]) = last.as_deref().and_then(|data| json_read::values_in(data, names)) else {
+        return ContentEnd::Open;
+    };
+    let Some(choices) = choices.and_then(json_read::elements_of) else { return ContentEnd::Open };
+    let is_over = choices.iter().all(|choice| gives_reason(choice));
+    match (is_over, usage.is_some_and(|usage| usage.starts_with('{'))) {
+        (false, _) => ContentEnd::Open,
+        (true, false) => ContentEnd::Uncounted,
+        (true, true) => ContentEnd::Counted,
+    }
 }
 
 /// Where in these whole events `[DONE]` ends, if it is among them: all the data of an event, not a text that says so.
@@ -74,6 +94,23 @@ mod tests {
             ("data: {\"text\":\"\\\"error\\\"\"}\n\n", false),
         ] {
             assert_eq!(ends_with_error(events.as_bytes()), last, "{events}");
+        }
+    }
+
+    #[test]
+    fn content_is_over_with_a_reason_or_without_a_choice() {
+        for (events, end) in [
+            ("data: {\"choices\":[{\"finish_reason\":null}]}\n\n", ContentEnd::Open),
+            ("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n", ContentEnd::Uncounted),
+            ("data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":null}\n\n", ContentEnd::Uncounted),
+            ("data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{}}\n\n", ContentEnd::Counted),
+            ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n", ContentEnd::Counted),
+            ("data: {\"choices\":[{\"finish_reason\":null}],\"usage\":{}}\n\n", ContentEnd::Open),
+            ("data: {\"choices\":[{\"finish_reason\":\"stop\"},{}]}\n\n", ContentEnd::Open),
+            ("data: {}\n\n", ContentEnd::Open),
+            ("", ContentEnd::Open),
+        ] {
+            assert_eq!(content_end(events.as_bytes()), end, "{events}");
         }
     }
 

@@ -73,7 +73,7 @@ fn plain(text: &[u8]) -> Option<(String, Value)> {
 pub fn document(data: &[u8]) {
     let Some(input) = Input::read(data) else { return };
     let dialect = Dialect::ALL[input.way % Dialect::ALL.len()];
-    let told = |reader: &DocumentReader| (reader.is_whole(), reader.usage(), reader.response_id());
+    let told = |reader: &DocumentReader| (reader.is_whole(), reader.usage(), reader.ids());
     let read = |text: &[u8], sizes: &[usize]| {
         let mut reader = DocumentReader::new(dialect);
         in_pieces(text, sizes, |piece| reader.push(&piece));
@@ -91,12 +91,12 @@ pub fn document(data: &[u8]) {
         return;
     }
     let rules = dialect.rules();
-    let member = |number: usize| rules.kept().get(number).and_then(|name| document.get(*name));
-    let usage: Option<TokenUsage> = member(0).and_then(|value| rules.usage(value.to_string().as_bytes()));
-    let (is_whole, found, id) = read(text.as_bytes(), &input.sizes);
+    let counted = rules.kept().first().and_then(|name| document.get(*name));
+    let usage: Option<TokenUsage> = counted.and_then(|value| rules.usage(value.to_string().as_bytes()));
+    let (is_whole, found, ids) = read(text.as_bytes(), &input.sizes);
     assert!(is_whole);
     if text.len() <= LONGEST_TEXT && is_shallow(&document, DEEPEST) {
-        assert_eq!((found, id.as_deref()), (usage, member(1).and_then(Value::as_str)), "{dialect}: {text}");
+        assert_eq!((found, &ids), (usage, &rules.ids(&text)), "{dialect}: {text}");
     }
-    assert_eq!(at_once(text.as_bytes()), (is_whole, found, id), "{dialect}: {text}");
+    assert_eq!(at_once(text.as_bytes()), (is_whole, found, ids), "{dialect}: {text}");
 }

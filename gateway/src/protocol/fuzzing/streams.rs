@@ -8,7 +8,7 @@ use crate::{
     error::InferenceError,
     protocol::{
         Dialect,
-        stream::{Progress, ReplyStream},
+        stream::{ContentEnd, Progress, ReplyStream},
         usage::TokenUsage,
     },
 };
@@ -51,6 +51,8 @@ pub(in crate::protocol) struct Outcome {
     pub(in crate::protocol) passed: Bytes,
     pub(in crate::protocol) progress: Progress,
     pub(in crate::protocol) is_complete: bool,
+    pub(in crate::protocol) has_failed: bool,
+    pub(in crate::protocol) content_end: ContentEnd,
     pub(in crate::protocol) usage: TokenUsage,
     pub(in crate::protocol) ids: Vec<String>,
     /// What its end let pass.
@@ -67,12 +69,13 @@ pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outc
         in_pieces(text, sizes, |piece| {
             passed.extend_from_slice(&stream.push(piece));
             usage.update(stream.take_usage().unwrap_or_default());
-            ids.extend(stream.take_response_id());
+            ids.extend(stream.take_ids());
         });
         (stream, passed, usage, ids)
     };
     let (mut stream, passed, mut usage, ids) = read();
     let (progress, is_complete) = (stream.status().progress, stream.is_complete());
+    let (has_failed, content_end) = (stream.has_failed(), stream.content_end());
     let broken = if is_complete {
         Some(stream.complete())
     } else {
@@ -81,7 +84,7 @@ pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outc
     let (mut stream, ..) = read();
     let finished = stream.finish();
     usage.update(stream.take_usage().unwrap_or_default());
-    Outcome { passed: passed.into(), progress, is_complete, usage, ids, finished, broken }
+    Outcome { passed: passed.into(), progress, is_complete, has_failed, content_end, usage, ids, finished, broken }
 }
 
 /// The pieces make no difference; nothing is invented, and nothing is lost but what is hidden and half an event.

@@ -13,7 +13,7 @@ use crate::{
     error::InferenceError,
     protocol::{
         json_scan::JsonScan,
-        stream::{Progress, ReplyStream, StreamStatus},
+        stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
         usage::TokenUsage,
     },
 };
@@ -146,6 +146,14 @@ impl ReplyStream for ArrayStream {
             progress => progress,
         };
         StreamStatus { progress, has_news: self.chunks.has_news() }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.chunks.has_failed()
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        self.chunks.content_end()
     }
 
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {

@@ -3,7 +3,11 @@
 //! Source: Gemini API reference, `GenerateContentResponse`.
 
 use super::usage;
-use crate::protocol::{json_read, stream::Progress, usage::TokenUsage};
+use crate::protocol::{
+    json_read,
+    stream::{ContentEnd, Progress},
+    usage::TokenUsage,
+};
 
 /// Candidates beyond this are not told apart.
 const MOST_CANDIDATES: usize = 64;
@@ -23,6 +27,8 @@ pub(super) struct Chunks {
     /// An error was told.
     has_failed: bool,
     usage: Option<TokenUsage>,
+    /// The last chunk counted.
+    is_counted: bool,
 }
 
 impl Chunks {
@@ -33,7 +39,9 @@ impl Chunks {
         let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::values(text, names)) else {
             return;
         };
-        self.usage = TokenUsage::joined(self.usage, counted.and_then(usage::in_value));
+        let counted = counted.and_then(usage::in_value);
+        self.is_counted = counted.is_some();
+        self.usage = TokenUsage::joined(self.usage, counted);
         self.has_failed |= error.is_some_and(says_something);
         for candidate in candidates
             .into_iter()
@@ -64,6 +72,18 @@ impl Chunks {
             Progress::Complete
         } else {
             Progress::Open
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    pub(super) fn content_end(&self) -> ContentEnd {
+        match (self.progress(), self.is_counted) {
+            (Progress::Complete, false) => ContentEnd::Uncounted,
+            (Progress::Complete, true) => ContentEnd::Counted,
+            _ => ContentEnd::Open,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod array;
 mod chunk;
+mod content;
 mod error;
 mod query;
 mod request;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use super::{
+    content::ContentMap,
     model_list::ModelPage,
     routing_fields::BodyError,
     rules::{RequestFields, Rules},
@@ -62,6 +64,10 @@ impl Rules for GenerateContent {
     fn array(&self, first: &[u8]) -> Option<Box<dyn ReplyStream>> {
         let stream = first.trim_ascii_start().starts_with(b"[").then(array::ArrayStream::default)?;
         Some(Box::new(stream))
+    }
+
+    fn content(&self) -> &'static ContentMap {
+        &content::MAP
     }
 
     fn kept(&self) -> &'static [&'static str] {

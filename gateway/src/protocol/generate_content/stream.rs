@@ -10,7 +10,7 @@ use crate::{
     error::InferenceError,
     protocol::{
         sse_event::data_of,
-        stream::{EventReader, Progress},
+        stream::{ContentEnd, EventReader, Progress},
         usage::TokenUsage,
     },
 };
@@ -27,6 +27,14 @@ impl EventReader for Events {
 
     fn progress(&self) -> Progress {
         self.0.progress()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.has_failed()
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        self.0.content_end()
     }
 
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {

@@ -1,16 +1,20 @@
 //! Anthropic's messages.
 
+mod content;
 mod error;
 mod stream;
 mod usage;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use http::{HeaderName, HeaderValue};
 use memchr::memmem::Finder;
 
 use super::{
+    content::ContentMap,
+    json_read,
     model_list::ModelPage,
+    routing_fields::string,
     rules::Rules,
     stream::{ReplyStream, SseStream},
     usage::TokenUsage,
@@ -22,6 +26,15 @@ use crate::{error::InferenceError, percent::percent_encoded_path};
 pub(super) struct Messages;
 
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+
+static CONTAINER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"container\""));
+
+/// The id in `container` of a message, or of what changes in one.
+fn container_id(message: &str) -> Option<String> {
+    let [container] = json_read::values(message, ["container"])?;
+    let [id] = json_read::values(container?, ["id"])?;
+    string(id?).map(Cow::into_owned)
+}
 
 impl Rules for Messages {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
@@ -36,8 +49,20 @@ impl Rules for Messages {
         Box::new(SseStream::new(stream::Events::default()))
     }
 
+    fn content(&self) -> &'static ContentMap {
+        &content::MAP
+    }
+
     fn kept(&self) -> &'static [&'static str] {
-        &["usage"]
+        &["usage", "container", "id"]
+    }
+
+    fn may_hold_ids(&self, document: &[u8]) -> bool {
+        CONTAINER.find(document).is_some()
+    }
+
+    fn ids(&self, document: &str) -> Vec<String> {
+        container_id(document).into_iter().collect()
     }
 
     fn finder(&self) -> &'static Finder<'static> {

@@ -4,13 +4,14 @@
 
 use bytes::Bytes;
 
-use super::{error, usage::Counts};
+use super::{container_id, error, usage::Counts};
 use crate::{
     error::InferenceError,
     protocol::{
         json_read,
         sse_event::{data_of, type_of},
-        stream::{EventReader, Progress},
+        stored_ids::StoredIds,
+        stream::{ContentEnd, EventReader, Progress},
         usage::TokenUsage,
     },
 };
@@ -21,11 +22,22 @@ pub(super) struct Events {
     progress: Progress,
     counts: Counts,
     has_news: bool,
+    has_failed: bool,
+    content_end: ContentEnd,
+    /// The container in which tools run.
+    ids: StoredIds,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { progress: Progress::Open, counts: Counts::default(), has_news: false }
+        Self {
+            progress: Progress::Open,
+            counts: Counts::default(),
+            has_news: false,
+            has_failed: false,
+            content_end: ContentEnd::Open,
+            ids: StoredIds::default(),
+        }
     }
 }
 
@@ -46,18 +58,24 @@ impl EventReader for Events {
         for data in data_of(&events) {
             let kind = type_of(&data);
             match kind.as_deref() {
-                Some("message_stop" | "error") => {
+                Some(end @ ("message_stop" | "error")) => {
                     self.progress = Progress::Ended;
+                    self.has_failed = end == "error";
                     break;
                 }
+                Some("content_block_start") => self.content_end = ContentEnd::Open,
+                // Another block may begin, or what was used comes next.
+                Some("content_block_stop") => self.content_end = ContentEnd::Uncounted,
                 Some("message_start") => {
                     let message = json_read::values_in(&data, ["message"]);
                     let usage = message.and_then(|[message]| json_read::values(message?, ["usage"]));
                     self.count(usage.and_then(|[usage]| usage));
                 }
                 Some("message_delta") => {
-                    let usage = json_read::values_in(&data, ["usage"]);
-                    self.count(usage.and_then(|[usage]| usage));
+                    let [usage, delta] = json_read::values_in(&data, ["usage", "delta"]).unwrap_or_default();
+                    self.count(usage);
+                    self.content_end = if usage.is_some() { ContentEnd::Counted } else { ContentEnd::Uncounted };
+                    delta.and_then(container_id).iter().for_each(|id| self.ids.add(id));
                 }
                 _ => {}
             }
@@ -69,12 +87,24 @@ impl EventReader for Events {
         self.progress
     }
 
+    fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        self.content_end
+    }
+
+    fn take_ids(&mut self) -> Vec<String> {
+        self.ids.take()
+    }
+
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {
         error::event(error)
     }
 
     fn has_news(&self) -> bool {
-        self.has_news
+        self.has_news || self.ids.has_news()
     }
 
     fn take_usage(&mut self) -> Option<TokenUsage> {
@@ -82,6 +112,6 @@ impl EventReader for Events {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["type", "message", "usage"]
+        &["type", "message", "usage", "delta", "container", "id"]
     }
 }

@@ -1,5 +1,7 @@
 //! OpenAI's responses, which the provider stores: each has an id that later calls speak of.
 
+mod content;
+mod ids;
 mod stream;
 mod usage;
 
@@ -8,6 +10,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::{
+    content::ContentMap,
     openai_error,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
@@ -63,8 +66,20 @@ impl Rules for Responses {
         Box::new(SseStream::new(stream::Events::default()))
     }
 
+    fn content(&self) -> &'static ContentMap {
+        &content::MAP
+    }
+
     fn kept(&self) -> &'static [&'static str] {
-        &["usage", "id"]
+        &["usage", "id", "output", "container_id"]
+    }
+
+    fn may_hold_ids(&self, _document: &[u8]) -> bool {
+        true
+    }
+
+    fn ids(&self, document: &str) -> Vec<String> {
+        ids::of_response(document)
     }
 
     fn finder(&self) -> &'static Finder<'static> {

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::usage;
+use super::{ids, usage};
 use crate::{
     error::InferenceError,
     protocol::{
@@ -16,7 +16,8 @@ use crate::{
         openai_error::ErrorObject,
         routing_fields::string,
         sse_event::{data_of, type_of},
-        stream::{EventReader, Progress},
+        stored_ids::StoredIds,
+        stream::{ContentEnd, EventReader, Progress},
         usage::TokenUsage,
     },
 };
@@ -28,7 +29,9 @@ pub(super) struct Events {
     usage: Option<TokenUsage>,
     /// What the first event says of the response, for the one that says that it has failed.
     response: Option<Value>,
-    new_id: Option<String>,
+    ids: StoredIds,
+    has_failed: bool,
+    content_end: ContentEnd,
     /// The id of a stored response that the stream goes on with.
     stored_id: Option<String>,
     /// The number that the next event has.
@@ -37,7 +40,16 @@ pub(super) struct Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { progress: Progress::Open, usage: None, response: None, new_id: None, stored_id: None, next_number: 0 }
+        Self {
+            progress: Progress::Open,
+            usage: None,
+            response: None,
+            ids: StoredIds::default(),
+            has_failed: false,
+            content_end: ContentEnd::Open,
+            stored_id: None,
+            next_number: 0,
+        }
     }
 }
 
@@ -51,7 +63,14 @@ impl Events {
         let Some(id) = id.and_then(string) else { return };
         let value = |raw: Option<&str>| raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or(Value::Null);
         self.response = Some(json!({ "id": id, "created_at": value(created_at), "model": value(model) }));
-        self.new_id = Some(id.into_owned());
+        self.ids.add(&id);
+    }
+
+    /// An item of its output begins or has ended.
+    fn item(&mut self, data: &[u8]) {
+        if let Some([Some(item)]) = json_read::values_in(data, ["item"]) {
+            ids::add_of_item(item, &mut self.ids);
+        }
     }
 
     fn end(&mut self, data: &[u8]) {
@@ -79,7 +98,18 @@ impl EventReader for Events {
             match kind.as_deref() {
                 Some(
                     "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "error",
-                ) => self.end(&data),
+                ) => {
+                    self.has_failed = matches!(kind.as_deref(), Some("response.failed" | "error"));
+                    self.end(&data);
+                }
+                Some("response.output_item.added") => {
+                    self.content_end = ContentEnd::Open;
+                    self.item(&data);
+                }
+                Some("response.output_item.done") => {
+                    self.content_end = ContentEnd::Uncounted;
+                    self.item(&data);
+                }
                 Some("response.created" | "response.in_progress" | "response.queued") if self.response.is_none() => {
                     self.begin(&data);
                 }
@@ -117,16 +147,24 @@ impl EventReader for Events {
         format!("event: error\ndata: {told}\n\nevent: response.failed\ndata: {failed}\n\n").into_bytes()
     }
 
+    fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    fn content_end(&self) -> ContentEnd {
+        self.content_end
+    }
+
     fn has_news(&self) -> bool {
-        self.usage.is_some() || self.new_id.is_some()
+        self.usage.is_some() || self.ids.has_news()
     }
 
     fn take_usage(&mut self) -> Option<TokenUsage> {
         self.usage.take()
     }
 
-    fn take_response_id(&mut self) -> Option<String> {
-        self.new_id.take()
+    fn take_ids(&mut self) -> Vec<String> {
+        self.ids.take()
     }
 
     fn is_of_response(&mut self, id: &str) {
@@ -134,7 +172,7 @@ impl EventReader for Events {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["type", "sequence_number", "response", "id", "created_at", "model", "usage"]
+        &["type", "sequence_number", "response", "id", "created_at", "model", "usage", "item", "container_id"]
     }
 }
 

@@ -1,0 +1,146 @@
+//! The row of a call that was admitted, until it is settled.
+
+use std::time::{Duration, Instant};
+
+use bitrouter_proto::{account::CallStatus, clock};
+
+use super::{
+    Metered,
+    charge::{OwnCount, Reached, charge},
+    output::{OutputMeter, PUT_OFF},
+};
+use crate::{
+    ports::{ObjectKey, Permit, Settlement, SoFar},
+    protocol::{ContentCounter, usage::TokenUsage},
+};
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallEnd {
+    /// The reply reached its end.
+    Whole,
+    /// The provider refused it, with a status from 400 on.
+    Refused,
+    /// It never reached the provider.
+    Unsent,
+    /// It was sent, and there was no reply, or none to its end.
+    Failed,
+    /// The daemon ended under it.
+    Interrupted,
+    /// Its caller left.
+    Left,
+    /// Its caller left, and the reply reached its end without it.
+    LeftAtEnd,
+}
+
+impl CallEnd {
+    fn status(self) -> CallStatus {
+        match self {
+            Self::Whole => CallStatus::Succeeded,
+            Self::Refused | Self::Unsent | Self::Failed => CallStatus::Failed,
+            Self::Interrupted => CallStatus::Interrupted,
+            Self::Left | Self::LeftAtEnd => CallStatus::Cancelled,
+        }
+    }
+
+    fn reached(self) -> Reached {
+        match self {
+            Self::Whole | Self::LeftAtEnd => Reached::End,
+            Self::Refused | Self::Unsent => Reached::Nothing,
+            Self::Failed | Self::Interrupted | Self::Left => Reached::Middle,
+        }
+    }
+
+    /// True where the caller did not see the end.
+    pub(super) fn is_left(self) -> bool {
+        matches!(self, Self::Left | Self::LeftAtEnd)
+    }
+}
+
+/// What is known of the call besides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// What the provider told last.
+    pub(super) told: TokenUsage,
+    pub(super) first_byte: Option<Duration>,
+    pub(super) error_code: Option<&'static str>,
+}
+
+/// The row.
+#[derive(Debug)]
+pub(super) struct OpenRow {
+    permit: Box<dyn Permit>,
+    metered: Metered,
+    /// `None` until it is sent.
+    output: Option<OutputMeter>,
+    /// When progress was told last.
+    told_at: Option<Instant>,
+    objects: Vec<ObjectKey>,
+}
+
+impl OpenRow {
+    pub(super) fn new(permit: Box<dyn Permit>, metered: Metered) -> Self {
+        Self { permit, metered, output: None, told_at: None, objects: Vec::new() }
+    }
+
+    /// The call was sent at `sent`; `None`: it was not, for all that was thought before.
+    pub(super) fn set_sent(&mut self, sent: Option<Instant>) {
+        self.output = sent.map(OutputMeter::new);
+    }
+
+    /// The reply begins.
+    pub(super) fn begin(&mut self, counter: ContentCounter, most_held: usize) {
+        if let Some(output) = &mut self.output {
+            output.begin(counter, most_held);
+        }
+    }
+
+    /// A part of the reply passes.
+    pub(super) fn pass(&mut self, part: &[u8], known: &Known) {
+        if let Some(now) = self.output.as_mut().and_then(|output| output.pass(part)) {
+            self.at(now, known);
+        }
+    }
+
+    /// It is `now`: what has moved is told, where that is due.
+    pub(super) fn at(&mut self, now: Instant, known: &Known) {
+        let has_moved = self.output.as_mut().is_some_and(|output| output.at(now));
+        let is_due = self.told_at.is_none_or(|told| now.saturating_duration_since(told) >= PUT_OFF);
+        if has_moved && is_due {
+            self.tell(now, known);
+        }
+    }
+
+    /// Tells what the call would be charged if it ended now.
+    pub(super) fn tell(&mut self, now: Instant, known: &Known) {
+        self.told_at = Some(now);
+        let (output, pace) = (&mut self.output, self.metered.pace);
+        let own = || output.as_mut().map_or_else(OwnCount::default, |output| output.tokens(now, pace));
+        let usage = charge(&self.metered, Reached::Middle, known.told, own).usage;
+        self.permit.progress(&SoFar { usage, first_byte: known.first_byte });
+    }
+
+    /// The provider has stored something.
+    pub(super) fn add_object(&mut self, object: ObjectKey) {
+        self.objects.push(object);
+    }
+
+    /// The call has ended.
+    pub(super) fn settle(mut self, end: CallEnd, known: &Known) {
+        let (output, pace) = (&mut self.output, self.metered.pace);
+        let reached = if output.is_some() { end.reached() } else { Reached::Nothing };
+        let own =
+            || output.as_mut().map_or_else(OwnCount::default, |output| output.tokens(clock::monotonic_now(), pace));
+        let charge = charge(&self.metered, reached, known.told, own);
+        self.permit.settle(Settlement {
+            status: end.status(),
+            usage: charge.usage,
+            origin: charge.origin,
+            cost: charge.cost,
+            flags: charge.flags,
+            first_byte: known.first_byte,
+            error_code: known.error_code,
+            objects: self.objects,
+        });
+    }
+}
