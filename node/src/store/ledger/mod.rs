@@ -21,6 +21,9 @@ mod times;
 mod transactions;
 mod usage;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use self::{
     apply::{Applied, apply},
     credit::{Credit, add_grant, balances, credit_of},
