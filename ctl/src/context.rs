@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bitrouter_proto::{
     client::{self, Client, ClientError},
     env::Environment,
+    local_time::LocalTime,
 };
 
 use crate::{exit::Failure, render::Printer};
@@ -30,6 +31,11 @@ impl Context {
     /// The one socket to talk to, where `--socket` or `BITROUTER_SOCKET` names it.
     pub(crate) fn named_socket(&self) -> Option<PathBuf> {
         client::named(&self.environment, self.socket.as_deref())
+    }
+
+    /// The clock by which times are shown, where people read them: standard output is a terminal.
+    pub(crate) fn local_time(&self) -> Option<LocalTime> {
+        self.printer.on_terminal.then(|| LocalTime::of(&self.environment))
     }
 
     /// Runs one asynchronous verb. The runtime has no threads, so that `start` may fork afterwards.

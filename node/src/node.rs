@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,7 +17,7 @@ use bitrouter_proto::{
     tasks::Tasks,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::{
     Ledger, NodeWarning, api,
     clock::Clock,
     http::{
-        Access, Call, Kind, Visitor, body,
+        Access, Call, Entrance, Kind, Visitor, body,
         endpoints::{self, Found},
         error::{ApiError, Code},
         granted::{self, Granted},
@@ -200,6 +201,20 @@ impl Node {
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
         self.serve(head, Full::new(body), caller, visitor).await
+    }
+
+    /// Answers `GET <uri>` of the node's owner, who asks by the control socket.
+    pub async fn get_as_owner(self: Arc<Self>, uri: Uri) -> Response<ResponseBody> {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(granted::AsOwner);
+        let visitor = Visitor {
+            uid: None,
+            is_own_user: true,
+            address: Ipv4Addr::LOCALHOST.into(),
+            entrance: Entrance::Loopback { authority: Ipv4Addr::LOCALHOST.to_string() },
+        };
+        self.answer_whole(request, Caller::Anyone, visitor).await
     }
 
     async fn serve<B>(self: Arc<Self>, head: Parts, body: B, caller: Caller, visitor: Visitor) -> Response<ResponseBody>

@@ -46,6 +46,19 @@ pub fn now_rfc3339() -> String {
     rfc3339(wall_now())
 }
 
+/// The time that `text` means, where it is written as RFC 3339 §5.6 says: date, time and offset.
+pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() }).collect();
+    let rest = shape.strip_prefix("0000-00-00T00:00:00")?;
+    let rest = match rest.strip_prefix('.') {
+        Some(fraction) if fraction.starts_with('0') => fraction.trim_start_matches('0'),
+        Some(_) => return None,
+        None => rest,
+    };
+    let is_offset = rest == "Z" || matches!(rest.strip_prefix(['+', '-']), Some("00:00"));
+    is_offset.then(|| text.to_ascii_uppercase().parse::<jiff::Timestamp>().ok()).flatten().map(SystemTime::from)
+}
+
 /// How long ago a time as [`rfc3339`] writes it was, at `now`; nothing where it lies ahead, `None` where it is none.
 pub fn age(text: &str, now: SystemTime) -> Option<Duration> {
     let at: jiff::Timestamp = text.parse().ok()?;
@@ -71,6 +84,35 @@ mod tests {
     #[test]
     fn no_wait_is_too_long() {
         assert!(after(Duration::MAX) > after(Duration::from_hours(365 * 24)));
+    }
+
+    #[test]
+    fn rfc3339_5_6_only_whole_times_are_read() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        for (text, at) in [
+            ("1970-01-01T00:00:01Z", epoch + Duration::from_secs(1)),
+            ("1970-01-01t00:00:01.500z", epoch + Duration::from_millis(1_500)),
+            ("1970-01-01T01:00:01+01:00", epoch + Duration::from_secs(1)),
+            ("1969-12-31T23:30:00-00:30", epoch),
+        ] {
+            assert_eq!(parse_rfc3339(text), Some(at), "{text}");
+        }
+        for text in [
+            "",
+            "1970-01-01",
+            "1970-01-01T00:00:01",
+            "1970-01-01T00:00Z",
+            "19700101T000001Z",
+            "1970-01-01 00:00:01Z",
+            "1970-13-01T00:00:01Z",
+            "1970-01-01T00:00:01+01",
+            "1970-01-01T00:00:01.Z",
+            "1970-01-01T00:00:01Z[UTC]",
+            "7d",
+            "yesterday",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

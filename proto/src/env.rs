@@ -67,6 +67,7 @@ registry! {
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
     SYSTEMD_EXEC_PID, Daemon, "The process that systemd executed for a unit: where it is the daemon's, `restart` stands back.";
     TERM, Client, "`dumb`, or not set: no colour.";
+    TZ, Client, "Time zone in which times are shown on a terminal; without it the machine's.";
     USER, Daemon, "What the node's owner is called at its first start, where the list of users does not say.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";
     WATCHDOG_USEC, Daemon, "The watchdog limit in microseconds, set by systemd.";

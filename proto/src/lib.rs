@@ -8,7 +8,7 @@
 //! * [`env`] is the one registry of environment variables, [`paths`] the one place that knows where things live:
 //!   both are pure functions of a captured [`env::Environment`].
 //! * [`shell`] and [`terminal`] know what those two do with a word.
-//! * [`duration`] reads a time limit as people write it.
+//! * [`duration`] reads a time limit as people write it, [`local_time`] shows a time as their clock does.
 //! * [`key_variable`] is the one rule for the names of variables that hold a provider's key.
 //! * [`clock`], [`files`] and [`tasks`] are the only doors to the clocks, to files with modes, and to spawning.
 //! * `client` (feature) finds a daemon's socket, checks whose it is, and speaks to it.
@@ -29,6 +29,7 @@ pub mod duration;
 pub mod env;
 pub mod files;
 pub mod key_variable;
+pub mod local_time;
 pub mod paths;
 pub mod shell;
 pub mod status;

@@ -10,12 +10,18 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// As [`visible`], for a line that is JSON and stays it: such characters stand in its strings only.
 pub fn visible_json(line: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() || is_invisible(c);
-    escaped(line, obeyed, |out, c| {
-        // None of them lies beyond the first plane.
-        // Writing to a string cannot fail.
-        let _ = write!(out, "\\u{:04x}", u32::from(c));
-    })
+    escaped(line, |c| c.is_control() || is_invisible(c), json_escape)
+}
+
+/// As [`visible_json`], for a whole document: what stands between its values stays as it is.
+pub fn visible_document(json: &str) -> Cow<'_, str> {
+    escaped(json, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || is_invisible(c), json_escape)
+}
+
+/// None of the characters in question lies beyond the first plane.
+fn json_escape(out: &mut String, c: char) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "\\u{:04x}", u32::from(c));
 }
 
 /// `text` with every character that is `obeyed` written by `escape`.

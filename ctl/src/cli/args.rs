@@ -104,7 +104,7 @@ pub(super) enum Verb {
         #[command(subcommand)]
         noun: CloudNoun,
     },
-    /// Manage the node, as its owner: people and namespaces
+    /// Manage the node, as its owner: people, namespaces, what they use
     Node {
         #[command(subcommand)]
         noun: NodeNoun,

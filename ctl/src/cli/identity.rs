@@ -2,7 +2,7 @@
 
 use bitrouter_proto::{
     account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN, TokenState},
-    client::AccountKey,
+    client::{AccountKey, Client},
     clock, credential_file, env,
     files::PlaceError,
     paths::Places,
@@ -18,6 +18,19 @@ pub(super) fn exported_key(context: &Context) -> Option<AccountKey> {
     let environment = &context.environment;
     let url = environment.text(env::BITROUTER_API_URL).or_else(|| environment.text(env::BITROUTER_OAUTH_AS));
     Some(AccountKey { key: environment.secret(env::BITROUTER_API_KEY)?, url: url.map(str::to_owned) })
+}
+
+/// The daemon, where it may be told the key of the environment (`with_key`).
+///
+/// # Errors
+/// Where it is another user's: that one is told no key.
+pub(super) async fn trusted(context: &Context, with_key: bool) -> Result<Client, Failure> {
+    let client = context.connect().await?;
+    if with_key && client.is_foreign() {
+        let message = "`BITROUTER_API_KEY` is set, and another user's daemon is told no key";
+        return Err(Failure::caller("foreign_daemon", message));
+    }
+    Ok(client)
 }
 
 /// Who is signed in.

@@ -1,11 +1,12 @@
 //! `logs`: the daemon's ring, followed on demand; and its level.
 
-use bitrouter_proto::{codes::exit, terminal};
-use rustix::event::{PollFd, PollFlags, poll};
+use bitrouter_proto::codes::exit;
 use serde_json::json;
-use tokio::sync::oneshot;
 
-use super::args::LogsArgs;
+use super::{
+    args::LogsArgs,
+    reader::{ignore_hangups, reader_left},
+};
 use crate::{
     context::Context,
     exit::{Failure, Status},
@@ -51,19 +52,6 @@ pub(super) fn run(context: &Context, args: &LogsArgs) -> Result<Status, Failure>
     })
 }
 
-/// Returns when the reader of our output goes away: a follower with nothing to write would not notice otherwise.
-fn reader_left() -> Result<oneshot::Receiver<()>, Failure> {
-    let (tell, left) = oneshot::channel();
-    std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
-        let out = std::io::stdout();
-        // Errors and hang-ups are reported unasked; a file never has one, and this thread then sleeps until the end.
-        while let Ok(0) | Err(rustix::io::Errno::INTR) = poll(&mut [PollFd::new(&out, PollFlags::empty())], None) {}
-        // Whoever would have heard may be gone too.
-        let _ = tell.send(());
-    })?;
-    Ok(left)
-}
-
 /// On a terminal a line is set for reading; elsewhere it is what the daemon wrote. Under `--json` a line that is not an
 /// object itself becomes one.
 fn shown(context: &Context, line: String) -> String {
@@ -72,19 +60,4 @@ fn shown(context: &Context, line: String) -> String {
         printer if !printer.json && printer.on_terminal => log_line(&line),
         _ => line,
     }
-}
-
-/// `kill -HUP $(pgrep bitrouter)` also hits us: stay while our terminal lives, leave with it.
-fn ignore_hangups() -> Result<(), Failure> {
-    let had_terminal = terminal::is_controlled();
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if had_terminal && !terminal::is_controlled() {
-                // Gives the default action back: the process ends as by any hang-up.
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-        }
-    })?;
-    Ok(())
 }

@@ -16,6 +16,11 @@ pub(super) fn failure(error: &clap::Error, args: &[OsString], tree: &Command) ->
     Failure::caller("bad_argument", message).hint(format!("{program} --help"))
 }
 
+/// The failure for arguments of `verb` that mean nothing together.
+pub(super) fn misused(verb: &str, message: impl Into<String>) -> Failure {
+    Failure::caller("bad_argument", message).hint(format!("bitrouter {verb} --help"))
+}
+
 /// `help --help` is a question for the same text.
 pub(super) fn without_help_of_help(args: &[OsString]) -> Vec<OsString> {
     let is_help = |arg: &OsString| arg == "--help" || arg == "-h";

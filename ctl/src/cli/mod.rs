@@ -13,6 +13,7 @@ mod misuse;
 mod node;
 mod password;
 mod push;
+mod reader;
 mod reload;
 mod restart;
 mod secret_line;
@@ -21,6 +22,7 @@ mod start;
 mod status;
 mod stop;
 mod typing;
+mod window;
 
 use std::{ffi::OsString, path::PathBuf};
 

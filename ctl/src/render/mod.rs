@@ -14,6 +14,6 @@ pub(crate) use block::block_text;
 pub(crate) use log_line::log_line;
 pub(crate) use printer::{Printer, failure_text};
 pub(crate) use qr::qr_text;
-pub(crate) use span::when;
+pub(crate) use span::{moment, when};
 pub(crate) use status::{View, status_text};
-pub(crate) use table::rows_text;
+pub(crate) use table::{Column, Layout, Shown, rows_text, table_text};

@@ -1,6 +1,9 @@
 //! Standard output and standard error of one command. A reader that closed its end ends the command quietly.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use bitrouter_proto::{
     codes::exit,
@@ -10,6 +13,7 @@ use bitrouter_proto::{
 use serde::Serialize;
 
 use super::{
+    Shown,
     style::{BAD, TYPED, styled},
     wrap::wrap,
 };
@@ -50,13 +54,35 @@ impl Printer {
         write(&self.plain_unless(self.stdout_styled, text))
     }
 
-    /// The rows of a list; an empty one is a word on a terminal and nothing in a pipe.
-    pub(crate) fn rows(self, text: &str) -> Result<(), Failure> {
-        match text {
-            "" if self.on_terminal => self.stdout("none"),
-            "" => Ok(()),
-            text => self.stdout(text),
+    /// The rows of a list. An empty one is nothing in a pipe; whoever watches is told that there is `nothing`.
+    pub(crate) fn rows(self, text: &str, nothing: &str) -> Result<(), Failure> {
+        if !text.is_empty() {
+            return self.stdout(text);
         }
+        if self.is_watched {
+            self.stderr(nothing);
+        }
+        Ok(())
+    }
+
+    /// How a table is shown: a terminal's is as wide as it is.
+    pub(crate) fn table(self, wide: bool) -> Shown {
+        if !self.on_terminal {
+            return Shown::Piped { wide };
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        Shown::Terminal { columns: (!wide).then(|| columns.unwrap_or(USUAL_COLUMNS)) }
+    }
+
+    /// A server's document as it came. Under `--json` only.
+    pub(crate) fn document(self, json: &str) -> Result<(), Failure> {
+        if !self.json {
+            return Ok(());
+        }
+        // On a terminal it would write over its own line.
+        let text = if self.on_terminal { Cow::Owned(json.replace('\r', "")) } else { Cow::Borrowed(json) };
+        write_whole(&text)
     }
 
     /// What standard output is asked for: shell code, help, log lines. Under `--json` too.
@@ -100,8 +126,7 @@ impl Printer {
     /// How many columns there are on standard error, where somebody watches.
     pub(crate) fn columns(self) -> Option<usize> {
         let size = self.is_watched.then(|| rustix::termios::tcgetwinsize(io::stderr()).ok()).flatten()?;
-        // A terminal that does not know its size has the usual one.
-        Some(if size.ws_col == 0 { 80 } else { size.ws_col.into() })
+        Some(if size.ws_col == 0 { USUAL_COLUMNS } else { size.ws_col.into() })
     }
 
     /// A remark on standard error. Nothing under `--json`.
@@ -154,12 +179,21 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
         .join("\n")
 }
 
+/// What a terminal has that does not know its size.
+const USUAL_COLUMNS: usize = 80;
+
 /// The code of a failure that is none: the reader of our output went away.
 const CLOSED: &str = "output_closed";
 
 fn write(text: &str) -> Result<(), Failure> {
+    write_whole(text.trim_end_matches('\n'))
+}
+
+/// Writes `text`, and the end of its last line where it has none.
+fn write_whole(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let result = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let result = write!(out, "{text}{end}").and_then(|()| out.flush());
     result.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::caller(CLOSED, "the reader of the output went away"),
         _ => Failure::from(error),

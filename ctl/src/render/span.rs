@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::clock;
+use bitrouter_proto::{clock, local_time::LocalTime};
 
 /// The two largest units: `2 h 13 min`.
 pub(super) fn span(time: Duration) -> String {
@@ -35,9 +35,33 @@ pub(crate) fn when(at: &str, for_people: bool) -> String {
     }
 }
 
+/// A time as [`clock::rfc3339`] writes it, exactly; for people, whose clock is given, as it shows it, and how long ago it was:
+/// `2026-11-29 23:10:05 CET; 3 min ago`.
+pub(crate) fn moment(at: &str, for_people: Option<&LocalTime>) -> String {
+    let Some(shown) = for_people.and_then(|local| local.show(at)) else { return at.to_owned() };
+    let now = clock::wall_now();
+    match (clock::age(at, now), clock::ahead(at, now)) {
+        (Some(_), Some(ahead)) if !ahead.is_zero() => shown,
+        (Some(age), _) => format!("{shown}; {}", ago(age)),
+        _ => shown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use bitrouter_proto::env::Environment;
+
     use super::*;
+
+    #[test]
+    fn people_see_times_as_their_clock_shows_them() {
+        let local = LocalTime::of(&Environment::from_iter([("TZ", "XYZ-2")]));
+        let shown = moment("1970-01-01T00:00:00.000Z", Some(&local));
+        assert!(shown.starts_with("1970-01-01 02:00:00 XYZ; ") && shown.ends_with(" d ago"), "{shown}");
+        assert_eq!(moment("2999-01-01T00:00:00.000Z", Some(&local)), "2999-01-01 02:00:00 XYZ");
+        assert_eq!(moment("1970-01-01T00:00:00.000Z", None), "1970-01-01T00:00:00.000Z");
+        assert_eq!(moment("some day", Some(&local)), "some day");
+    }
 
     #[test]
     fn spans_are_short() {

@@ -290,7 +290,8 @@ pub(super) fn form(pairs: &[(&str, &str)]) -> SecretString {
     text.into()
 }
 
-fn encode(word: &str, text: &mut String) {
+/// Writes a word as it stands in a form or a query.
+pub(super) fn encode(word: &str, text: &mut String) {
     for byte in word.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => text.push(char::from(byte)),

@@ -6,19 +6,29 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::http::{Caller, Principal};
+use bitrouter_gateway::http::{Caller, Principal, ResponseBody};
 use bitrouter_node::{
     Node, Settings,
     http::{Entrance, Visitor},
 };
 use bitrouter_proto::account::credential::OauthCredential;
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::sync::watch;
 
 use super::{http::Reply, issuer::same_issuer};
 use crate::node_host::{NodeHost, NodeState};
+
+/// A reply of the node, whole.
+///
+/// # Errors
+/// Where it breaks off.
+pub(super) async fn collected(response: Response<ResponseBody>) -> Result<Reply, String> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| "the node broke its reply off".to_owned())?.to_bytes();
+    Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_vec().into() })
+}
 
 /// What the credential's keeper knows of the own node.
 #[derive(Debug)]
@@ -95,10 +105,7 @@ impl OwnNode {
             address: Ipv4Addr::LOCALHOST.into(),
             entrance: Entrance::Loopback { authority: Ipv4Addr::LOCALHOST.to_string() },
         };
-        let response = node.answer_whole(request, Caller::Credential(principal), visitor).await;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|_| "the node broke its reply off".to_owned())?.to_bytes();
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_vec().into() })
+        collected(node.answer_whole(request, Caller::Credential(principal), visitor).await).await
     }
 
     fn looks_own(&self, credential: &OauthCredential) -> bool {

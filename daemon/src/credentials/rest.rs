@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
+use bitrouter_node::Node;
 use bitrouter_proto::{account::credential::Credential, codes::Reason};
 use http::{Method, StatusCode};
 use reqwest::Url;
@@ -11,9 +12,10 @@ use secrecy::SecretString;
 use super::{
     AccountError, Credentials, Inner,
     exchange::local_uid,
-    http::{Call, LocalUid, Reply},
+    http::{Call, LocalUid, Reply, encode},
     issuer::server_url,
     metadata::unreachable,
+    own::collected,
     reply::json_reply,
     shown::login_command,
 };
@@ -21,23 +23,80 @@ use super::{
 /// How long a call may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// What stands for the namespace of a credential that does not say which one it is: every server knows what is meant.
+const OWN_NAMESPACE: &str = "me";
+
+/// What is asked of the account's REST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RestPath {
+    /// Below the namespace of the credential, or below nothing.
+    is_in_namespace: bool,
+    below: String,
+    query: String,
+}
+
+impl RestPath {
+    /// What stands at `path`.
+    pub(crate) fn new(path: impl Into<String>) -> Self {
+        Self { is_in_namespace: false, below: path.into(), query: String::new() }
+    }
+
+    /// What stands at `below`, below the namespace of the credential.
+    pub(crate) fn in_namespace(below: impl Into<String>) -> Self {
+        Self { is_in_namespace: true, ..Self::new(below) }
+    }
+
+    /// The same with a parameter, where there is a value.
+    pub(crate) fn with(mut self, name: &str, value: Option<impl ToString>) -> Self {
+        if let Some(value) = value {
+            let mark = if self.query.is_empty() { '?' } else { '&' };
+            self.query.push(mark);
+            self.query.push_str(name);
+            self.query.push('=');
+            encode(&value.to_string(), &mut self.query);
+        }
+        self
+    }
+
+    /// The path for `namespace`.
+    pub(crate) fn at(&self, namespace: &str) -> String {
+        let Self { is_in_namespace, below, query } = self;
+        if *is_in_namespace { format!("/v1/namespaces/{namespace}{below}{query}") } else { format!("{below}{query}") }
+    }
+}
+
+/// What the own node answers to `GET <path>` of its owner: JSON, as any client sees it.
+///
+/// # Errors
+/// Where the node says no.
+pub(crate) async fn own_node_json(node: &Arc<Node>, path: &str) -> Result<String, AccountError> {
+    let uri = path.parse().map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{path}` is no path")))?;
+    let response = Arc::clone(node).get_as_owner(uri).await;
+    let reply = collected(response).await.map_err(|reason| AccountError::new(Reason::Internal, reason))?;
+    json_reply(&reply, OWN_NODE)
+}
+
+const OWN_NODE: &str = "the own node";
+
 impl Credentials {
     /// What the account's server answers to `GET <server><path>`, exactly as it came: JSON. A 401 has the token renewed
     /// once. The own node answers in process.
     ///
     /// # Errors
     /// Where nobody is signed in, the server cannot be reached, or says no.
-    pub(crate) async fn get_json(&self, path: &str) -> Result<String, AccountError> {
+    pub(crate) async fn get_json(&self, path: &RestPath) -> Result<String, AccountError> {
         let keeper = &self.0;
         let token = match keeper.credential().await {
             Ok(AccountCredential::Token(token)) => token,
             Ok(AccountCredential::OwnNode(principal)) => {
-                let answered = keeper.own.get(principal, path).await;
+                let path = path.at(&principal.namespace.to_string());
+                let answered = keeper.own.get(principal, &path).await;
                 let reply = answered.map_err(|reason| self.refused(AccountRefused::Unavailable(reason)))?;
-                return json_reply(&reply, "the own node");
+                return json_reply(&reply, OWN_NODE);
             }
             Err(refused) => return Err(self.refused(refused)),
         };
+        let path = &path.at(&self.namespace(path)?);
         let reply = keeper.get(&token, path).await?;
         if reply.status == StatusCode::UNAUTHORIZED
             && let Some(newer) = keeper.renewed(&token).await
@@ -59,12 +118,31 @@ impl Credentials {
         &self,
         server: &str,
         api_key: &SecretString,
-        path: &str,
+        path: &RestPath,
     ) -> Result<String, AccountError> {
         let server = server_url(server)?;
         let token = AccountToken { token: api_key.clone(), issuer: server.into() };
-        let reply = self.0.get(&token, path).await?;
+        let reply = self.0.get(&token, &path.at(OWN_NAMESPACE)).await?;
         json_reply(&reply, &token.issuer)
+    }
+
+    /// What stands in `path` for the namespace of the credential that is held: the one that it is baked to.
+    fn namespace(&self, path: &RestPath) -> Result<String, AccountError> {
+        let named = match self.0.held().credential.as_deref() {
+            Some(Credential::Oauth(tokens)) => tokens.namespace_id.clone(),
+            _ => Some(OWN_NAMESPACE.to_owned()),
+        };
+        // A server chose it, and it becomes part of a URL.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        match named {
+            _ if !path.is_in_namespace => Ok(String::new()),
+            Some(id) if !id.is_empty() && id.bytes().all(plain) => Ok(id),
+            _ => {
+                let message = "the credential does not say which namespace it is bound to; sign in again";
+                let command = login_command(&self.session(), &self.0.default_server.load());
+                Err(AccountError::new(Reason::InvalidArgument, message).with_command(command))
+            }
+        }
     }
 
     /// A refusal as the control API says it.
@@ -106,5 +184,19 @@ impl Inner {
             }
             _ => LocalUid::Own,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_below_the_namespace_where_it_has_one() {
+        let usage =
+            RestPath::in_namespace("/usage").with("from", Some("2026-05-01T00:00:00+02:00")).with("to", None::<&str>);
+        assert_eq!(usage.at("ns_1"), "/v1/namespaces/ns_1/usage?from=2026-05-01T00%3A00%3A00%2B02%3A00");
+        let rows = RestPath::new("/v1/billing/transactions").with("limit", Some(5)).with("offset", Some(0));
+        assert_eq!(rows.at("ns_1"), "/v1/billing/transactions?limit=5&offset=0");
     }
 }

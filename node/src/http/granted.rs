@@ -20,9 +20,14 @@ pub(crate) enum Actor {
     Anyone,
     /// Whoever holds this credential: one namespace, some scopes.
     Token(Principal),
-    /// A person at a browser: all of the person's namespaces, all scopes.
+    /// A person at a browser, or the owner at the control socket: all of the person's namespaces, all scopes.
     Person(PersonId),
 }
+
+/// A mark on a request that the daemon makes for the node's owner, who asked by the control socket. Nobody outside this crate
+/// can set it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsOwner;
 
 /// What a call was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +100,9 @@ fn nobody() -> ApiError {
 /// # Errors
 /// 401 where there is no credential, 403 for a browser whose call no page of ours has made.
 pub(crate) async fn actor(call: &Call) -> Result<Actor, ApiError> {
+    if call.head.extensions.get::<AsOwner>().is_some() {
+        return Ok(Actor::Person(call.node.owner()));
+    }
     if let Caller::Credential(principal) = call.caller {
         return Ok(Actor::Token(principal));
     }

@@ -49,6 +49,18 @@ pub async fn list(node: &Node, owner: PersonId) -> Result<Vec<Namespace>, Namesp
     Ok(rows.into_iter().filter(|row| !node.namespace_has_ended(row.id, row.owner)).map(Namespace::from).collect())
 }
 
+/// The namespace of `owner` that `which`, an id or a name, means.
+///
+/// # Errors
+/// Where there is none.
+pub async fn find(node: &Node, owner: PersonId, which: &str) -> Result<Namespace, NamespaceError> {
+    let row = meant(&mut node.store.read().await?, owner, which).await?;
+    if node.namespace_has_ended(row.id, row.owner) {
+        return Err(NamespaceError::Absent(which.to_owned()));
+    }
+    Ok(row.into())
+}
+
 /// Everybody's namespaces, the oldest first, each with its owner.
 ///
 /// # Errors

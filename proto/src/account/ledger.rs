@@ -162,14 +162,17 @@ pub struct TokenClasses {
     pub image_output_tokens: i64,
 }
 
-/// One call: a row of `GET /v1/namespaces/{nsid}/requests`. What was asked and answered is not in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestRow {
+/// One call: a row of `GET /v1/namespaces/{nsid}/requests`. What was asked and answered is not in it. Another server's ids may
+/// have another form than ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow<Id = RequestRowId> {
     /// Which row.
-    pub id: RequestRowId,
+    pub id: Id,
     /// What the caller knows the call by.
+    #[serde(default)]
     pub request_id: String,
     /// A newer server may say what is not known here.
+    #[serde(default)]
     pub status: String,
     /// The resolved model, without the provider.
     pub model_id: Option<String>,
@@ -179,8 +182,10 @@ pub struct RequestRow {
     #[serde(default)]
     pub requested_model: Option<String>,
     /// Input tokens of every class.
+    #[serde(default)]
     pub prompt_tokens: i64,
     /// Output tokens of every class.
+    #[serde(default)]
     pub completion_tokens: i64,
     /// The same by class.
     #[serde(default)]
@@ -213,6 +218,7 @@ pub struct RequestRow {
     #[serde(default)]
     pub flags: Vec<String>,
     /// When it was admitted; RFC 3339, UTC.
+    #[serde(default)]
     pub created_at: String,
     /// From the head of the request to the first body byte of the reply, in milliseconds.
     #[serde(default)]
@@ -249,8 +255,10 @@ pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
     /// The most rows of a page.
+    #[serde(default)]
     pub limit: u64,
     /// How many rows were left out before.
+    #[serde(default)]
     pub offset: u64,
     /// What asks for the next page; `None` behind the last one.
     #[serde(default)]
@@ -267,27 +275,37 @@ pub struct Balance {
     /// What is left of it; never negative.
     pub available_micro_usd: MicroUsd,
     /// `usd`
+    #[serde(default)]
     pub currency: String,
 }
 
-/// A row of `GET /v1/billing/transactions`: what was added to a credit, or taken from it.
+/// A row of `GET /v1/billing/transactions`: what was added to a credit, or taken from it. Another server's ids may have another
+/// form than ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transaction {
+pub struct Transaction<Id = TransactionId, RowId = RequestRowId, Namespace = NamespaceId> {
     /// Which.
-    pub id: TransactionId,
+    pub id: Id,
     /// `grant` or `debit`; a newer server may say more.
+    #[serde(default)]
     pub kind: String,
     /// Negative where it was taken.
     pub amount_micro_usd: MicroUsd,
     /// The row of the call that was charged.
-    #[serde(default)]
-    pub request_id: Option<RequestRowId>,
+    #[serde(default = "Option::default")]
+    pub request_id: Option<RowId>,
     /// The namespace of that call.
-    #[serde(default)]
-    pub namespace_id: Option<NamespaceId>,
+    #[serde(default = "Option::default")]
+    pub namespace_id: Option<Namespace>,
     /// RFC 3339, UTC.
+    #[serde(default)]
     pub created_at: String,
 }
+
+/// A call as another server shows it.
+pub type ToldRequestRow = RequestRow<String>;
+
+/// A change of a credit as another server shows it.
+pub type ToldTransaction = Transaction<String, String, String>;
 
 /// `GET /v1/node/usage`: sums of each namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -339,5 +357,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!((row.status.as_str(), row.seq, row.usage), ("queued", 0, None));
+        let page: Page<ToldRequestRow> =
+            serde_json::from_str(r#"{"data":[{"id":"01J-other","created_at":"t","provider_id":null}]}"#).unwrap();
+        assert_eq!((page.data[0].id.as_str(), page.limit, &page.next_cursor), ("01J-other", 0, &None));
+        let row: ToldTransaction =
+            serde_json::from_str(r#"{"id":"7","amount_micro_usd":-5,"request_id":"r","more":1}"#).unwrap();
+        assert_eq!((row.amount_micro_usd, row.request_id.as_deref()), (MicroUsd::new(-5), Some("r")));
     }
 }

@@ -32,7 +32,7 @@ pub use self::{
     identity::{Authentication, Identity, TokenState},
     ids::{CredentialId, GrantId, NamespaceId, PersonId, RequestRowId, TransactionId},
     ledger::{CallStatus, FundingSource, UsageOrigin},
-    money::MicroUsd,
+    money::{AmountError, MicroUsd},
     name::{Name, NameError, folded, is_hidden},
     password::PasswordError,
     resources::{Account, List, Namespace, Person, Session},

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a call may take that the daemon passes on to the account's server.
-const REMOTE: Duration = Duration::from_mins(1);
+pub(super) const REMOTE: Duration = Duration::from_mins(1);
 
 /// How long the daemon may take to say who is signed in, which it knows by itself.
 const QUICK: Duration = Duration::from_secs(2);
@@ -237,7 +237,7 @@ impl LoginEvent {
     }
 }
 
-fn on_the_wire(key: Option<&AccountKey>) -> (String, String) {
+pub(super) fn on_the_wire(key: Option<&AccountKey>) -> (String, String) {
     let key = key.map(|key| (key.key.expose_secret().to_owned(), key.url.clone().unwrap_or_default()));
     key.unwrap_or_default()
 }

@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 const LONG: Duration = Duration::from_secs(30);
 
 /// The wire size limit in both directions, bytes.
-const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A connection to a daemon that answered its status.
 pub struct Client {

@@ -2,11 +2,14 @@
 //! can name anybody's socket, and the system-wide daemon is root's.
 
 use crate::{
-    account::{Identity, Namespace, Person},
+    account::{
+        Identity, Namespace, Person,
+        ledger::{Balance, ToldRequestRow, ToldTransaction, Usage},
+    },
     client::ClientError,
     env::is_variable_name,
     status::{IgnoredValue, KeyChange, ProviderChange, PushOutcome, ReloadOutcome, Status},
-    terminal::{visible, visible_json, visible_line},
+    terminal::{visible, visible_document, visible_json, visible_line},
     wire,
 };
 
@@ -128,15 +131,62 @@ pub(super) fn server_link(told: &str) -> Option<String> {
     (is_host && is_plain && (is_https || is_loopback)).then(|| told.to_owned())
 }
 
-/// JSON of a server that a terminal can show: it stays the same document.
+/// JSON of a server, byte for byte but for what a terminal would obey: it stays the same document.
 ///
 /// # Errors
 /// Where it is none.
 pub(super) fn document(told: &str) -> Result<String, ClientError> {
     serde_json::from_str::<serde::de::IgnoredAny>(told)
         .map_err(|_| ClientError::Broken("it answered JSON that is none".to_owned()))?;
-    let lines: Vec<_> = told.lines().map(|line| visible_json(&line.replace(['\t', '\r'], " ")).into_owned()).collect();
-    Ok(lines.join("\n"))
+    Ok(visible_document(told).into_owned())
+}
+
+/// Sums that can be shown on a terminal.
+pub(super) fn usage(told: wire::Usage) -> Usage {
+    let usage = Usage::from(told);
+    Usage { from: line(usage.from), to: line(usage.to), ..usage }
+}
+
+/// A call that can be shown on a terminal.
+pub(super) fn call(told: wire::Call) -> ToldRequestRow {
+    let row = ToldRequestRow::from(told);
+    let optional = |text: Option<String>| text.map(line);
+    ToldRequestRow {
+        id: line(row.id),
+        request_id: line(row.request_id),
+        status: line(row.status),
+        model_id: optional(row.model_id),
+        provider_id: optional(row.provider_id),
+        requested_model: optional(row.requested_model),
+        usage_origin: optional(row.usage_origin),
+        price_version: optional(row.price_version),
+        funding_source: optional(row.funding_source),
+        credential_id: optional(row.credential_id),
+        error_code: optional(row.error_code),
+        flags: row.flags.into_iter().map(line).collect(),
+        created_at: line(row.created_at),
+        completed_at: optional(row.completed_at),
+        ..row
+    }
+}
+
+/// A balance that can be shown on a terminal.
+pub(super) fn balance(told: wire::Balance) -> Balance {
+    let balance = Balance::from(told);
+    Balance { currency: line(balance.currency), ..balance }
+}
+
+/// A change of a credit that can be shown on a terminal.
+pub(super) fn transaction(told: wire::Transaction) -> ToldTransaction {
+    let row = ToldTransaction::from(told);
+    ToldTransaction {
+        id: line(row.id),
+        kind: line(row.kind),
+        request_id: row.request_id.map(line),
+        namespace_id: row.namespace_id.map(line),
+        created_at: line(row.created_at),
+        ..row
+    }
 }
 
 /// A line, of at most `most` characters.
@@ -319,7 +369,7 @@ mod tests {
     #[test]
     fn a_document_of_a_server_stays_what_it_is_and_is_no_command_to_a_terminal() {
         let told = "{\r\n\t\"data\": [{\"name\": \"a\u{9b}2J\u{202e}b\"}]\n}";
-        assert_eq!(document(told).unwrap(), "{\n \"data\": [{\"name\": \"a\\u009b2J\\u202eb\"}]\n}");
+        assert_eq!(document(told).unwrap(), "{\r\n\t\"data\": [{\"name\": \"a\\u009b2J\\u202eb\"}]\n}");
         assert!(document("<html>").is_err());
     }
 

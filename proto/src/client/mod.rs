@@ -2,21 +2,30 @@
 //!
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
 //! socket, [`calls`] are the typed calls ([`namespaces`] and
-//! [`people`] those of the node, [`account`] those of the account), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! [`people`] those of the node, [`account`] those of the account, [`usage`], [`billing`] and [`node`] those about calls and
+//! credit, of whoever is [`asked`]), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
 mod account;
+mod asked;
+mod billing;
 mod calls;
 mod channel;
 mod distrust;
 mod error;
 mod locate;
 mod namespaces;
+mod node;
 mod people;
+mod usage;
 
 pub use account::{AccountKey, AccountNamespaces, LoggedOut, Login, LoginCode, LoginEvent, LoginEvents, WhoAmI};
+pub use asked::{Asked, Told};
+pub use billing::Granted;
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{ClientError, Refusal, UnresponsiveCause};
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
+pub use node::NamedNodeUsage;
 pub use people::ConsoleLink;
+pub use usage::{Begin, CallEvent, CallEvents, Rows, Window};

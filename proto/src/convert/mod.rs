@@ -1,7 +1,10 @@
 //! Wire messages to domain types and back, one file per noun.
 
 mod auth;
+mod billing;
 mod daemon;
 mod environment;
 mod namespaces;
+mod node;
 mod people;
+mod usage;

@@ -2,15 +2,15 @@
 
 use bitrouter_proto::{
     account::{List, Namespace, ScopeSet},
-    client::Client,
+    client::{Asked, Client},
     codes::exit,
 };
 use clap::Args;
 use serde_json::json;
 
-use super::namespace::rows_with_active;
+use super::namespace::{NONE, rows_with_active};
 use crate::{
-    cli::node::named,
+    cli::{identity::exported_key, node::named},
     context::Context,
     exit::{Failure, Status},
     flags::ServeFlags,
@@ -38,6 +38,15 @@ struct OwnNode {
 }
 
 impl LocalFlags {
+    /// Whom a command asks: the own node, or the account that is signed in, with the key that the environment holds.
+    pub(super) fn asked(&self, context: &Context) -> Asked {
+        if self.local {
+            Asked::Node { namespace: self.namespace.clone() }
+        } else {
+            Asked::Account(exported_key(context))
+        }
+    }
+
     /// Lists the owner's namespaces.
     pub(super) fn list(&self, context: &Context, daemon: &ServeFlags) -> Result<Status, Failure> {
         if let Some(ended) = launch::ensure_daemon(context, daemon, "cloud namespace list")? {
@@ -47,7 +56,7 @@ impl LocalFlags {
         let named = rows.iter().map(|row| (row.id.to_string(), row.name.clone()));
         let text = rows_with_active(context.printer, named, Some(&meant.id.to_string()));
         context.printer.json(&List { data: rows })?;
-        context.printer.rows(&text)?;
+        context.printer.rows(&text, NONE)?;
         Ok(Status(exit::OK))
     }
 

@@ -1,7 +1,14 @@
 //! `cloud`: the account that is signed in, one file a noun.
 
+mod billing;
+mod call_text;
+mod follow;
 mod local;
 mod namespace;
+mod pages;
+mod requests;
+mod target;
+mod usage;
 mod whoami;
 
 use clap::Subcommand;
@@ -25,6 +32,15 @@ pub(super) enum CloudNoun {
         #[command(subcommand)]
         verb: namespace::NamespaceVerb,
     },
+    /// Show what the calls of a time have used: tokens and money
+    Usage(usage::UsageArgs),
+    /// List calls, the newest first, show one in full, or follow them
+    Requests(requests::RequestsArgs),
+    /// Credit: what is left, and what changed it
+    Billing {
+        #[command(subcommand)]
+        verb: billing::BillingVerb,
+    },
 }
 
 pub(super) fn run(context: &Context, noun: &CloudNoun) -> Result<Status, Failure> {
@@ -32,5 +48,8 @@ pub(super) fn run(context: &Context, noun: &CloudNoun) -> Result<Status, Failure
         CloudNoun::Whoami { local } if local.local => local.whoami(context),
         CloudNoun::Whoami { .. } => whoami::run(context),
         CloudNoun::Namespace { verb } => namespace::run(context, verb),
+        CloudNoun::Usage(args) => usage::run(context, args),
+        CloudNoun::Requests(args) => requests::run(context, args),
+        CloudNoun::Billing { verb } => billing::run(context, verb),
     }
 }

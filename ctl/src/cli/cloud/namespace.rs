@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::local::LocalFlags;
 use crate::{
-    cli::identity::{exported_key, identity},
+    cli::identity::{exported_key, identity, trusted},
     context::Context,
     exit::{Failure, Status},
     flags::ServeFlags,
@@ -46,20 +46,16 @@ fn list(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
     }
     let key = exported_key(context);
     let told = context.block_on(async {
-        let client = context.connect().await?;
-        if key.is_some() && client.is_foreign() {
-            let message = "`BITROUTER_API_KEY` is set, and another user's daemon is told no key";
-            return Err(Failure::caller("foreign_daemon", message));
-        }
+        let client = trusted(context, key.is_some()).await?;
         Ok(client.list_account_namespaces(key.as_ref()).await?)
     })?;
-    if printer.json {
-        printer.stdout_important(&told.json)?;
-        return Ok(Status(exit::OK));
-    }
-    printer.rows(&rows_with_active(printer, told.rows.into_iter(), told.active_id.as_deref()))?;
+    printer.document(&told.json)?;
+    printer.rows(&rows_with_active(printer, told.rows.into_iter(), told.active_id.as_deref()), NONE)?;
     Ok(Status(exit::OK))
 }
+
+/// What is said of a list without rows.
+pub(super) const NONE: &str = "no namespaces";
 
 /// The text of namespaces, each an id and a name, with the active one marked.
 pub(super) fn rows_with_active(

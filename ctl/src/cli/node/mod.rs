@@ -1,6 +1,8 @@
 //! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
 
+mod credit;
 mod namespace;
+mod usage;
 mod user;
 
 use clap::Subcommand;
@@ -24,11 +26,20 @@ pub(super) enum NodeNoun {
         #[command(subcommand)]
         verb: user::UserVerb,
     },
+    /// Show what the calls of a time have used, namespace by namespace
+    Usage(usage::UsageArgs),
+    /// Credit of the people of the node
+    Credit {
+        #[command(subcommand)]
+        verb: credit::CreditVerb,
+    },
 }
 
 pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure> {
     match noun {
         NodeNoun::Namespace { verb } => namespace::run(context, verb),
         NodeNoun::User { verb } => user::run(context, verb),
+        NodeNoun::Usage(args) => usage::run(context, args),
+        NodeNoun::Credit { verb } => credit::run(context, verb),
     }
 }

@@ -117,5 +117,5 @@ fn list(context: &Context, all: bool) -> Result<(), Failure> {
         rows_text(["ID", "NAME", "CREATED"], &data.iter().map(row).collect::<Vec<_>>(), printer.on_terminal)
     };
     printer.json(&List { data })?;
-    printer.rows(&text)
+    printer.rows(&text, "no namespaces")
 }

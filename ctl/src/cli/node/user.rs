@@ -128,5 +128,5 @@ fn list(context: &Context) -> Result<(), Failure> {
     };
     let rows: Vec<_> = data.iter().map(row).collect();
     printer.json(&List { data })?;
-    printer.rows(&rows_text(["ID", "NAME", "SIGN-IN", "CREATED"], &rows, printer.on_terminal))
+    printer.rows(&rows_text(["ID", "NAME", "SIGN-IN", "CREATED"], &rows, printer.on_terminal), "no people")
 }

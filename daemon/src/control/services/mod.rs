@@ -1,22 +1,28 @@
 //! The one list of services, one file per noun.
 
 mod account;
+mod asking;
 mod auth;
+mod billing;
 mod console;
 mod daemon;
 mod environment;
+mod following;
 mod logs;
 mod namespaces;
+mod node;
 mod node_call;
 mod people;
+mod usage;
 
 use bitrouter_proto::{
     codes::Reason,
     wire::{
-        DESCRIPTORS, auth_service_server::AuthServiceServer, console_service_server::ConsoleServiceServer,
-        daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
-        log_service_server::LogServiceServer, namespace_service_server::NamespaceServiceServer,
-        person_service_server::PersonServiceServer,
+        DESCRIPTORS, auth_service_server::AuthServiceServer, billing_service_server::BillingServiceServer,
+        console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
+        environment_service_server::EnvironmentServiceServer, log_service_server::LogServiceServer,
+        namespace_service_server::NamespaceServiceServer, node_service_server::NodeServiceServer,
+        person_service_server::PersonServiceServer, usage_service_server::UsageServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -46,6 +52,9 @@ pub(super) async fn all(
     reporter.set_serving::<PersonServiceServer<people::Service>>().await;
     reporter.set_serving::<ConsoleServiceServer<console::Service>>().await;
     reporter.set_serving::<AuthServiceServer<auth::Service>>().await;
+    reporter.set_serving::<UsageServiceServer<usage::Service>>().await;
+    reporter.set_serving::<BillingServiceServer<billing::Service>>().await;
+    reporter.set_serving::<NodeServiceServer<node::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -60,7 +69,11 @@ pub(super) async fn all(
     let logs = logs::Service::new(agent.log.clone());
     let account = account::Account::new(agent.account.clone());
     let auth = auth::Service::new(account.clone(), agent.phase.draining().clone());
+    let asking = asking::Asking::new(agent.node.clone(), account.clone());
     let namespaces = namespaces::Service::new(agent.node.clone(), account);
+    let usage = usage::Service::new(asking.clone(), closing.clone());
+    let billing = billing::Service::new(asking.clone());
+    let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
     let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.listen().to_vec());
     Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
@@ -70,6 +83,9 @@ pub(super) async fn all(
         .add_service(PersonServiceServer::new(people).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(ConsoleServiceServer::new(console).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(AuthServiceServer::new(auth).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(UsageServiceServer::new(usage).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(BillingServiceServer::new(billing).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(NodeServiceServer::new(node).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

@@ -18,7 +18,10 @@ use super::{
     error,
     node_call::{change, node},
 };
-use crate::{credentials::AccountError, node_host::NodeHost};
+use crate::{
+    credentials::{AccountError, RestPath},
+    node_host::NodeHost,
+};
 
 pub(super) struct Service {
     host: NodeHost,
@@ -89,11 +92,7 @@ impl NamespaceService for Service {
         let ListAccountNamespacesRequest { api_key, api_url } = request.into_inner();
         let key = self.account.key(api_key, &api_url)?;
         let credentials = &self.account.credentials;
-        let answered = match &key {
-            Some(key) => credentials.get_json_with_key(&key.server, &key.key, PATH).await,
-            None => credentials.get_json(PATH).await,
-        };
-        let json = answered.map_err(|error| self.account.refused(error, key.is_some()))?;
+        let json = self.account.get(key.as_ref(), &RestPath::new(PATH)).await?;
         let session = credentials.session();
         let active = match session.credential.as_deref() {
             Some(Credential::Oauth(tokens)) if key.is_none() => tokens.namespace_id.clone(),
@@ -127,7 +126,7 @@ fn rows(json: &str) -> Result<Vec<wire::Namespace>, AccountError> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
-fn refused(why: NamespaceError) -> Status {
+pub(super) fn refused(why: NamespaceError) -> Status {
     let reason = match &why {
         NamespaceError::Absent(_) => Reason::NotFound,
         NamespaceError::Name(_) => Reason::InvalidArgument,

@@ -90,7 +90,7 @@ fn person(node: &Node, row: PersonRow) -> Person {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
-fn refused(why: PeopleError) -> Status {
+pub(super) fn refused(why: PeopleError) -> Status {
     let reason = match &why {
         PeopleError::Nobody(_) => Reason::NotFound,
         PeopleError::Taken(_) | PeopleError::OwnsTheNode(_) => Reason::Conflict,

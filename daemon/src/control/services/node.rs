@@ -1,0 +1,57 @@
+//! `NodeService`: acts for the node's owner.
+
+use std::collections::HashMap;
+
+use bitrouter_node::people::namespaces;
+use bitrouter_proto::{
+    account::{Namespace, NamespaceId, ledger::NodeUsage},
+    codes::Reason,
+    wire::{self, GetNodeUsageRequest, GetNodeUsageResponse, node_service_server::NodeService},
+};
+use tonic::{Request, Response, Status};
+
+use super::{asking::Asking, error, namespaces::refused, node_call::node, usage::present};
+use crate::credentials::RestPath;
+
+pub(super) struct Service {
+    asking: Asking,
+}
+
+impl Service {
+    pub(super) fn new(asking: Asking) -> Self {
+        Self { asking }
+    }
+}
+
+#[tonic::async_trait]
+impl NodeService for Service {
+    async fn get_node_usage(
+        &self,
+        request: Request<GetNodeUsageRequest>,
+    ) -> Result<Response<GetNodeUsageResponse>, Status> {
+        let GetNodeUsageRequest { all, from, to } = request.into_inner();
+        let path = RestPath::new("/v1/node/usage").with("from", present(&from)).with("to", present(&to));
+        let json = self.asking.own_node(&path.at("")).await?;
+        let internal = |error: serde_json::Error| error::status(Reason::Internal, error.to_string(), None);
+        let usage: NodeUsage = serde_json::from_str(&json).map_err(internal)?;
+        let node = node(&self.asking.host).await?;
+        let everybodys = namespaces::list_all(&node).await.map_err(refused)?;
+        let known: HashMap<NamespaceId, Namespace> = everybodys.into_iter().map(|row| (row.id, row)).collect();
+        if all {
+            return Ok(Response::new(response(usage, &known, json)));
+        }
+        let is_own = |id: &NamespaceId| known.get(id).is_some_and(|row| row.owner_id == Some(node.owner()));
+        let data = usage.data.into_iter().filter(|row| is_own(&row.namespace_id)).collect();
+        let own = NodeUsage { data, ..usage };
+        let json = serde_json::to_string(&own).map_err(internal)?;
+        Ok(Response::new(response(own, &known, json)))
+    }
+}
+
+fn response(usage: NodeUsage, known: &HashMap<NamespaceId, Namespace>, json: String) -> GetNodeUsageResponse {
+    let rows = usage.data.into_iter().map(|row| {
+        let namespace_name = known.get(&row.namespace_id).map(|known| known.name.clone()).unwrap_or_default();
+        wire::NamespaceUsage { namespace_name, ..row.into() }
+    });
+    GetNodeUsageResponse { from: usage.from, to: usage.to, namespaces: rows.collect(), json }
+}
