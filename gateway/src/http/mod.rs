@@ -16,6 +16,7 @@ mod hop_by_hop;
 mod model_errors;
 mod model_in_path;
 mod models;
+mod objects;
 mod own_response;
 mod prepare;
 mod proxy;

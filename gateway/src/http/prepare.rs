@@ -11,6 +11,7 @@ use super::{
     context::Caller,
     model_errors::{explain, key_missing, no_credential},
     model_in_path::check_model_in_path,
+    objects::drop_owners_headers,
     query::upstream_uri,
     request_headers::build_upstream_headers,
     stored::only_candidate,
@@ -21,10 +22,11 @@ use crate::{
     credential::credential,
     demo,
     error::InferenceError,
-    meter::{Metered, RequestRecorder},
+    meter::{Asked, RequestRecorder},
     ports::Metering,
-    protocol::{Pieces, ReplyFormat, RequestFields, Verb, routing_fields::BodyError},
+    protocol::{Pieces, ReplyFormat, RequestFields, Rules, Verb, routing_fields::BodyError},
     registry::{Provider, ProviderId, Target},
+    route::Route,
     snapshot::Snapshot,
     stored_responses::Maker,
     upstream::{RequestBody, UpstreamOrigin},
@@ -63,23 +65,67 @@ pub(super) enum Prepared {
     },
 }
 
-/// What the request asks for; a long body is read where no other request waits for it.
-pub(super) async fn read_fields<'b>(found: &Found, body: &'b Bytes) -> Result<RequestFields<'b>, InferenceError> {
+/// What the request of `caller` asks for; a long body is read where no other request waits for it.
+pub(super) async fn read_fields<'b>(
+    gateway: &Gateway,
+    caller: Caller,
+    found: &Found,
+    body: &'b Bytes,
+) -> Result<RequestFields<'b>, InferenceError> {
     if let Some(model) = &found.name {
         check_model_in_path(model)?;
     }
     let (rules, verb) = (found.surface.dialect.rules(), found.surface.verb);
-    let fields = if body.len() > BLOCKING_PARSE_MIN {
+    let metering = if verb.costs() { gateway.admission.metering(caller) } else { Metering::Off };
+    let is_long = body.len() > BLOCKING_PARSE_MIN;
+    // Where it is read elsewhere, all that anybody could want to know is found out at once.
+    let look = Look { metering, is_long, names_are_judged: matches!(caller, Caller::Credential(_)) };
+    let fields = if is_long {
         let (name, body) = (found.name.clone(), body.clone());
-        let read = move || rules.read(verb, name, &body).map(RequestFields::into_owned);
+        let read = move || read_body(rules, verb, name, &body, look).map(RequestFields::into_owned);
         // It ends in no other way than a panic of its own, or with the runtime.
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
     } else {
-        rules.read(verb, found.name.clone(), body)
+        read_body(rules, verb, found.name.clone(), body, look)
     };
     fields.map_err(|error| bad_body(&error))
+}
+
+/// How closely a body is looked at.
+#[derive(Clone, Copy)]
+struct Look {
+    metering: Metering,
+    is_long: bool,
+    /// What it names of what a provider has stored must be its caller's own.
+    names_are_judged: bool,
+}
+
+impl Look {
+    /// True where all of the body is walked through.
+    fn is_whole(self, fields: &RequestFields<'_>, body: &[u8]) -> bool {
+        let is_bounded = match self.metering {
+            Metering::Off => false,
+            Metering::Plain => fields.marks.says_more() || self.is_long,
+            Metering::Exact => true,
+        };
+        is_bounded || (self.names_are_judged && fields.marks.may_name_objects(body))
+    }
+}
+
+fn read_body<'b>(
+    rules: &dyn Rules,
+    verb: Verb,
+    name: Option<String>,
+    body: &'b [u8],
+    look: Look,
+) -> Result<RequestFields<'b>, BodyError> {
+    let mut fields = rules.read(verb, name, body)?;
+    if look.is_whole(&fields, body) {
+        fields.parts = std::str::from_utf8(body).ok().map(|text| Box::new(rules.parts(text)));
+    }
+    Ok(fields)
 }
 
 /// Makes of a caller's request the one that a provider gets, or says why it is not served.
@@ -112,11 +158,12 @@ pub(super) fn prepare(
     let route = route.map_err(|refusal| explain(asked, refusal, snapshot, &[dialect]))?;
     let provider = route.provider;
     serving.check_previous(maker.as_ref(), provider, fields, found)?;
+    serving.check_objects(fields, body, provider, dialect)?;
     if provider.is_demo() {
         let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
         let answer = demo::answer(&asked)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
-        serving.meter(surface.verb, recorder);
+        serving.meter(fields, body, &route, surface, recorder);
         return Ok(Prepared::Demo(answer));
     }
     // The route is to a provider that speaks the dialect, and its addresses were read when the registry was.
@@ -132,18 +179,11 @@ pub(super) fn prepare(
     let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs: verb.costs() };
     let call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
-    serving.meter(verb, recorder);
+    serving.meter(fields, body, &route, surface, recorder);
     Ok(Prepared::Call(call))
 }
 
 impl Serving<'_> {
-    /// Has a row kept of what costs, where the caller's calls are metered.
-    fn meter(self, verb: Verb, recorder: &mut RequestRecorder) {
-        if verb.costs() && self.gateway.admission.metering(self.caller) != Metering::Off {
-            recorder.set_metered(Metered::default());
-        }
-    }
-
     /// The model's name that is resolved: what the caller wrote, or what stands behind the account's id in it.
     fn asked<'f>(&'f self, fields: &'f RequestFields<'_>) -> &'f str {
         match self.pass {
@@ -160,6 +200,32 @@ impl Serving<'_> {
             Maker::Unknown => Ok(None),
             Maker::OfAnother => Err(no_previous("there is no response with this `previous_response_id`")),
         }
+    }
+
+    /// Has a row kept of what costs, where the caller's calls are metered.
+    fn meter(
+        self,
+        fields: &RequestFields<'_>,
+        body: &Bytes,
+        route: &Route<'_>,
+        surface: &Surface,
+        recorder: &mut RequestRecorder,
+    ) {
+        if !surface.verb.costs() || self.gateway.admission.metering(self.caller) == Metering::Off {
+            return;
+        }
+        let provider = route.provider;
+        let asks_cache = fields.parts.as_ref().map_or_else(|| fields.marks.asks_cache(), |parts| parts.asks_cache);
+        let asked = Asked {
+            body: body.len() as u64,
+            parts: fields.parts.as_deref(),
+            named: self.named_tokens(fields, body, provider.target(surface.dialect)),
+            output: surface.verb.has_output().then_some(fields.asked),
+            may_write_cache: asks_cache || provider.caches_unasked(),
+            model: route.listed,
+            price: provider.price(route.listed),
+        };
+        recorder.set_metered(asked.metered());
     }
 
     /// A request goes on only from what its own provider has stored. Who made a response that is not remembered is known
@@ -216,6 +282,7 @@ impl Serving<'_> {
             None => None,
         };
         build_upstream_headers(&mut parts.headers, target, auth);
+        drop_owners_headers(&mut parts.headers, self.caller);
         self.gateway.hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
         parts.method = surface.method.clone();
         // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, Version, request::Parts};
 
 use super::{
-    account::{self, Pass, call_account_again},
+    account::{self, Pass, Taken, call_account_again},
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
@@ -50,10 +50,10 @@ pub(super) async fn proxy_inference(
         // Most likely nobody reads this answer; the record says that the caller went away.
         Err(BodyRejection::CallerLeft(error)) => return render_error(&error, context.dialect),
     };
-    let asked = if found.surface.verb.is_of_a_stored_response() {
+    let mut asked = if found.surface.verb.is_of_a_stored_response() {
         Asked::Stored
     } else {
-        match read_fields(&found, &body).await {
+        match read_fields(&gateway, context.caller, &found, &body).await {
             Ok(fields) => Asked::Model(fields),
             Err(error) => return refuse(recorder, &error, context.dialect),
         }
@@ -62,6 +62,16 @@ pub(super) async fn proxy_inference(
     let mut prepared = asked.prepare(serving, parts, &body, &found, &mut recorder);
     if let Ok(Prepared::Account { parts, model }) = prepared {
         let taken = Box::pin(account::take(&gateway, &mut snapshot, &mut context)).await;
+        // The own node asks for whom its credential calls how closely its body is to be looked at.
+        let again = match (&taken, &asked) {
+            (Ok(Taken::OwnNode), Asked::Model(_)) => {
+                Some(Box::pin(read_fields(&gateway, context.caller, &found, &body)).await)
+            }
+            _ => None,
+        };
+        if let Some(Ok(fields)) = again {
+            asked = Asked::Model(fields);
+        }
         prepared = taken.and_then(|taken| {
             let pass = taken.pass(&model);
             let serving = Serving { gateway: &gateway, snapshot: &snapshot, caller: context.caller, pass };

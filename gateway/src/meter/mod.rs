@@ -17,9 +17,13 @@ mod rates;
 mod recorder;
 mod row;
 
+pub(crate) use self::{
+    bound::{Asked, NamedTokens},
+    recorder::RequestRecorder,
+    row::CallEnd,
+};
 pub use self::{
     bound::{Bound, Metered, Pace},
     price::{Cost, ModelPrice},
     price_schedule::PriceSchedule,
 };
-pub(crate) use self::{recorder::RequestRecorder, row::CallEnd};

@@ -16,7 +16,25 @@ const NEAR_THE_END: usize = 256;
 const DEEPEST: u32 = 127;
 
 /// Shows `visit` the name of each member, without its quotes, and where its value stands in `bytes`.
-pub fn visit_members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&'a [u8], Range<usize>)) -> Option<()> {
+pub fn visit_members<'a>(bytes: &'a [u8], visit: impl FnMut(&'a [u8], Range<usize>)) -> Option<()> {
+    visit_all_names(bytes, visit, |_| ())
+}
+
+/// A member's name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'a> {
+    /// As it stands there, without its quotes.
+    pub(super) spelt: &'a [u8],
+    /// No escape is in it.
+    pub(super) is_plain: bool,
+}
+
+/// The same, and shows `within` the names of all members of what is deeper.
+pub(super) fn visit_all_names<'a>(
+    bytes: &'a [u8],
+    mut visit: impl FnMut(&'a [u8], Range<usize>),
+    mut within: impl FnMut(Name<'_>),
+) -> Option<()> {
     let mut at = space(bytes, 0);
     if bytes.get(at) != Some(&b'{') {
         return None;
@@ -39,7 +57,7 @@ pub fn visit_members<'a>(bytes: &'a [u8], mut visit: impl FnMut(&'a [u8], Range<
             return None;
         }
         let begin = space(bytes, at + 1);
-        let end = value(bytes, begin)?;
+        let end = value_and_names(bytes, begin, &mut within)?;
         visit(name, begin..end);
         at = space(bytes, end);
         match bytes.get(at)? {
@@ -85,7 +103,7 @@ pub fn last_member<'a>(document: &'a [u8], finder: &memmem::Finder<'_>) -> Optio
     let end = value(document, begin)?;
     let mut at = space(document, end);
     while document.get(at) == Some(&b',') {
-        at = name_and_colon(document, space(document, at + 1))?;
+        at = name_and_colon(document, space(document, at + 1), &mut |_| ())?;
         at = space(document, value(document, at)?);
     }
     let is_top = document.get(at) == Some(&b'}') && space(document, at + 1) == document.len();
@@ -101,7 +119,7 @@ fn last_place(document: &[u8], finder: &memmem::Finder<'_>) -> Option<usize> {
 }
 
 /// Behind the white space that begins at `at`.
-fn space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn space(bytes: &[u8], mut at: usize) -> usize {
     while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
         at += 1;
     }
@@ -109,7 +127,7 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Behind the string whose text begins at `at`.
-fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += special(bytes.get(at..)?)?;
         match bytes[at] {
@@ -185,7 +203,12 @@ fn control(word: u64) -> u64 {
 }
 
 /// Behind the value that begins at `at`.
-fn value(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn value(bytes: &[u8], at: usize) -> Option<usize> {
+    value_and_names(bytes, at, &mut |_| ())
+}
+
+/// The same; `within` is shown the names of all members on the way, as they are spelt.
+fn value_and_names(bytes: &[u8], mut at: usize, within: &mut impl FnMut(Name<'_>)) -> Option<usize> {
     // One bit a level: set for an object.
     let (mut nest, mut depth) = (0_u128, 0_u32);
     loop {
@@ -198,7 +221,7 @@ fn value(bytes: &[u8], mut at: usize) -> Option<usize> {
                     at += 1;
                 } else {
                     (nest, depth) = (nest << 1 | 1, depth + 1);
-                    at = name_and_colon(bytes, at)?;
+                    at = name_and_colon(bytes, at, within)?;
                     if depth > DEEPEST {
                         return None;
                     }
@@ -233,7 +256,7 @@ fn value(bytes: &[u8], mut at: usize) -> Option<usize> {
                 b',' => {
                     at = space(bytes, at + 1);
                     if in_object {
-                        at = name_and_colon(bytes, at)?;
+                        at = name_and_colon(bytes, at, within)?;
                     }
                     break;
                 }
@@ -248,11 +271,15 @@ fn value(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Behind a name, its colon, and the space before its value.
-fn name_and_colon(bytes: &[u8], at: usize) -> Option<usize> {
+fn name_and_colon(bytes: &[u8], at: usize, within: &mut impl FnMut(Name<'_>)) -> Option<usize> {
     if bytes.get(at)? != &b'"' {
         return None;
     }
-    let at = space(bytes, string(bytes, at + 1)?);
+    let first = at + 1 + special(bytes.get(at + 1..)?)?;
+    let is_plain = bytes[first] == b'"';
+    let end = if is_plain { first + 1 } else { string(bytes, first)? };
+    within(Name { spelt: &bytes[at + 1..end - 1], is_plain });
+    let at = space(bytes, end);
     (bytes.get(at)? == &b':').then(|| space(bytes, at + 1))
 }
 

@@ -8,7 +8,10 @@ use std::{fmt, marker::PhantomData, ops::Range};
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json_members::{visit_elements, visit_members};
+use super::{
+    json_members::{visit_all_names, visit_elements, visit_members},
+    marks::Marks,
+};
 
 /// Reads an object: `note` is shown the name of each member, its escapes decoded, and where its value stands in `text`.
 ///
@@ -22,6 +25,27 @@ pub(super) fn members<T: Default>(
     if visit_members(text.as_bytes(), |name, at| note(&mut found, name, at)).is_some() {
         return Ok(found);
     }
+    slow_members(text, note)
+}
+
+/// The same of a whole body, and which names stand anywhere in it that matter.
+pub(super) fn members_and_marks<T: Default>(
+    text: &str,
+    note: impl Fn(&mut T, &[u8], Range<usize>),
+) -> Result<(T, Marks), serde_json::Error> {
+    let (mut found, mut marks) = (T::default(), Marks::default());
+    let mut top = Marks::default();
+    let visit = |name: &[u8], at| {
+        top.note_top(name);
+        note(&mut found, name, at);
+    };
+    if visit_all_names(text.as_bytes(), visit, |name| marks.note(name)).is_some() {
+        return Ok((found, marks.with(top)));
+    }
+    Ok((slow_members(text, note)?, Marks::ALL))
+}
+
+fn slow_members<T: Default>(text: &str, note: impl Fn(&mut T, &[u8], Range<usize>)) -> Result<T, serde_json::Error> {
     // A name that is read as bytes may hold control characters, which are no JSON.
     serde_json::from_str::<IgnoredAny>(text)?;
     let mut json = serde_json::Deserializer::from_str(text);

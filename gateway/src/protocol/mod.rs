@@ -20,9 +20,12 @@ pub mod json_members;
 mod json_read;
 pub mod json_scan;
 mod long_event;
+mod marks;
 mod messages;
 mod model_list;
 mod openai_error;
+mod output_asked;
+mod parts;
 mod responses;
 pub mod routing_fields;
 mod rules;
@@ -33,18 +36,20 @@ mod stored_ids;
 mod stream;
 pub mod usage;
 pub mod verb;
+mod walk;
 
 use std::fmt;
 
 use serde::Deserialize;
 
-use self::rules::Rules;
 pub(crate) use self::{
     account_list::read as read_account_list,
     content::{Content, ContentCounter},
     document::DocumentReader,
     model_list::read as read_model_page,
-    rules::RequestFields,
+    output_asked::OutputAsked,
+    parts::{BodyParts, Kind, Named, Reference},
+    rules::{RequestFields, Rules},
     splice::Pieces,
     stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
     verb::Verb,

@@ -5,10 +5,17 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::json_read;
+use super::{
+    json_read,
+    marks::Marks,
+    output_asked::{self, OutputAsked},
+};
 
 /// The most bytes that a model's name may have.
 pub const LONGEST_MODEL: usize = 512;
+
+/// The members at the top that cap the output in one dialect or another.
+pub(super) const CAPS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
 
 /// What routing needs of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +32,12 @@ pub struct RoutingFields<'a> {
     pub previous_response: Option<Range<usize>>,
     /// True where `previous_response_id` stands there twice.
     pub has_two_previous_responses: bool,
+    /// What the members say that cap the output in one dialect or another, in the order of [`CAPS`].
+    pub(crate) caps: [Option<u64>; 3],
+    /// How many replies are asked for.
+    pub(crate) choices: u64,
+    /// What stands there besides.
+    pub(crate) marks: Marks,
 }
 
 /// Why a body was refused.
@@ -72,6 +85,10 @@ struct Found {
     stream_options: Option<Range<usize>>,
     previous_response: Option<Range<usize>>,
     previous_twice: bool,
+    /// Values of the members that cap the output.
+    caps: [Option<Range<usize>>; 3],
+    /// Values of the members that ask for several replies.
+    choices: [Option<Range<usize>>; 2],
 }
 
 impl Found {
@@ -80,6 +97,11 @@ impl Found {
             b"model" => self.twice |= self.model.replace(value).is_some(),
             b"stream" => self.stream = Some(value),
             b"stream_options" => self.stream_options = Some(value),
+            b"max_tokens" => self.caps[0] = Some(value),
+            b"max_completion_tokens" => self.caps[1] = Some(value),
+            b"max_output_tokens" => self.caps[2] = Some(value),
+            b"n" => self.choices[0] = Some(value),
+            b"best_of" => self.choices[1] = Some(value),
             b"previous_response_id" => self.previous_twice |= self.previous_response.replace(value).is_some(),
             _ => {}
         }
@@ -89,11 +111,14 @@ impl Found {
 /// Reads the head of a request whose body names the model.
 pub fn read(body: &[u8]) -> Result<RoutingFields<'_>, BodyError> {
     let text = text(body)?;
-    let found = members(text, Found::note)?;
+    let (found, marks) = members_and_marks(text, Found::note)?;
     if found.twice {
         return Err(BodyError::TwoModels);
     }
     let span = found.model.ok_or(BodyError::NoModel)?;
+    let caps = found.caps.map(|at| at.and_then(|at| output_asked::cap(&text[at])));
+    let choices = found.choices.iter().flatten().map(|at| output_asked::choices(&text[at.clone()]));
+    let choices = choices.fold(1, u64::max);
     Ok(RoutingFields {
         model: name(&text[span.clone()])?,
         span,
@@ -101,7 +126,18 @@ pub fn read(body: &[u8]) -> Result<RoutingFields<'_>, BodyError> {
         stream_options: found.stream_options,
         previous_response: found.previous_response,
         has_two_previous_responses: found.previous_twice,
+        caps,
+        choices,
+        marks,
     })
+}
+
+impl RoutingFields<'_> {
+    /// How much output is asked for in a dialect that caps it by `members`.
+    pub(crate) fn asked(&self, members: &[&str]) -> OutputAsked {
+        let caps = CAPS.iter().zip(self.caps).filter(|(name, _)| members.contains(name));
+        OutputAsked { cap: caps.filter_map(|(_, cap)| cap).max(), choices: self.choices }
+    }
 }
 
 /// The body as text.
@@ -115,9 +151,12 @@ pub(super) fn text(body: &[u8]) -> Result<&str, BodyError> {
         .map_err(|error| BodyError::Json(format!("invalid UTF-8 at byte {}", error.valid_up_to())))
 }
 
-/// The members of the body, which is one object.
-pub(super) fn members<T: Default>(text: &str, note: impl Fn(&mut T, &[u8], Range<usize>)) -> Result<T, BodyError> {
-    json_read::members(text, note).map_err(|error| BodyError::Json(error.to_string()))
+/// The members of the body, which is one object, and what stands anywhere in it.
+pub(super) fn members_and_marks<T: Default>(
+    text: &str,
+    note: impl Fn(&mut T, &[u8], Range<usize>),
+) -> Result<(T, Marks), BodyError> {
+    json_read::members_and_marks(text, note).map_err(|error| BodyError::Json(error.to_string()))
 }
 
 /// The name in a value of `model`.

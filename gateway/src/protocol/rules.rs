@@ -8,7 +8,10 @@ use memchr::memmem::Finder;
 
 use super::{
     content::ContentMap,
+    marks::Marks,
     model_list::ModelPage,
+    output_asked::OutputAsked,
+    parts::BodyParts,
     routing_fields::{self, BodyError},
     splice::{Edit, Pieces, Replacement, splice},
     stream::ReplyStream,
@@ -37,13 +40,19 @@ pub(crate) trait Rules: Sync {
     fn read<'a>(&self, _verb: Verb, _in_path: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
         let fields = routing_fields::read(body)?;
         Ok(RequestFields {
+            asked: fields.asked(&["max_tokens"]),
             model: fields.model,
             stream: fields.stream,
             previous_response: None,
             places: ModelPlaces::InBody(fields.span),
             stream_options: None,
+            marks: fields.marks,
+            parts: None,
         })
     }
+
+    /// What stands in a body that [`Rules::read`] took besides text: a walk through all of it.
+    fn parts(&self, text: &str) -> BodyParts;
 
     /// The body that the provider gets, which knows the model as `model`; and whether what it says of its usage is hidden
     /// from the caller, who did not ask for it. `asks_usage`: the provider may be asked.
@@ -120,6 +129,12 @@ pub(crate) struct RequestFields<'a> {
     pub(super) places: ModelPlaces,
     /// Where `stream_options` stands, in the dialects that have it.
     pub(super) stream_options: Option<Range<usize>>,
+    /// How much output is asked for.
+    pub(crate) asked: OutputAsked,
+    /// What stands in the body besides text, as far as its names tell.
+    pub(crate) marks: Marks,
+    /// The same exactly, where somebody asked.
+    pub(crate) parts: Option<Box<BodyParts>>,
 }
 
 /// Where the model's name stands in a body, in quotes.
@@ -140,6 +155,9 @@ impl RequestFields<'_> {
             previous_response: self.previous_response.map(|id| Cow::Owned(id.into_owned())),
             places: self.places,
             stream_options: self.stream_options,
+            asked: self.asked,
+            marks: self.marks,
+            parts: self.parts,
         }
     }
 

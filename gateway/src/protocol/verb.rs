@@ -31,6 +31,11 @@ impl Verb {
         matches!(self, Self::Generate | Self::GenerateStream | Self::Complete | Self::Embed | Self::EmbedBatch)
     }
 
+    /// True where a reply has tokens of its own.
+    pub const fn has_output(self) -> bool {
+        matches!(self, Self::Generate | Self::GenerateStream | Self::Complete)
+    }
+
     /// True where it speaks of a response that was made before, and not of a model.
     pub const fn is_of_a_stored_response(self) -> bool {
         matches!(self, Self::Retrieve | Self::Delete | Self::ListInput | Self::Cancel)

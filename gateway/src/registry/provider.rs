@@ -182,6 +182,12 @@ impl Provider {
         model.and_then(|model| model.output_cap).unwrap_or(self.manifest.output_cap)
     }
 
+    /// True where it may write to its cache what no caller asked it to keep. Anthropic alone is known never to
+    /// (<https://platform.claude.com/docs/en/build-with-claude/prompt-caching>: only up to a `cache_control`).
+    pub(crate) fn caches_unasked(&self) -> bool {
+        self.manifest.kind != Kind::FirstParty || !self.manifest.protocols.contains(&Dialect::Messages)
+    }
+
     /// The server of its main endpoint.
     pub fn origin(&self) -> &UpstreamOrigin {
         &self.origin

@@ -2,6 +2,7 @@
 
 mod content;
 mod include_usage;
+mod parts;
 mod stream_end;
 mod usage;
 
@@ -13,6 +14,7 @@ use memchr::memmem::Finder;
 use super::{
     content::ContentMap,
     openai_error,
+    parts::{BodyParts, read as read_parts},
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
     splice::{Pieces, splice},
@@ -26,6 +28,9 @@ use crate::error::InferenceError;
 /// The longest error event of a provider that is known for one.
 const LONGEST_ERROR: usize = 8 << 10;
 
+/// The members that cap the output of a chat; the first one that of a completion.
+const CAPS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
 /// The dialect.
 pub(super) struct ChatCompletions;
 
@@ -38,13 +43,21 @@ impl Rules for ChatCompletions {
 
     fn read<'a>(&self, verb: Verb, _: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
         let fields = routing_fields::read(body)?;
+        let caps = if verb == Verb::Complete { &CAPS[..1] } else { &CAPS[..] };
         Ok(RequestFields {
+            asked: fields.asked(caps),
             model: fields.model,
             stream: fields.stream && verb != Verb::Embed,
             previous_response: None,
             places: ModelPlaces::InBody(fields.span),
             stream_options: fields.stream_options,
+            marks: fields.marks,
+            parts: None,
         })
+    }
+
+    fn parts(&self, text: &str) -> BodyParts {
+        read_parts(text, parts::Body)
     }
 
     fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, asks_usage: bool) -> (Pieces, bool) {

@@ -4,6 +4,7 @@ mod array;
 mod chunk;
 mod content;
 mod error;
+mod parts;
 mod query;
 mod request;
 mod stream;
@@ -17,6 +18,7 @@ use memchr::memmem::Finder;
 use super::{
     content::ContentMap,
     model_list::ModelPage,
+    parts::{BodyParts, read as read_parts},
     routing_fields::BodyError,
     rules::{RequestFields, Rules},
     splice::Pieces,
@@ -47,6 +49,10 @@ impl Rules for GenerateContent {
 
     fn read<'a>(&self, verb: Verb, in_path: Option<String>, body: &'a [u8]) -> Result<RequestFields<'a>, BodyError> {
         request::read(verb, in_path.unwrap_or_default(), body)
+    }
+
+    fn parts(&self, text: &str) -> BodyParts {
+        read_parts(text, parts::Body)
     }
 
     fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _: bool) -> (Pieces, bool) {

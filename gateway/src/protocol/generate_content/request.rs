@@ -9,11 +9,15 @@ use bytes::Bytes;
 
 use crate::protocol::{
     json_read,
+    output_asked::{self, OutputAsked},
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields},
     splice::{Edit, Pieces, Replacement, splice},
     verb::Verb,
 };
+
+/// The members of a `generationConfig` that bound the output, in both spellings.
+const CONFIG: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
 
 #[derive(Default)]
 struct Found {
@@ -22,19 +26,28 @@ struct Found {
     /// Values that may hold more: `requests`, `generateContentRequest`.
     lists: Vec<Range<usize>>,
     objects: Vec<Range<usize>>,
+    /// Values of `generationConfig`.
+    configs: Vec<Range<usize>>,
 }
 
 /// Reads the body of a request for `model`.
 pub(super) fn read(verb: Verb, model: String, body: &[u8]) -> Result<RequestFields<'_>, BodyError> {
     let text = routing_fields::text(body)?;
-    let found = routing_fields::members(text, |found: &mut Found, name, at| match name {
+    let (found, marks) = routing_fields::members_and_marks(text, |found: &mut Found, name, at| match name {
         b"model" => found.models.push(at),
         b"requests" => found.lists.push(at),
+        b"generationConfig" | b"generation_config" => found.configs.push(at),
         b"generateContentRequest" | b"generate_content_request" => found.objects.push(at),
         _ => {}
     })?;
     if found.models.len() > 1 {
         return Err(BodyError::TwoModels);
+    }
+    let mut asked = OutputAsked { cap: None, choices: 1 };
+    for config in found.configs {
+        let [a, b, c, d] = json_read::values(&text[config], CONFIG).unwrap_or_default();
+        asked.cap = [a, b].into_iter().flatten().filter_map(output_asked::cap).chain(asked.cap).max();
+        asked.choices = [c, d].into_iter().flatten().map(output_asked::choices).fold(asked.choices, u64::max);
     }
     let mut places = found.models;
     for at in found.lists {
@@ -54,6 +67,9 @@ pub(super) fn read(verb: Verb, model: String, body: &[u8]) -> Result<RequestFiel
         previous_response: None,
         places: ModelPlaces::InPath(places),
         stream_options: None,
+        asked,
+        marks,
+        parts: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod content;
 mod error;
+mod parts;
 mod stream;
 mod usage;
 
@@ -14,6 +15,7 @@ use super::{
     content::ContentMap,
     json_read,
     model_list::ModelPage,
+    parts::{BodyParts, read as read_parts},
     routing_fields::string,
     rules::Rules,
     stream::{ReplyStream, SseStream},
@@ -39,6 +41,10 @@ fn container_id(message: &str) -> Option<String> {
 impl Rules for Messages {
     fn fixed_paths(&self) -> &'static [(Verb, &'static str)] {
         &[(Verb::Generate, "/messages"), (Verb::CountTokens, "/messages/count_tokens")]
+    }
+
+    fn parts(&self, text: &str) -> BodyParts {
+        read_parts(text, parts::Body)
     }
 
     fn error_document(&self, error: &InferenceError) -> Vec<u8> {

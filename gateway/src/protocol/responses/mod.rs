@@ -2,6 +2,7 @@
 
 mod content;
 mod ids;
+mod parts;
 mod stream;
 mod usage;
 
@@ -12,6 +13,7 @@ use memchr::memmem::Finder;
 use super::{
     content::ContentMap,
     openai_error,
+    parts::{BodyParts, read as read_parts},
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
     stream::{ReplyStream, SseStream},
@@ -44,18 +46,25 @@ impl Rules for Responses {
         if fields.has_two_previous_responses {
             return Err(BodyError::TwoPreviousResponses);
         }
-        let previous = fields.previous_response.and_then(|at| std::str::from_utf8(&body[at]).ok());
+        let previous = fields.previous_response.clone().and_then(|at| std::str::from_utf8(&body[at]).ok());
         let previous = match previous.filter(|value| *value != "null") {
             Some(value) => Some(routing_fields::string(value).ok_or(BodyError::PreviousResponseKind)?),
             None => None,
         };
         Ok(RequestFields {
+            asked: fields.asked(&["max_output_tokens"]),
             model: fields.model,
             stream: fields.stream,
             previous_response: previous.filter(|id| !id.is_empty()),
             places: ModelPlaces::InBody(fields.span),
             stream_options: None,
+            marks: fields.marks.with_stored_prompt(),
+            parts: None,
         })
+    }
+
+    fn parts(&self, text: &str) -> BodyParts {
+        read_parts(text, parts::Body)
     }
 
     fn error_document(&self, error: &InferenceError) -> Vec<u8> {
