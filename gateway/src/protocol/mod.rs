@@ -34,6 +34,7 @@ pub mod sse;
 pub mod sse_event;
 mod stored_ids;
 mod stream;
+mod token_details;
 pub mod usage;
 pub mod verb;
 mod walk;

@@ -34,17 +34,15 @@ pub struct OutputTokens {
 }
 
 impl InputTokens {
-    /// `whole` counts all of them, the others a part of it each. A part that is larger than what is left of the whole is
-    /// cut to it, so that nothing is counted twice and nothing is negative.
-    pub fn within(whole: u64, cache_read: u64, cache_write: u64, cache_write_1h: u64) -> Self {
+    /// `whole` counts all of them, `parts` all but the uncached ones. A part that is larger than what is left of the whole is
+    /// cut to it, so that nothing is counted twice and nothing is negative: what a cache held first, then media.
+    pub fn within(whole: u64, parts: Self) -> Self {
         let mut left = whole;
-        let mut take = |part: u64| {
-            let part = part.min(left);
-            left -= part;
-            part
-        };
-        let (cache_read, cache_write, cache_write_1h) = (take(cache_read), take(cache_write), take(cache_write_1h));
-        Self { uncached: left, cache_read, cache_write, cache_write_1h, ..Self::default() }
+        let mut take = |part| take_of(&mut left, part);
+        let (cache_read, cache_write) = (take(parts.cache_read), take(parts.cache_write));
+        let cache_write_1h = take(parts.cache_write_1h);
+        let (audio, image, video) = (take(parts.audio), take(parts.image), take(parts.video));
+        Self { uncached: left, cache_read, cache_write, cache_write_1h, audio, image, video }
     }
 
     /// All of them.
@@ -59,11 +57,20 @@ impl InputTokens {
     }
 }
 
+/// As much of `part` as is left.
+fn take_of(left: &mut u64, part: u64) -> u64 {
+    let part = part.min(*left);
+    *left -= part;
+    part
+}
+
 impl OutputTokens {
-    /// `whole` counts all of them, `reasoning` a part of it.
-    pub fn within(whole: u64, reasoning: u64) -> Self {
-        let reasoning = reasoning.min(whole);
-        Self { visible: whole - reasoning, reasoning, ..Self::default() }
+    /// `whole` counts all of them, `parts` all but the visible ones; as [`InputTokens::within`].
+    pub fn within(whole: u64, parts: Self) -> Self {
+        let mut left = whole;
+        let mut take = |part| take_of(&mut left, part);
+        let (reasoning, audio, image) = (take(parts.reasoning), take(parts.audio), take(parts.image));
+        Self { visible: left, reasoning, audio, image }
     }
 
     /// All of them.
@@ -129,9 +136,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn classes_never_overlap_and_sum_up_to_the_whole(whole: u64, read: u64, write: u64, hour: u64, thought: u64) {
-            prop_assert_eq!(InputTokens::within(whole, read, write, hour).total(), whole);
-            prop_assert_eq!(OutputTokens::within(whole, thought).total(), whole);
+        fn classes_never_overlap_and_sum_up_to_the_whole(whole: u64, parts in prop::array::uniform6(any::<u64>())) {
+            let [cache_read, cache_write, cache_write_1h, audio, image, video] = parts;
+            let parts = InputTokens { uncached: 0, cache_read, cache_write, cache_write_1h, audio, image, video };
+            prop_assert_eq!(InputTokens::within(whole, parts).total(), whole);
+            let parts = OutputTokens { visible: 0, reasoning: cache_read, audio, image };
+            prop_assert_eq!(OutputTokens::within(whole, parts).total(), whole);
         }
     }
 }

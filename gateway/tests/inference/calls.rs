@@ -152,9 +152,9 @@ async fn models_are_listed_and_found_by_every_spelling() {
     let (code, list) = caller.get("/v1/models").await;
     let ids: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert_eq!(code, 200);
-    assert_eq!(ids, ["acme/big", "acme/same", "demo/echo", "demo/lorem", "demo/embed"]);
+    assert_eq!(ids, ["acme/big", "acme/same", "demo/echo", "demo/lorem", "demo/embed", "every/m"]);
     assert_eq!((&list["object"], &list["has_more"]), (&Value::from("list"), &Value::from(false)));
-    assert_eq!((&list["first_id"], &list["last_id"]), (&list["data"][0]["id"], &list["data"][4]["id"]));
+    assert_eq!((&list["first_id"], &list["last_id"]), (&list["data"][0]["id"], &list["data"][5]["id"]));
     assert_eq!(list["data"][2]["pricing"]["output_tokens"]["text"], 2.0);
     assert!(list["data"][0].get("pricing").is_none());
     for spelling in ["acme/big", "acme%2Fbig", "acme:big", "big"] {

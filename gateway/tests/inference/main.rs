@@ -6,4 +6,6 @@ mod account;
 mod callers;
 mod calls;
 mod failures;
+mod ledger;
+mod metering;
 mod support;

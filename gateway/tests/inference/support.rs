@@ -16,9 +16,7 @@ use bitrouter_gateway::{
     Gateway, GatewayOptions, Limits, ProxySettings, Snapshot,
     account::Account,
     http::{Caller, CallerBody, CallerConnection, RequestContext, RequestId, dialect_of},
-    ports::NoLedger,
-    ports::{AccountSource, KeySource, RequestRecord, UsageSink},
-    protocol::Dialect,
+    ports::{AccountSource, Admission, KeySource, NoLedger, RequestRecord, UsageSink},
     registry::{Catalog, Manifest, ProviderId, ProviderOverride, shipped},
 };
 use bitrouter_proto::{clock, tasks::Tasks};
@@ -42,7 +40,7 @@ struct Keys(SecretString);
 
 impl KeySource for Keys {
     fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
-        (provider.as_str() == "acme").then_some(&self.0)
+        matches!(provider.as_str(), "acme" | "every").then_some(&self.0)
     }
 }
 
@@ -90,6 +88,24 @@ provider_model_id = "big-2026"
 id = "same"
 "#;
 
+/// It speaks everything.
+const EVERY: &str = r#"
+id = "every"
+kind = "gateway"
+endpoint = "https://every.invalid/v1"
+protocol = ["chat_completions", "responses", "messages", "generate_content"]
+[auth]
+env = ["EVERY_KEY"]
+[[models]]
+id = "m"
+provider_model_id = "m-2026"
+max_output_tokens = 1000
+[models.pricing.input_tokens]
+no_cache = 1
+[models.pricing.output_tokens]
+text = 2
+"#;
+
 /// Nothing listens there.
 const GONE: &str = r#"
 id = "gone"
@@ -104,13 +120,19 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::under(limits, Arc::new(NoLedger)).await
+    }
+
+    /// Calls are admitted and settled by `admission`.
+    pub(crate) async fn under(limits: Limits, admission: Arc<dyn Admission>) -> Self {
         let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/base/v1", provider.local_addr().unwrap());
-        let over = ProviderOverride { base_url: Some(base_url), ..Default::default() };
-        let overrides = BTreeMap::from([(ProviderId::parse("acme").unwrap(), over)]);
+        let over = || ProviderOverride { base_url: Some(base_url.clone()), ..Default::default() };
+        let overrides = ["acme", "every"].map(|id| (ProviderId::parse(id).unwrap(), over())).into();
         let foreign =
             ACME.replace("acme", "foreign").replace("chat_completions", "messages").replace("ACME", "FOREIGN");
-        let user = [ACME.to_owned(), foreign.replace("first_party", "local"), GONE.to_owned()];
+        let foreign = foreign.replace("first_party", "local");
+        let user = [ACME.to_owned(), foreign, EVERY.to_owned(), GONE.to_owned()];
         let user = user.iter().map(|text| Manifest::parse(text, Path::new("test.toml")).unwrap()).collect();
         let catalog = Catalog::build(shipped().unwrap(), user, overrides, true).unwrap();
         let snapshot = Snapshot {
@@ -125,13 +147,8 @@ impl World {
         let usage = Arc::clone(&sink) as Arc<dyn UsageSink>;
         let account = Arc::new(ScriptedAccount::default());
         let source = Arc::clone(&account) as Arc<dyn AccountSource>;
-        let options = GatewayOptions {
-            usage,
-            admission: Arc::new(NoLedger),
-            account: source,
-            proxy: ProxySettings::default(),
-            tasks: tasks.clone(),
-        };
+        let options =
+            GatewayOptions { usage, admission, account: source, proxy: ProxySettings::default(), tasks: tasks.clone() };
         let gateway = Gateway::new(options, snapshot);
         let address = serve(&gateway, &tasks, CancellationToken::new()).await;
         Self { gateway, sink, account, tasks, provider, address }
@@ -217,7 +234,7 @@ async fn serve(gateway: &Arc<Gateway>, tasks: &Tasks, close: CancellationToken) 
                     id: RequestId::from_text("req_test"),
                     started: clock::monotonic_now(),
                     caller: Caller::Keyless { namespace: None },
-                    dialect: Dialect::default(),
+                    dialect: dialect_of(request.uri().path(), request.headers()),
                     connection: Arc::clone(&connection),
                 };
                 let request = request.map(|body| CallerBody::received(body, connection));

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::protocol::{
     json_members::visit_members,
-    json_read, sse_event,
+    json_read, sse_event, token_details,
     usage::{InputTokens, OutputTokens, TokenUsage, count},
 };
 
@@ -22,19 +22,22 @@ struct Counts {
     prompt: Option<u64>,
     completion: Option<u64>,
     total: Option<u64>,
-    cached: u64,
-    cache_write: u64,
-    reasoning: u64,
+    input: InputTokens,
+    output: OutputTokens,
+    /// What a cache held, by its other name.
+    cache_hit: u64,
 }
 
 impl Counts {
     fn usage(&self) -> Option<TokenUsage> {
-        let input = self.prompt.map(|prompt| InputTokens::within(prompt, self.cached, self.cache_write, 0));
+        let parts = InputTokens { cache_read: self.input.cache_read.max(self.cache_hit), ..self.input };
+        let input = self.prompt.map(|prompt| InputTokens::within(prompt, parts));
         let output = self.completion.map(|completion| {
             // Some providers count what was thought beside the completion, and only their total shows it.
-            let beside = completion.saturating_add(self.reasoning);
-            let is_beside = self.reasoning > 0 && self.total == self.prompt.and_then(|p| p.checked_add(beside));
-            OutputTokens::within(if is_beside { beside } else { completion }, self.reasoning)
+            let reasoning = self.output.reasoning;
+            let beside = completion.saturating_add(reasoning);
+            let is_beside = reasoning > 0 && self.total == self.prompt.and_then(|p| p.checked_add(beside));
+            OutputTokens::within(if is_beside { beside } else { completion }, self.output)
         });
         TokenUsage { input, output }.told()
     }
@@ -49,17 +52,9 @@ pub(super) fn in_value(value: &[u8]) -> Option<TokenUsage> {
             b"prompt_tokens" => counts.prompt = number(value),
             b"completion_tokens" => counts.completion = number(value),
             b"total_tokens" => counts.total = number(value),
-            b"prompt_cache_hit_tokens" => counts.cached = counts.cached.max(number(value).unwrap_or(0)),
-            b"prompt_tokens_details" => detail(value, |name, number| match name {
-                b"cached_tokens" => counts.cached = counts.cached.max(number),
-                b"cache_write_tokens" => counts.cache_write = number,
-                _ => {}
-            }),
-            b"completion_tokens_details" => detail(value, |name, number| {
-                if name == b"reasoning_tokens" {
-                    counts.reasoning = number;
-                }
-            }),
+            b"prompt_cache_hit_tokens" => counts.cache_hit = number(value).unwrap_or(0),
+            b"prompt_tokens_details" => counts.input = token_details::input(value),
+            b"completion_tokens_details" => counts.output = token_details::output(value),
             _ => {}
         }
     })?;
@@ -68,15 +63,6 @@ pub(super) fn in_value(value: &[u8]) -> Option<TokenUsage> {
 
 fn number(value: &[u8]) -> Option<u64> {
     count(from_utf8(value).ok())
-}
-
-/// Shows the counts in an object of details; there may be null, or anything else.
-fn detail(value: &[u8], mut show: impl FnMut(&[u8], u64)) {
-    visit_members(value, |name, at| {
-        if let Some(number) = number(&value[at]) {
-            show(name, number);
-        }
-    });
 }
 
 /// What whole events of a stream say of usage.
@@ -206,6 +192,39 @@ data: [DONE]
             assert_eq!(found, classes, "{value}");
         }
         assert_eq!(in_value(br#"{"prompt_tokens":7,"total_tokens":7}"#).unwrap().output, None);
+    }
+
+    #[test]
+    fn p16_sound_and_pictures_are_classes_of_their_own() {
+        for (value, input, output) in [
+            // Sound in and out; of what a cache held only the sum is known.
+            (
+                r#"{"prompt_tokens":120,"completion_tokens":90,"total_tokens":210,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":80},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":70,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}"#,
+                InputTokens { uncached: 40, audio: 80, ..InputTokens::default() },
+                OutputTokens { visible: 20, audio: 70, ..OutputTokens::default() },
+            ),
+            // OpenRouter's, with what it wrote to a cache and a picture that came out.
+            (
+                r#"{"prompt_tokens":500,"completion_tokens":1300,"total_tokens":1800,"cost":0.01,"prompt_tokens_details":{"cached_tokens":100,"cache_write_tokens":50,"audio_tokens":0,"video_tokens":200},"completion_tokens_details":{"reasoning_tokens":9,"image_tokens":1290}}"#,
+                InputTokens { uncached: 150, cache_read: 100, cache_write: 50, video: 200, ..InputTokens::default() },
+                OutputTokens { visible: 1, reasoning: 9, image: 1290, ..OutputTokens::default() },
+            ),
+            // A cache held some of the sound and of the pictures.
+            (
+                r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{"text_tokens":20,"audio_tokens":50,"image_tokens":30,"cached_tokens":45,"cached_tokens_details":{"text_tokens":5,"audio_tokens":40}}}"#,
+                InputTokens { uncached: 15, cache_read: 45, audio: 10, image: 30, ..InputTokens::default() },
+                OutputTokens { visible: 1, ..OutputTokens::default() },
+            ),
+            // Parts that are more than the whole.
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":5},"completion_tokens_details":{"audio_tokens":3}}"#,
+                InputTokens { cache_read: 8, audio: 2, ..InputTokens::default() },
+                OutputTokens { audio: 2, ..OutputTokens::default() },
+            ),
+        ] {
+            let usage = in_value(value.as_bytes()).unwrap();
+            assert_eq!((usage.input, usage.output), (Some(input), Some(output)), "{value}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::protocol::{
 
 /// The counts in a value of `usageMetadata`.
 pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
-    let names = [
+    let counts = [
         "promptTokenCount",
         "cachedContentTokenCount",
         "toolUsePromptTokenCount",
@@ -18,19 +18,62 @@ pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
         "thoughtsTokenCount",
         "totalTokenCount",
     ];
-    let [prompt, cached, tools, candidates, thoughts, total] = json_read::values(value, names)?.map(count);
+    let [prompt, cached, tools, candidates, thoughts, total] = json_read::values(value, counts)?.map(count);
     if [prompt, candidates, thoughts, total].iter().all(Option::is_none) {
         return None;
     }
+    let details =
+        ["promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails", "candidatesTokensDetails"];
+    let [in_prompt, in_cache, in_tools, in_candidates] =
+        json_read::values(value, details).unwrap_or_default().map(|list| list.map(Media::of).unwrap_or_default());
     let [cached, tools, thoughts] = [cached, tools, thoughts].map(|count| count.unwrap_or(0));
     let input = prompt.unwrap_or(0).saturating_add(tools);
     let counted = candidates.unwrap_or(0).saturating_add(thoughts);
     // The total is what the provider stands by.
     let output = total.and_then(|total| total.checked_sub(input)).unwrap_or(counted);
+    // What a cache held counts as that, whatever it was.
+    let read_anew = |prompt: u64, cache: u64, tools: u64| prompt.saturating_sub(cache).saturating_add(tools);
+    let input_parts = InputTokens {
+        cache_read: cached,
+        audio: read_anew(in_prompt.audio, in_cache.audio, in_tools.audio),
+        image: read_anew(in_prompt.image, in_cache.image, in_tools.image),
+        video: read_anew(in_prompt.video, in_cache.video, in_tools.video),
+        ..InputTokens::default()
+    };
+    let output_parts =
+        OutputTokens { visible: 0, reasoning: thoughts, audio: in_candidates.audio, image: in_candidates.image };
     Some(TokenUsage {
-        input: Some(InputTokens::within(input, cached, 0, 0)),
-        output: Some(OutputTokens::within(output, thoughts)),
+        input: Some(InputTokens::within(input, input_parts)),
+        output: Some(OutputTokens::within(output, output_parts)),
     })
+}
+
+/// Counts by modality; text and documents are the rest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Media {
+    audio: u64,
+    image: u64,
+    video: u64,
+}
+
+impl Media {
+    /// The counts in a list of `ModalityTokenCount`.
+    fn of(list: &str) -> Self {
+        let mut media = Self::default();
+        for element in json_read::elements_of(list).unwrap_or_default() {
+            let Some([Some(modality), tokens]) = json_read::values(element, ["modality", "tokenCount"]) else {
+                continue;
+            };
+            let tokens = count(tokens).unwrap_or(0);
+            match modality {
+                "\"AUDIO\"" => media.audio = media.audio.saturating_add(tokens),
+                "\"IMAGE\"" => media.image = media.image.saturating_add(tokens),
+                "\"VIDEO\"" => media.video = media.video.saturating_add(tokens),
+                _ => {}
+            }
+        }
+        media
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +97,17 @@ mod tests {
             let (input, output) = (usage.input.unwrap(), usage.output.unwrap());
             assert_eq!([input.uncached, input.cache_read, output.visible, output.reasoning], classes, "{value}");
         }
+        let value = r#"{"promptTokenCount":1000,"cachedContentTokenCount":300,"toolUsePromptTokenCount":20,"candidatesTokenCount":1300,
+            "thoughtsTokenCount":50,"totalTokenCount":2370,
+            "promptTokensDetails":[{"modality":"TEXT","tokenCount":10},{"modality":"IMAGE","tokenCount":500},{"modality":"VIDEO","tokenCount":290},{"modality":"DOCUMENT","tokenCount":200}],
+            "cacheTokensDetails":[{"modality":"VIDEO","tokenCount":290},{"modality":"TEXT","tokenCount":10}],
+            "toolUsePromptTokensDetails":[{"modality":"AUDIO","tokenCount":15},{"modality":"TEXT","tokenCount":5}],
+            "candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290},{"modality":"TEXT"},{"x":1},7]}"#;
+        let usage = in_value(value).unwrap();
+        let input = InputTokens { uncached: 205, cache_read: 300, image: 500, audio: 15, ..InputTokens::default() };
+        assert_eq!(usage.input, Some(input));
+        let output = OutputTokens { visible: 10, reasoning: 50, image: 1290, audio: 0 };
+        assert_eq!((usage.output, input.total() + output.total()), (Some(output), 2370));
         assert_eq!(in_value("{}"), None);
         assert_eq!(in_value("null"), None);
     }

@@ -78,7 +78,10 @@ impl Counts {
             cache_write_1h,
             ..InputTokens::default()
         });
-        let output = self.output.map(|output| OutputTokens::within(output, self.thinking.unwrap_or(0)));
+        let output = self.output.map(|output| {
+            let parts = OutputTokens { reasoning: self.thinking.unwrap_or(0), ..OutputTokens::default() };
+            OutputTokens::within(output, parts)
+        });
         TokenUsage { input, output }.told()
     }
 }

@@ -3,7 +3,7 @@
 //! Source: OpenAI API reference, object "response", `usage`.
 
 use crate::protocol::{
-    json_read,
+    json_read, token_details,
     usage::{InputTokens, OutputTokens, TokenUsage, count},
 };
 
@@ -11,13 +11,10 @@ use crate::protocol::{
 pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
     let names = ["input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details"];
     let [input, input_details, output, output_details] = json_read::values(value, names)?;
-    let parts = ["cached_tokens", "cache_write_tokens"];
-    let [read, written] = input_details.and_then(|value| json_read::values(value, parts)).unwrap_or_default();
-    let [reasoning] =
-        output_details.and_then(|value| json_read::values(value, ["reasoning_tokens"])).unwrap_or_default();
-    let (read, written) = (count(read).unwrap_or(0), count(written).unwrap_or(0));
-    let input = count(input).map(|input| InputTokens::within(input, read, written, 0));
-    let output = count(output).map(|output| OutputTokens::within(output, count(reasoning).unwrap_or(0)));
+    let input_parts = input_details.map(|value| token_details::input(value.as_bytes())).unwrap_or_default();
+    let output_parts = output_details.map(|value| token_details::output(value.as_bytes())).unwrap_or_default();
+    let input = count(input).map(|input| InputTokens::within(input, input_parts));
+    let output = count(output).map(|output| OutputTokens::within(output, output_parts));
     TokenUsage { input, output }.told()
 }
 
@@ -34,6 +31,10 @@ mod tests {
             Some(InputTokens { uncached: 30, cache_read: 60, cache_write: 10, ..InputTokens::default() })
         );
         assert_eq!(usage.output, Some(OutputTokens { visible: 25, reasoning: 15, ..OutputTokens::default() }));
+        let value = r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":0,"text_tokens":10,"image_tokens":90},"output_tokens":300,"output_tokens_details":{"image_tokens":272,"text_tokens":28},"total_tokens":400}"#;
+        let usage = in_value(value).unwrap();
+        assert_eq!(usage.input, Some(InputTokens { uncached: 10, image: 90, ..InputTokens::default() }));
+        assert_eq!(usage.output, Some(OutputTokens { visible: 28, image: 272, ..OutputTokens::default() }));
         assert_eq!(in_value(r#"{"input_tokens":3}"#).unwrap().output, None);
         assert_eq!(in_value("null"), None);
         assert_eq!(in_value(r#"{"input_tokens":-3,"output_tokens_details":[]}"#), None);
