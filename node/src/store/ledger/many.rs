@@ -5,7 +5,11 @@ use std::sync::OnceLock;
 /// So many rows a statement has, the most first.
 const SIZES: [usize; 3] = [32, 8, 1];
 
-/// A statement with a list of rows in it: `($1, $2), ($3, $4)`.
+/// What stands for a value. With a number it would be a name to SQLite, which looks for it among all names, and is thereby as
+/// slow as the square of the values.
+const PLACE: &str = "?";
+
+/// A statement with a list of rows in it: `(?, ?), (?, ?)`.
 #[derive(Debug)]
 pub(super) struct Many {
     before: &'static str,
@@ -32,13 +36,8 @@ impl Many {
     }
 
     fn text(&self, rows: usize) -> String {
-        let row = |row: usize| {
-            let places: Vec<String> =
-                (1..=self.columns).map(|column| format!("${}", row * self.columns + column)).collect();
-            format!("({})", places.join(", "))
-        };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{}{}{}", self.before, rows.join(", "), self.after)
+        let row = format!("({})", vec![PLACE; self.columns].join(", "));
+        format!("{}{}{}", self.before, vec![row; rows].join(", "), self.after)
     }
 }
 
@@ -54,7 +53,7 @@ mod tests {
         let split: Vec<_> = INSERT.of(&rows).map(|(text, these)| (text.matches('(').count(), these.to_vec())).collect();
         assert_eq!(split.iter().map(|(places, _)| *places).collect::<Vec<_>>(), [32, 8, 1, 1, 1]);
         assert_eq!(split.into_iter().flat_map(|(_, these)| these).collect::<Vec<_>>(), rows);
-        assert_eq!(INSERT.text(2), "INSERT INTO t VALUES ($1, $2), ($3, $4) RETURNING a");
+        assert_eq!(INSERT.text(2), "INSERT INTO t VALUES (?, ?), (?, ?) RETURNING a");
         assert_eq!(INSERT.of(&rows[..0]).count(), 0);
     }
 }

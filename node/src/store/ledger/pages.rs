@@ -160,9 +160,12 @@ pub(crate) async fn open_rows(on: &mut impl Queryable) -> Result<Vec<Admitted>, 
            r.provider_id, r.dialect, r.streamed, r.created_at, r.funding_source, r.bound_input, r.bound_output,
            r.reserved, r.estimated_input, r.thinks_unseen, r.max_output_tps, COALESCE(p.document, '') AS document
          FROM requests r LEFT JOIN prices p ON p.version = r.price_version
-         WHERE r.completed_at IS NULL ORDER BY r.id"
+         WHERE r.completed_at IS NULL"
     )?;
-    rows.into_iter().map(admitted).collect()
+    let mut open: Vec<Admitted> = rows.into_iter().map(admitted).collect::<Result<_, _>>()?;
+    // Here, and not by the index of all rows, of which few are open.
+    open.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    Ok(open)
 }
 
 fn admitted(row: Open) -> Result<Admitted, StoreError> {

@@ -60,7 +60,7 @@ CREATE INDEX requests_page ON requests (namespace_id, id);
 CREATE INDEX requests_changes ON requests (namespace_id, seq);
 CREATE INDEX requests_admitted ON requests (namespace_id, created_at);
 CREATE INDEX requests_request_id ON requests (namespace_id, request_id);
-CREATE INDEX requests_open ON requests (payer_id, reserved) WHERE completed_at IS NULL;
+CREATE INDEX requests_open ON requests (completed_at, payer_id) WHERE completed_at IS NULL;
 
 -- What the calls of an hour (hours since 1970) came to. A call counts when it is admitted, what it came to when it is
 -- settled, in the hour in which it was admitted.
