@@ -19,7 +19,10 @@ use bitrouter_node::{
 use bitrouter_proto::tasks::Tasks;
 
 /// SHA-256 of each migration: a database has run it as it stood, so that it can never say anything else.
-const MIGRATIONS: &[(&str, &str)] = &[("0001.sql", "8ca6b89696b24e5ed51ff84af601c0695142910581b58c6110cd4c09b58c7ae3")];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001.sql", "8ca6b89696b24e5ed51ff84af601c0695142910581b58c6110cd4c09b58c7ae3"),
+    ("0002.sql", "c0b251916c15906da411056b74437535ba064d79365943a1f01800750fb4f78d"),
+];
 
 fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/node")

@@ -100,6 +100,9 @@ pub(crate) fn is_management(path: &str) -> bool {
 }
 
 #[cfg(test)]
+mod ledger_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

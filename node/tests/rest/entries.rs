@@ -26,6 +26,13 @@ pub const ENTRIES: &[Entry] = &[
     entry("DELETE", "/v1/namespaces/{nsid}", Scope::NamespaceWrite),
     entry("GET", "/v1/namespaces/{nsid}/sessions", Scope::KeysRead),
     entry("DELETE", "/v1/namespaces/{nsid}/sessions/{tok}", Scope::KeysWrite),
+    entry("GET", "/v1/namespaces/{nsid}/usage", Scope::UsageRead),
+    entry("GET", "/v1/namespaces/{nsid}/requests", Scope::UsageRead),
+    entry("GET", "/v1/namespaces/{nsid}/requests/{req}", Scope::UsageRead),
+    entry("GET", "/v1/requests/{request_id}/settlement", Scope::UsageRead),
+    entry("GET", "/v1/billing/balance", Scope::BillingRead),
+    entry("GET", "/v1/billing/transactions", Scope::BillingRead),
+    Entry { takes_tokens: false, ..entry("GET", "/v1/node/usage", Scope::UsageRead) },
     entry("GET", "/v1/account", Scope::AccountRead),
     Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
     Entry { takes_tokens: false, ..entry("DELETE", "/v1/account", Scope::AccountWrite) },
@@ -39,9 +46,16 @@ impl Entry {
         self.method.parse().unwrap()
     }
 
-    /// The path with these ids.
+    /// The path with these ids, and that of a row that is not there.
     pub fn at(&self, namespace: &str, session: &str) -> String {
-        self.path.replace("{nsid}", namespace).replace("{tok}", session)
+        let row = "req_00000000000000000000000001";
+        let path = self.path.replace("{nsid}", namespace).replace("{tok}", session);
+        path.replace("{req}", row).replace("{request_id}", row)
+    }
+
+    /// True where nothing is there for anybody: rows of calls are made by calls alone.
+    pub fn names_row(&self) -> bool {
+        self.path.contains("{req}") || self.path.contains("{request_id}")
     }
 
     pub fn names_namespace(&self) -> bool {

@@ -131,10 +131,13 @@ async fn what_is_not_there_is_401_for_strangers_and_404_for_the_rest() {
         "/v1/account/",
         "/v1/namespaces/me/keys",
         "/v1/namespaces/me/sessions/",
-        "/v1/billing/balance",
+        "/v1/namespaces/me/requests/",
+        "/v1/billing",
+        "/v1/billing/nothing",
         "/v1/byok/keys",
-        "/v1/node/usage",
+        "/v1/node/nothing",
         "/v1/requests/req_1",
+        "/v1/requests//settlement",
         "/api/v1/keys",
     ] {
         let known = scene.send(scene.token(scene.owner.namespace, ScopeSet::EMPTY), &Method::GET, path, "").await;
