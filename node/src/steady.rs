@@ -138,7 +138,7 @@ impl Node {
 mod tests {
     use arc_swap::ArcSwap;
     use bitrouter_proto::{
-        account::{GrantId, ScopeSet},
+        account::{GrantId, RequestRowId, ScopeSet},
         tasks::Tasks,
     };
 
@@ -146,8 +146,9 @@ mod tests {
     use crate::{
         Machine, NodeOptions, Settings,
         clock::ManualClock,
+        ledger::record::{Admitted, Kind, Record, Settled},
         secret::{Seed, Token, TokenKind, random_ulid},
-        store::{GrantRow, NodeRow},
+        store::{GrantRow, NodeRow, newest_record},
     };
 
     const START: Moment = Moment::from_millis(1_800_000_000_000);
@@ -241,6 +242,92 @@ mod tests {
         assert!(!world.is_said() && !world.is_kept(id).await);
         let row = NodeRow::read(&mut world.node.store.read().await.unwrap()).await.unwrap().unwrap();
         assert_eq!(row.clock_stepped_at, Some(START.after(30 * DAY)));
+        world.node.close().await;
+    }
+
+    impl World {
+        /// A call in the first namespace that was admitted and settled now.
+        async fn call(&self, number: u64, charge: i64) -> RequestRowId {
+            let (now, id) = (self.clock.wall(), RequestRowId::new(ulid::Ulid::from_parts(number, 1)));
+            let admitted = Admitted {
+                id: id.ulid().to_bytes().to_vec(),
+                namespace: self.node.row.first_namespace.ulid().to_bytes().to_vec(),
+                payer: self.node.row.owner.ulid().to_bytes().to_vec(),
+                created_at: now.millis(),
+                ..Admitted::default()
+            };
+            let settled = Settled {
+                id: admitted.id.clone(),
+                status: "succeeded".to_owned(),
+                origin: "provider".to_owned(),
+                charge,
+                completed_at: now.millis(),
+                ..Settled::default()
+            };
+            let records = [Kind::Admitted(admitted), Kind::Settled(settled)].map(|kind| Record { kind: Some(kind) });
+            let mut write = self.node.store.write().await.unwrap();
+            ledger::apply(&mut write, &records, "segment", number, now).await.unwrap();
+            write.commit().await.unwrap();
+            id
+        }
+
+        async fn is_shown(&self, id: RequestRowId) -> bool {
+            ledger::request(&mut self.node.store.read().await.unwrap(), id).await.unwrap().is_some()
+        }
+
+        async fn balance(&self) -> i64 {
+            let credit = ledger::credit_of(&mut self.node.store.read().await.unwrap(), self.node.row.owner).await;
+            credit.unwrap().balance.micros()
+        }
+    }
+
+    #[tokio::test]
+    async fn p16_calls_are_kept_for_as_long_as_is_said_and_their_sums_for_ever() {
+        let world = World::new().await;
+        let mut settings = Settings::clone(&world.node.settings.load());
+        settings.keep_requests = 10 * DAY;
+        world.node.settings.store(Arc::new(settings));
+        let old = world.call(1, 40).await;
+        world.clock.advance(5 * DAY);
+        let young = world.call(2, 2).await;
+        world.clock.advance(5 * DAY);
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(world.is_shown(old).await);
+        world.clock.advance(Duration::from_hours(1));
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(!world.is_shown(old).await && world.is_shown(young).await);
+        assert_eq!(world.balance().await, -42);
+        // A clock that may be wrong has nothing forgotten.
+        let mut before = Steady::now(&*world.clock);
+        world.clock.set_wall(world.clock.wall().after(300 * DAY));
+        world.node.round(&mut before, true).await.unwrap();
+        assert!(world.is_said() && world.is_shown(young).await);
+        world.clock.advance(DAY);
+        world.node.sweep(world.clock.wall()).await.unwrap();
+        assert!(!world.is_shown(young).await);
+        let window = ledger::Window { from: Moment::default(), to: world.clock.wall() };
+        let namespace = world.node.row.first_namespace;
+        let sums = ledger::usage(&mut world.node.store.read().await.unwrap(), namespace, window).await.unwrap();
+        assert_eq!((sums.request_count, sums.charge), (2, 42));
+        world.node.close().await;
+    }
+
+    #[tokio::test]
+    async fn calls_of_the_future_are_of_now_and_the_newest_of_all_tells_a_step() {
+        let world = World::new().await;
+        world.clock.set_wall(START.after(365 * DAY));
+        let id = world.call(1, 40).await;
+        let newest = newest_record(&mut world.node.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(newest, START.after(365 * DAY));
+        let mut before = Steady::now(&*world.clock);
+        world.clock.set_wall(START);
+        world.node.round(&mut before, false).await.unwrap();
+        let row = ledger::request(&mut world.node.store.read().await.unwrap(), id).await.unwrap().unwrap();
+        assert_eq!(row.created_at, START.to_string());
+        let window = ledger::Window { from: START, to: START.after(Duration::from_millis(1)) };
+        let namespace = world.node.row.first_namespace;
+        let sums = ledger::usage(&mut world.node.store.read().await.unwrap(), namespace, window).await.unwrap();
+        assert_eq!((sums.request_count, sums.charge), (1, 40));
         world.node.close().await;
     }
 
