@@ -122,6 +122,7 @@ impl Node {
         self.live.close();
         self.ending.cancel();
         self.tasks.wait().await;
+        self.ledger.close().await;
         write_uses(&self.live, &self.store).await;
         self.store.close().await;
         self.lock.release();

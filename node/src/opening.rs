@@ -34,6 +34,7 @@ pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
     Ledger, Node, NodeOptions, NodeWarning,
     clock::Moment,
+    ledger::{LedgerOptions, Stopped},
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
     revocations::{Revocation, RevokedLog},
@@ -75,8 +76,23 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, warnings, stored_objects } = opened;
+        let Opened { key, row, revoked_log, live, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, .. } = options;
+        // Before anything is answered: what an earlier process left open is settled.
+        let parts = LedgerOptions {
+            dir: &dir,
+            row: &row,
+            store: &store,
+            settings: Arc::clone(&settings),
+            clock: Arc::clone(&clock),
+        };
+        let (ledger, stored_objects) = match open_ledger(parts).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                store.close().await;
+                return Err(OpenError::of_journal(&opening.database, error));
+            }
+        };
         tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
         let node = Arc::new(Self {
             dir,
@@ -92,7 +108,7 @@ impl Node {
             lock: opening.lock,
             ending: CancellationToken::new(),
             people: people::State::default(),
-            ledger: Ledger::new(),
+            ledger,
             stored_objects: Mutex::new(stored_objects),
             web: web::State::default(),
             clock,
@@ -100,6 +116,8 @@ impl Node {
         node.mark_bound();
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
+        node.ledger.run(&node.tasks, &node.ending);
+        node.watch_journal();
         Ok(node)
     }
 }
@@ -122,7 +140,6 @@ struct Opened {
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
     warnings: Vec<NodeWarning>,
-    stored_objects: Vec<StoredObject>,
 }
 
 impl Opening {
@@ -282,11 +299,10 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
-        let stored_objects = ledger::stored_objects(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings, stored_objects })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {
@@ -304,6 +320,14 @@ impl Opening {
             created_at: options.clock.wall(),
         }
     }
+}
+
+/// The ledger, and what providers have stored as it says then.
+async fn open_ledger(options: LedgerOptions<'_>) -> Result<(Arc<Ledger>, Vec<StoredObject>), Stopped> {
+    let store = options.store;
+    let ledger = Ledger::open(options).await?;
+    let stored_objects = ledger::stored_objects(&mut store.read().await?).await?;
+    Ok((ledger, stored_objects))
 }
 
 /// Writes a new node: its owner, the owner's first namespace, its row.

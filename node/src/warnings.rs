@@ -1,10 +1,10 @@
 //! What an open node has to say of itself: facts that whoever mounts it shows to people.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use tokio::sync::watch;
 
-use crate::{Node, clock::Moment};
+use crate::{Node, clock::Moment, ledger::Trouble};
 
 /// Something about an open node that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub enum NodeWarning {
         /// The database.
         database: PathBuf,
     },
+    /// No row can be written: calls that need one are refused until it can.
+    JournalUnwritable(Trouble),
+    /// What was written cannot be read: calls that need a row are refused until somebody repairs it.
+    JournalDamaged(Trouble),
 }
 
 impl fmt::Display for NodeWarning {
@@ -55,11 +59,46 @@ impl fmt::Display for NodeWarning {
                 "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
                 database.display()
             ),
+            Self::JournalUnwritable(trouble) | Self::JournalDamaged(trouble) => trouble.fmt(f),
+        }
+    }
+}
+
+impl NodeWarning {
+    /// The command that cures it, where there is one.
+    pub fn command(&self) -> Option<&'static str> {
+        match self {
+            Self::JournalDamaged(trouble) => trouble.command(),
+            _ => None,
         }
     }
 }
 
 impl Node {
+    /// Says what is wrong with the journal as long as it is.
+    pub(crate) fn watch_journal(self: &Arc<Self>) {
+        let (node, ending) = (Arc::downgrade(self), self.ending.clone());
+        let mut troubles = self.ledger.troubles();
+        self.tasks.spawn("journal troubles", async move {
+            loop {
+                let Some(node) = node.upgrade() else { return };
+                let now = troubles.borrow_and_update().clone();
+                match now.writing {
+                    Some(trouble) => node.warn(NodeWarning::JournalUnwritable(trouble)),
+                    None => node.unwarn(|warning| matches!(warning, NodeWarning::JournalUnwritable(_))),
+                }
+                match now.reading {
+                    Some(trouble) => node.warn(NodeWarning::JournalDamaged(trouble)),
+                    None => node.unwarn(|warning| matches!(warning, NodeWarning::JournalDamaged(_))),
+                }
+                drop(node);
+                if !matches!(ending.run_until_cancelled(troubles.changed()).await, Some(Ok(()))) {
+                    return;
+                }
+            }
+        });
+    }
+
     /// What it has to say now, and whatever it will.
     pub fn warnings(&self) -> watch::Receiver<Vec<NodeWarning>> {
         self.warnings.subscribe()

@@ -154,6 +154,8 @@ closed! {
         SessionEnded = "session_ended",
         /// The provider's key is missing; `variables` names what would supply it.
         ProviderKeyMissing = "provider_key_missing",
+        /// The call needs credit, and there is none left.
+        InsufficientCredit = "insufficient_credit",
         /// `Host` is not ours.
         HostNotAllowed = "host_not_allowed",
         /// A cross-site browser request.
@@ -199,7 +201,7 @@ impl InferenceCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::ApiKeyRequired | Self::InvalidApiKey | Self::SessionEnded => StatusCode::UNAUTHORIZED,
-            Self::ProviderKeyMissing => StatusCode::PAYMENT_REQUIRED,
+            Self::ProviderKeyMissing | Self::InsufficientCredit => StatusCode::PAYMENT_REQUIRED,
             Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed | Self::MissingScope => {
                 StatusCode::FORBIDDEN
             }

@@ -129,6 +129,12 @@ pub fn open_append(dir: &OwnedFd, name: &str, shown: &Path) -> Result<File, Plac
     own(rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR), shown)
 }
 
+/// Makes `name` in `dir`, 0600, for appending and reading; that it is there already is an error.
+pub fn create_append(dir: &OwnedFd, name: &str, shown: &Path) -> Result<File, PlaceError> {
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
+    own(rustix::fs::openat(dir, name, flags | CAREFULLY, Mode::RUSR | Mode::WUSR), shown)
+}
+
 /// Opens the file at `path` for reading. It is ours alone, or refused.
 pub fn open_read(path: &Path) -> Result<File, PlaceError> {
     own(rustix::fs::open(path, OFlags::RDONLY | CAREFULLY, Mode::empty()), path)

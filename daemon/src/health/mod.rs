@@ -60,6 +60,10 @@ pub enum Code {
     SessionsEnded,
     /// The node's database finds no room.
     DiskFull,
+    /// No row of a call can be written.
+    JournalUnwritable,
+    /// The journal of calls cannot be read.
+    JournalDamaged,
     /// The account's session has ended; only signing in again helps.
     SessionEnded,
     /// What stands in the credential file is not used.
@@ -93,6 +97,8 @@ impl Code {
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
             Self::DiskFull => "disk_full",
+            Self::JournalUnwritable => "journal_unwritable",
+            Self::JournalDamaged => "journal_damaged",
             Self::SessionEnded => "session_ended",
             Self::CredentialUnusable => "credential_unusable",
             Self::CredentialUnwritable => "credential_unwritable",
@@ -106,6 +112,8 @@ impl Code {
             Self::ReloadRefused
             | Self::PeerLookupUnavailable
             | Self::ControlSocketTaken
+            | Self::JournalUnwritable
+            | Self::JournalDamaged
             | Self::SessionEnded
             | Self::CredentialUnusable => Severity::Error,
             _ => Severity::Warning,

@@ -3,7 +3,9 @@
 //! read. What stands here is never renumbered.
 
 use bitrouter_gateway::protocol::usage::{InputTokens, OutputTokens, TokenUsage};
+use bitrouter_proto::account::RequestRowId;
 use prost::{Message, Oneof};
+use ulid::Ulid;
 
 /// One record.
 #[derive(Clone, PartialEq, Message)]
@@ -83,6 +85,9 @@ pub(crate) struct Admitted {
 pub(crate) struct Progressed {
     #[prost(message, repeated, tag = "1")]
     pub(crate) rows: Vec<Mark>,
+    /// Milliseconds since 1970 when this was written: time has passed for calls that tell nothing until they end.
+    #[prost(int64, tag = "2")]
+    pub(crate) at: i64,
 }
 
 /// How far one open row has come.
@@ -168,6 +173,11 @@ pub(crate) struct Settled {
 pub(crate) struct Forgotten {
     #[prost(bytes = "vec", tag = "1")]
     pub(crate) object: Vec<u8>,
+}
+
+/// The id of a row, from the bytes of its ULID.
+pub(crate) fn row_id(bytes: &[u8]) -> Option<RequestRowId> {
+    Some(RequestRowId::new(Ulid::from_bytes(bytes.try_into().ok()?)))
 }
 
 impl From<TokenUsage> for Tokens {

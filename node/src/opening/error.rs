@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use bitrouter_proto::{files::PlaceError, shell};
 
 use super::lock::LockError;
-use crate::{revocations::LogError, secret::KeyError, store::StoreError};
+use crate::{ledger::Stopped, revocations::LogError, secret::KeyError, store::StoreError};
 
 /// Why there is no node. Nothing was replaced.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +174,15 @@ impl OpenError {
     /// once one of the files is another one.
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Damaged { .. } | Self::Foreign(_) | Self::Newer { .. } | Self::OldSqlite { .. })
+    }
+
+    /// What a journal that cannot be opened means.
+    pub(super) fn of_journal(database: &std::path::Path, error: Stopped) -> Self {
+        match error {
+            Stopped::Store(error) => Self::of_store(database, error),
+            Stopped::Place(error) => error.into(),
+            Stopped::InUse(path) => Self::Interrupted(path),
+        }
     }
 
     /// What the database's failure means.

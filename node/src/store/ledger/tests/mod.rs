@@ -148,7 +148,7 @@ fn settled(number: u64, status: &str, charge: i64) -> Settled {
 fn mark(number: u64) -> Record {
     let id = row_id(number).ulid().to_bytes().to_vec();
     let mark = Mark { id, usage: None, peak_tps: 4, first_byte_ms: Some(9), at: START };
-    record(Kind::Progressed(Progressed { rows: vec![mark] }))
+    record(Kind::Progressed(Progressed { at: mark.at, rows: vec![mark] }))
 }
 
 fn forgotten(object: [u8; 16]) -> Record {

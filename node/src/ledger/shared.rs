@@ -1,0 +1,57 @@
+//! What admissions and permits share: a permit that is still open outlives the node.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bitrouter_proto::account::{FundingSource, MicroUsd};
+use prost::Message as _;
+
+use super::{
+    credit::Credits,
+    journal::Journal,
+    open_rows::{OpenRow, OpenRows},
+    record::{Kind, Record, Settled},
+    row_ids::RowIds,
+    trouble::Troubles,
+};
+use crate::clock::Clock;
+
+/// What the journal of this process, its open calls and everybody's credit are together.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) journal: Journal,
+    pub(super) rows: OpenRows,
+    pub(super) ids: RowIds,
+    pub(super) credits: Credits,
+    pub(super) troubles: Arc<Troubles>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// No further call is admitted.
+    pub(super) is_closing: AtomicBool,
+}
+
+impl Shared {
+    /// A call has ended: it is written, and then no longer open.
+    pub(super) fn settle(&self, row: &OpenRow, settled: Settled) {
+        let charge = MicroUsd::new(settled.charge);
+        let record = Record { kind: Some(Kind::Settled(settled)) };
+        self.journal.settle(record.encode_to_vec());
+        // Only then: whatever is open when the journal is written anew is written anew with it.
+        if self.rows.close(row) {
+            self.credits.take(row.payer, charge);
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+}
+
+/// What leaves the credit.
+pub(super) fn charge(funding: FundingSource, cost: Option<MicroUsd>) -> MicroUsd {
+    match funding {
+        FundingSource::CloudCredit => cost.unwrap_or_default(),
+        FundingSource::Local | FundingSource::Byok => MicroUsd::ZERO,
+    }
+}

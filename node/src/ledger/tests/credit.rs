@@ -1,0 +1,76 @@
+//! Who has credit, and what open calls reserve of it.
+
+use bitrouter_gateway::ports::Admission as _;
+use bitrouter_proto::account::MicroUsd;
+
+use super::world::{World, ended};
+
+#[tokio::test]
+async fn p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not() {
+    let mut world = World::new().await;
+    world.require_credit();
+    let running = world.start().await;
+    let refused = running.admit("a", false).unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.code().as_str()), (402, "insufficient_credit"));
+    for way in ["bitrouter node credit grant", "credit = \"off\""] {
+        assert!(refused.message().contains(way), "{}", refused.message());
+    }
+    assert!(running.admit_reserving("b", false, None).is_err(), "nobody knows what it costs");
+    running.admit_reserving("c", false, Some(0)).unwrap().settle(ended(1, 1, 0));
+    running.ledger.granted(world.row.owner, MicroUsd::new(10));
+    // What is left is judged, and not what a call may cost.
+    running.admit("d", false).unwrap().settle(ended(10, 5, 12));
+    assert!(running.admit("e", false).is_err(), "the charge left the credit at once");
+    running.apply().await;
+    let rows = running.rows().await;
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let charge = row.final_charge_micro_usd.unwrap().micros();
+            (row.request_id.as_str(), charge, row.reserved_micro_usd.unwrap().micros(), row.funding_source.as_deref())
+        })
+        .collect();
+    assert_eq!(told, [("c", 0, 0, Some("cloud_credit")), ("d", 12, 1_000, Some("cloud_credit"))]);
+    running.close().await;
+    let running = world.start().await;
+    assert_eq!(running.ledger.shared.credits.balance(world.row.owner).micros(), -12, "the grant was memory's alone");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn n26_the_sum_of_reservations_is_that_of_the_open_calls() {
+    let mut world = World::new().await;
+    world.require_credit();
+    let running = world.start().await;
+    running.ledger.granted(world.row.owner, MicroUsd::new(1_000_000));
+    let mut open: Vec<_> = (0..20).map(|_| running.admit("x", true).unwrap()).collect();
+    let rows = &running.ledger.shared.rows;
+    assert_eq!(rows.reserved(world.row.owner).micros(), 20_000);
+    assert_eq!(rows.reckon(), []);
+    for mut permit in open.drain(..10) {
+        permit.settle(ended(1, 1, 3));
+        permit.settle(ended(1, 1, 3));
+    }
+    // Nobody said how these ended.
+    drop(open);
+    assert_eq!((rows.reserved(world.row.owner).micros(), rows.reckon()), (0, vec![]));
+    running.apply().await;
+    let told = running.told().await;
+    assert_eq!(told.iter().filter(|row| row.as_str() == "x succeeded 1").count(), 10);
+    assert_eq!(told.iter().filter(|row| row.as_str() == "x interrupted 0").count(), 10);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn p10_credit_that_is_off_reserves_and_charges_nothing() {
+    let mut world = World::new().await;
+    let running = world.start().await;
+    running.call("a");
+    running.apply().await;
+    let row = running.rows().await.remove(0);
+    assert_eq!((row.funding_source.as_deref(), row.reserved_micro_usd), (Some("local"), None));
+    assert_eq!((row.cost_micro_usd.unwrap().micros(), row.final_charge_micro_usd.unwrap().micros()), (7, 0));
+    let none = bitrouter_gateway::http::Caller::Keyless { namespace: None };
+    assert_eq!(running.ledger.metering(none), bitrouter_gateway::ports::Metering::Off);
+    running.close().await;
+}
