@@ -40,6 +40,13 @@ impl Client {
         Ok(Told { read: NamedNodeUsage { usage, names }, json: distrust::document(&told.json)? })
     }
 
+    /// Cuts the journal of calls off where it cannot be read; where the copies are, none where nothing was wrong.
+    pub async fn repair_journal(&self) -> Result<Vec<String>, ClientError> {
+        self.same_protocol()?;
+        let repaired = self.bounded(self.node().repair_journal(wire::RepairJournalRequest {})).await?;
+        Ok(repaired.copies.into_iter().map(distrust::line).collect())
+    }
+
     fn node(&self) -> NodeServiceClient<Channel> {
         NodeServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
     }

@@ -1,6 +1,7 @@
 //! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
 
 mod credit;
+mod journal;
 mod namespace;
 mod usage;
 mod user;
@@ -33,6 +34,11 @@ pub(super) enum NodeNoun {
         #[command(subcommand)]
         verb: credit::CreditVerb,
     },
+    /// The journal of calls
+    Journal {
+        #[command(subcommand)]
+        verb: journal::JournalVerb,
+    },
 }
 
 pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure> {
@@ -41,5 +47,6 @@ pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure>
         NodeNoun::User { verb } => user::run(context, verb),
         NodeNoun::Usage(args) => usage::run(context, args),
         NodeNoun::Credit { verb } => credit::run(context, verb),
+        NodeNoun::Journal { verb } => journal::run(context, verb),
     }
 }

@@ -2,15 +2,24 @@
 
 use std::collections::HashMap;
 
-use bitrouter_node::people::namespaces;
+use bitrouter_node::{ledger::Stopped as JournalStopped, people::namespaces};
 use bitrouter_proto::{
     account::{Namespace, NamespaceId, ledger::NodeUsage},
     codes::Reason,
-    wire::{self, GetNodeUsageRequest, GetNodeUsageResponse, node_service_server::NodeService},
+    wire::{
+        self, GetNodeUsageRequest, GetNodeUsageResponse, RepairJournalRequest, RepairJournalResponse,
+        node_service_server::NodeService,
+    },
 };
 use tonic::{Request, Response, Status};
 
-use super::{asking::Asking, error, namespaces::refused, node_call::node, usage::present};
+use super::{
+    asking::Asking,
+    error,
+    namespaces::refused,
+    node_call::{change, node},
+    usage::present,
+};
 use crate::credentials::RestPath;
 
 pub(super) struct Service {
@@ -46,6 +55,24 @@ impl NodeService for Service {
         let json = serde_json::to_string(&own).map_err(internal)?;
         Ok(Response::new(response(own, &known, json)))
     }
+
+    async fn repair_journal(
+        &self,
+        _request: Request<RepairJournalRequest>,
+    ) -> Result<Response<RepairJournalResponse>, Status> {
+        let node = node(&self.asking.host).await?;
+        let kept = change(&node, |on| async move { on.ledger().repair().await }, unrepaired).await?;
+        let copies = kept.into_iter().map(|path| path.display().to_string()).collect();
+        Ok(Response::new(RepairJournalResponse { copies }))
+    }
+}
+
+fn unrepaired(why: JournalStopped) -> Status {
+    let reason = match &why {
+        JournalStopped::InUse(_) => Reason::Conflict,
+        JournalStopped::Store(_) | JournalStopped::Place(_) => Reason::Internal,
+    };
+    error::status(reason, why.to_string(), None)
 }
 
 fn response(usage: NodeUsage, known: &HashMap<NamespaceId, Namespace>, json: String) -> GetNodeUsageResponse {
