@@ -72,7 +72,7 @@ impl StreamedBody {
             self.recorder.add_usage(counts(self.reply.input(), Some(said)));
             if is_first {
                 let now = self.recorder.set_first_byte();
-                self.recorder.tell_begun(now);
+                self.recorder.tell(now);
             } else {
                 // Its words are counted as they are said.
                 self.recorder.pass(&[]);

@@ -12,6 +12,8 @@ use crate::protocol::{Content, ContentCounter};
 
 /// What has passed is counted at the latest after so long, and a ledger is told then.
 pub(super) const PUT_OFF: Duration = Duration::from_millis(250);
+/// Room for the first of what is kept.
+const FIRST_HELD: usize = 4 << 10;
 /// After so many pieces without a look at the clock it is looked at here.
 const MOST_UNTIMED: u8 = 16;
 
@@ -69,6 +71,9 @@ impl OutputMeter {
                 self.count_held(now);
                 self.count(part, now);
                 return Some(now);
+            }
+            if self.held.capacity() == 0 {
+                self.held.reserve(FIRST_HELD.min(self.most_held).max(part.len()));
             }
             self.held.extend_from_slice(part);
         }
@@ -130,3 +135,7 @@ impl OutputMeter {
 fn unseen_seconds(from: Instant, to: Instant) -> u64 {
     to.saturating_duration_since(from).as_secs().saturating_sub(1)
 }
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

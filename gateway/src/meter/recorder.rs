@@ -156,8 +156,8 @@ impl RequestRecorder {
         }
     }
 
-    /// Tells that the reply has begun.
-    pub(crate) fn tell_begun(&mut self, now: Instant) {
+    /// Tells what the call would be charged if it ended now.
+    pub(crate) fn tell(&mut self, now: Instant) {
         let known = self.known();
         if let Some(row) = &mut self.row {
             row.tell(now, &known);
@@ -166,21 +166,15 @@ impl RequestRecorder {
 
     /// A part of the reply passes.
     pub(crate) fn pass(&mut self, part: &[u8]) {
-        if self.row.is_some() {
-            let known = self.known();
-            if let Some(row) = &mut self.row {
-                row.pass(part, &known);
-            }
+        if let Some(now) = self.row.as_mut().and_then(|row| row.pass(part)) {
+            self.at(now);
         }
     }
 
     /// It is `now`, and nothing more passes for the moment.
     pub(crate) fn at(&mut self, now: Instant) {
-        if self.row.is_some() {
-            let known = self.known();
-            if let Some(row) = &mut self.row {
-                row.at(now, &known);
-            }
+        if self.row.as_mut().is_some_and(|row| row.at(now)) {
+            self.tell(now);
         }
     }
 

@@ -95,20 +95,15 @@ impl OpenRow {
         }
     }
 
-    /// A part of the reply passes.
-    pub(super) fn pass(&mut self, part: &[u8], known: &Known) {
-        if let Some(now) = self.output.as_mut().and_then(|output| output.pass(part)) {
-            self.at(now, known);
-        }
+    /// A part of the reply passes. The time, where it had to be looked at.
+    pub(super) fn pass(&mut self, part: &[u8]) -> Option<Instant> {
+        self.output.as_mut()?.pass(part)
     }
 
-    /// It is `now`: what has moved is told, where that is due.
-    pub(super) fn at(&mut self, now: Instant, known: &Known) {
+    /// It is `now`. True where something has moved that is to be told now.
+    pub(super) fn at(&mut self, now: Instant) -> bool {
         let has_moved = self.output.as_mut().is_some_and(|output| output.at(now));
-        let is_due = self.told_at.is_none_or(|told| now.saturating_duration_since(told) >= PUT_OFF);
-        if has_moved && is_due {
-            self.tell(now, known);
-        }
+        has_moved && self.told_at.is_none_or(|told| now.saturating_duration_since(told) >= PUT_OFF)
     }
 
     /// Tells what the call would be charged if it ended now.

@@ -123,7 +123,7 @@ impl UpstreamResponseBody {
                 recorder.begin_reply(counter, if is_stream { MOST_OF_A_STREAM } else { MOST_OF_A_DOCUMENT });
                 // A document that is whole is settled in a moment.
                 if is_stream || !upstream.is_end_stream() {
-                    recorder.tell_begun(now);
+                    recorder.tell(now);
                 }
             }
         }
