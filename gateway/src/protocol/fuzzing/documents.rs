@@ -4,7 +4,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 
 use super::{Input, in_pieces};
 use crate::protocol::{
-    Dialect, DocumentReader,
+    ContentCounter, Dialect, DocumentReader,
     json_scan::{DEEPEST, JsonScan, LARGEST_COPY, LONGEST_TEXT, WHOLE},
     usage::TokenUsage,
 };
@@ -84,6 +84,12 @@ pub fn document(data: &[u8]) {
         reader.push_whole(text);
         told(&reader)
     };
+    let content = |sizes: &[usize]| {
+        let mut counter = ContentCounter::json(dialect.rules().content());
+        in_pieces(input.text, sizes, |piece| counter.push(&piece));
+        counter.take()
+    };
+    assert_eq!(content(&input.sizes), content(&[]));
     // Any bytes are safe.
     let _ = (read(input.text, &input.sizes), at_once(input.text));
     let Some((text, document)) = plain(input.text) else { return };

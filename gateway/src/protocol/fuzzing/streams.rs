@@ -7,7 +7,7 @@ use super::{Input, in_pieces};
 use crate::{
     error::InferenceError,
     protocol::{
-        Dialect,
+        Content, ContentCounter, Dialect,
         stream::{ContentEnd, Progress, ReplyStream},
         usage::TokenUsage,
     },
@@ -98,11 +98,23 @@ pub(in crate::protocol) fn check(form: Form, text: &[u8], sizes: &[usize]) {
     let whole = run(form, text, &[]);
     assert_eq!(run(form, text, sizes), whole);
     assert_eq!(run(form, text, &[1]), whole);
+    assert_eq!(content(form, text, sizes), content(form, text, &[]));
     let all = [&whole.passed[..], whole.finished.as_deref().unwrap_or_default()].concat();
     match form {
         Form::Chat { hides_usage: true, .. } => assert!(is_within(&all, text), "something was invented"),
         _ => assert!(text.starts_with(&all), "something was invented or changed"),
     }
+}
+
+/// What a stream that arrives in pieces of these sizes has of content.
+fn content(form: Form, text: &[u8], sizes: &[usize]) -> Content {
+    let mut counter = match form {
+        Form::Chat { .. } => ContentCounter::events(Dialect::ChatCompletions.rules().content()),
+        Form::Of(dialect) => ContentCounter::events(dialect.rules().content()),
+        Form::Array => ContentCounter::json(Dialect::GenerateContent.rules().content()),
+    };
+    in_pieces(text, sizes, |piece| counter.push(&piece));
+    counter.take()
 }
 
 /// True where `all` is left of `text` when some bytes are taken out.
