@@ -379,3 +379,7 @@ pub(super) fn read<D: PartsOf>(text: &str, dialect: D) -> BodyParts {
     walk(text, &mut Open { place: Place::Top, ..Open::default() }, &mut reader);
     reader.parts
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

@@ -222,6 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn caps_and_choices_are_those_of_the_top_and_of_their_dialect() {
+        let body =
+            br#"{"model":"m","messages":[{"max_tokens":9}],"max_tokens":5,"max_completion_tokens":7,"n":3,"best_of":4,
+            "max_output_tokens":null}"#;
+        let fields = read(body).unwrap();
+        assert_eq!(fields.asked(&["max_tokens"]), OutputAsked { cap: Some(5), choices: 4 });
+        assert_eq!(fields.asked(&["max_tokens", "max_completion_tokens"]).cap, Some(7));
+        assert_eq!(fields.asked(&["max_output_tokens"]).cap, None);
+        for odd in ["0", "-1", "1.5", "\"5\"", "2147483648", "1e3", "null"] {
+            let body = format!("{{\"model\":\"m\",\"max_tokens\":{odd},\"n\":{odd}}}");
+            let asked = read(body.as_bytes()).unwrap().asked(&["max_tokens"]);
+            assert_eq!(asked.cap, None, "{odd}");
+            assert!(asked.choices == 1 || odd.len() > 9, "{odd}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (body, expected) in [
             (&br#"{"a":1}"#[..], Some(BodyError::NoModel)),

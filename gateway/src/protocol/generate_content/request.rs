@@ -104,6 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn the_output_is_capped_in_either_spelling() {
+        for (body, cap, choices) in [
+            (r#"{"generationConfig":{"maxOutputTokens":5,"candidateCount":2}}"#, Some(5), 2),
+            (r#"{"generation_config":{"max_output_tokens":6,"maxOutputTokens":4}}"#, Some(6), 1),
+            (r#"{"generationConfig":{"candidate_count":3},"maxOutputTokens":5}"#, None, 3),
+            (r#"{"generationConfig":7}"#, None, 1),
+        ] {
+            let asked = read(Verb::Generate, String::new(), body.as_bytes()).unwrap().asked;
+            assert_eq!((asked.cap, asked.choices), (cap, choices), "{body}");
+        }
+    }
+
+    #[test]
     fn the_name_is_put_wherever_the_body_repeats_it() {
         for (body, expected) in [
             (
