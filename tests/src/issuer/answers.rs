@@ -32,6 +32,9 @@ impl Shared {
     }
 
     fn account(&self, request: &Request, path: &str) -> Reply {
+        if let Some(reply) = self.rest.answer(request) {
+            return reply;
+        }
         match path {
             "/v1/models" => Reply::json(200, self.models.to_string()),
             "/v1/namespaces" => Reply::json(200, self.namespaces.to_string()),

@@ -4,6 +4,7 @@
 mod answers;
 mod fault;
 mod ledger;
+mod rest;
 
 pub use fault::Fault;
 pub use ledger::{Exchange, Pair};
@@ -20,6 +21,7 @@ use crate::{
     wait::{self, Deadline, PATIENCE},
 };
 use ledger::Ledger;
+use rest::Rest;
 
 /// What the person at the browser does with a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,7 @@ struct Shared {
     metadata: Value,
     models: Value,
     namespaces: Value,
+    rest: Rest,
     revoked: Vec<String>,
     always_401: bool,
 }
@@ -102,6 +105,7 @@ impl Issuer {
                 {"id": "ns_far", "name": "default", "created_at": "2026-01-01T00:00:00Z", "later": [1]},
                 {"id": "ns_other", "name": "production", "created_at": "2026-01-02T00:00:00Z"},
             ]}),
+            rest: Rest::default(),
             revoked: Vec::new(),
             always_401: false,
         }));
@@ -198,6 +202,21 @@ impl Issuer {
     /// What `GET /v1/models` answers.
     pub fn models(&self, models: Value) {
         self.shared().models = models;
+    }
+
+    /// What the account answers to a `GET` of `path`, whatever its query.
+    pub fn rest(&self, path: &str, reply: Reply) {
+        self.shared().rest.replies.insert(path.to_owned(), reply);
+    }
+
+    /// What everything below a namespace answers instead, until it is `None` again.
+    pub fn rest_instead(&self, reply: Option<Reply>) {
+        self.shared().rest.instead = reply;
+    }
+
+    /// A row of the calls of any namespace, with its `seq`: the last change of them.
+    pub fn call(&self, row: Value) {
+        self.shared().rest.calls.push(row);
     }
 
     /// From now on every call of the account is 401, whatever its token.

@@ -5,6 +5,7 @@ mod codes;
 mod colour;
 mod distrust;
 mod json;
+mod ledger;
 mod output;
 mod snapshots;
 mod status;

@@ -8,16 +8,20 @@ use crate::{cli::misuse::misused, exit::Failure, render::Printer};
 #[derive(Args, Debug)]
 pub(in crate::cli) struct PageFlags {
     /// The most rows, 1 to 100 [default: 25]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", value_parser = number)]
     limit: Option<u64>,
 
     /// Leave out so many of the newest
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", value_parser = number)]
     offset: Option<u64>,
 
     /// Show every column, and shorten nothing
     #[arg(long)]
     pub(super) wide: bool,
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number of rows"))
 }
 
 /// The most rows of a page.
