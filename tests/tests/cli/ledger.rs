@@ -171,7 +171,7 @@ fn what_makes_no_sense_is_named_before_anybody_is_asked() {
         (&["cloud", "usage", "--from", "1d", "--to", "2d"], ["`--from`", "`--to`"]),
         (&["node", "usage", "--from", "2999-01-01T00:00:00Z"], ["`--from`", "ahead"]),
         (&["cloud", "requests", "--limit", "0"], ["`--limit`", "1 to 100"]),
-        (&["cloud", "requests", "--follow", "--limit", "101"], ["`--limit`", "0 to 100"]),
+        (&["cloud", "billing", "transactions", "--limit", "0"], ["`--limit`", "1 to 100"]),
         (&["cloud", "requests", "--limit", "many"], ["`--limit`", "many"]),
         (&["cloud", "requests", "req_1", "--follow"], ["--follow", "exclude"]),
         (&["cloud", "requests", "--follow", "--offset", "1"], ["--offset", "exclude"]),

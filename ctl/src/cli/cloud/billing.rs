@@ -11,11 +11,7 @@ use bitrouter_proto::{
 };
 use clap::Subcommand;
 
-use super::{
-    call_text::NOTHING,
-    pages::{PageFlags, note_more},
-    target::Target,
-};
+use super::{call_text::NOTHING, pages::PageFlags, target::Target};
 use crate::{
     context::Context,
     exit::{Failure, Status},
@@ -92,7 +88,7 @@ fn transactions(context: &Context, page: &PageFlags, target: &Target) -> Result<
     let shown = printer.table(page.wide);
     let rows: Vec<_> = told.read.data.iter().map(|row| cells(row, shown)).collect();
     printer.rows(&table_text(&COLUMNS, &rows, shown), "no transactions")?;
-    note_more(printer, TRANSACTIONS, &told.read);
+    page.note_more(printer, TRANSACTIONS, &told.read);
     Ok(Status(exit::OK))
 }
 

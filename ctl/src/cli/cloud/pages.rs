@@ -7,7 +7,7 @@ use crate::{cli::misuse::misused, exit::Failure, render::Printer};
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct PageFlags {
-    /// The most rows, 1 to 100 [default: 25]
+    /// The most rows; a page has at most 100 [default: 25]
     #[arg(long, value_name = "ROWS", value_parser = number)]
     limit: Option<u64>,
 
@@ -24,43 +24,35 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number of rows"))
 }
 
-/// The most rows of a page.
-const MOST: u64 = 100;
-
 impl PageFlags {
     /// The rows that are asked for by the command `verb`.
     ///
     /// # Errors
-    /// Where no page has so many.
+    /// Where they are none.
     pub(super) fn rows(&self, verb: &str) -> Result<Rows, Failure> {
         match self.limit {
-            Some(limit) if limit == 0 || limit > MOST => refused(verb, limit, 1),
+            Some(0) => Err(misused(verb, "`--limit` cannot be 0: a page has 1 to 100 rows")),
             limit => Ok(Rows { limit, offset: self.offset }),
         }
     }
 
-    /// How many rows come first where they are followed.
-    ///
-    /// # Errors
-    /// Where that is more than a page.
-    pub(super) fn newest(&self, verb: &str) -> Result<Option<u32>, Failure> {
-        match self.limit.map(u32::try_from) {
-            None => Ok(None),
-            Some(Ok(limit)) if u64::from(limit) <= MOST => Ok(Some(limit)),
-            Some(_) => refused(verb, self.limit.unwrap_or_default(), 0),
-        }
+    /// How many rows come first where they are followed; none is a number too.
+    pub(super) fn newest(&self) -> Option<u32> {
+        self.limit.map(|limit| limit.try_into().unwrap_or(u32::MAX))
     }
-}
 
-fn refused<T>(verb: &str, limit: u64, least: u64) -> Result<T, Failure> {
-    Err(misused(verb, format!("`--limit` cannot be {limit}: {least} to {MOST}")))
-}
-
-/// Tells whoever watches how to see the rows behind a page.
-pub(super) fn note_more<T>(printer: Printer, verb: &str, page: &Page<T>) {
-    let next = page.offset.saturating_add(page.data.len().try_into().unwrap_or(u64::MAX));
-    if printer.is_watched && page.next_cursor.is_some() {
-        printer.stderr(&format!("more: bitrouter {verb} --offset {next}"));
+    /// Says where the page is shorter than it was to be, and tells whoever watches how to see what stands behind it.
+    pub(super) fn note_more<T>(&self, printer: Printer, verb: &str, page: &Page<T>) {
+        let rows: u64 = page.data.len().try_into().unwrap_or(u64::MAX);
+        if page.next_cursor.is_none() {
+            return;
+        }
+        let is_cut = self.limit.is_some_and(|limit| limit > rows);
+        if is_cut || printer.is_watched {
+            let limit = if self.limit.is_some() { format!(" --limit {rows}") } else { String::new() };
+            let next = page.offset.saturating_add(rows);
+            printer.stderr(&format!("more: bitrouter {verb}{limit} --offset {next}"));
+        }
     }
 }
 
@@ -69,14 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_1_to_100_rows_and_a_follower_may_begin_with_none() {
+    fn a_page_has_rows_and_a_follower_may_begin_with_none() {
         let flags = |limit| PageFlags { limit, offset: Some(3), wide: false };
         assert_eq!(flags(None).rows("x"), Ok(Rows { limit: None, offset: Some(3) }));
-        assert!(flags(Some(100)).rows("x").is_ok() && flags(Some(0)).newest("x") == Ok(Some(0)));
-        for (limit, said) in [(0, "1 to 100"), (101, "1 to 100"), (u64::MAX, "1 to 100")] {
-            let message = flags(Some(limit)).rows("x").unwrap_err().message;
-            assert!(message.contains(said) && message.contains("`--limit`"), "{message}");
-        }
-        assert!(flags(Some(u64::MAX)).newest("x").is_err() && flags(Some(101)).newest("x").is_err());
+        assert!(flags(Some(1_000)).rows("x").is_ok() && flags(Some(0)).newest() == Some(0));
+        let refused = flags(Some(0)).rows("cloud requests").unwrap_err();
+        assert!(refused.message.contains("`--limit`"), "{refused}");
+        assert_eq!(refused.hint.as_deref(), Some("bitrouter cloud requests --help"));
+        assert_eq!((flags(None).newest(), flags(Some(u64::MAX)).newest()), (None, Some(u32::MAX)));
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 use super::{
     call_text::{COLUMNS, cells, full_text},
     follow,
-    pages::{PageFlags, note_more},
+    pages::PageFlags,
     target::Target,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(in crate::cli) struct RequestsArgs {
 pub(super) fn run(context: &Context, args: &RequestsArgs) -> Result<Status, Failure> {
     match &args.id {
         Some(id) => one(context, args, id),
-        None if args.follow => follow::run(context, &args.target, args.page.newest(VERB)?, args.page.wide),
+        None if args.follow => follow::run(context, &args.target, args.page.newest(), args.page.wide),
         None => page(context, args),
     }
 }
@@ -72,6 +72,6 @@ fn page(context: &Context, args: &RequestsArgs) -> Result<Status, Failure> {
     let shown = printer.table(args.page.wide);
     let rows: Vec<_> = told.read.data.iter().map(|row| cells(row, shown)).collect();
     printer.rows(&table_text(&COLUMNS, &rows, shown), "no requests")?;
-    note_more(printer, VERB, &told.read);
+    args.page.note_more(printer, VERB, &told.read);
     Ok(Status(exit::OK))
 }
