@@ -53,37 +53,37 @@ fn plain(body: u64, output: Option<OutputAsked>, model: Option<&Model>, price: O
     Asked { body, parts: None, named, output, may_write_cache: false, model, price }.metered()
 }
 
-fn asked(cap: Option<u64>, choices: u64) -> Option<OutputAsked> {
-    Some(OutputAsked { cap, choices })
+const fn asked(cap: Option<u64>, choices: u64) -> OutputAsked {
+    OutputAsked { cap, choices }
 }
 
 #[test]
 fn a_plain_body_is_bounded_by_its_length_and_the_cap() {
     let (model, price) = (limits(), price(PRICES));
-    let call = plain(900, asked(Some(50), 1), Some(&model), Some(&price));
+    let call = plain(900, Some(asked(Some(50), 1)), Some(&model), Some(&price));
     let cost = Some(MicroUsd::new(900 + 200));
     assert_eq!(call.bound, Bound { input: 900, output: Some(50), cost });
     assert_eq!((call.estimated_input, call.pace), (300, Pace { thinks_unseen: true, max_output_tps: 150 }));
     assert_eq!(call.price, Some(Arc::clone(&price)));
     // Without a cap the model's maximum; of several replies, each.
-    assert_eq!(plain(9, asked(None, 3), Some(&model), Some(&price)).bound.output, Some(3_000));
+    assert_eq!(plain(9, Some(asked(None, 3)), Some(&model), Some(&price)).bound.output, Some(3_000));
     // A verb without output has none.
     assert_eq!(
         plain(9, None, Some(&model), Some(&price)).bound,
         Bound { input: 9, output: Some(0), cost: Some(MicroUsd::new(9)) }
     );
     // Nothing bounds what nobody caps.
-    let unknown = plain(9, asked(None, 1), None, Some(&price));
+    let unknown = plain(9, Some(asked(None, 1)), None, Some(&price));
     assert_eq!((unknown.bound, unknown.pace.thinks_unseen), (Bound { input: 9, output: None, cost: None }, false));
-    let unpriced = plain(9, asked(Some(5), 1), Some(&model), None);
+    let unpriced = plain(9, Some(asked(Some(5), 1)), Some(&model), None);
     assert_eq!((unpriced.bound, unpriced.price), (Bound { input: 9, output: Some(5), cost: None }, None));
     // What costs nothing reserves nothing, whatever bounds it.
     let free = Arc::new(ModelPrice::free());
     assert_eq!(
-        plain(9, asked(None, 1), None, Some(&free)).bound,
+        plain(9, Some(asked(None, 1)), None, Some(&free)).bound,
         Bound { input: 9, output: None, cost: Some(MicroUsd::ZERO) }
     );
-    assert_eq!(plain(9, asked(Some(1 << 31), u64::MAX), Some(&model), Some(&price)).bound.output, None);
+    assert_eq!(plain(9, Some(asked(Some(1 << 31), u64::MAX)), Some(&model), Some(&price)).bound.output, None);
     let pace = model_with_pace();
     assert_eq!(plain(9, None, Some(&pace), None).pace, Pace { thinks_unseen: false, max_output_tps: 40 });
 }
@@ -134,7 +134,7 @@ fn p16_each_token_is_reckoned_at_the_dearest_class_that_it_can_become() {
         let call = metered(&body, Dialect::Messages, |asked| {
             (asked.may_write_cache, asked.output) = (writes, None);
         });
-        (call.bound.cost.unwrap().micros() as u64, call.bound.input)
+        (u64::try_from(call.bound.cost.unwrap().micros()).unwrap(), call.bound.input)
     };
     let (plain, input) = cost(json!({"messages": [{}]}), false);
     assert_eq!(plain, input);
@@ -164,13 +164,13 @@ fn p16_sound_without_a_price_makes_the_call_unpriced_unless_it_is_free() {
     assert_eq!((call.price, call.bound.cost), (Some(Arc::clone(&free)), Some(MicroUsd::ZERO)));
     // So does a reply that nobody prices.
     let half = price("input_tokens = { no_cache = 1 }");
-    assert_eq!(plain(9, asked(Some(1), 1), None, Some(&half)).price, None);
+    assert_eq!(plain(9, Some(asked(Some(1), 1)), None, Some(&half)).price, None);
     assert_eq!(plain(9, None, None, Some(&half)).price, Some(half.clone()));
 }
 
 #[test]
 fn the_output_is_bounded_for_each_text_that_is_continued() {
     let body = json!({"prompt": ["a", "b", "c"]});
-    let call = metered(&body, Dialect::ChatCompletions, |asked| asked.output = self::asked(Some(10), 2));
+    let call = metered(&body, Dialect::ChatCompletions, |asked| asked.output = Some(self::asked(Some(10), 2)));
     assert_eq!(call.bound.output, Some(60));
 }

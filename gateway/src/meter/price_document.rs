@@ -21,6 +21,7 @@ struct Document {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the manifests")]
 struct TierOf {
     above_input_tokens: u64,
     input_tokens: Input,

@@ -165,8 +165,8 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn at(place: Place) -> Option<Self> {
-        Some(Self { place, ..Self::default() })
+    pub(super) fn at(place: Place) -> Self {
+        Self { place, ..Self::default() }
     }
 }
 
@@ -177,13 +177,21 @@ pub(super) struct PartsWalk<'t, D> {
     pub(super) dialect: D,
 }
 
+/// What a dialect makes of a value.
+pub(super) enum Known {
+    /// It means what it does in all of them.
+    Common,
+    /// Its own; what is kept of it where it is to be looked into.
+    Own(Option<Open>),
+}
+
 /// Where one dialect keeps what the others keep elsewhere.
 pub(super) trait PartsOf: Sized {
     /// Names under which callers write what they like: nothing in there means anything.
     fn is_free(&self, name: &str, value: &Value) -> bool;
 
-    /// A value that this dialect alone knows; `None` for what is common to all.
-    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Option<Option<Open>>;
+    /// A value under a name.
+    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Known;
 
     /// An object is closed.
     fn closed(&self, _parts: &mut BodyParts, _open: &Open, _within: &mut Open) {}
@@ -245,10 +253,9 @@ impl Reader<'_, '_> {
     pub(super) fn add_name(&mut self, member: &'static str, reference: Reference, value: &Value) -> Option<Open> {
         match value {
             Value::Text(at) if at.len() > 2 => self.parts.name(member, reference, at.clone()),
-            Value::Text(_) => {}
-            Value::Object | Value::Array => return Open::at(Place::Ids(member, reference)),
+            Value::Object | Value::Array => return Some(Open::at(Place::Ids(member, reference))),
             // What is no id is the provider's to judge.
-            Value::Scalar(_) => {}
+            Value::Text(_) | Value::Scalar(_) => {}
         }
         None
     }
@@ -261,10 +268,10 @@ impl<D: PartsOf> Visitor<Open> for PartsWalk<'_, D> {
         if self.dialect.is_free(name, value) {
             return None;
         }
-        if let Some(known) = self.dialect.value(&mut reader, within, name, value) {
-            return known;
+        match self.dialect.value(&mut reader, within, name, value) {
+            Known::Own(open) => open,
+            Known::Common => common(&mut reader, within, name, value),
         }
-        common(&mut reader, within, name, value)
     }
 
     fn closed(&mut self, open: Open, within: &mut Open) {
@@ -280,11 +287,11 @@ fn element(reader: &mut Reader<'_, '_>, within: &mut Open, value: &Value) -> Opt
     match within.place {
         Place::Messages => {
             reader.parts.messages += 1;
-            Open::at(Place::Message)
+            Some(Open::at(Place::Message))
         }
         Place::Tools => {
             reader.parts.has_tools = true;
-            Open::at(Place::Any)
+            Some(Open::at(Place::Any))
         }
         Place::Prompt => {
             // A list of numbers is one text; of texts or of lists of numbers, as many.
@@ -293,7 +300,7 @@ fn element(reader: &mut Reader<'_, '_>, within: &mut Open, value: &Value) -> Opt
             None
         }
         Place::Ids(member, reference) => reader.add_name(member, reference, value),
-        _ => Open::at(Place::Any),
+        _ => Some(Open::at(Place::Any)),
     }
 }
 
@@ -320,10 +327,10 @@ fn common(reader: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Va
                 }
             }
         },
-        "tools" | "functions" if is_top => return Open::at(Place::Tools),
+        "tools" | "functions" if is_top => return Some(Open::at(Place::Tools)),
         "cache_control" => {
             reader.parts.asks_cache |= !reader.is_null(value);
-            return Open::at(Place::Cache);
+            return Some(Open::at(Place::Cache));
         }
         "ttl" if within.place == Place::Cache => {
             reader.parts.asks_cache_1h |= reader.string(value).as_deref() == Some("1h");
@@ -346,7 +353,7 @@ fn common(reader: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Va
         }
         _ => {}
     }
-    Open::at(Place::Any)
+    Some(Open::at(Place::Any))
 }
 
 /// The media type of a source: its kind, or that it is text.
@@ -360,7 +367,7 @@ pub(super) fn media_type(reader: &Reader<'_, '_>, source: &mut Open, value: &Val
 /// A container by its id, or what one is to be made of, which may name files.
 fn container(reader: &mut Reader<'_, '_>, member: &'static str, value: &Value) -> Option<Open> {
     match value {
-        Value::Object => Open::at(Place::Ids(member, Reference::Reply)),
+        Value::Object => Some(Open::at(Place::Ids(member, Reference::Reply))),
         _ => reader.add_name(member, Reference::Reply, value),
     }
 }
@@ -368,7 +375,7 @@ fn container(reader: &mut Reader<'_, '_>, member: &'static str, value: &Value) -
 /// Skills are the provider's or somebody's own; whichever, none is made here.
 fn skills(reader: &mut Reader<'_, '_>, value: &Value) -> Option<Open> {
     match value {
-        Value::Array => Open::at(Place::Ids("skills", Reference::Other)),
+        Value::Array => Some(Open::at(Place::Ids("skills", Reference::Other))),
         _ => reader.add_name("skills", Reference::Other, value),
     }
 }

@@ -4,7 +4,7 @@
 //! completion" (`prompt`). `video_url` is what several other providers add.
 
 use crate::protocol::{
-    parts::{Kind, Open, PartsOf, Place, Reader},
+    parts::{Kind, Known, Open, PartsOf, Place, Reader},
     walk::Value,
 };
 
@@ -17,18 +17,18 @@ impl PartsOf for Body {
             && matches!(name, "parameters" | "schema" | "metadata" | "arguments" | "logit_bias")
     }
 
-    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Option<Option<Open>> {
+    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Known {
         let media = |kind: Kind, place: Place, walk: &mut Reader<'_, '_>| match value {
-            Value::Object => Open::at(place),
+            Value::Object => Some(Open::at(place)),
             _ => {
                 walk.add_url(kind, value);
                 None
             }
         };
-        Some(match (within.place, name) {
-            (Place::Top, "messages") => Open::at(Place::Messages),
+        Known::Own(match (within.place, name) {
+            (Place::Top, "messages") => Some(Open::at(Place::Messages)),
             (Place::Top, "prompt") => match value {
-                Value::Array => Open::at(Place::Prompt),
+                Value::Array => Some(Open::at(Place::Prompt)),
                 _ => {
                     walk.parts.prompts += 1;
                     None
@@ -48,9 +48,9 @@ impl PartsOf for Body {
             }
             (_, "image_url") => media(Kind::Image, Place::Image, walk),
             (_, "video_url") => media(Kind::Video, Place::Video, walk),
-            (_, "input_audio") => Open::at(Place::Audio),
-            (_, "file") => Open::at(Place::File),
-            _ => return None,
+            (_, "input_audio") => Some(Open::at(Place::Audio)),
+            (_, "file") => Some(Open::at(Place::File)),
+            _ => return Known::Common,
         })
     }
 }

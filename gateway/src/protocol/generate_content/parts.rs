@@ -4,7 +4,7 @@
 //! `models.generateContent` (`cachedContent`).
 
 use crate::protocol::{
-    parts::{BodyParts, Kind, Open, PartsOf, Place, Reader, media_type},
+    parts::{BodyParts, Kind, Known, Open, PartsOf, Place, Reader, media_type},
     walk::Value,
 };
 
@@ -32,13 +32,13 @@ impl PartsOf for Body {
         matches!(value, Value::Object) && FREE.contains(&name)
     }
 
-    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Option<Option<Open>> {
-        Some(match (within.place, name) {
+    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Known {
+        Known::Own(match (within.place, name) {
             (Place::Top, "contents" | "requests") => match value {
-                Value::Array => Open::at(Place::Messages),
+                Value::Array => Some(Open::at(Place::Messages)),
                 _ => {
                     walk.parts.messages += 1;
-                    Open::at(Place::Message)
+                    Some(Open::at(Place::Message))
                 }
             },
             (Place::Source, "data") => {
@@ -55,11 +55,11 @@ impl PartsOf for Body {
             (Place::Linked, "fileUri" | "file_uri") => {
                 within.media.count += 1;
                 // Its host says whether it is named, too.
-                return None;
+                return Known::Common;
             }
-            (_, "inlineData" | "inline_data") if matches!(value, Value::Object) => Open::at(Place::Source),
-            (_, "fileData" | "file_data") if matches!(value, Value::Object) => Open::at(Place::Linked),
-            _ => return None,
+            (_, "inlineData" | "inline_data") if matches!(value, Value::Object) => Some(Open::at(Place::Source)),
+            (_, "fileData" | "file_data") if matches!(value, Value::Object) => Some(Open::at(Place::Linked)),
+            _ => return Known::Common,
         })
     }
 

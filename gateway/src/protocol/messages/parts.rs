@@ -4,7 +4,7 @@
 //! `url`, `file`, `text`, `content`), also within results of tools; `container`, `cache_control`.
 
 use crate::protocol::{
-    parts::{BodyParts, Kind, Open, PartsOf, Place, Reader, media_type},
+    parts::{BodyParts, Kind, Known, Open, PartsOf, Place, Reader, media_type},
     walk::Value,
 };
 
@@ -16,9 +16,9 @@ impl PartsOf for Body {
         matches!(value, Value::Object) && matches!(name, "input" | "input_schema" | "metadata" | "schema")
     }
 
-    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Option<Option<Open>> {
-        Some(match (within.place, name) {
-            (Place::Top, "messages") => Open::at(Place::Messages),
+    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Known {
+        Known::Own(match (within.place, name) {
+            (Place::Top, "messages") => Some(Open::at(Place::Messages)),
             (Place::Source, "data") => {
                 if let Value::Text(at) = value {
                     within.media.count += 1;
@@ -34,8 +34,8 @@ impl PartsOf for Body {
                 media_type(walk, within, value);
                 None
             }
-            (_, "source") if matches!(value, Value::Object) => Open::at(Place::Source),
-            _ => return None,
+            (_, "source") if matches!(value, Value::Object) => Some(Open::at(Place::Source)),
+            _ => return Known::Common,
         })
     }
 

@@ -4,7 +4,7 @@
 //! `input_file`, `input_audio`, `prompt`, `conversation`, tools with `vector_store_ids`, `container`, `connector_id`.
 
 use crate::protocol::{
-    parts::{BodyParts, Kind, Open, PartsOf, Place, Reader, Reference},
+    parts::{BodyParts, Kind, Known, Open, PartsOf, Place, Reader, Reference},
     walk::Value,
 };
 
@@ -16,10 +16,10 @@ impl PartsOf for Body {
         matches!(value, Value::Object) && matches!(name, "parameters" | "schema" | "metadata" | "arguments")
     }
 
-    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Option<Option<Open>> {
-        Some(match (within.place, name) {
+    fn value(&self, walk: &mut Reader<'_, '_>, within: &mut Open, name: &str, value: &Value) -> Known {
+        Known::Own(match (within.place, name) {
             (Place::Top, "input") => match value {
-                Value::Array => Open::at(Place::Messages),
+                Value::Array => Some(Open::at(Place::Messages)),
                 _ => {
                     walk.parts.messages += 1;
                     None
@@ -31,7 +31,7 @@ impl PartsOf for Body {
                 None
             }
             (Place::Image, "url") | (_, "image_url") => match value {
-                Value::Object => Open::at(Place::Image),
+                Value::Object => Some(Open::at(Place::Image)),
                 _ => {
                     walk.add_url(Kind::Image, value);
                     None
@@ -45,8 +45,8 @@ impl PartsOf for Body {
                 walk.add_url(Kind::File, value);
                 None
             }
-            (_, "input_audio") => Open::at(Place::Audio),
-            _ => return None,
+            (_, "input_audio") => Some(Open::at(Place::Audio)),
+            _ => return Known::Common,
         })
     }
 
