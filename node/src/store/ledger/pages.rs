@@ -79,6 +79,18 @@ impl Shown {
     }
 }
 
+pub(super) const PAGE: &str = shown!("WHERE r.namespace_id = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3 OFFSET $4");
+pub(super) const CHANGES: &str = shown!("WHERE r.namespace_id = $1 AND r.seq > $2 ORDER BY r.seq LIMIT $3");
+pub(super) const MEANT: &str = "SELECT id FROM (
+       SELECT id, 0 AS place FROM requests WHERE id = $2 AND namespace_id = $1
+       UNION ALL SELECT id, 1 AS place FROM requests WHERE namespace_id = $1 AND request_id = $3) AS meant
+     ORDER BY place, id DESC LIMIT 1";
+pub(super) const OPEN: &str =
+    "SELECT r.id, r.namespace_id, r.payer_id, r.credential_id, r.request_id, r.requested_model, r.model_id,
+       r.provider_id, r.dialect, r.streamed, r.created_at, r.funding_source, r.bound_input, r.bound_output,
+       r.reserved, r.estimated_input, r.thinks_unseen, r.max_output_tps, COALESCE(p.document, '') AS document
+     FROM requests r LEFT JOIN prices p ON p.version = r.price_version WHERE r.completed_at IS NULL";
+
 /// Behind every id of a row.
 const LAST: &str = "req_~";
 
@@ -92,7 +104,7 @@ pub(crate) async fn requests_page(
 ) -> Result<Vec<RequestRow>, StoreError> {
     let rows: Vec<Shown> = fetch_all!(
         on,
-        shown!("WHERE r.namespace_id = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3 OFFSET $4"),
+        PAGE,
         namespace.to_string(),
         before.map_or(LAST.to_owned(), |id| id.to_string()),
         most,
@@ -108,13 +120,7 @@ pub(crate) async fn requests_after(
     seq: i64,
     most: i64,
 ) -> Result<Vec<RequestRow>, StoreError> {
-    let rows: Vec<Shown> = fetch_all!(
-        on,
-        shown!("WHERE r.namespace_id = $1 AND r.seq > $2 ORDER BY r.seq LIMIT $3"),
-        namespace.to_string(),
-        seq,
-        most,
-    )?;
+    let rows: Vec<Shown> = fetch_all!(on, CHANGES, namespace.to_string(), seq, most,)?;
     rows.into_iter().map(Shown::row).collect()
 }
 
@@ -132,10 +138,7 @@ pub(crate) async fn request_id_of(
 ) -> Result<Option<RequestRowId>, StoreError> {
     let row: Option<(String,)> = fetch_optional!(
         on,
-        "SELECT id FROM (
-           SELECT id, 0 AS place FROM requests WHERE id = $2 AND namespace_id = $1
-           UNION ALL SELECT id, 1 AS place FROM requests WHERE namespace_id = $1 AND request_id = $3) AS meant
-         ORDER BY place, id DESC LIMIT 1",
+        MEANT,
         namespace.to_string(),
         which.parse().map_or(String::new(), |id: RequestRowId| id.to_string()),
         which,
@@ -154,14 +157,7 @@ columns! {
 
 /// Every row that was not settled, as it was admitted, the oldest first.
 pub(crate) async fn open_rows(on: &mut impl Queryable) -> Result<Vec<Admitted>, StoreError> {
-    let rows: Vec<Open> = fetch_all!(
-        on,
-        "SELECT r.id, r.namespace_id, r.payer_id, r.credential_id, r.request_id, r.requested_model, r.model_id,
-           r.provider_id, r.dialect, r.streamed, r.created_at, r.funding_source, r.bound_input, r.bound_output,
-           r.reserved, r.estimated_input, r.thinks_unseen, r.max_output_tps, COALESCE(p.document, '') AS document
-         FROM requests r LEFT JOIN prices p ON p.version = r.price_version
-         WHERE r.completed_at IS NULL"
-    )?;
+    let rows: Vec<Open> = fetch_all!(on, OPEN)?;
     let mut open: Vec<Admitted> = rows.into_iter().map(admitted).collect::<Result<_, _>>()?;
     // Here, and not by the index of all rows, of which few are open.
     open.sort_unstable_by(|one, other| one.id.cmp(&other.id));

@@ -174,8 +174,14 @@ type Row = (String, String, i64, Option<String>, Option<String>, i64);
 /// Behind every id of a transaction.
 const LAST: &str = "txn_~";
 
-const OF_ALL: &str = "SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
+pub(super) const OF_ALL: &str = "SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
   WHERE person_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3 OFFSET $4";
+
+pub(super) const OF_ONE: &str = "SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
+  WHERE person_id = $1 AND namespace_id = $2 AND id < $3
+  UNION ALL SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
+  WHERE person_id = $1 AND namespace_id IS NULL AND id < $3
+  ORDER BY id DESC LIMIT $4 OFFSET $5";
 
 /// The transactions before `before`, the newest first; `most` of them, without the first `offset`.
 pub(crate) async fn transactions(
@@ -207,19 +213,7 @@ async fn of_one(
     let count = i64::try_from(days.len()).unwrap_or(i64::MAX);
     // However many days lie before the first one that is shown, these rows hold it.
     let skipped = offset.saturating_sub(count).max(0);
-    let rows: Vec<Row> = fetch_all!(
-        on,
-        "SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
-         WHERE person_id = $1 AND namespace_id = $2 AND id < $3
-         UNION ALL SELECT id, kind, amount, request_id, namespace_id, created_at FROM transactions
-         WHERE person_id = $1 AND namespace_id IS NULL AND id < $3
-         ORDER BY id DESC LIMIT $4 OFFSET $5",
-        person,
-        namespace,
-        before,
-        most.saturating_add(count),
-        skipped,
-    )?;
+    let rows: Vec<Row> = fetch_all!(on, OF_ONE, person, namespace, before, most.saturating_add(count), skipped,)?;
     let Some(first) = rows.first().map(|row| row.0.clone()).or((skipped == 0).then(|| LAST.to_owned())) else {
         // There are fewer rows than were skipped, and the days do not make up for them.
         return Ok(Vec::new());

@@ -228,8 +228,8 @@ impl Parts {
         for part in parts {
             let edge = usize::try_from(part.part).ok().and_then(|part| self.edges.get(part.checked_sub(1)?));
             let sign = if edge.is_some_and(|edge| edge.is_less) { -1 } else { 1 };
-            for (sum, halves) in sums.iter_mut().zip(part.halves) {
-                *sum += sign * halves;
+            for (sum, its) in sums.iter_mut().zip(part.sums) {
+                *sum += sign * its;
             }
         }
         let [request_count, prompt_tokens, completion_tokens, cost, charge] =
@@ -246,7 +246,7 @@ fn ceiling(at: i64) -> i64 {
 /// One part of a window: which, and its sums.
 struct PartRow {
     part: i64,
-    halves: [i128; 5],
+    sums: [i128; 5],
 }
 
 /// A part, the namespace, the count, and each sum in two halves: a sum of many great numbers is more than a column holds.
@@ -254,8 +254,8 @@ type SumRow = (i64, String, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn part_of(row: SumRow) -> (String, PartRow) {
     let whole = |high: i64, low: i64| (i128::from(high) << 32) + i128::from(low);
-    let (part, namespace, count, a, b, c, d, e, f, g, h) = row;
-    (namespace, PartRow { part, halves: [i128::from(count), whole(a, b), whole(c, d), whole(e, f), whole(g, h)] })
+    let sums = [i128::from(row.2), whole(row.3, row.4), whole(row.5, row.6), whole(row.7, row.8), whole(row.9, row.10)];
+    (row.1, PartRow { part: row.0, sums })
 }
 
 macro_rules! halves {
@@ -296,7 +296,7 @@ macro_rules! sums {
 }
 
 /// One statement, so that all parts are of one moment.
-const OF_NAMESPACE: &str = concat!(
+pub(super) const OF_NAMESPACE: &str = concat!(
     sums!("0", "$1", "SUM(request_count)", "usage_hours WHERE namespace_id = $1 AND hour >= $2 AND hour < $3"),
     " UNION ALL ",
     sums!("1", "$1", "COUNT(*)", "requests WHERE namespace_id = $1 AND created_at >= $4 AND created_at < $5"),
@@ -304,7 +304,7 @@ const OF_NAMESPACE: &str = concat!(
     sums!("2", "$1", "COUNT(*)", "requests WHERE namespace_id = $1 AND created_at >= $6 AND created_at < $7"),
 );
 
-const BY_NAMESPACE: &str = concat!(
+pub(super) const BY_NAMESPACE: &str = concat!(
     sums!(
         "0",
         "n.id",

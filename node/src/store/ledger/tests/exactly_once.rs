@@ -212,8 +212,8 @@ proptest! {
 
 async fn check(calls: &[Call], batches: &[Vec<Event>], again: &[usize], windows: &[(i64, i64)]) {
     let world = World::new().await;
-    let mut states: BTreeMap<usize, State> = BTreeMap::new();
-    let mut followed: BTreeMap<u64, (i64, BTreeMap<RequestRowId, RequestRow>)> = BTreeMap::new();
+    let mut states: States = BTreeMap::new();
+    let mut followed: Followed = BTreeMap::new();
     let order = (0..batches.len()).chain(again.iter().map(|again| again % batches.len()));
     let mut debited: BTreeMap<PersonId, i64> = BTreeMap::new();
     for batch in order.map(|place| &batches[place]) {
@@ -248,7 +248,16 @@ async fn check(calls: &[Call], batches: &[Vec<Event>], again: &[usize], windows:
             follow(&world, namespace(number), followed.entry(number).or_default()).await;
         }
     }
-    // The rows.
+    check_rows(&world, calls, &states, &followed).await;
+    check_windows(&world, calls, &states, windows).await;
+    check_credit(&world, calls, &states, &debited).await;
+}
+
+type States = BTreeMap<usize, State>;
+/// How far each namespace was followed, and what was seen.
+type Followed = BTreeMap<u64, (i64, BTreeMap<RequestRowId, RequestRow>)>;
+
+async fn check_rows(world: &World, calls: &[Call], states: &States, followed: &Followed) {
     for (place, call) in calls.iter().enumerate() {
         let row = world.row(row_id(place as u64)).await;
         let status = states.get(&place).map(|state| match state {
@@ -269,14 +278,15 @@ async fn check(calls: &[Call], batches: &[Vec<Event>], again: &[usize], windows:
         let distinct: BTreeSet<i64> = rows.iter().map(|row| row.seq).collect();
         assert_eq!(distinct.len(), rows.len());
     }
-    // Any window.
+}
+
+async fn check_windows(world: &World, calls: &[Call], states: &States, windows: &[(i64, i64)]) {
     let all = [(0, 400), (0, 500)];
     for (from, length) in windows.iter().chain(&all) {
         let (from, to) = (START + from * MINUTE, START + (from + length) * MINUTE);
-        let mut everybody = BTreeMap::new();
         for number in 0..3 {
             let mut expected = Sums::default();
-            for (place, state) in &states {
+            for (place, state) in states {
                 let call = &calls[*place];
                 let created_at = START + call.minute * MINUTE;
                 if call.namespace == number && (from..to).contains(&created_at) {
@@ -284,12 +294,11 @@ async fn check(calls: &[Call], batches: &[Vec<Event>], again: &[usize], windows:
                 }
             }
             assert_eq!(world.usage(namespace(number), from, to).await, expected, "{number} {from} {to}");
-            if expected != Sums::default() {
-                everybody.insert(namespace(number), expected);
-            }
         }
     }
-    // The credit.
+}
+
+async fn check_credit(world: &World, calls: &[Call], states: &States, debited: &BTreeMap<PersonId, i64>) {
     for payer in 0..2 {
         let charges = states.iter().filter(|(place, _)| calls[**place].payer == payer);
         let expected: i64 = charges.map(|(place, state)| calls[*place].sums(state).charge).sum();

@@ -2,6 +2,7 @@
 
 mod exactly_once;
 mod pages;
+mod plans;
 mod pruning;
 mod sums;
 
@@ -9,7 +10,7 @@ use bitrouter_proto::account::{MicroUsd, NamespaceId, PersonId, RequestRowId, le
 use ulid::Ulid;
 
 use super::{
-    super::{Store, Write, migrate},
+    super::{Store, StoreError, Write, execute, fetch_all, fetch_optional, migrate},
     *,
 };
 use crate::{
@@ -81,8 +82,6 @@ impl World {
         row.and_then(|row| row.0).unwrap_or(0)
     }
 }
-
-use super::super::{StoreError, execute, fetch_all, fetch_optional};
 
 fn at(millis: i64) -> Moment {
     Moment::from_millis(millis)

@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Row = (String, i64, String, String, String, i64, i64, i64, i64, i64);
+
 #[tokio::test]
 async fn n29_sums_of_hours_equal_the_rows() {
     let world = World::new().await;
@@ -21,7 +23,6 @@ async fn n29_sums_of_hours_equal_the_rows() {
     for part in batch.chunks(37) {
         world.apply(part).await;
     }
-    type Row = (String, i64, String, String, String, i64, i64, i64, i64, i64);
     let mut read = world.store.read().await.unwrap();
     let hours: Vec<Row> = fetch_all!(
         &mut read,
