@@ -79,6 +79,8 @@ impl Own {
         if replaced.is_empty() {
             return Ok(());
         }
+        // What could not be read is not there any more, or is found again.
+        self.trouble = None;
         replaced.iter().for_each(|gone| journal.remove(gone));
         scene.forget(replaced.iter().map(OwnSegment::name)).await
     }
@@ -113,6 +115,7 @@ impl Own {
                     self.trouble = Some(Trouble::Newer { path });
                     return Ok(false);
                 }
+                Then::Nothing if following.segment.is_spoilt() => return Ok(false),
                 Then::Nothing => {
                     // What another worker is writing may be there in part; what is still no record later never was one.
                     let was_stuck = following.stuck_at.replace(offset) == Some(offset);

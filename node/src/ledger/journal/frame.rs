@@ -78,7 +78,9 @@ pub(super) fn read(seed: u32, bytes: &[u8]) -> Frame<'_> {
 
 /// What `rest` is: all that stands behind the last whole frame.
 pub(super) fn judge(seed: u32, rest: &[u8]) -> Tail {
-    if rest.iter().all(|byte| *byte == 0) {
+    // What is whole was written meanwhile, and is read next.
+    let is_whole = matches!(read(seed, rest), Frame::Whole(..) | Frame::End);
+    if is_whole || rest.iter().all(|byte| *byte == 0) {
         return Tail::Empty;
     }
     // A record of which only the length tells where it ends: what stands behind that end was written after it.
@@ -125,6 +127,14 @@ mod tests {
         assert_eq!(read(SEED, &encode(SEED, b"")), Frame::End);
         assert_eq!((read(SEED, &[0; 8]), read(SEED, &[0; 7])), (Frame::Bad, Frame::Part));
         assert_eq!(read(SEED, &[0xff; 64]), Frame::Bad);
+    }
+
+    #[test]
+    fn what_was_written_since_is_no_damage() {
+        let bytes = file(&[b"first".to_vec(), b"second".to_vec()]);
+        for end in 1..=bytes.len() {
+            assert_ne!(judge(SEED, &bytes[..end]), Tail::Damaged, "{end}");
+        }
     }
 
     #[test]

@@ -118,6 +118,11 @@ impl OwnSegment {
         self.0.is_quiet()
     }
 
+    /// True where a write came short: another segment takes its place.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.0.is_spoilt()
+    }
+
     /// Up to where it was applied: what stands before is not written anew.
     pub(crate) fn set_applied(&self, offset: u64) {
         self.0.set_applied(offset);
@@ -152,7 +157,9 @@ impl Journal {
             length: AtomicU64::new(0),
             long: AtomicU64::new(LONG),
         };
-        journal.start_anew(None, &Nothing);
+        if journal.start_anew(None, &Nothing) {
+            journal.wake.notify_one();
+        }
         journal
     }
 
@@ -165,7 +172,10 @@ impl Journal {
     pub(crate) fn settle(&self, payload: Vec<u8>) {
         if self.append(&payload, Promise::Keep).is_err() {
             locked(&self.unwritten).push(payload);
-            self.wake.notify_one();
+            // Where something is known to be wrong, it is tried again anyhow.
+            if self.troubles.of_writing().is_none() {
+                self.wake.notify_one();
+            }
         }
     }
 
@@ -186,15 +196,12 @@ impl Journal {
                 }
                 Err(Refused::NoRoom) => {
                     let needed = LEAST_ROOM + frame::size(payload.len()) as u64 + PROMISE;
-                    segment.set_aside(needed).map_err(|error| self.no_room(&error))?;
+                    segment.set_aside(needed).map_err(|error| self.refused(&error))?;
                 }
                 // Whoever replaces it holds the turn.
                 Err(Refused::Closed) if !segment.is_spoilt() => drop(locked(&self.turn)),
                 Err(Refused::Closed) => break,
-                Err(Refused::Failed(error)) => {
-                    self.wake.notify_one();
-                    return Err(self.unwritable(&error));
-                }
+                Err(Refused::Failed(error)) => return Err(self.refused(&error)),
             }
         }
         Err(self.troubles.of_writing().unwrap_or_else(|| self.unwritable(&io::ErrorKind::ResourceBusy.into())))
@@ -209,16 +216,23 @@ impl Journal {
         }
     }
 
-    fn no_room(&self, error: &io::Error) -> Trouble {
-        let trouble = match error.kind() {
+    /// A record was not written: says so, and has it looked into, once.
+    fn refused(&self, error: &io::Error) -> Trouble {
+        let trouble = self.trouble(error);
+        if self.troubles.of_writing().is_none() {
+            self.troubles.set_writing(Some(trouble.clone()));
+            self.wake.notify_one();
+        }
+        trouble
+    }
+
+    fn trouble(&self, error: &io::Error) -> Trouble {
+        match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Trouble::NoRoom { path: self.place.path().to_owned() }
             }
-            _ => return self.unwritable(error),
-        };
-        self.troubles.set_writing(Some(trouble.clone()));
-        self.wake.notify_one();
-        trouble
+            _ => self.unwritable(error),
+        }
     }
 
     fn unwritable(&self, error: &io::Error) -> Trouble {
@@ -255,7 +269,7 @@ impl Journal {
         };
         // What was set aside before is good until it is used.
         if current.spare() < PROMISE {
-            self.no_room(&error);
+            self.troubles.set_writing(Some(self.trouble(&error)));
         }
         true
     }
@@ -310,7 +324,7 @@ impl Journal {
             }
             Err(error) => {
                 self.is_stopped.store(true, Ordering::Release);
-                let trouble = match self.no_room(&error) {
+                let trouble = match self.trouble(&error) {
                     trouble @ Trouble::NoRoom { .. } => trouble,
                     _ => self.unwritable(failed.as_ref().unwrap_or(&error)),
                 };

@@ -114,6 +114,14 @@ impl Segment {
         self.claim(frame.len() as u64, promise)?;
         let written = self.write(&frame);
         self.is_unsynced.store(true, Ordering::Release);
+        if written.is_err() {
+            // The promise is as it was.
+            match promise {
+                Promise::Make => self.word.fetch_sub(ONE, Ordering::AcqRel),
+                Promise::Keep => self.word.fetch_add(ONE, Ordering::AcqRel),
+                Promise::None => 0,
+            };
+        }
         self.finished.fetch_add(frame.len() as u64, Ordering::Release);
         written.map_err(Refused::Failed)
     }

@@ -175,6 +175,7 @@ async fn p16_the_tasks_apply_what_many_workers_write_at_once() {
     let running = std::sync::Arc::new(world.start().await);
     running.ledger.shared.journal.set_long(20_000);
     running.run();
+    let (done, mut is_done) = (tokio_util::sync::CancellationToken::new(), 0_u32);
     let workers: Vec<_> = (0..4)
         .map(|worker| {
             let running = std::sync::Arc::clone(&running);
@@ -189,9 +190,22 @@ async fn p16_the_tasks_apply_what_many_workers_write_at_once() {
             })
         })
         .collect();
+    let (applying, stop) = (std::sync::Arc::clone(&running), done.clone());
+    // Whatever is read while others write is in order.
+    let reader = tokio::task::spawn_blocking(move || {
+        let handle = tokio::runtime::Handle::current();
+        while !stop.is_cancelled() {
+            handle.block_on(applying.ledger.apply(false)).unwrap();
+            assert_eq!(applying.trouble(), None);
+            is_done += 1;
+        }
+        is_done
+    });
     for worker in workers {
         worker.await.unwrap();
     }
+    done.cancel();
+    assert!(reader.await.unwrap() > 0);
     let running = std::sync::Arc::into_inner(running).unwrap();
     let mut applied = running.ledger.applied();
     while running.told().await.iter().filter(|row| row.ends_with("succeeded 5")).count() < 400 {
