@@ -158,7 +158,7 @@ fn n33_on_a_full_disk_running_calls_settle_and_new_ones_are_refused() {
         shared_files::lacks("a file system of its own: the tests do not run as root");
         return;
     }
-    let _mount = Mount(dir.clone());
+    let mount = Mount(dir.clone());
     let acme = Acme::within(world, "");
     let gate = Gate::new();
     acme.provider.next(Reply::stream().token("one").gate(&gate).done());
@@ -179,4 +179,6 @@ fn n33_on_a_full_disk_running_calls_settle_and_new_ones_are_refused() {
     let stream = rows.iter().find(|row| row["streamed"] == true).expect("the stream's row");
     assert!(stream["status"] == "succeeded" && number(stream, "completion_tokens") > 0, "{stream}");
     assert!(rows.iter().all(|row| row["status"] == "succeeded"), "{rows:?}");
+    // Before the directory in which it stands is removed.
+    drop(mount);
 }
