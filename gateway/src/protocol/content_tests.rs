@@ -30,7 +30,8 @@ fn document(dialect: Dialect, document: &Value) -> [u64; 4] {
 }
 
 fn events(dialect: Dialect, events: &[Value]) -> [u64; 4] {
-    let text: String = events.iter().map(|event| format!("event: x\r\ndata: {event}\r\n\r\n")).collect();
+    let texts: Vec<String> = events.iter().map(|event| format!("event: x\r\ndata: {event}\r\n\r\n")).collect();
+    let text = texts.concat();
     counted(ContentCounter::events, dialect, &text, &[7])
 }
 
@@ -144,8 +145,8 @@ proptest! {
     fn a_text_counts_its_bytes_however_it_is_written(text in any::<String>(), escaped: bool) {
         let mut written = serde_json::to_string(&text).unwrap();
         if escaped {
-            let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-            written = format!("\"{units}\"");
+            let units: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            written = format!("\"{}\"", units.concat());
         }
         let document = format!(r#"{{"a":[{{"text":"x"}}],"choices":[{{"message":{{"content":{written}}}}}]}}"#);
         let bytes = text.len() as u64;

@@ -49,6 +49,10 @@ enum Stop {
 
 /// How the bytes are followed.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what holds it is boxed; a box within it would be one more for each reply"
+)]
 enum Mode {
     Stream(Box<dyn ReplyStream>),
     Plain(PlainBody),
@@ -175,7 +179,9 @@ impl Reply {
         }
         let has_counted = usage.is_some();
         if self.costs && (!ids.is_empty() || has_counted && !self.ids.is_empty()) {
-            ids.iter().for_each(|id| self.recorder.add_object(object_key(id)));
+            for id in &ids {
+                self.recorder.add_object(object_key(id));
+            }
             self.ids.extend(ids);
             let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
             // Whoever speaks of these later is led back, also while the reply is being made.
