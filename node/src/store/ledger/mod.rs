@@ -25,13 +25,13 @@ mod usage;
 mod tests;
 
 pub(crate) use self::{
-    apply::{Applied, apply},
-    credit::{Credit, add_grant, balances, credit_of},
+    apply::apply,
+    credit::{add_grant, balances, credit_of},
     objects::{forget_all_but_newest, stored_objects},
     pages::{open_rows, request, request_id_of, requests_after, requests_page},
     positions::{forget_segment, positions},
     prune::prune,
-    requests::{Newest, newest},
+    requests::newest,
     times::admit_now,
     transactions::{TransactionsOf, transactions},
     usage::{Sums, Window, usage, usage_by_namespace},

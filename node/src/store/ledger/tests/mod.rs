@@ -11,6 +11,9 @@ use ulid::Ulid;
 
 use super::{
     super::{Store, StoreError, Write, execute, fetch_all, fetch_optional, migrate},
+    apply::Applied,
+    credit::Credit,
+    requests::Newest,
     *,
 };
 use crate::{
