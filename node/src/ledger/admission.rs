@@ -55,7 +55,7 @@ impl Admission for Ledger {
         let amount = reserved.unwrap_or_default();
         let pace = u64::from(request.metered.pace.max_output_tps);
         let row = OpenRow::new(id, payer, amount, request.stream, pace, self.shared.clock.monotonic());
-        let call = admitted(request, Facts { id, namespace, payer, funding, reserved, created_at });
+        let call = admitted(request, &Facts { id, namespace, payer, funding, reserved, created_at });
         self.shared.rows.open(&row);
         if let Err(trouble) = self.shared.journal.admit(&Record { kind: Some(Kind::Admitted(call)) }.encode_to_vec()) {
             self.shared.rows.close(&row);
@@ -101,7 +101,7 @@ struct Facts {
     created_at: Moment,
 }
 
-fn admitted(request: &AdmissionRequest<'_>, facts: Facts) -> Admitted {
+fn admitted(request: &AdmissionRequest<'_>, facts: &Facts) -> Admitted {
     let metered = request.metered;
     let credential = match request.context.caller {
         Caller::Credential(principal) => match principal.credential {

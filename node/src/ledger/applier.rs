@@ -14,7 +14,7 @@ use bitrouter_proto::{
 
 use super::{
     interrupted,
-    journal::Place,
+    journal::{Place, SegmentId},
     others::Process,
     own::Own,
     record::{Kind, Record, row_id},
@@ -144,7 +144,7 @@ impl Applier {
 
     /// A file that is gone was applied, or taken away.
     async fn forget_absent(&mut self) -> Result<(), Stopped> {
-        let present: BTreeSet<String> = self.scene.place.segments()?.into_iter().map(|id| id.name()).collect();
+        let present: BTreeSet<String> = self.scene.place.segments()?.into_iter().map(SegmentId::name).collect();
         let absent: Vec<String> =
             self.scene.positions.keys().filter(|name| !present.contains(*name)).cloned().collect();
         if absent.is_empty() {

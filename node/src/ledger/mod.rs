@@ -111,9 +111,9 @@ impl Ledger {
             clock,
             is_closing: AtomicBool::new(false),
         };
-        let applied = watch::Sender::new(newest.seq.max(applier.seq()));
+        let newest_seq = watch::Sender::new(newest.seq.max(applier.seq()));
         let (shared, applier) = (Arc::new(shared), Mutex::new(applier));
-        Ok(Arc::new(Self { shared, settings, owner: row.owner, applier, apply: Notify::new(), applied }))
+        Ok(Arc::new(Self { shared, settings, owner: row.owner, applier, apply: Notify::new(), applied: newest_seq }))
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.

@@ -61,7 +61,9 @@ impl Own {
         while let Some(at) = done(&self.segments) {
             gone.push(self.segments.remove(at).segment);
         }
-        gone.iter().for_each(|done| shared.journal.remove(done));
+        for done in &gone {
+            shared.journal.remove(done);
+        }
         scene.forget(gone.iter().map(OwnSegment::name)).await
     }
 
@@ -81,7 +83,9 @@ impl Own {
         }
         // What could not be read is not there any more, or is found again.
         self.trouble = None;
-        replaced.iter().for_each(|gone| journal.remove(gone));
+        for gone in &replaced {
+            journal.remove(gone);
+        }
         scene.forget(replaced.iter().map(OwnSegment::name)).await
     }
 
@@ -105,7 +109,9 @@ impl Own {
                 }
                 following.segment.set_applied(offset);
                 following.stuck_at = None;
-                records.iter().for_each(|record| self.track(at, record));
+                for record in &records {
+                    self.track(at, record);
+                }
             }
             let following = &mut self.segments[at];
             match then {

@@ -257,7 +257,7 @@ impl Journal {
             Err(error) => Some(error),
         });
         let current = self.current.load_full().filter(|_| failed.is_none() && !self.is_stopped.load(Ordering::Acquire));
-        let Some(current) = current else { return self.start_anew(failed, open) };
+        let Some(current) = current else { return self.start_anew(failed.as_ref(), open) };
         if current.length() >= self.long.load(Ordering::Relaxed) {
             self.go_on_in_another(&current);
         }
@@ -306,9 +306,9 @@ impl Journal {
     }
 
     /// Writes what the database does not have into a new segment, and goes on there. True where that failed too.
-    fn start_anew(&self, failed: Option<io::Error>, open: &dyn OpenCalls) -> bool {
+    fn start_anew(&self, failed: Option<&io::Error>, open: &dyn OpenCalls) -> bool {
         let _turn = locked(&self.turn);
-        if let Some(error) = &failed {
+        if let Some(error) = failed {
             tracing::error!(%error, path = %self.place.path().display(), "the journal could not be written; it begins a new file");
         }
         let before: Vec<OwnSegment> = self.own_segments();
@@ -326,7 +326,7 @@ impl Journal {
                 self.is_stopped.store(true, Ordering::Release);
                 let trouble = match self.trouble(&error) {
                     trouble @ Trouble::NoRoom { .. } => trouble,
-                    _ => self.unwritable(failed.as_ref().unwrap_or(&error)),
+                    _ => self.unwritable(failed.unwrap_or(&error)),
                 };
                 self.troubles.set_writing(Some(trouble));
                 true
@@ -343,7 +343,7 @@ impl Journal {
             length += own.0.length().saturating_sub(own.0.applied());
         }
         let next = self.create(LEAST_ROOM + promises * PROMISE + length)?;
-        let done = self.copy(before, &next, open).and_then(|()| {
+        let done = copy(before, &next, open).and_then(|()| {
             for mark in open.marks() {
                 append_all(&next, &mark, Promise::None)?;
             }
@@ -363,29 +363,6 @@ impl Journal {
             return Err(error);
         }
         Ok(next)
-    }
-
-    fn copy(&self, before: &[OwnSegment], next: &Segment, open: &dyn OpenCalls) -> io::Result<()> {
-        for own in before {
-            let (applied, mut reader) = (own.0.applied(), own.reader());
-            loop {
-                let is_applied = reader.offset() < applied;
-                match reader.step()? {
-                    Step::Record(payload) if !is_applied || open.admits_open(payload) => {
-                        append_all(next, payload, Promise::None)?;
-                    }
-                    Step::Record(_) => {}
-                    Step::End => break,
-                    // What a write that came short left behind is none of anybody's.
-                    Step::Nothing => {
-                        if !reader.skip()? {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Makes a segment, durably.
@@ -489,6 +466,30 @@ impl OpenCalls for Nothing {
     fn marks(&self) -> Vec<Vec<u8>> {
         Vec::new()
     }
+}
+
+/// Copies what was not applied, and the admissions of calls that are open.
+fn copy(before: &[OwnSegment], next: &Segment, open: &dyn OpenCalls) -> io::Result<()> {
+    for own in before {
+        let (applied, mut reader) = (own.0.applied(), own.reader());
+        loop {
+            let is_applied = reader.offset() < applied;
+            match reader.step()? {
+                Step::Record(payload) if !is_applied || open.admits_open(payload) => {
+                    append_all(next, payload, Promise::None)?;
+                }
+                Step::Record(_) => {}
+                Step::End => break,
+                // What a write that came short left behind is none of anybody's.
+                Step::Nothing => {
+                    if !reader.skip()? {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn append_all(segment: &Segment, payload: &[u8], promise: Promise) -> io::Result<()> {

@@ -163,7 +163,7 @@ impl Segment {
             Err(error) => Err(error),
         };
         // Nobody else has written meanwhile where appends take turns.
-        if !end.is_some_and(|end| self.file.set_len(*end).is_ok()) {
+        if end.is_none_or(|end| self.file.set_len(*end).is_err()) {
             self.is_spoilt.store(true, Ordering::Release);
             self.close();
         }

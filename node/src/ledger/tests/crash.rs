@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{START, TestDisk, World, ended};
+use super::world::{START, TestDisk, World, ended, progress};
 use crate::ledger::Trouble;
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn p16_a_call_becomes_a_row_and_a_clean_end_leaves_nothing() {
     running.call("b");
     running.apply().await;
     assert_eq!(running.told().await, ["a pending 0", "b succeeded 5"]);
-    running.progress(&mut open, 9);
+    progress(&mut open, 9);
     running.ledger.shared.mark(false);
     running.apply().await;
     assert!(running.told().await[0].starts_with("a streaming"), "{:?}", running.told().await);
@@ -55,16 +55,16 @@ async fn p16_open_calls_are_settled_as_interrupted_within_their_bounds() {
     let unmarked = running.admit("unmarked", true).unwrap();
     let whole = running.admit("whole", false).unwrap();
     let mut long = running.admit("long", true).unwrap();
-    running.progress(&mut marked, 40);
-    running.progress(&mut long, 499);
+    progress(&mut marked, 40);
+    progress(&mut long, 499);
     running.ledger.shared.mark(false);
     // What came after the last mark is not known.
-    running.progress(&mut marked, 60);
+    progress(&mut marked, 60);
     world.clock.advance(Duration::from_millis(1_500));
     running.ledger.shared.mark(true);
     running.die().await;
     drop((marked, unmarked, whole, long));
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let running = world.start().await;
     // Those that were marked again have 60 and their peak of a second.
     assert_eq!(

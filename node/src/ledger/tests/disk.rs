@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::world::{TestDisk, World, ended};
+use super::world::{TestDisk, World, ended, progress};
 use crate::{
     clock::Clock as _,
     ledger::{Trouble, applier::Stopped},
@@ -75,7 +75,7 @@ async fn n33_on_a_full_disk_running_calls_settle_and_no_further_one_is_admitted(
     assert!(matches!(running.trouble(), Some(Trouble::NoRoom { .. })));
     // Marks give way.
     for permit in &mut open {
-        running.progress(permit, 10);
+        progress(permit, 10);
     }
     running.ledger.shared.mark(false);
     let count = open.len();

@@ -16,7 +16,7 @@ use bitrouter_gateway::{
     InferenceError,
     http::{Caller, CallerConnection, RequestContext, RequestId},
     meter::{Bound, Metered, ModelPrice, Pace},
-    ports::{Admission as _, AdmissionRequest, Permit, Settlement, SoFar},
+    ports::{Admission as _, AdmissionRequest, Flags, Permit, Settlement, SoFar},
     protocol::{
         Dialect,
         usage::{InputTokens, OutputTokens, TokenUsage},
@@ -189,7 +189,7 @@ pub(super) fn ended(input: u64, output: u64, cost: i64) -> Settlement {
         usage: usage(input, output),
         origin: UsageOrigin::Provider,
         cost: Some(MicroUsd::new(cost)),
-        flags: Default::default(),
+        flags: Flags::default(),
         first_byte: Some(Duration::from_millis(5)),
         error_code: None,
         objects: Vec::new(),
@@ -236,10 +236,6 @@ impl Running {
     /// A call from its admission to its end.
     pub(super) fn call(&self, id: &str) {
         self.admit(id, false).unwrap().settle(ended(10, 5, 7));
-    }
-
-    pub(super) fn progress(&self, permit: &mut Box<dyn Permit>, output: u64) {
-        permit.progress(&SoFar { usage: usage(20, output), first_byte: Some(Duration::from_millis(3)) });
     }
 
     /// Starts the tasks.
@@ -291,4 +287,9 @@ impl Running {
         self.ledger.close().await;
         self.store.close().await;
     }
+}
+
+/// A call has come so far.
+pub(super) fn progress(permit: &mut Box<dyn Permit>, output: u64) {
+    permit.progress(&SoFar { usage: usage(20, output), first_byte: Some(Duration::from_millis(3)) });
 }
