@@ -7,6 +7,7 @@ mod distrust;
 mod json;
 mod ledger;
 mod output;
+mod own_ledger;
 mod snapshots;
 mod status;
 mod stop;
