@@ -10,7 +10,7 @@ use crate::config::{self, Config, PublicUrl};
 
 /// The settings that the node goes by, and the node that hears of new ones.
 #[derive(Clone, Debug)]
-pub struct NodeSettings {
+pub(crate) struct NodeSettings {
     now: Arc<ArcSwap<Settings>>,
     host: NodeHost,
 }
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(settings.issuer, "https://node.example");
         assert_eq!(settings.public_url.as_deref(), Some("https://node.example"));
         // What nobody changed is the same on both sides.
-        let defaults = bitrouter_node::Settings {
+        let defaults = Settings {
             issuer: settings.issuer.clone(),
             public_url: settings.public_url.clone(),
             ..Default::default()

@@ -67,6 +67,7 @@ impl NodeService for Service {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn unrepaired(why: JournalStopped) -> Status {
     let reason = match &why {
         JournalStopped::InUse(_) => Reason::Conflict,
