@@ -58,11 +58,8 @@ mod tests {
         assert_eq!(settings.issuer, "https://node.example");
         assert_eq!(settings.public_url.as_deref(), Some("https://node.example"));
         // What nobody changed is the same on both sides.
-        let defaults = Settings {
-            issuer: settings.issuer.clone(),
-            public_url: settings.public_url.clone(),
-            ..Default::default()
-        };
+        let defaults =
+            Settings { issuer: settings.issuer.clone(), public_url: settings.public_url.clone(), ..Default::default() };
         assert_eq!(settings, defaults);
     }
 }
