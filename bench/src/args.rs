@@ -15,7 +15,7 @@ Measures the built `bitrouter` beside a direct run, a bare TCP relay and a bare 
                  bound on memory at all
   --json FILE    write the results there too
   --only PART    only this part (repeatable): paths, memory, cancel, token, control, process,
-                 instructions, node
+                 instructions, node, ledger
   --binary FILE  measure this binary instead of the `bitrouter` beside this one
 ";
 
@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Instructions,
     /// The node, in this process.
     Node,
+    /// The ledger, in this process.
+    Ledger,
 }
 
 impl Part {
@@ -51,6 +53,7 @@ impl Part {
             "process" => Self::Process,
             "instructions" => Self::Instructions,
             "node" => Self::Node,
+            "ledger" => Self::Ledger,
             _ => return None,
         })
     }

@@ -41,23 +41,25 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts `binary` with a provider of each dialect at `provider`, and waits until both sockets answer.
     pub(crate) fn start(binary: &Path, provider: SocketAddr) -> Result<Self, BenchError> {
-        Self::start_as(Command::new(binary), binary, provider, PATIENCE)
+        Self::start_as(Command::new(binary), binary, provider, "", PATIENCE)
     }
 
-    /// The same, with its instructions counted into `log`.
+    /// The same with more settings, and with its instructions counted into `log`.
     pub(crate) fn start_under(
         valgrind: &Valgrind,
         log: &Path,
         binary: &Path,
         provider: SocketAddr,
+        settings: &str,
     ) -> Result<Self, BenchError> {
-        Self::start_as(valgrind.command(binary, log), binary, provider, PATIENCE_UNDER_VALGRIND)
+        Self::start_as(valgrind.command(binary, log), binary, provider, settings, PATIENCE_UNDER_VALGRIND)
     }
 
     fn start_as(
         mut command: Command,
         binary: &Path,
         provider: SocketAddr,
+        settings: &str,
         patience: Duration,
     ) -> Result<Self, BenchError> {
         let home = tempfile::tempdir().map_err(BenchError::io("make a temporary directory"))?;
@@ -76,7 +78,7 @@ impl Daemon {
             .map_err(|error| BenchError::Unexpected(error.to_string()))?;
         let config = files::private_dir(&places.config_dir)?;
         let section = |(id, path): (&str, &str)| format!("[providers.{id}]\nbase_url = \"http://{provider}{path}\"\n");
-        let text: String = SETTINGS.into_iter().map(section).collect();
+        let text = SETTINGS.into_iter().map(section).collect::<String>() + settings;
         files::replace(&config, "config.toml", text.as_bytes(), &places.config_file())?;
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().envs(variables.iter().cloned());
         for variable in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"] {

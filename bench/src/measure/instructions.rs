@@ -32,6 +32,9 @@ const KINDS: [(Script, usize); 3] = [(Script::Plain, 12), (Script::Fifty, 2), (S
 /// Of the other dialects: the first two.
 const FEWER: usize = 2;
 
+/// Nothing is metered.
+const LEDGER_OFF: &str = "[node]\nenabled = false\n";
+
 /// How often a daemon is started that was too slow for itself.
 const STARTS: u32 = 10;
 
@@ -58,8 +61,8 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
             valgrind::count(&log)
         });
         let proxy = proxy.await?;
-        let of_daemon = async |load| of_daemon(&valgrind, &log, &stage.binary, provider, dialect, load).await;
-        let daemon = cost(load, kinds, of_daemon).await?;
+        let measured = Measured { valgrind: &valgrind, log: &log, binary: &stage.binary, provider, dialect };
+        let daemon = cost(load, kinds, async |load| measured.daemon("", load).await).await?;
 
         let bounds = [Some(Bound::instructions(1.6)), Some(Bound::instructions(1.0)), None];
         let names = ["request", "stream of 50 events", "stream, events apart"];
@@ -73,30 +76,49 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
             let bound = bounds[kind].filter(|_| is_chat);
             rows.push(row(", to the bare proxy", Unit::Times, daemon[kind] / proxy[kind], bound));
         }
+        if is_chat {
+            let unmetered = cost(load, FEWER, async |load| measured.daemon(LEDGER_OFF, load).await).await?;
+            for (kind, name) in names.into_iter().enumerate().take(FEWER) {
+                let more = (daemon[kind] - unmetered[kind]) / proxy[kind];
+                let what = format!("instructions per {name}, ledger on beside off, of the bare proxy");
+                rows.push(Row::new(what, Unit::Times, more, None));
+            }
+        }
     }
     Ok(rows)
 }
 
-async fn of_daemon(
-    valgrind: &Valgrind,
-    log: &Path,
-    binary: &Path,
+/// What is measured, and how.
+struct Measured<'a> {
+    valgrind: &'a Valgrind,
+    log: &'a Path,
+    binary: &'a Path,
     provider: SocketAddr,
     dialect: Dialect,
-    load: Load,
-) -> Result<u64, BenchError> {
-    let daemon = start(valgrind, log, binary, provider)?;
-    ask(daemon.address(), dialect, load).await?;
-    daemon.end()?;
-    valgrind::count(log)
+}
+
+impl Measured<'_> {
+    /// The instructions of a daemon with these settings under this load.
+    async fn daemon(&self, settings: &str, load: Load) -> Result<u64, BenchError> {
+        let daemon = start(self.valgrind, self.log, self.binary, self.provider, settings)?;
+        ask(daemon.address(), self.dialect, load).await?;
+        daemon.end()?;
+        valgrind::count(self.log)
+    }
 }
 
 /// A daemon that counts. It asks itself whether it answers before it says that it is ready, and waits no longer for that
 /// than an ordinary process needs: on a busy machine one under valgrind may miss it, and is started again.
-fn start(valgrind: &Valgrind, log: &Path, binary: &Path, provider: SocketAddr) -> Result<Daemon, BenchError> {
+fn start(
+    valgrind: &Valgrind,
+    log: &Path,
+    binary: &Path,
+    provider: SocketAddr,
+    settings: &str,
+) -> Result<Daemon, BenchError> {
     let mut tries = 1..=STARTS;
     loop {
-        let started = Daemon::start_under(valgrind, log, binary, provider);
+        let started = Daemon::start_under(valgrind, log, binary, provider, settings);
         if started.is_ok() || tries.next().is_none() {
             return started;
         }

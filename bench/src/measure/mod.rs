@@ -3,6 +3,7 @@
 mod cancel;
 mod control;
 mod instructions;
+mod ledger;
 mod memory;
 mod node;
 mod paths;
@@ -75,6 +76,9 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     }
     if options.wants(Part::Node) {
         rows.extend(runtime.block_on(node::rows(options))?);
+    }
+    if options.wants(Part::Ledger) {
+        rows.extend(runtime.block_on(ledger::rows(options))?);
     }
     if options.wants(Part::Process) {
         rows.extend(process::rows(&stage, options)?);

@@ -1,8 +1,10 @@
 //! What a call is charged whose end nobody saw, because the daemon ended under it.
 //!
-//! A stream is charged what its last mark says and one second more at the best pace that it showed; one without a mark its
-//! estimate and one second at its model's pace. A call that was not streamed is charged its estimate and what its model can
+//! A stream is charged what its last mark says and one second more at the best pace that it showed, of its model where it was
+//! too young to show one; one without a mark its estimate and one second at its model's pace. A call that was not streamed is charged its estimate and what its model can
 //! have written since it was admitted, as far as the journal tells. None is charged more than was bounded.
+
+use std::time::Duration;
 
 use bitrouter_gateway::meter::ModelPrice;
 use bitrouter_gateway::protocol::usage::TokenUsage;
@@ -68,13 +70,21 @@ fn used(call: &Admitted, mark: Option<&Mark>, newest: Moment) -> Tokens {
         let seconds = newest.since(Moment::from_millis(call.created_at)).as_secs() + 1;
         seconds.saturating_mul(pace).saturating_sub(output(&tokens))
     } else if let Some(mark) = mark {
-        mark.peak_tps
+        // Before its first second is over, a stream has not shown what it makes in one.
+        if is_young(call, mark) { mark.peak_tps.max(pace) } else { mark.peak_tps }
     } else {
         pace
     };
     let left = call.bound_output.map_or(u64::MAX, |bound| bound.saturating_sub(output(&tokens)));
     tokens.visible = tokens.visible.saturating_add(more.min(left));
     tokens
+}
+
+/// True where `mark` was made in the first second of the reply.
+fn is_young(call: &Admitted, mark: &Mark) -> bool {
+    let first_byte = Duration::from_millis(mark.first_byte_ms.unwrap_or(0));
+    let begun = Moment::from_millis(call.created_at).after(first_byte);
+    Moment::from_millis(mark.at).since(begun) < Duration::from_secs(1)
 }
 
 /// Output tokens of every class.
@@ -107,10 +117,14 @@ mod tests {
     #[test]
     fn p16_an_interrupted_call_is_charged_what_it_can_have_used() {
         let (none, some) = (None, Some(mark(40, 30)));
+        let early = Some(Mark { at: 10_500, ..mark(40, 30) });
+        let quick = Some(Mark { at: 10_500, ..mark(40, 300) });
         for (what, call, mark, newest, expected) in [
             ("a stream with a mark", call(true, Some(500)), &some, 11_000, (250, 70)),
             ("near its bound", call(true, Some(50)), &some, 11_000, (250, 50)),
             ("without a bound", call(true, None), &some, 11_000, (250, 70)),
+            ("a mark in its first second", call(true, Some(500)), &early, 10_500, (250, 140)),
+            ("a quick one", call(true, Some(500)), &quick, 10_500, (250, 340)),
             ("a stream without a mark", call(true, Some(500)), &none, 10_000, (300, 100)),
             ("near its bound", call(true, Some(20)), &none, 10_000, (300, 20)),
             ("not streamed, at once", call(false, Some(500)), &none, 10_000, (300, 100)),
