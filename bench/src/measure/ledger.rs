@@ -2,6 +2,7 @@
 //! sums and pages.
 
 use std::{
+    net::Ipv4Addr,
     path::Path,
     sync::{
         Arc,
@@ -15,8 +16,9 @@ use bitrouter_gateway::{
     meter::{Bound as TokenBound, Metered, ModelPrice, Pace},
     ports::{Admission as _, AdmissionRequest, Flags, Settlement},
     protocol::{
-        Dialect, Verb,
+        Dialect,
         usage::{InputTokens, OutputTokens, TokenUsage},
+        verb::Verb,
     },
     registry::ProviderId,
 };
@@ -258,12 +260,8 @@ impl Calls {
 
     /// Waits until the database has every row.
     async fn applied(&self) -> Result<(), BenchError> {
-        let caught_up = self.ledger().caught_up();
-        super::within("the journal to be applied", Duration::from_mins(5), async move {
-            caught_up.await;
-            Ok(())
-        })
-        .await
+        let caught_up = async { self.ledger().catch_up().await.map_err(|error| unexpected(&error)) };
+        super::within("the journal to be applied", Duration::from_mins(5), caught_up).await
     }
 
     async fn get(&self, path: &str) -> Result<Value, BenchError> {
@@ -276,12 +274,8 @@ impl Calls {
             person: self.node.owner(),
             scopes: [Scope::UsageRead].into_iter().collect::<ScopeSet>(),
         });
-        let visitor = Visitor {
-            uid: None,
-            is_own_user: true,
-            address: std::net::Ipv4Addr::LOCALHOST.into(),
-            entrance: Entrance::Loopback,
-        };
+        let visitor =
+            Visitor { uid: None, is_own_user: true, address: Ipv4Addr::LOCALHOST.into(), entrance: Entrance::Public };
         let reply: Response<ResponseBody> = Arc::clone(&self.node).answer_whole(request, caller, visitor).await;
         let status = reply.status();
         let body = reply.into_body().collect().await.map_err(|error| unexpected(&error))?.to_bytes();

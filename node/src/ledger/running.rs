@@ -82,6 +82,14 @@ impl Ledger {
         }
     }
 
+    /// Applies what was written until now, without waiting for the task that does so.
+    ///
+    /// # Errors
+    /// Where the database or a file fails; it is tried again.
+    pub async fn catch_up(&self) -> Result<(), Stopped> {
+        self.apply(false).await
+    }
+
     /// Applies what there is to apply.
     pub(super) async fn apply(&self, is_last: bool) -> Result<(), Stopped> {
         let mut applier = self.applier.lock().await;
