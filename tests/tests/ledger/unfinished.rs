@@ -27,7 +27,7 @@ struct Streamed {
 const WORDS: usize = 12;
 
 fn streamed() -> [Streamed; 4] {
-    let text: String = (0..WORDS).map(|number| format!("word{number} ")).collect();
+    let text: String = (0..WORDS).fold(String::new(), |text, number| text + &format!("word{number} "));
     let usage = Usage { input: 500, output: 24, ..Usage::default() };
     let turn = Turn { usage, ..Turn::saying(&text) };
     let frames = |events: Vec<bitrouter_tests::dialects::Event>| -> Vec<String> {
@@ -81,7 +81,7 @@ fn streamed() -> [Streamed; 4] {
 impl Streamed {
     /// The first `count` events, and then whatever `then` does.
     fn first(&self, count: usize, then: impl FnOnce(Reply) -> Reply) -> Reply {
-        then(self.events[..count].iter().fold(Reply::stream(), |reply, event| reply.piece(event)))
+        then(self.events[..count].iter().fold(Reply::stream(), Reply::piece))
     }
 
     /// The estimate of its input.

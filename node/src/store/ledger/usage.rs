@@ -397,7 +397,10 @@ pub(super) async fn pruned_before(on: &mut impl Queryable) -> Result<i64, StoreE
 mod tests {
     use super::*;
 
-    fn parts(from: i64, to: i64, pruned: i64) -> ((i64, i64), Vec<(i64, i64, bool)>) {
+    /// Whole hours, and edges with whether they are taken away.
+    type Shown = ((i64, i64), Vec<(i64, i64, bool)>);
+
+    fn parts(from: i64, to: i64, pruned: i64) -> Shown {
         let window = Window { from: Moment::from_millis(from), to: Moment::from_millis(to) };
         let Parts { hours, edges } = Parts::of(window, pruned);
         (hours, edges.into_iter().filter(|edge| edge.from < edge.to).map(|e| (e.from, e.to, e.is_less)).collect())

@@ -260,12 +260,12 @@ type Followed = BTreeMap<u64, (i64, BTreeMap<RequestRowId, RequestRow>)>;
 async fn check_rows(world: &World, calls: &[Call], states: &States, followed: &Followed) {
     for (place, call) in calls.iter().enumerate() {
         let row = world.row(row_id(place as u64)).await;
-        let status = states.get(&place).map(|state| match state {
+        let expected = states.get(&place).map(|state| match state {
             State::Pending => "pending",
             State::Streaming => "streaming",
             State::Settled(variant) => ["succeeded", "failed", "cancelled"][usize::from(*variant)],
         });
-        assert_eq!(row.as_ref().map(|row| row.status.as_str()), status, "call {place}");
+        assert_eq!(row.as_ref().map(|row| row.status.as_str()), expected, "call {place}");
         if let (Some(row), Some(State::Settled(_))) = (&row, states.get(&place)) {
             assert_eq!(row.final_charge_micro_usd, Some(MicroUsd::new(call.sums(&states[&place]).charge)));
         }

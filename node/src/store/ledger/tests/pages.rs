@@ -107,9 +107,8 @@ async fn debits_of_other_namespaces_are_one_sum_a_day_on_every_page() {
 #[tokio::test]
 async fn n28_transactions_keep_their_order_whatever_the_clock_says() {
     let world = World::new().await;
-    let mut given = 0;
-    for now in [START, START - MINUTE, START, START - HOUR, START - HOUR + 1, START + 1] {
-        given += 1;
+    let moments = [START, START - MINUTE, START, START - HOUR, START - HOUR + 1, START + 1];
+    for (given, now) in (1..).zip(moments) {
         world.change(async |write| add_grant(write, person(0), MicroUsd::new(given), at(now)).await).await.unwrap();
     }
     let all = TransactionsOf { person: person(0), only: None };
