@@ -155,7 +155,7 @@ fn p10_a_caller_that_leaves_before_the_usage_pays_what_the_provider_counted() {
         let gate = Gate::new();
         let rest = &call.events[seen..];
         let reply = call.first(seen, |reply| reply.gate(&gate));
-        acme.provider.next(rest.iter().fold(reply, |reply, event| reply.piece(event)).end());
+        acme.provider.next(rest.iter().fold(reply, Reply::piece).end());
         let mut open = acme.http().post(call.path).json(&call.body).open();
         open.until_contains(last);
         drop(open);
@@ -197,8 +197,8 @@ fn p10_a_caller_that_leaves_behind_message_start_pays_the_input_that_it_told() {
 #[test]
 fn p10_a_stall_a_break_and_a_reset_are_paid_and_failed() {
     let acme = Acme::with("[timeouts]\nbetween_chunks = \"1s\"\n");
-    let ends: [(&str, fn(Reply) -> Reply); 3] =
-        [("stall", Reply::stall), ("close", Reply::close), ("reset", Reply::reset)];
+    type End = fn(Reply) -> Reply;
+    let ends: [(&str, End); 3] = [("stall", Reply::stall), ("close", Reply::close), ("reset", Reply::reset)];
     let mut count = 0;
     for call in streamed() {
         for (end, then) in ends {
