@@ -194,10 +194,12 @@ fn p10_a_caller_that_leaves_behind_message_start_pays_the_input_that_it_told() {
     check_cost(row, call.name);
 }
 
+/// What a provider does in mid-reply.
+type End = fn(Reply) -> Reply;
+
 #[test]
 fn p10_a_stall_a_break_and_a_reset_are_paid_and_failed() {
     let acme = Acme::with("[timeouts]\nbetween_chunks = \"1s\"\n");
-    type End = fn(Reply) -> Reply;
     let ends: [(&str, End); 3] = [("stall", Reply::stall), ("close", Reply::close), ("reset", Reply::reset)];
     let mut count = 0;
     for call in streamed() {
