@@ -144,10 +144,21 @@ impl StoredResponses {
     /// A ledger says what was stored before.
     pub(crate) fn restore(&self, object: StoredObject) {
         let owner = Owner { keyless: false, namespace: Some(object.namespace) };
-        let made = Made { provider: object.provider, owner, tokens: object.tokens, left: Vec::new() };
         let mut remembered = self.remembered();
-        if remembered.find(object.key).is_none() {
-            remembered.keep(MOST, MOST_OF_ONE, object.key, made);
+        if remembered.find(object.key).is_some() {
+            return;
+        }
+        match object.left_by {
+            None => {
+                let made = Made { provider: object.provider, owner, tokens: object.tokens, left: Vec::new() };
+                remembered.keep(MOST, MOST_OF_ONE, object.key, made);
+            }
+            Some(response) => {
+                if let Some(made) = remembered.made.get_mut(&response) {
+                    made.left.push(object.key);
+                    remembered.left_by.insert(object.key, response);
+                }
+            }
         }
     }
 
@@ -197,7 +208,16 @@ impl StoredResponses {
 
     /// Who made what `id` names, as far as `caller` may know.
     pub(crate) fn maker(&self, id: &str, caller: Caller) -> Maker {
-        match self.remembered().find(object_key(id)) {
+        Self::told(self.remembered().find(object_key(id)), caller)
+    }
+
+    /// The same of a response: what one has left behind is none.
+    pub(crate) fn maker_of_response(&self, id: &str, caller: Caller) -> Maker {
+        Self::told(self.remembered().made.get(&object_key(id)), caller)
+    }
+
+    fn told(made: Option<&Made>, caller: Caller) -> Maker {
+        match made {
             None if matches!(caller, Caller::Keyless { .. }) => Maker::Unknown,
             Some(made) if made.owner.shares_with(caller) => Maker::Known(made.provider.clone()),
             None | Some(_) => Maker::OfAnother,
@@ -370,8 +390,15 @@ mod tests {
             provider: provider("acme"),
             namespace: namespace(of),
             tokens,
+            left_by: None,
         };
         stored.restore(object("resp_1", 1, 9));
+        stored.restore(StoredObject { left_by: Some(object_key("resp_1")), ..object("msg_1", 1, 0) });
+        stored.restore(StoredObject { left_by: Some(object_key("resp_9")), ..object("msg_9", 1, 0) });
+        assert_eq!(stored.maker("msg_1", token(1, 1)), Maker::Known(provider("acme")));
+        assert_eq!(stored.maker_of_response("msg_1", token(1, 1)), Maker::OfAnother);
+        assert_eq!(stored.tokens("msg_1", token(1, 1)), Some(9));
+        assert_eq!(stored.maker("msg_9", token(1, 1)), Maker::OfAnother);
         stored.restore(object("resp_1", 2, 8));
         let first = Caller::Keyless { namespace: Some(namespace(1)) };
         assert_eq!(stored.tokens("resp_1", token(1, 1)), Some(9));

@@ -195,7 +195,7 @@ impl Serving<'_> {
     /// The provider that made the response from which the request goes on.
     fn maker(self, fields: &RequestFields<'_>) -> Result<Option<ProviderId>, InferenceError> {
         let Some(id) = fields.previous_response.as_deref() else { return Ok(None) };
-        match self.gateway.stored_responses.maker(id, self.caller) {
+        match self.gateway.stored_responses.maker_of_response(id, self.caller) {
             Maker::Known(provider) => Ok(Some(provider)),
             Maker::Unknown => Ok(None),
             Maker::OfAnother => Err(no_previous("there is no response with this `previous_response_id`")),

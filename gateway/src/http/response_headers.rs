@@ -67,12 +67,19 @@ impl BodyMeta {
         self.is_identity
             && match self.media {
                 Media::Events => true,
-                Media::Json => is_json() || first.iter().all(u8::is_ascii_whitespace),
+                // It says so itself: a word or a number is JSON too.
+                Media::Json => is_json() || begins_as_value(first),
                 // Some servers do not say what they send.
                 Media::Other => is_json() || looks_like_events(first),
                 Media::Html => false,
             }
     }
+}
+
+/// True where bytes begin as any JSON value does, or where nothing has begun yet.
+fn begins_as_value(bytes: &[u8]) -> bool {
+    let begin = bytes.trim_ascii_start().first();
+    begin.is_none_or(|byte| matches!(byte, b'"' | b'-' | b't' | b'f' | b'n') || byte.is_ascii_digit())
 }
 
 /// True where bytes begin as an object or an array does.

@@ -32,7 +32,7 @@ pub(super) fn prepare_stored(
     let (surface, snapshot) = (found.surface, serving.snapshot);
     let id = found.name.as_deref().ok_or_else(not_found)?;
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
-    let provider = match serving.gateway.stored_responses.maker(id, serving.caller) {
+    let provider = match serving.gateway.stored_responses.maker_of_response(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
         Maker::Unknown => only_candidate(snapshot, found),
         // What a caller without a credential had the account make by its own node, is that credential's.

@@ -13,7 +13,7 @@ use crate::protocol::{Content, ContentCounter};
 /// What has passed is counted at the latest after so long, and a ledger is told then.
 pub(super) const PUT_OFF: Duration = Duration::from_millis(250);
 /// Room for the first of what is kept.
-const FIRST_HELD: usize = 4 << 10;
+const FIRST_HELD: usize = 512;
 /// After so many pieces without a look at the clock it is looked at here.
 const MOST_UNTIMED: u8 = 16;
 

@@ -136,7 +136,7 @@ impl fmt::Debug for ObjectKey {
     }
 }
 
-/// Something that a provider has stored for a namespace.
+/// Something that a provider has stored for a namespace. A response comes before what it has left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredObject {
     /// Which.
@@ -147,6 +147,8 @@ pub struct StoredObject {
     pub namespace: NamespaceId,
     /// The tokens that went into it and came out: what a call that goes on from it reads at least.
     pub tokens: u64,
+    /// The response that left it behind; `None` for a response.
+    pub left_by: Option<ObjectKey>,
 }
 
 /// Nobody keeps rows (tests, and what needs none).

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// So many records at most.
-const RECORDS: usize = 512;
+const RECORDS: usize = 256;
 /// So many bytes, and a record more.
 const BYTES: u64 = 512 << 10;
 

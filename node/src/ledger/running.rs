@@ -12,6 +12,8 @@ use super::{Ledger, applier::Stopped, journal::GROUP};
 
 /// How long until what failed is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
+/// For how long rows are gathered before they are applied.
+const GATHERED: Duration = Duration::from_millis(75);
 /// The same for the disk.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
 /// How often is looked whether another process has written.
@@ -77,6 +79,10 @@ impl Ledger {
                 }
             };
             if end.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
+            // What comes within the next moments goes into the same transaction: one costs more than its rows.
+            if end.run_until_cancelled(tokio::time::sleep(GATHERED)).await.is_none() {
                 return;
             }
         }

@@ -109,8 +109,11 @@ impl Reader {
         self.buffer.drain(..self.at);
         self.at = 0;
         let held = self.buffer.len();
-        self.buffer.resize(held + CHUNK, 0);
-        let more = read_at(&self.file, &mut self.buffer[held..], self.offset + held as u64)?;
+        let from = self.offset + held as u64;
+        // Only what is there: most of the time that is a record or two.
+        let there = usize::try_from(self.file.metadata()?.len().saturating_sub(from)).unwrap_or(CHUNK);
+        self.buffer.resize(held + there.min(CHUNK), 0);
+        let more = read_at(&self.file, &mut self.buffer[held..], from)?;
         self.buffer.truncate(held + more);
         if self.buffer.is_empty() {
             // Whoever waits for more holds no memory meanwhile.

@@ -118,7 +118,7 @@ async fn p16_the_journal_of_an_older_release_is_read_and_recovered() {
         .iter()
         .map(|row| (row.request_id.as_str(), row.status.as_str(), row.prompt_tokens, row.completion_tokens))
         .collect();
-    assert_eq!(told, [("settled", "succeeded", 28, 38), ("open", "interrupted", 28, 90)]);
+    assert_eq!(told, [("settled", "succeeded", 28, 38), ("open", "interrupted", 28, 170)]);
     assert_eq!(rows[0].final_charge_micro_usd.unwrap().micros(), 77);
     assert_eq!(rows[0].flags, ["above_bound"]);
     let stored = crate::store::ledger::stored_objects(&mut running.store.read().await.unwrap()).await.unwrap();

@@ -168,8 +168,9 @@ impl Applying {
             });
         }
         let tokens = prompt_tokens.saturating_add(completion_tokens);
-        self.stored.extend(settled.objects.iter().map(|object| {
+        self.stored.extend(settled.objects.iter().enumerate().map(|(number, object)| {
             let (object, provider) = (object.clone(), row.provider.clone());
+            let tokens = if number == 0 { tokens } else { objects::LEFT_BEHIND };
             (place, objects::Stored { object, provider, namespace: row.namespace, tokens, row: row.id })
         }));
     }

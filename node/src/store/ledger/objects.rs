@@ -12,10 +12,13 @@ use super::{
 };
 use crate::secret::hex;
 
-/// So many are remembered of a namespace.
+/// So many responses are remembered of a namespace, each with what it left behind.
 const MOST_OF_ONE: i64 = 10_000;
 /// So many of all.
 const MOST: usize = 100_000;
+
+/// Stands in the place of the tokens of what is no response, and was left behind by the one with the same row.
+pub(super) const LEFT_BEHIND: i64 = -1;
 
 /// What a settled call has stored.
 #[derive(Debug)]
@@ -63,26 +66,41 @@ pub(crate) async fn stored_objects(on: &mut impl Queryable) -> Result<Vec<Stored
     for namespace in namespaces(on).await? {
         let its: Vec<(String, String, String, String, i64)> = fetch_all!(
             on,
-            "SELECT row_id, object, provider_id, namespace_id, tokens FROM stored_objects WHERE namespace_id = $1
-             ORDER BY row_id DESC LIMIT $2",
+            "SELECT row_id, object, provider_id, namespace_id, tokens FROM stored_objects
+             WHERE namespace_id = $1 AND row_id >= COALESCE(
+               (SELECT row_id FROM stored_objects WHERE namespace_id = $1 AND tokens >= 0
+                ORDER BY row_id DESC LIMIT 1 OFFSET $2), '')",
             namespace,
-            MOST_OF_ONE,
+            MOST_OF_ONE - 1,
         )?;
         found.extend(its);
     }
-    found.sort_unstable();
+    // By their rows, and of each row the response first.
+    found.sort_unstable_by(|one, other| (&one.0, -one.4).cmp(&(&other.0, -other.4)));
     let surplus = found.len().saturating_sub(MOST);
-    let read = |(_, object, provider, namespace, tokens): (String, String, String, String, i64)| {
+    let mut last: Option<(String, ObjectKey)> = None;
+    let mut objects = Vec::new();
+    for (row, object, provider, namespace, tokens) in found.into_iter().skip(surplus) {
         let unreadable = || StoreError::Unreadable("stored object");
-        let key = u128::from_str_radix(&object, 16).map_err(|_| unreadable())?;
-        Ok(StoredObject {
-            key: ObjectKey(key.to_be_bytes()),
+        let key = ObjectKey(u128::from_str_radix(&object, 16).map_err(|_| unreadable())?.to_be_bytes());
+        let left_by = match &last {
+            _ if tokens >= 0 => None,
+            Some((response, key)) if *response == row => Some(*key),
+            // Its response is no longer remembered.
+            _ => continue,
+        };
+        if left_by.is_none() {
+            last = Some((row, key));
+        }
+        objects.push(StoredObject {
+            key,
             provider: ProviderId::parse(&provider).map_err(|_| unreadable())?,
             namespace: namespace.parse().map_err(|_| unreadable())?,
             tokens: u64::try_from(tokens).unwrap_or(0),
-        })
-    };
-    found.into_iter().skip(surplus).map(read).collect()
+            left_by,
+        });
+    }
+    Ok(objects)
 }
 
 /// The oldest ones give way: each namespace keeps its newest, at most `most` are deleted at once. True where more are left.
@@ -90,7 +108,8 @@ pub(crate) async fn forget_all_but_newest(write: &mut Write, most: i64) -> Resul
     for namespace in namespaces(write).await? {
         let last: Option<(String,)> = fetch_optional!(
             write,
-            "SELECT row_id FROM stored_objects WHERE namespace_id = $1 ORDER BY row_id DESC LIMIT 1 OFFSET $2",
+            "SELECT row_id FROM stored_objects WHERE namespace_id = $1 AND tokens >= 0
+             ORDER BY row_id DESC LIMIT 1 OFFSET $2",
             &namespace,
             MOST_OF_ONE - 1,
         )?;
