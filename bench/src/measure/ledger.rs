@@ -187,7 +187,8 @@ impl Calls {
         });
         let node = node.await.map_err(|error| unexpected(&error))?;
         let price = ModelPrice::read(PRICE).ok_or_else(|| BenchError::Unexpected("no price".to_owned()))?;
-        let bound = TokenBound { input: 1_000, output: Some(4_000), cost: Some(MicroUsd::new(100_000)) };
+        let bound =
+            TokenBound { input: 1_000, output: Some(4_000), cost: Some(MicroUsd::new(100_000)), is_open: false };
         let metered = Metered {
             price: Some(Arc::new(price)),
             bound,

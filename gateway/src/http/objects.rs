@@ -91,11 +91,21 @@ impl Serving<'_> {
 
 /// True for a link to what is stored at the provider itself: without a host, or with the provider's own.
 fn is_own(link: &str, target: Option<&Target>) -> bool {
+    // Readers of addresses leave these away (WHATWG URL, "basic URL parser").
+    let link: String = link.chars().filter(|letter| !matches!(letter, '\t' | '\n' | '\r')).collect();
     let Some((_, rest)) = link.split_once("://") else { return true };
+    let rest = rest.trim_start_matches(['/', '\\']);
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host_and_port = authority.rsplit('@').next().unwrap_or_default();
     let host = |text: &str| text.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     let named = host(host_and_port);
+    // What spells a host in a way that is read in more than one is taken for the provider's own.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let is_number = named.rsplit('.').next().is_some_and(|last| last.starts_with(|first: char| first.is_ascii_digit()));
+    let is_address = named.split('.').count() == 4 && named.parse::<std::net::Ipv4Addr>().is_ok();
+    if named.is_empty() || !named.bytes().all(is_plain) || (is_number && !is_address) {
+        return true;
+    }
     let is_google = named == GOOGLE;
     is_google || target.and_then(|target| target.host.to_str().ok()).is_some_and(|own| host(own) == named)
 }

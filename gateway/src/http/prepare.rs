@@ -221,6 +221,7 @@ impl Serving<'_> {
             parts: fields.parts.as_deref(),
             named: self.named_tokens(fields, body, provider.target(surface.dialect)),
             output: surface.verb.has_output().then_some(fields.asked),
+            is_open: fields.marks.brings_more(),
             may_write_cache: asks_cache || provider.caches_unasked(),
             model: route.listed,
             price: provider.price(route.listed),

@@ -31,6 +31,9 @@ pub struct Bound {
     pub output: Option<u64>,
     /// What the dearest classes of those cost; `None` without a price or a bound. A call that costs nothing reserves 0.
     pub cost: Option<MicroUsd>,
+    /// The provider may bring in more by itself: what tools find that it runs, or the texts of a list. What it counts is
+    /// believed then.
+    pub is_open: bool,
 }
 
 /// How fast a model writes what nobody sees.
@@ -66,6 +69,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) named: NamedTokens,
     /// The caller's cap and choices; `None` for a verb without output.
     pub(crate) output: Option<OutputAsked>,
+    /// The provider may bring in more by itself.
+    pub(crate) is_open: bool,
     /// A cache may be written to.
     pub(crate) may_write_cache: bool,
     /// The manifest's entry.
@@ -110,7 +115,7 @@ impl Asked<'_> {
         let cost = price.and_then(|price| self.cost(price, &input, output));
         Metered {
             price: price.cloned(),
-            bound: Bound { input: most_input, output, cost },
+            bound: Bound { input: most_input, output, cost, is_open: self.is_open },
             estimated_input: input.estimate.min(most_input),
             pace,
         }

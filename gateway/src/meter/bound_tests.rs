@@ -40,6 +40,7 @@ fn metered_of(
         parts: Some(&parts),
         named: NamedTokens::default(),
         output: Some(OutputAsked { cap: Some(10), choices: 1 }),
+        is_open: false,
         may_write_cache: false,
         model: Some(model),
         price: Some(price),
@@ -50,7 +51,7 @@ fn metered_of(
 
 fn plain(body: u64, output: Option<OutputAsked>, model: Option<&Model>, price: Option<&Arc<ModelPrice>>) -> Metered {
     let named = NamedTokens::default();
-    Asked { body, parts: None, named, output, may_write_cache: false, model, price }.metered()
+    Asked { body, parts: None, named, output, is_open: false, may_write_cache: false, model, price }.metered()
 }
 
 const fn asked(cap: Option<u64>, choices: u64) -> OutputAsked {
@@ -62,7 +63,7 @@ fn a_plain_body_is_bounded_by_its_length_and_the_cap() {
     let (model, price) = (limits(), price(PRICES));
     let call = plain(900, Some(asked(Some(50), 1)), Some(&model), Some(&price));
     let cost = Some(MicroUsd::new(900 + 200));
-    assert_eq!(call.bound, Bound { input: 900, output: Some(50), cost });
+    assert_eq!(call.bound, Bound { input: 900, output: Some(50), cost, is_open: false });
     assert_eq!((call.estimated_input, call.pace), (300, Pace { thinks_unseen: true, max_output_tps: 150 }));
     assert_eq!(call.price, Some(Arc::clone(&price)));
     // Without a cap the model's maximum; of several replies, each.
@@ -70,18 +71,24 @@ fn a_plain_body_is_bounded_by_its_length_and_the_cap() {
     // A verb without output has none.
     assert_eq!(
         plain(9, None, Some(&model), Some(&price)).bound,
-        Bound { input: 9, output: Some(0), cost: Some(MicroUsd::new(9)) }
+        Bound { input: 9, output: Some(0), cost: Some(MicroUsd::new(9)), is_open: false }
     );
     // Nothing bounds what nobody caps.
     let unknown = plain(9, Some(asked(None, 1)), None, Some(&price));
-    assert_eq!((unknown.bound, unknown.pace.thinks_unseen), (Bound { input: 9, output: None, cost: None }, false));
+    assert_eq!(
+        (unknown.bound, unknown.pace.thinks_unseen),
+        (Bound { input: 9, output: None, cost: None, is_open: false }, false)
+    );
     let unpriced = plain(9, Some(asked(Some(5), 1)), Some(&model), None);
-    assert_eq!((unpriced.bound, unpriced.price), (Bound { input: 9, output: Some(5), cost: None }, None));
+    assert_eq!(
+        (unpriced.bound, unpriced.price),
+        (Bound { input: 9, output: Some(5), cost: None, is_open: false }, None)
+    );
     // What costs nothing reserves nothing, whatever bounds it.
     let free = Arc::new(ModelPrice::free());
     assert_eq!(
         plain(9, Some(asked(None, 1)), None, Some(&free)).bound,
-        Bound { input: 9, output: None, cost: Some(MicroUsd::ZERO) }
+        Bound { input: 9, output: None, cost: Some(MicroUsd::ZERO), is_open: false }
     );
     assert_eq!(plain(9, Some(asked(Some(1 << 31), u64::MAX)), Some(&model), Some(&price)).bound.output, None);
     let pace = model_with_pace();

@@ -69,30 +69,42 @@ pub(crate) fn charge(metered: &Metered, reached: Reached, told: TokenUsage, own:
     let usage = TokenUsage { input: Some(usage.0), output: Some(usage.1) };
     let cost = metered.price.as_ref().map(|price| price.cost(&usage));
     let price_substituted = cost.is_some_and(|cost| cost.substituted);
-    let flags = Flags { above_bound: false, price_substituted };
+    // What is billed above the bound is charged truly, and told.
+    let above_bound = !metered.bound.is_open && most(metered).is_some_and(|most| told_total(told) > most);
+    let flags = Flags { above_bound, price_substituted };
     Charge { usage, origin, cost: cost.map(|cost| cost.amount), flags }
 }
 
-/// The charge at the bound, where the provider told more than can be believed.
+/// The charge at the bound, where the provider told more than can be believed: never more than what it told.
 fn believed(metered: &Metered, told: TokenUsage) -> Option<Charge> {
     let bound = metered.bound;
-    let most = (u128::from(bound.input) + u128::from(bound.output?)) * BELIEVED;
-    let told_input = told.input.map_or(0, InputTokens::total);
-    let told_output = told.output.map_or(0, OutputTokens::total);
-    if u128::from(told_input) + u128::from(told_output) <= most {
+    if bound.is_open || told_total(told) <= most(metered)?.saturating_mul(BELIEVED) {
         return None;
     }
     let input = InputTokens { uncached: bound.input, ..InputTokens::default() };
     let output = OutputTokens { visible: bound.output?, ..OutputTokens::default() };
-    let usage = TokenUsage { input: Some(input), output: Some(output) };
-    let cost = metered.price.as_ref().map(|price| price.cost(&usage));
+    let at_bound = TokenUsage { input: Some(input), output: Some(output) };
+    let cost = |usage: &TokenUsage| metered.price.as_ref().map(|price| price.cost(usage));
+    let (usage, cost) = match (cost(&told), cost(&at_bound)) {
+        (Some(said), Some(most)) if said.amount <= most.amount => (told, Some(said)),
+        (_, most) => (at_bound, most),
+    };
     Some(Charge {
         usage,
-        origin: UsageOrigin::Estimated,
-        // The bound is what the dearest classes cost.
-        cost: metered.bound.cost.or(cost.map(|cost| cost.amount)),
+        origin: if usage == told { UsageOrigin::Provider } else { UsageOrigin::Estimated },
+        cost: cost.map(|cost| cost.amount),
         flags: Flags { above_bound: true, price_substituted: cost.is_some_and(|cost| cost.substituted) },
     })
+}
+
+/// All tokens that a call can use; `None` where nothing bounds them.
+fn most(metered: &Metered) -> Option<u128> {
+    Some(u128::from(metered.bound.input) + u128::from(metered.bound.output?))
+}
+
+/// All tokens that the provider told.
+fn told_total(told: TokenUsage) -> u128 {
+    u128::from(told.input.map_or(0, InputTokens::total)) + u128::from(told.output.map_or(0, OutputTokens::total))
 }
 
 /// What went in: the greater of each class, of which ours has one.

@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::meter::Bound;
+use crate::meter::{Bound, ModelPrice};
 
 fn metered(input: u64, output: Option<u64>, estimated_input: u64) -> Metered {
-    Metered { bound: Bound { input, output, cost: Some(MicroUsd::new(77)) }, estimated_input, ..Metered::default() }
+    Metered {
+        bound: Bound { input, output, cost: Some(MicroUsd::new(77)), is_open: false },
+        estimated_input,
+        ..Metered::default()
+    }
 }
 
 fn input(uncached: u64, cache_read: u64) -> InputTokens {
@@ -47,7 +51,9 @@ fn p16_each_class_is_the_providers_at_the_end_and_the_greater_one_before() {
     ] {
         let found = charge(&call, reached, said, || own);
         assert_eq!(found.usage, told(Some(expected.0), Some(expected.1)), "{reached:?} {said:?}");
-        assert_eq!((found.origin, found.cost, found.flags), (origin, None, Flags::default()), "{reached:?} {said:?}");
+        let is_more = said.input.map_or(0, InputTokens::total) + said.output.map_or(0, OutputTokens::total) > 1500;
+        let flags = Flags { above_bound: is_more, ..Flags::default() };
+        assert_eq!((found.origin, found.cost, found.flags), (origin, None, flags), "{reached:?} {said:?}");
     }
 }
 
@@ -62,16 +68,30 @@ fn p16_what_was_refused_or_never_sent_costs_nothing() {
 #[test]
 fn p16_more_than_four_times_the_bound_is_charged_at_the_bound() {
     let call = metered(100, Some(50), 30);
-    for (count, above) in [(600, false), (601, true), (u64::MAX, true)] {
+    let at_bound = told(Some(input(100, 0)), Some(output(50, 0)));
+    for (count, flagged, believed) in
+        [(150, false, true), (151, true, true), (600, true, true), (601, true, false), (u64::MAX, true, false)]
+    {
         for reached in [Reached::Middle, Reached::End] {
-            let found = charge(&call, reached, told(Some(input(0, count)), None), OwnCount::default);
-            assert_eq!(found.flags.above_bound, above, "{count}");
-            if above {
-                assert_eq!(found.usage, told(Some(input(100, 0)), Some(output(50, 0))));
-                assert_eq!(found.cost, Some(MicroUsd::new(77)));
-            }
+            let said = told(Some(input(0, count)), Some(output(0, 0)));
+            let found = charge(&call, reached, said, OwnCount::default);
+            assert_eq!(found.flags.above_bound, flagged, "{count}");
+            assert_eq!(found.usage == at_bound, !believed, "{count}");
         }
     }
+    // Never more than what was told costs.
+    let price = ModelPrice::read(r#"{"input_tokens":{"no_cache":1000000},"output_tokens":{"text":90000000}}"#);
+    let priced = Metered { price: price.map(std::sync::Arc::new), ..call.clone() };
+    let said = told(Some(input(700, 0)), Some(output(1, 0)));
+    let found = charge(&priced, Reached::End, said, OwnCount::default);
+    assert_eq!((found.usage, found.cost, found.origin), (said, Some(MicroUsd::new(790)), UsageOrigin::Provider));
+    let said = told(Some(input(700_000, 0)), Some(output(1, 0)));
+    let found = charge(&priced, Reached::End, said, OwnCount::default);
+    assert_eq!((found.usage, found.cost), (at_bound, Some(MicroUsd::new(100 + 50 * 90))));
+    // What its provider may bring in by itself is not bounded.
+    let open = Metered { bound: Bound { is_open: true, ..call.bound }, ..call };
+    let found = charge(&open, Reached::End, said, OwnCount::default);
+    assert_eq!((found.usage, found.flags), (said, Flags::default()));
     // Nothing bounds it.
     let found = charge(&metered(100, None, 30), Reached::End, told(Some(input(9999, 0)), None), OwnCount::default);
     assert!(!found.flags.above_bound);

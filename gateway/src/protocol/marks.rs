@@ -23,6 +23,9 @@ impl Marks {
     /// `prompt` at the top: the text of a completion, or what OpenAI has stored.
     const PROMPT: u8 = 1 << 5;
 
+    /// Something that lets the provider bring in more by itself.
+    const TOOLS: u8 = 1 << 6;
+
     /// What nothing is known of.
     pub(super) const ALL: Self = Self(u8::MAX);
 
@@ -31,6 +34,9 @@ impl Marks {
         match name {
             b"previous_response_id" | b"conversation" => self.0 |= Self::NAMES,
             b"prompt" => self.0 |= Self::PROMPT,
+            b"tools" | b"web_search_options" | b"search_parameters" | b"mcp_servers" | b"plugins" => {
+                self.0 |= Self::TOOLS;
+            }
             b"id" => {}
             spelt => self.note(Name { spelt, is_plain: true }),
         }
@@ -80,6 +86,11 @@ impl Marks {
         self.0 & (Self::MEDIA | Self::NAMES | Self::ESCAPED) != 0
     }
 
+    /// True where the provider may bring in more by itself: what tools find that it runs, or the texts of a list.
+    pub(crate) const fn brings_more(self) -> bool {
+        self.0 & (Self::TOOLS | Self::PROMPT | Self::ESCAPED) != 0
+    }
+
     /// True where a cache is asked to keep something.
     pub(crate) const fn asks_cache(self) -> bool {
         self.0 & (Self::CACHE | Self::ESCAPED) != 0
@@ -115,7 +126,8 @@ mod tests {
     fn a_plain_body_has_no_marks() {
         let plain = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"image_url, file_id, \"source\""}]}],
             "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"path":{}}}}}]}"#;
-        assert_eq!(marks(plain), Marks::default());
+        assert_eq!(marks(plain), Marks(Marks::TOOLS));
+        assert!(marks(plain).brings_more() && !marks(plain).says_more());
         assert!(!marks(plain).may_name_objects(plain.as_bytes()));
         // The text of a completion is no stored prompt.
         assert!(!marks(r#"{"prompt":"x","id":"y"}"#).says_more());

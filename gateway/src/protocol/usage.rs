@@ -114,10 +114,16 @@ impl TokenUsage {
     }
 }
 
+/// No call has more tokens than this: what is told beyond is cut, so that no sum of what calls cost leaves its range.
+const MOST: u64 = u32::MAX as u64;
+
 /// A count as it stands in a document; nothing where it is no whole number from 0 on, so that one odd member does not
 /// cost all others.
 pub(super) fn count(raw: Option<&str>) -> Option<u64> {
-    raw?.parse().ok()
+    let raw = raw?;
+    let is_whole = !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
+    // One that fits in no number is a number all the same.
+    is_whole.then(|| raw.parse().map_or(MOST, |count: u64| count.min(MOST)))
 }
 
 #[cfg(test)]
@@ -128,10 +134,11 @@ mod tests {
 
     #[test]
     fn an_odd_count_is_none() {
-        for odd in ["-1", "1.5", "null", "true", "\"7\"", "[1]", "{}", "1e3", "18446744073709551616"] {
+        for odd in ["-1", "1.5", "null", "true", "\"7\"", "[1]", "{}", "1e3", "", "+1"] {
             assert_eq!(count(Some(odd)), None, "{odd}");
         }
-        assert_eq!((count(Some("18446744073709551615")), count(None)), (Some(u64::MAX), None));
+        assert_eq!(count(Some("18446744073709551616")), Some(MOST));
+        assert_eq!((count(Some("18446744073709551615")), count(None)), (Some(MOST), None));
     }
 
     proptest! {

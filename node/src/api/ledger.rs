@@ -72,9 +72,9 @@ async fn window(call: &Call, read: &mut crate::store::Read) -> Result<Window, Ap
     Ok(Window { from, to })
 }
 
-/// Now, or when the newest call was admitted: that is held back where the clock was set back by a little.
+/// Now, or when a call was admitted last: where the clock was set back, what lies ahead counts as admitted now.
 async fn newest(node: &Node, read: &mut crate::store::Read) -> Result<Moment, ApiError> {
-    Ok(ledger::newest(read).await?.created_at.max(node.clock.wall()))
+    Ok(ledger::last_admitted(read).await?.max(node.clock.wall()))
 }
 
 /// A page of calls, the newest first; or, with `after`, those that have changed since.

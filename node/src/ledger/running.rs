@@ -59,12 +59,16 @@ impl Ledger {
     }
 
     async fn keep_applying(&self, end: &CancellationToken) {
+        let mut has_failed = false;
         loop {
             // Nothing that was begun is dropped half-way: what a reader has passed must be applied.
             let failed = self.apply(false).await.err();
-            if let Some(error) = &failed {
-                tracing::debug!(%error, "the journal is not applied yet; it is tried again");
+            match &failed {
+                Some(error) if !has_failed => tracing::warn!(%error, "the journal is not applied; it is tried again"),
+                None if has_failed => tracing::info!("the journal is applied again"),
+                _ => {}
             }
+            has_failed = failed.is_some();
             let has_others = self.applier.lock().await.has_others();
             let wait = async {
                 match &failed {

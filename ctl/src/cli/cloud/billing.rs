@@ -88,7 +88,7 @@ fn transactions(context: &Context, page: &PageFlags, target: &Target) -> Result<
     let shown = printer.table(page.wide);
     let rows: Vec<_> = told.read.data.iter().map(|row| cells(row, shown)).collect();
     printer.rows(&table_text(&COLUMNS, &rows, shown), "no transactions")?;
-    page.note_more(printer, TRANSACTIONS, &told.read);
+    page.note_more(printer, TRANSACTIONS, &target.local.words(), &told.read);
     Ok(Status(exit::OK))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bitrouter_proto::{
-    client::{Begin, CallEvent, CallEvents, ClientError},
+    client::{Begin, CallEvent, CallEvents, ClientError, Rows},
     clock,
     codes::{Reason, exit},
 };
@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, target: &Target, newest: Option<u32>, wide:
     context.block_on(async {
         let mut left = reader_left()?;
         let mut reader = Reader::new(context, wide);
-        let mut begin = Begin::Newest(newest);
+        let mut begin = first(context, target, newest).await?;
         let mut events = follow(context, target, begin).await?;
         loop {
             let ended = tokio::select! {
@@ -53,6 +53,17 @@ pub(super) fn run(context: &Context, target: &Target, newest: Option<u32>, wide:
             reader.note("it answers again");
         }
     })
+}
+
+/// Where to begin. Whoever wants none of those that are there begins behind them by their place, which is known then, whatever
+/// comes and goes before the first one is shown.
+async fn first(context: &Context, target: &Target, newest: Option<u32>) -> Result<Begin, Failure> {
+    if newest != Some(0) {
+        return Ok(Begin::Newest(newest));
+    }
+    let (client, asked) = target.connect(context).await?;
+    let rows = client.list_calls(&asked, Rows { limit: Some(1), offset: None }).await?;
+    Ok(Begin::After(rows.read.data.iter().map(|row| row.seq).max().unwrap_or(0)))
 }
 
 async fn follow(context: &Context, target: &Target, begin: Begin) -> Result<CallEvents, Failure> {

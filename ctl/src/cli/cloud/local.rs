@@ -4,6 +4,7 @@ use bitrouter_proto::{
     account::{List, Namespace, ScopeSet},
     client::{Asked, Client},
     codes::exit,
+    shell,
 };
 use clap::Args;
 use serde_json::json;
@@ -27,6 +28,15 @@ pub(in crate::cli) struct LocalFlags {
     /// The namespace of the own node, by id or name [default: its first one]
     #[arg(long, value_name = "NAMESPACE", requires = "local")]
     namespace: Option<String>,
+}
+
+impl LocalFlags {
+    /// The flags as they are typed, with a space before each.
+    pub(super) fn words(&self) -> String {
+        let namespace = self.namespace.as_deref().map(|which| format!(" --namespace {}", shell::quoted(which)));
+        let local = if self.local { " --local" } else { "" };
+        format!("{local}{}", namespace.unwrap_or_default())
+    }
 }
 
 /// What is known of the own node: its namespaces, and which of them is meant.

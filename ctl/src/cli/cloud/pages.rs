@@ -42,7 +42,7 @@ impl PageFlags {
     }
 
     /// Says where the page is shorter than it was to be, and tells whoever watches how to see what stands behind it.
-    pub(super) fn note_more<T>(&self, printer: Printer, verb: &str, page: &Page<T>) {
+    pub(super) fn note_more<T>(&self, printer: Printer, verb: &str, asked: &str, page: &Page<T>) {
         let rows: u64 = page.data.len().try_into().unwrap_or(u64::MAX);
         if page.next_cursor.is_none() {
             return;
@@ -51,7 +51,8 @@ impl PageFlags {
         if is_cut || printer.is_watched {
             let limit = if self.limit.is_some() { format!(" --limit {rows}") } else { String::new() };
             let next = page.offset.saturating_add(rows);
-            printer.stderr(&format!("more: bitrouter {verb}{limit} --offset {next}"));
+            let wide = if self.wide { " --wide" } else { "" };
+            printer.stderr(&format!("more: bitrouter {verb}{asked}{wide}{limit} --offset {next}"));
         }
     }
 }

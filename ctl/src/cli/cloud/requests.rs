@@ -72,6 +72,6 @@ fn page(context: &Context, args: &RequestsArgs) -> Result<Status, Failure> {
     let shown = printer.table(args.page.wide);
     let rows: Vec<_> = told.read.data.iter().map(|row| cells(row, shown)).collect();
     printer.rows(&table_text(&COLUMNS, &rows, shown), "no requests")?;
-    args.page.note_more(printer, VERB, &told.read);
+    args.page.note_more(printer, VERB, &args.target.local.words(), &told.read);
     Ok(Status(exit::OK))
 }

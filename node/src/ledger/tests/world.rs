@@ -217,7 +217,7 @@ impl Running {
         };
         let metered = Metered {
             price: Some(price()),
-            bound: Bound { input: 100, output: Some(500), cost: reserved.map(MicroUsd::new) },
+            bound: Bound { input: 100, output: Some(500), cost: reserved.map(MicroUsd::new), is_open: false },
             estimated_input: 30,
             pace: Pace { thinks_unseen: false, max_output_tps: 100 },
         };

@@ -1,6 +1,6 @@
 //! Records of the journal become rows, sums, credit and transactions.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use bitrouter_proto::account::{MicroUsd, PersonId, RequestRowId};
 
@@ -17,10 +17,6 @@ use crate::{
     clock::Moment,
     ledger::record::{Record, Settled},
 };
-
-/// How far ahead of the clock a row may say that it was admitted: a clock that was set back by less is
-/// waited for.
-const AHEAD: Duration = Duration::from_mins(5);
 
 /// What a batch has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +40,7 @@ pub(crate) async fn apply(
     let last = applying.seq.end;
     let before: Vec<_> = batch.rows.iter().map(|change| (change.id, change.before)).collect();
     applying.update(write, &before).await?;
-    let known = applying.insert(write, &batch.rows, now).await?;
+    let known = applying.insert(write, &batch.rows).await?;
     applying.update(write, &known).await?;
     let Applying { hours, debits, stored, .. } = applying;
     hours.write(write).await?;
@@ -107,20 +103,16 @@ impl Applying {
         &mut self,
         write: &mut Write,
         changes: &[Change<'a>],
-        now: Moment,
     ) -> Result<Vec<(RequestRowId, News<'a>)>, StoreError> {
         let (mut rows, mut after, mut versions) = (Vec::new(), Vec::new(), Versions::default());
         for change in changes {
             let Some(opening) = change.admitted else { continue };
             let news = change.after;
-            // The clock was set back since, by more than is waited for.
-            let admitted_at = Moment::from_millis(opening.record.created_at);
-            let is_ahead = admitted_at.since(now) > AHEAD;
             rows.push(NewRow {
                 id: change.id,
                 seq: self.next_seq(),
                 opening,
-                created_at: if is_ahead { now } else { admitted_at },
+                created_at: Moment::from_millis(opening.record.created_at),
                 price_version: versions.keep(write, &opening.record.price).await?,
                 mark: news.mark,
                 settled: news.settled.map(|(_, settled)| settled),

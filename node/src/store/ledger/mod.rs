@@ -5,7 +5,7 @@
 //! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window.
 //! * `credit`: balances. `transactions`: what they are made of.
 //! * `objects`: what providers have stored. `positions`: how far the journal was applied.
-//! * `prune`: what is forgotten for its age. `times`: what the wall clock does to all of it.
+//! * `prune`: what is forgotten for its age.
 
 mod apply;
 mod batch;
@@ -17,7 +17,6 @@ mod positions;
 mod prices;
 mod prune;
 mod requests;
-mod times;
 mod transactions;
 mod usage;
 
@@ -31,8 +30,7 @@ pub(crate) use self::{
     pages::{open_rows, request, request_id_of, requests_after, requests_page},
     positions::{forget_segment, positions},
     prune::prune,
-    requests::newest,
-    times::admit_now,
+    requests::{last_admitted, newest},
     transactions::{TransactionsOf, transactions},
     usage::{Sums, Window, usage, usage_by_namespace},
 };

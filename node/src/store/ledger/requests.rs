@@ -216,6 +216,17 @@ pub(crate) struct Newest {
     pub(crate) created_at: Moment,
 }
 
+/// When a call was admitted last, by whatever the clock said then.
+pub(crate) async fn last_admitted(on: &mut impl Queryable) -> Result<Moment, StoreError> {
+    let mut last = Moment::default();
+    for namespace in super::pages::namespaces(on).await? {
+        let row: Option<(Option<i64>,)> =
+            fetch_optional!(on, "SELECT MAX(created_at) FROM requests WHERE namespace_id = $1", namespace)?;
+        last = row.and_then(|row| row.0).map_or(last, |at| last.max(Moment::from_millis(at)));
+    }
+    Ok(last)
+}
+
 /// Where the order of changes and the order of admission have come to.
 pub(crate) async fn newest(on: &mut impl Queryable) -> Result<Newest, StoreError> {
     let seq: Option<(i64,)> = fetch_optional!(on, "SELECT seq FROM ledger WHERE id = 1")?;

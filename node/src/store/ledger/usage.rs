@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bitrouter_proto::account::NamespaceId;
 
 use super::{
-    super::{StoreError, Write, engine::Queryable, execute, execute_bound, fetch_all, fetch_optional},
+    super::{StoreError, Write, engine::Queryable, execute_bound, fetch_all, fetch_optional},
     many::Many,
 };
 use crate::clock::Moment;
@@ -128,37 +128,6 @@ impl Hours {
             }))?;
         }
         Ok(())
-    }
-
-    /// Takes the hours behind `hour` out of the database.
-    pub(super) async fn take_after(write: &mut Write, hour: i64) -> Result<Vec<(Key, Sums)>, StoreError> {
-        type Row = (String, i64, String, String, String, i64, i64, i64, i64, i64);
-        let rows: Vec<Row> = fetch_all!(
-            write,
-            "SELECT namespace_id, hour, credential_id, provider_id, model_id, request_count, prompt_tokens,
-               completion_tokens, cost, charge FROM usage_hours WHERE hour > $1",
-            hour,
-        )?;
-        if !rows.is_empty() {
-            execute!(write, "DELETE FROM usage_hours WHERE hour > $1", hour)?;
-        }
-        let read = |row: Row| {
-            let (
-                namespace,
-                hour,
-                credential,
-                provider,
-                model,
-                request_count,
-                prompt_tokens,
-                completion_tokens,
-                cost,
-                charge,
-            ) = row;
-            let key = Key { namespace, hour, credential, provider, model };
-            (key, Sums { request_count, prompt_tokens, completion_tokens, cost, charge })
-        };
-        Ok(rows.into_iter().map(read).collect())
     }
 }
 
