@@ -32,10 +32,6 @@ const KINDS: [(Script, usize); 3] = [(Script::Plain, 12), (Script::Fifty, 2), (S
 /// Of the other dialects: the first two.
 const FEWER: usize = 2;
 
-/// What rows cost, the database's work on them included: most of it is that, and comes in groups, which are small where
-/// everything is as slow as under valgrind.
-const WITH_LEDGER: [Bound; FEWER] = [Bound::instructions(2.5), Bound::instructions(1.0)];
-
 /// Nothing is metered.
 const LEDGER_OFF: &str = "[node]\nenabled = false\n";
 
@@ -85,7 +81,9 @@ pub(super) async fn rows(stage: &Stage, options: &Options) -> Result<Vec<Row>, B
             for (kind, name) in names.into_iter().enumerate().take(FEWER) {
                 let more = (metered[kind] - daemon[kind]) / proxy[kind];
                 let what = format!("instructions per {name}, ledger on beside off, of the bare proxy");
-                rows.push(Row::new(what, Unit::Times, more, Some(WITH_LEDGER[kind])));
+                // Most of it is the database's work, in groups by time: under valgrind, where all is slow, they are small, and
+                // how small depends on the machine. So nothing is promised of it.
+                rows.push(Row::new(what, Unit::Times, more, None));
             }
         }
     }
