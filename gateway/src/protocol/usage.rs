@@ -115,7 +115,7 @@ impl TokenUsage {
 }
 
 /// No call has more tokens than this: what is told beyond is cut, so that no sum of what calls cost leaves its range.
-const MOST: u64 = u32::MAX as u64;
+const MOST: u64 = 1 << 41;
 
 /// A count as it stands in a document; nothing where it is no whole number from 0 on, so that one odd member does not
 /// cost all others.

@@ -8,7 +8,9 @@ use crate::protocol::{json_read, routing_fields::string, stored_ids::StoredIds};
 pub(super) fn of_response(response: &str) -> Vec<String> {
     let Some([id, output]) = json_read::values(response, ["id", "output"]) else { return Vec::new() };
     let mut ids = StoredIds::default();
-    id.and_then(string).iter().for_each(|id| ids.add(id));
+    // Without an id of its own it is not stored, and what it holds is known by nothing.
+    let Some(id) = id.and_then(string) else { return Vec::new() };
+    ids.add(&id);
     for item in output.and_then(json_read::elements_of).unwrap_or_default() {
         add_of_item(item, &mut ids);
     }
@@ -31,7 +33,9 @@ mod tests {
             {"id":"ci_1","type":"code_interpreter_call","container_id":"cntr_1","outputs":[{"container_id":"no"}]},
             {"id":"ci_2","container_id":"cntr_1"},{"id":7}],"id":"resp_1"}"#;
         assert_eq!(of_response(response), ["resp_1", "rs_1", "ci_1", "cntr_1", "ci_2"]);
-        for odd in ["[]", "{}", r#"{"id":null,"output":{}}"#, r#"{"output":[1]}"#] {
+        for odd in
+            ["[]", "{}", r#"{"id":null,"output":{}}"#, r#"{"output":[1]}"#, r#"{"output":[{"id":"rs_1"}],"id":null}"#]
+        {
             assert_eq!(of_response(odd), Vec::<String>::new(), "{odd}");
         }
     }
