@@ -20,7 +20,7 @@ const OF_TOOLS: u64 = 1_024;
 /// Bytes of text that make a token.
 const BYTES_A_TOKEN: u64 = 3;
 /// Tokens a second where a manifest does not say how fast its model writes.
-const DEFAULT_TPS: u32 = 150;
+pub const DEFAULT_TPS: u32 = 150;
 
 /// The most that a call can use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

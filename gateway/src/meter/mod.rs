@@ -23,7 +23,7 @@ pub(crate) use self::{
     row::CallEnd,
 };
 pub use self::{
-    bound::{Bound, Metered, Pace},
+    bound::{Bound, DEFAULT_TPS, Metered, Pace},
     price::{Cost, ModelPrice},
     price_schedule::PriceSchedule,
 };

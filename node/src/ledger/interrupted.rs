@@ -6,15 +6,12 @@
 
 use std::time::Duration;
 
-use bitrouter_gateway::meter::ModelPrice;
+use bitrouter_gateway::meter::{DEFAULT_TPS, ModelPrice};
 use bitrouter_gateway::protocol::usage::TokenUsage;
 use bitrouter_proto::account::{CallStatus, FundingSource, UsageOrigin};
 
 use super::record::{Admitted, Mark, Settled, Tokens};
 use crate::clock::Moment;
-
-/// Tokens a second of a model whose manifest does not say.
-const PACE: u64 = 150;
 
 /// The settlement of `call`, whose last mark is `mark`. `newest`: the newest moment that its journal tells of. `now`: when it
 /// is settled.
@@ -61,7 +58,8 @@ fn charged(call: &Admitted, tokens: Tokens, now: Moment) -> Settled {
 }
 
 fn used(call: &Admitted, mark: Option<&Mark>, newest: Moment) -> Tokens {
-    let pace = if call.max_output_tps == 0 { PACE } else { u64::from(call.max_output_tps) };
+    // A journal without the field says 0.
+    let pace = u64::from(if call.max_output_tps == 0 { DEFAULT_TPS } else { call.max_output_tps });
     let estimate = Tokens { uncached: call.estimated_input.min(call.bound_input), ..Tokens::default() };
     let marked = mark.and_then(|mark| mark.usage);
     let mut tokens = marked.unwrap_or(estimate);

@@ -34,7 +34,7 @@ mod trouble;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{self, Arc, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -152,4 +152,9 @@ impl Ledger {
         let seq = applier.seq();
         self.applied.send_if_modified(|applied| std::mem::replace(applied, (*applied).max(seq)) < seq);
     }
+}
+
+/// A thread that panicked with it leaves nothing half done.
+fn locked<T>(mutex: &sync::Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::{
     interrupted::output,
+    locked,
     record::{Mark, Tokens},
 };
 use crate::clock::Moment;
@@ -91,7 +92,7 @@ impl OpenRow {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.progress)
     }
 
     fn mark(&self, at: Moment) -> Option<Mark> {
@@ -258,10 +259,6 @@ impl OpenRows {
         open.reserved = sums;
         wrong
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -39,7 +39,10 @@ use self::{
     header::Header,
     segment::{PROMISE, Promise, Refused, Segment},
 };
-use super::trouble::{Trouble, Troubles};
+use super::{
+    locked,
+    trouble::{Trouble, Troubles},
+};
 use crate::secret::random_bytes;
 
 /// How long a record waits for those that are synced with it.
@@ -508,8 +511,4 @@ fn wait_until_quiet(segment: &Segment) {
     while !segment.is_quiet() {
         std::thread::yield_now();
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    ledger::record::{Mark, Settled},
+    ledger::record::{Mark, Settled, Tokens},
 };
 
 /// A row that is to be written.
@@ -62,10 +62,9 @@ pub(super) async fn insert(write: &mut Write, rows: &[NewRow<'_>]) -> Result<Vec
     for (text, these) in INSERT.of(rows) {
         let written = execute_bound!(write, text, query => these.iter().fold(query, |query, row| {
             let (record, end) = (row.opening.record, row.settled);
-            let tokens = end.and_then(|end| end.usage).unwrap_or_default();
-            let (prompt_tokens, completion_tokens) = sums(tokens);
+            let tokens = token_columns(end.and_then(|end| end.usage).unwrap_or_default());
             let status = end.map_or(if row.mark.is_some() { "streaming" } else { "pending" }, |end| end.status.as_str());
-            query
+            let query = query
                 .bind(row.id.to_string())
                 .bind(row.seq)
                 .bind(row.opening.namespace.to_string())
@@ -87,20 +86,9 @@ pub(super) async fn insert(write: &mut Write, rows: &[NewRow<'_>]) -> Result<Vec
                 .bind(record.thinks_unseen)
                 .bind(i64::from(record.max_output_tps))
                 .bind(status)
-                .bind(end.map(|end| end.origin.as_str()))
-                .bind(column(tokens.uncached))
-                .bind(column(tokens.cache_read))
-                .bind(column(tokens.cache_write))
-                .bind(column(tokens.cache_write_1h))
-                .bind(column(tokens.audio_input))
-                .bind(column(tokens.image_input))
-                .bind(column(tokens.video_input))
-                .bind(column(tokens.visible))
-                .bind(column(tokens.reasoning))
-                .bind(column(tokens.audio_output))
-                .bind(column(tokens.image_output))
-                .bind(prompt_tokens)
-                .bind(completion_tokens)
+                .bind(end.map(|end| end.origin.as_str()));
+            let query = tokens.into_iter().fold(query, sqlx::query::Query::bind);
+            query
                 .bind(end.and_then(|end| end.cost))
                 .bind(end.map(|end| end.charge.max(0)))
                 .bind(end.map_or(String::new(), |end| end.flags.join(" ")))
@@ -120,6 +108,26 @@ pub(super) async fn insert(write: &mut Write, rows: &[NewRow<'_>]) -> Result<Vec
         begun += these.len();
     }
     Ok(known)
+}
+
+/// The columns from `uncached` to `completion_tokens`, in the order of both statements.
+fn token_columns(tokens: Tokens) -> [i64; 13] {
+    let (prompt_tokens, completion_tokens) = sums(tokens);
+    [
+        column(tokens.uncached),
+        column(tokens.cache_read),
+        column(tokens.cache_write),
+        column(tokens.cache_write_1h),
+        column(tokens.audio_input),
+        column(tokens.image_input),
+        column(tokens.video_input),
+        column(tokens.visible),
+        column(tokens.reasoning),
+        column(tokens.audio_output),
+        column(tokens.image_output),
+        prompt_tokens,
+        completion_tokens,
+    ]
 }
 
 fn error_code(end: &Settled) -> Option<&str> {
@@ -146,26 +154,14 @@ pub(super) async fn settle(write: &mut Write, updates: &[Update<'_, Settled>]) -
     for (text, these) in SETTLE.of(updates) {
         let rows: Vec<(String, String, String, String, String, String, i64)> = fetch_all_bound!(write, text, query => these.iter().fold(query, |query, update| {
             let end = update.what;
-            let tokens = end.usage.unwrap_or_default();
-            let (prompt_tokens, completion_tokens) = sums(tokens);
-            query
+            let tokens = token_columns(end.usage.unwrap_or_default());
+            let query = query
                 .bind(update.id.to_string())
                 .bind(update.seq)
                 .bind(end.status.as_str())
-                .bind(end.origin.as_str())
-                .bind(column(tokens.uncached))
-                .bind(column(tokens.cache_read))
-                .bind(column(tokens.cache_write))
-                .bind(column(tokens.cache_write_1h))
-                .bind(column(tokens.audio_input))
-                .bind(column(tokens.image_input))
-                .bind(column(tokens.video_input))
-                .bind(column(tokens.visible))
-                .bind(column(tokens.reasoning))
-                .bind(column(tokens.audio_output))
-                .bind(column(tokens.image_output))
-                .bind(prompt_tokens)
-                .bind(completion_tokens)
+                .bind(end.origin.as_str());
+            let query = tokens.into_iter().fold(query, sqlx::query::QueryAs::bind);
+            query
                 .bind(end.cost)
                 .bind(end.charge.max(0))
                 .bind(end.flags.join(" "))

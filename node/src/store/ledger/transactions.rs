@@ -101,7 +101,7 @@ pub(super) fn day_of(at: Moment) -> i64 {
 }
 
 /// `amount`, never above zero, more of a day.
-pub(super) async fn add_day(
+async fn add_day(
     write: &mut Write,
     person: &str,
     namespace: &str,
