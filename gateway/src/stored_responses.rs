@@ -73,7 +73,7 @@ impl Owner {
         let keyless = match caller {
             Caller::Keyless { .. } => true,
             Caller::Credential(_) => false,
-            Caller::Anyone => return None,
+            Caller::Operator(_) | Caller::Anyone => return None,
         };
         Some(Self { keyless, namespace: caller.namespace() })
     }

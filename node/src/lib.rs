@@ -10,6 +10,7 @@
 //! [`Node::judge`] → `oauth::live`, from memory.
 //!
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
+//! * `roles`: who is what in which namespace, in memory.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
@@ -23,6 +24,7 @@ pub mod oauth;
 mod opening;
 pub mod people;
 mod revocations;
+mod roles;
 mod room;
 pub mod secret;
 pub mod settings;

@@ -17,7 +17,7 @@ use bitrouter_proto::{
     tasks::Tasks,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ use crate::{
     opening::{NodeLock, set_bound},
     people,
     revocations::RevokedLog,
+    roles::Roles,
     secret::NodeKey,
     settings::{CreditRule, Settings},
     store::{NodeRow, Store},
@@ -75,6 +76,8 @@ pub struct Node {
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<LiveTokens>,
+    /// Who is what in which namespace.
+    pub(crate) roles: Arc<Roles>,
     pub(crate) limits: Limits,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
@@ -104,12 +107,27 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// Whom an access token stands for: from memory.
+    /// Whom a credential stands for, and what it may do now: what was issued, as far as the role of the person behind it still
+    /// allows it. From memory.
     ///
     /// # Errors
     /// Where it opens nothing.
-    pub fn judge(&self, token: &[u8]) -> Result<Principal, TokenRefused> {
-        self.live.judge(token)
+    pub fn judge(&self, credential: &[u8]) -> Result<Caller, TokenRefused> {
+        self.judge_token(credential).map(Caller::Credential)
+    }
+
+    /// The same of an access token.
+    ///
+    /// # Errors
+    /// Where it opens nothing.
+    pub fn judge_token(&self, token: &[u8]) -> Result<Principal, TokenRefused> {
+        self.present(self.live.judge(token)?)
+    }
+
+    /// What a credential may do now, of what was issued.
+    fn present(&self, issued: Principal) -> Result<Principal, TokenRefused> {
+        let role = self.roles.of(issued.person, issued.namespace).ok_or(TokenRefused::Invalid)?;
+        Ok(Principal { scopes: issued.scopes.intersection(role.scopes()), ..issued })
     }
 
     /// The namespace in which keyless calls are made.
@@ -204,10 +222,8 @@ impl Node {
         self.serve(head, Full::new(body), caller, visitor).await
     }
 
-    /// Answers `GET <uri>` of the node's owner, who asks by the control socket.
-    pub async fn get_as_owner(self: Arc<Self>, uri: Uri) -> Response<ResponseBody> {
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = uri;
+    /// Answers a request of the node's owner, who asks by the control socket.
+    pub async fn answer_owner(self: Arc<Self>, mut request: Request<Bytes>) -> Response<ResponseBody> {
         request.extensions_mut().insert(granted::AsOwner);
         let visitor = Visitor {
             uid: None,

@@ -38,6 +38,7 @@ use crate::{
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
     revocations::{Revocation, RevokedLog},
+    roles::Roles,
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{
@@ -76,7 +77,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, warnings } = opened;
+        let Opened { key, row, revoked_log, live, roles, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, .. } = options;
         // Before anything is answered: what an earlier process left open is settled.
         let parts = LedgerOptions {
@@ -100,6 +101,7 @@ impl Node {
             key,
             settings,
             live,
+            roles: Arc::new(roles),
             limits: Limits::default(),
             row,
             tasks,
@@ -139,6 +141,7 @@ struct Opened {
     row: NodeRow,
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
+    roles: Roles,
     warnings: Vec<NodeWarning>,
 }
 
@@ -299,10 +302,11 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
+        let roles = Roles::load(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), roles, warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
 use bitrouter_node::Node;
 use bitrouter_proto::{account::credential::Credential, codes::Reason};
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -70,8 +71,10 @@ impl RestPath {
 /// # Errors
 /// Where the node says no.
 pub(crate) async fn own_node_json(node: &Arc<Node>, path: &str) -> Result<String, AccountError> {
-    let uri = path.parse().map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{path}` is no path")))?;
-    let response = Arc::clone(node).get_as_owner(uri).await;
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() =
+        path.parse().map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{path}` is no path")))?;
+    let response = Arc::clone(node).answer_owner(request).await;
     let reply = collected(response).await.map_err(|reason| AccountError::new(Reason::Internal, reason))?;
     json_reply(&reply, OWN_NODE)
 }

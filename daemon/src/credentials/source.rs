@@ -75,7 +75,7 @@ impl Inner {
                     let why = if is_over {
                         Why::Due
                     } else {
-                        match node.judge(access_token.expose_secret().as_bytes()) {
+                        match node.judge_token(access_token.expose_secret().as_bytes()) {
                             Ok(principal) => return Ok(AccountCredential::OwnNode(principal)),
                             Err(refused) if was_refused => return Err(AccountRefused::Ended(refused.to_string())),
                             Err(_) => Why::Rejected(access_token),

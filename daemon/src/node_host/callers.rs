@@ -70,7 +70,7 @@ fn judge(node: &Node, key: &[u8]) -> Result<Caller, InferenceError> {
         return invalid("the API key is not valid; `bitrouter auth login` gets a token");
     }
     match node.judge(key) {
-        Ok(principal) => Ok(Caller::Credential(principal)),
+        Ok(caller) => Ok(caller),
         Err(refused) => invalid(&format!("{refused}; `bitrouter auth login` gets a new one")),
     }
 }

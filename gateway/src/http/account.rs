@@ -76,7 +76,7 @@ pub(super) async fn take(
     let given = asked.map_err(too_late)?.map_err(|refused| {
         // The reason names files of this machine, which are nobody's but its owner's.
         let refused = match (refused, context.caller) {
-            (AccountRefused::Unavailable(_), Caller::Credential(_) | Caller::Anyone) => {
+            (AccountRefused::Unavailable(_), Caller::Credential(_) | Caller::Operator(_) | Caller::Anyone) => {
                 AccountRefused::Unavailable("`bitrouter status` on its machine says why".to_owned())
             }
             (refused, _) => refused,

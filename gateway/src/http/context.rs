@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use bitrouter_proto::account::{CredentialId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{CredentialId, KeyId, NamespaceId, PersonId, ScopeSet};
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -33,6 +33,8 @@ pub enum Caller {
     },
     /// Whoever holds this credential.
     Credential(Principal),
+    /// Whoever holds this key of the operator's, which is of no namespace: it reads what calls came to, and nothing else.
+    Operator(KeyId),
     /// Somebody whom the listener did not ask: the path is open to all, or judges its callers itself.
     Anyone,
 }
@@ -56,7 +58,7 @@ impl Caller {
         match self {
             Self::Keyless { namespace } => namespace,
             Self::Credential(principal) => Some(principal.namespace),
-            Self::Anyone => None,
+            Self::Operator(_) | Self::Anyone => None,
         }
     }
 }

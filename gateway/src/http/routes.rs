@@ -89,7 +89,7 @@ pub(super) fn may_call_models(caller: Caller) -> bool {
     match caller {
         Caller::Keyless { .. } => true,
         Caller::Credential(principal) => principal.scopes.contains(Scope::InferenceInvoke),
-        Caller::Anyone => false,
+        Caller::Operator(_) | Caller::Anyone => false,
     }
 }
 

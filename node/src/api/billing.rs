@@ -30,7 +30,7 @@ pub(super) async fn transactions(call: Call) -> Result<Page<Transaction>, ApiErr
     let (limit, offset, cursor) = (query.limit()?, query.offset()?, query.id::<TransactionId>("cursor")?);
     let only = match call.granted.actor {
         Actor::Token(principal) => Some(principal.namespace),
-        Actor::Person(_) | Actor::Anyone => None,
+        Actor::Person(_) | Actor::Socket(_) | Actor::Operator(_) | Actor::Anyone => None,
     };
     let of = TransactionsOf { person: call.granted.person()?, only };
     let mut read = call.node.store.read().await?;

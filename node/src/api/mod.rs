@@ -14,13 +14,16 @@ use serde::Serialize;
 use crate::http::{
     Access, Endpoint, Handler, Kind,
     error::{ApiError, Code},
+    idempotency::Made,
     reply,
 };
 
 /// The endpoints of REST.
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::GET, "/v1/namespaces", Access::Scope(Scope::NamespaceRead), |call| answer(namespaces::list(call))),
-    rest(Method::POST, "/v1/namespaces", Access::Scope(Scope::NamespaceWrite), |call| answer(namespaces::create(call))),
+    rest(Method::POST, "/v1/namespaces", Access::Scope(Scope::NamespaceWrite), |call| {
+        answer_made(namespaces::create(call))
+    }),
     rest(Method::DELETE, "/v1/namespaces/{nsid}", Access::Scope(Scope::NamespaceWrite), |call| {
         answer(namespaces::delete(call))
     }),
@@ -33,14 +36,17 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::GET, "/v1/namespaces/{nsid}/usage", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::usage(call))
     })
-    .taking(ledger::WINDOW),
+    .taking(ledger::WINDOW)
+    .for_operator_too(),
     rest(Method::GET, "/v1/namespaces/{nsid}/requests", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::list(call))
     })
-    .taking(ledger::PAGE),
+    .taking(ledger::PAGE)
+    .for_operator_too(),
     rest(Method::GET, "/v1/namespaces/{nsid}/requests/{req}", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::show(call))
-    }),
+    })
+    .for_operator_too(),
     rest(Method::GET, "/v1/requests/{request_id}/settlement", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::settlement(call))
     }),
@@ -49,8 +55,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         answer(billing::transactions(call))
     })
     .taking(billing::PAGE),
-    rest(Method::GET, "/v1/node/usage", Access::WebSession(Scope::UsageRead), |call| answer(ledger::node_usage(call)))
-        .taking(ledger::WINDOW),
+    rest(Method::GET, "/v1/node/usage", Access::Operator(Scope::UsageRead), |call| answer(ledger::node_usage(call)))
+        .taking(ledger::WINDOW)
+        .for_operator_too(),
     rest(Method::GET, "/v1/account", Access::Scope(Scope::AccountRead), |call| answer(account::show(call))),
     rest(Method::PATCH, "/v1/account", Access::Scope(Scope::AccountWrite), |call| answer(account::change(call))),
     rest(Method::DELETE, "/v1/account", Access::WebSession(Scope::AccountWrite), |call| answer(account::delete(call))),
@@ -62,7 +69,7 @@ pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
 });
 
 const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
-    Endpoint { method, path, kind: Kind::Rest, access, parameters: &[], handler }
+    Endpoint { method, path, kind: Kind::Rest, access, parameters: &[], is_open_to_operator: false, handler }
 }
 
 /// Writes what a handler found, or why not.
@@ -70,6 +77,16 @@ fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send 
     Box::pin(async move {
         match found.await {
             Ok(document) => reply::json(&document),
+            Err(error) => error.into_response(Kind::Rest),
+        }
+    })
+}
+
+/// Writes what was made, now or by an earlier call with the same key, or why nothing was.
+fn answer_made<T: Serialize>(made: impl Future<Output = Result<Made<T>, ApiError>> + Send + 'static) -> ResponseFuture {
+    Box::pin(async move {
+        match made.await {
+            Ok(made) => made.into_response(),
             Err(error) => error.into_response(Kind::Rest),
         }
     })

@@ -7,6 +7,7 @@ use crate::{
     http::{
         Call,
         error::{ApiError, Code},
+        idempotency::{Claim, Made},
         members::Members,
     },
     people::namespaces::{self, NamespaceError},
@@ -28,11 +29,24 @@ pub(super) async fn list(call: Call) -> Result<List<Namespace>, ApiError> {
     Ok(List { data })
 }
 
-pub(super) async fn create(call: Call) -> Result<Namespace, ApiError> {
+/// Makes one.
+pub(super) async fn create(call: Call) -> Result<Made<Namespace>, ApiError> {
     let mut members = Members::read(&call.body)?;
     let name = members.text("name")?;
     members.end()?;
-    Ok(namespaces::create(&call.node, call.granted.person()?, &name).await?)
+    let (node, owner) = (&call.node, call.granted.person()?);
+    let mut write = node.store.write().await?;
+    let free = match Claim::or_replay(&call, &mut write).await? {
+        Ok(free) => free,
+        Err(reply) => return Ok(Made::Replayed(reply)),
+    };
+    let made = namespaces::create_in(node, &mut write, owner, &name).await?;
+    if let Some(free) = free {
+        free.keep(&mut write, &made.id.to_string(), Some(&made)).await?;
+    }
+    write.commit().await?;
+    node.roles.add_namespace(made.id, owner);
+    Ok(Made::New(made))
 }
 
 pub(super) async fn delete(call: Call) -> Result<Deleted, ApiError> {

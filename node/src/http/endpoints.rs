@@ -26,6 +26,9 @@ pub enum Access {
     Scope(Scope),
     /// A person's web session alone; a token without this scope is told so first.
     WebSession(Scope),
+    /// The node's owner at a browser or the control socket, or a reading key of the operator's; a token without this scope is
+    /// told so first.
+    Operator(Scope),
 }
 
 /// One line of the table.
@@ -41,6 +44,8 @@ pub struct Endpoint {
     pub access: Access,
     /// The parameters that a query may have, where others are refused: in REST.
     pub parameters: &'static [&'static str],
+    /// Whether a reading key of the operator's opens it too.
+    pub(crate) is_open_to_operator: bool,
     /// What answers.
     pub(crate) handler: Handler,
 }
@@ -49,6 +54,12 @@ impl Endpoint {
     /// The same with parameters.
     pub(crate) const fn taking(mut self, parameters: &'static [&'static str]) -> Self {
         self.parameters = parameters;
+        self
+    }
+
+    /// The same, open to a reading key of the operator's.
+    pub(crate) const fn for_operator_too(mut self) -> Self {
+        self.is_open_to_operator = true;
         self
     }
 }

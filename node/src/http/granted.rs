@@ -2,16 +2,13 @@
 //! is there for that caller, then what the credential may do.
 
 use bitrouter_gateway::http::{Caller, Principal};
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, RequestRowId, Scope};
+use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId, RequestRowId, Role, Scope, ScopeSet};
 
 use super::{
     Access, Call,
     error::{ApiError, Code},
 };
-use crate::{
-    store::{NamespaceRow, ledger},
-    web,
-};
+use crate::{store::ledger, web};
 
 /// Who calls, once it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +17,36 @@ pub(crate) enum Actor {
     Anyone,
     /// Whoever holds this credential: one namespace, some scopes.
     Token(Principal),
-    /// A person at a browser, or the owner at the control socket: all of the person's namespaces, all scopes.
+    /// Whoever holds this key of the operator's: it reads usage and calls of every namespace.
+    Operator(KeyId),
+    /// A person at a browser: all namespaces in which the person is something, in each what the role allows.
     Person(PersonId),
+    /// The node's owner at the control socket: the owner's namespaces, all scopes, and no rule that binds a person.
+    Socket(PersonId),
+}
+
+impl Actor {
+    /// The person, unless there is none.
+    pub(crate) fn person(self) -> Option<PersonId> {
+        match self {
+            Self::Token(principal) => Some(principal.person),
+            Self::Person(person) | Self::Socket(person) => Some(person),
+            Self::Operator(_) | Self::Anyone => None,
+        }
+    }
+
+    /// What the caller's values of `Idempotency-Key` are kept under.
+    ///
+    /// # Errors
+    /// Where nobody calls.
+    pub(crate) fn idempotency_name(self) -> Result<String, ApiError> {
+        match self {
+            Self::Token(principal) => Ok(principal.credential.to_string()),
+            Self::Person(person) => Ok(person.to_string()),
+            Self::Socket(_) => Ok("socket".to_owned()),
+            Self::Operator(_) | Self::Anyone => Err(nobody()),
+        }
+    }
 }
 
 /// A mark on a request that the daemon makes for the node's owner, who asked by the control socket. Nobody outside this crate
@@ -36,6 +61,8 @@ pub(crate) struct Granted {
     pub(crate) actor: Actor,
     /// What `{nsid}` of the path means: a live namespace that the caller reaches.
     pub(crate) namespace: Option<NamespaceId>,
+    /// What the person behind the call is there.
+    pub(crate) role: Option<Role>,
     /// What `{tok}` of the path means: a session in that namespace, ended or not.
     pub(crate) session: Option<GrantId>,
     /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
@@ -44,18 +71,26 @@ pub(crate) struct Granted {
 
 impl Granted {
     /// What everybody has.
-    pub(crate) const OPEN: Self = Self { actor: Actor::Anyone, namespace: None, session: None, row: None };
+    pub(crate) const OPEN: Self = Self { actor: Actor::Anyone, namespace: None, role: None, session: None, row: None };
+
+    /// What the caller may do: what the credential holds, or what the person's role allows.
+    pub(crate) fn scopes(&self) -> ScopeSet {
+        match (self.actor, self.role) {
+            (Actor::Token(principal), _) => principal.scopes,
+            (Actor::Person(_) | Actor::Socket(_), Some(role)) => role.scopes(),
+            // What is a person's own is in no namespace.
+            (Actor::Person(_) | Actor::Socket(_), None) => ScopeSet::GRANTABLE,
+            (Actor::Operator(_), _) => ScopeSet::of(&[Scope::UsageRead]),
+            (Actor::Anyone, _) => ScopeSet::EMPTY,
+        }
+    }
 
     /// The person behind the call.
     ///
     /// # Errors
     /// Where there is none, which no endpoint that asks for one lets happen.
     pub(crate) fn person(&self) -> Result<PersonId, ApiError> {
-        match self.actor {
-            Actor::Token(principal) => Ok(principal.person),
-            Actor::Person(person) => Ok(person),
-            Actor::Anyone => Err(nobody()),
-        }
+        self.actor.person().ok_or_else(nobody)
     }
 
     /// The namespace of the path.
@@ -77,14 +112,29 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
     }
     let actor = actor(call).await?;
     let granted = named(call, actor).await?;
+    let (Access::Scope(scope) | Access::WebSession(scope) | Access::Operator(scope)) = call.endpoint.access else {
+        return Ok(granted);
+    };
+    let is_person = matches!(actor, Actor::Person(_) | Actor::Socket(_));
+    // No credential of one namespace holds it: it is a person's own.
+    let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(&granted));
     match (call.endpoint.access, actor) {
-        (Access::Open, _) | (Access::Scope(_) | Access::WebSession(_), Actor::Person(_)) => Ok(granted),
-        (Access::Scope(scope), Actor::Token(principal)) if principal.scopes.contains(scope) => Ok(granted),
-        (Access::WebSession(scope), Actor::Token(principal)) if principal.scopes.contains(scope) => {
+        _ if !holds => Err(missing(scope)),
+        (Access::WebSession(_), Actor::Token(_) | Actor::Operator(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes a person who is signed in at the console, not a token"))
         }
-        (Access::Scope(scope) | Access::WebSession(scope), _) => Err(missing(scope)),
+        (Access::Operator(_), Actor::Token(_)) => {
+            Err(ApiError::new(Code::Forbidden, "this takes the node's owner, or a key of `bitrouter node keys mint`"))
+        }
+        // What it reads is written on the lines of the table that name it.
+        (Access::Scope(_), Actor::Operator(_)) if !call.endpoint.is_open_to_operator => Err(missing(scope)),
+        _ => Ok(granted),
     }
+}
+
+/// Whether the path names no namespace, or one that is the caller's own.
+fn is_own(granted: &Granted) -> bool {
+    granted.role.is_none_or(|role| role == Role::Owner)
 }
 
 fn missing(scope: Scope) -> ApiError {
@@ -101,10 +151,12 @@ fn nobody() -> ApiError {
 /// 401 where there is no credential, 403 for a browser whose call no page of ours has made.
 pub(crate) async fn actor(call: &Call) -> Result<Actor, ApiError> {
     if call.head.extensions.get::<AsOwner>().is_some() {
-        return Ok(Actor::Person(call.node.owner()));
+        return Ok(Actor::Socket(call.node.owner()));
     }
-    if let Caller::Credential(principal) = call.caller {
-        return Ok(Actor::Token(principal));
+    match call.caller {
+        Caller::Credential(principal) => return Ok(Actor::Token(principal)),
+        Caller::Operator(key) => return Ok(Actor::Operator(key)),
+        Caller::Keyless { .. } | Caller::Anyone => {}
     }
     let browser = web::person_of(call).await?.ok_or_else(nobody)?;
     if !browser.has_csrf_header {
@@ -124,10 +176,13 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
     let mut granted = Granted { actor, ..Granted::OPEN };
     for (name, sent) in names.zip(&call.params) {
         match name {
-            "{nsid}" => granted.namespace = Some(namespace_of(call, actor, sent).await?),
+            "{nsid}" => {
+                let (namespace, role) = namespace_of(call, actor, sent)?;
+                (granted.namespace, granted.role) = (Some(namespace), role);
+            }
             "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
             "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
-            "{request_id}" => granted.row = Some(row_of(call, reached(call, actor).await?, sent).await?),
+            "{request_id}" => granted.row = Some(row_of(call, reached(call, actor), sent).await?),
             // The table is ours; a test walks it.
             _ => return Err(ApiError::new(Code::NotFound, "there is no such thing")),
         }
@@ -135,22 +190,26 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
     Ok(granted)
 }
 
-async fn namespace_of(call: &Call, actor: Actor, sent: &str) -> Result<NamespaceId, ApiError> {
+/// The namespace that `sent` means, and what the person behind the call is there.
+fn namespace_of(call: &Call, actor: Actor, sent: &str) -> Result<(NamespaceId, Option<Role>), ApiError> {
     let absent = || ApiError::new(Code::NotFound, "there is no such namespace");
     let id = match actor {
         Actor::Token(principal) if sent == "me" => principal.namespace,
         _ => sent.parse().map_err(|_| absent())?,
     };
-    let row = NamespaceRow::find(&mut call.node.store.read().await?, id).await?.ok_or_else(absent)?;
-    if call.node.namespace_has_ended(row.id, row.owner) {
-        return Err(absent());
+    let roles = &call.node.roles;
+    match actor {
+        Actor::Token(principal) if id != principal.namespace => Err(absent()),
+        Actor::Operator(_) => roles.owner(id).map(|_| (id, None)).ok_or_else(absent),
+        // He speaks for himself alone at the socket, whatever others let him do.
+        Actor::Socket(person) => {
+            (roles.of(person, id) == Some(Role::Owner)).then_some((id, Some(Role::Owner))).ok_or_else(absent)
+        }
+        Actor::Token(Principal { person, .. }) | Actor::Person(person) => {
+            roles.of(person, id).map(|role| (id, Some(role))).ok_or_else(absent)
+        }
+        Actor::Anyone => Err(absent()),
     }
-    let reached = match actor {
-        Actor::Token(principal) => row.id == principal.namespace && row.owner == principal.person,
-        Actor::Person(person) => row.owner == person,
-        Actor::Anyone => false,
-    };
-    if reached { Ok(id) } else { Err(absent()) }
 }
 
 async fn session_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<GrantId, ApiError> {
@@ -161,15 +220,11 @@ async fn session_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> 
 }
 
 /// The namespaces that `actor` reaches.
-async fn reached(call: &Call, actor: Actor) -> Result<Vec<NamespaceId>, ApiError> {
+fn reached(call: &Call, actor: Actor) -> Vec<NamespaceId> {
     match actor {
-        Actor::Token(_) => Ok(vec![namespace_of(call, actor, "me").await?]),
-        Actor::Person(person) => {
-            let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, person).await?;
-            let is_there = |row: &NamespaceRow| !call.node.namespace_has_ended(row.id, row.owner);
-            Ok(own.into_iter().filter(is_there).map(|row| row.id).collect())
-        }
-        Actor::Anyone => Ok(Vec::new()),
+        Actor::Token(principal) => vec![principal.namespace],
+        Actor::Person(person) | Actor::Socket(person) => call.node.roles.reached_by(person),
+        Actor::Operator(_) | Actor::Anyone => Vec::new(),
     }
 }
 

@@ -46,6 +46,67 @@ impl Members {
         }
     }
 
+    /// Takes a text where there is one; `null` is none.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, ApiError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(bad(format!("`{name}` must be a string")).about(name)),
+        }
+    }
+
+    /// Takes whatever stands there; `null` is nothing.
+    pub(crate) fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a whole number where there is one; `null` is none.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn optional_integer(&mut self, name: &'static str) -> Result<Option<i64>, ApiError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        value.as_i64().map(Some).ok_or_else(|| bad(format!("`{name}` must be a whole number")).about(name))
+    }
+
+    /// Takes a whole number that must be there.
+    ///
+    /// # Errors
+    /// Where it is absent or something else.
+    pub(crate) fn integer(&mut self, name: &'static str) -> Result<i64, ApiError> {
+        let missing = || bad(format!("`{name}` is missing")).about(name);
+        self.optional_integer(name)?.ok_or_else(missing)
+    }
+
+    /// Takes true or false; false where there is neither.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, ApiError> {
+        let Some(value) = self.value(name) else { return Ok(false) };
+        value.as_bool().ok_or_else(|| bad(format!("`{name}` must be true or false")).about(name))
+    }
+
+    /// Takes a list of texts that must be there.
+    ///
+    /// # Errors
+    /// Where it is absent or something else.
+    pub(crate) fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ApiError> {
+        let wrong = || bad(format!("`{name}` must be a list of strings")).about(name);
+        let Some(value) = self.value(name) else { return Err(bad(format!("`{name}` is missing")).about(name)) };
+        let Value::Array(items) = value else { return Err(wrong()) };
+        let text = |item| if let Value::String(text) = item { Ok(text) } else { Err(wrong()) };
+        items.into_iter().map(text).collect()
+    }
+
+    /// All members that were not taken, as one value: the order in which they were sent means nothing.
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.0.into_iter().collect())
+    }
+
     /// Says that all members have been taken.
     ///
     /// # Errors

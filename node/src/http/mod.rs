@@ -1,12 +1,13 @@
 //! Requests in, replies out: the table of endpoints, what a call carries, bodies, errors.
 //!
 //! [`endpoints`] finds the line of the table; [`granted`] judges who calls; [`body`] reads what was sent, within bounds;
-//! [`members`] takes a JSON body apart, [`query`] a query; a handler gets a [`Call`] and makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
+//! [`members`] takes a JSON body apart, [`query`] a query; [`idempotency`] answers a repeated POST as the first one; a handler gets a [`Call`] and makes a reply with [`reply`] or one of the [`error`]s. What is a page, an OAuth endpoint or REST is written on the line.
 
 pub(crate) mod body;
 pub(crate) mod endpoints;
 pub(crate) mod error;
 pub(crate) mod granted;
+pub(crate) mod idempotency;
 pub(crate) mod members;
 pub(crate) mod query;
 pub(crate) mod reply;
@@ -48,3 +49,19 @@ pub struct Call {
 
 /// What answers an endpoint.
 pub(crate) type Handler = fn(Call) -> ResponseFuture;
+
+impl Call {
+    /// The path with the ids that it means: one spelling for all ways to write it.
+    pub(crate) fn canonical_path(&self) -> String {
+        let mut sent = self.params.iter();
+        let part = |part: &str| match (part.starts_with('{'), part) {
+            (false, fixed) => fixed.to_owned(),
+            (true, "{nsid}") => {
+                let sent = sent.next().map(String::as_str).unwrap_or_default();
+                self.granted.namespace.map_or_else(|| sent.to_owned(), |id| id.to_string())
+            }
+            (true, _) => sent.next().map(|sent| sent.to_ascii_lowercase()).unwrap_or_default(),
+        };
+        self.endpoint.path.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+}

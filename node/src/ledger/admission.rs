@@ -8,7 +8,7 @@ use bitrouter_gateway::{
     ports::{Admission, AdmissionRequest, Metering, NoRow, ObjectKey, Permit},
 };
 use bitrouter_proto::{
-    account::{CredentialId, FundingSource, MicroUsd, NamespaceId, PersonId, RequestRowId},
+    account::{FundingSource, MicroUsd, NamespaceId, PersonId, RequestRowId},
     codes::InferenceCode,
 };
 use prost::Message as _;
@@ -76,7 +76,7 @@ impl Ledger {
     fn payer(&self, caller: Caller) -> PersonId {
         match caller {
             Caller::Credential(principal) => principal.person,
-            Caller::Keyless { .. } | Caller::Anyone => self.owner,
+            Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => self.owner,
         }
     }
 
@@ -104,10 +104,8 @@ struct Facts {
 fn admitted(request: &AdmissionRequest<'_>, facts: &Facts) -> Admitted {
     let metered = request.metered;
     let credential = match request.context.caller {
-        Caller::Credential(principal) => match principal.credential {
-            CredentialId::Grant(grant) => grant.to_string(),
-        },
-        Caller::Keyless { .. } | Caller::Anyone => "keyless".to_owned(),
+        Caller::Credential(principal) => principal.credential.to_string(),
+        Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => "keyless".to_owned(),
     };
     Admitted {
         id: facts.id.ulid().to_bytes().to_vec(),

@@ -51,6 +51,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         kind: Kind::Rest,
         access: Access::Open,
         parameters: &[],
+        is_open_to_operator: false,
         handler: metadata::get,
     },
     Endpoint {
@@ -59,6 +60,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         kind: Kind::Rest,
         access: Access::Open,
         parameters: &[],
+        is_open_to_operator: false,
         handler: metadata::get,
     },
     Endpoint {
@@ -67,6 +69,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         kind: Kind::OAuth,
         access: Access::Open,
         parameters: &[],
+        is_open_to_operator: false,
         handler: start::post,
     },
     Endpoint {
@@ -75,6 +78,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         kind: Kind::OAuth,
         access: Access::Open,
         parameters: &[],
+        is_open_to_operator: false,
         handler: token::post,
     },
     Endpoint {
@@ -83,6 +87,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         kind: Kind::OAuth,
         access: Access::Open,
         parameters: &[],
+        is_open_to_operator: false,
         handler: revoke::post,
     },
 ];

@@ -8,7 +8,7 @@ use crate::{
     Node,
     revocations::{Revocation, Revoked},
     secret::random_ulid,
-    store::{NamespaceRow, Queryable, StoreError},
+    store::{NamespaceRow, Queryable, StoreError, Write},
 };
 
 /// So many live namespaces a person has at most.
@@ -80,16 +80,28 @@ pub async fn list_all(node: &Node) -> Result<Vec<Namespace>, NamespaceError> {
 /// # Errors
 /// Where the name is none, is taken, or `owner` has [`MOST`].
 pub async fn create(node: &Node, owner: PersonId, name: &str) -> Result<Namespace, NamespaceError> {
+    let mut write = node.store.write().await?;
+    let made = create_in(node, &mut write, owner, name).await?;
+    write.commit().await?;
+    node.roles.add_namespace(made.id, owner);
+    Ok(made)
+}
+
+/// The same in a transaction, behind which whoever commits it tells [`Roles`](crate::roles::Roles) of it.
+pub(crate) async fn create_in(
+    node: &Node,
+    write: &mut Write,
+    owner: PersonId,
+    name: &str,
+) -> Result<Namespace, NamespaceError> {
     let name: Name = name.parse()?;
     let now = node.clock.wall();
-    let mut write = node.store.write().await?;
-    if NamespaceRow::of_owner(&mut write, owner).await?.len() >= MOST {
+    if NamespaceRow::of_owner(write, owner).await?.len() >= MOST {
         return Err(NamespaceError::Limit);
     }
     let id = NamespaceId::new(random_ulid(now));
     let row = NamespaceRow { id, owner, name: name.as_str().to_owned(), created_at: now };
-    row.insert(&mut write).await.map_err(|error| taken(error, &name))?;
-    write.commit().await?;
+    row.insert(write).await.map_err(|error| taken(error, &name))?;
     Ok(row.into())
 }
 

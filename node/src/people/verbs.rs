@@ -1,6 +1,6 @@
 //! What the operator does with persons.
 
-use bitrouter_proto::account::{Name, PersonId};
+use bitrouter_proto::account::{Name, NamespaceId, PersonId};
 
 use super::{Busy, Password};
 use crate::{
@@ -112,11 +112,16 @@ pub(super) async fn find(write: &mut Write, who: &str) -> Result<PersonRow, Peop
     found.ok_or_else(|| PeopleError::Nobody(who.to_owned()))
 }
 
-/// Makes what a person has from the first sign-in on: a namespace `default`.
-pub(crate) async fn welcome(write: &mut Write, person: PersonId, now: Moment) -> Result<(), StoreError> {
-    if NamespaceRow::of_owner(write, person).await?.is_empty() {
-        let id = bitrouter_proto::account::NamespaceId::new(random_ulid(now));
-        NamespaceRow { id, owner: person, name: "default".to_owned(), created_at: now }.insert(write).await?;
+/// Makes what a person has from the first sign-in on, a namespace `default`, and answers which it is.
+pub(crate) async fn welcome(
+    write: &mut Write,
+    person: PersonId,
+    now: Moment,
+) -> Result<Option<NamespaceId>, StoreError> {
+    if !NamespaceRow::of_owner(write, person).await?.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    let id = NamespaceId::new(random_ulid(now));
+    NamespaceRow { id, owner: person, name: "default".to_owned(), created_at: now }.insert(write).await?;
+    Ok(Some(id))
 }

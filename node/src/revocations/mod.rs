@@ -15,7 +15,6 @@ pub(crate) use self::log::RevokedLog;
 use crate::{
     Node,
     clock::Moment,
-    oauth::live::LiveTokens,
     secret::TokenHash,
     store::{PersonRow, Store, StoreError, WebSessionRow, Write},
 };
@@ -75,11 +74,18 @@ impl Revoked {
 
 impl Revocation {
     /// Refuses from the next request on what memory holds.
-    fn end_in(self, live: &LiveTokens) {
+    fn end_in(self, node: &Node) {
+        let Node { live, roles, .. } = node;
         match self {
             Self::Grant(grant) => live.end_grant(grant),
-            Self::Namespace(namespace) => live.end_namespace(namespace),
-            Self::Person(person) => live.end_person(person),
+            Self::Namespace(namespace) => {
+                live.end_namespace(namespace);
+                roles.remove_namespace(namespace);
+            }
+            Self::Person(person) => {
+                live.end_person(person);
+                roles.remove_person(person);
+            }
             // Done at start, before anything is held.
             Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything => {}
         }
@@ -120,7 +126,7 @@ impl Node {
         // fsync waits for the disk.
         let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
         let line = line.unwrap_or(Err(LogError::Unusable)).map_err(StoreError::Log)?;
-        what.end_in(&self.live);
+        what.end_in(self);
         self.store.pending().add(line);
         let done = async {
             write.catch_up().await?;

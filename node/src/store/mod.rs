@@ -12,7 +12,9 @@ mod device_codes;
 pub(crate) mod engine;
 mod error;
 mod grants;
+mod idempotency;
 pub(crate) mod ledger;
+mod members;
 mod migrate;
 mod namespaces;
 mod node_row;
@@ -31,6 +33,8 @@ pub(crate) use self::{
     accounts::AccountRow,
     condition::{Condition, condition, damage},
     device_codes::Outstanding,
+    idempotency::IdempotencyRow,
+    members::MemberRow,
     migrate::migrate,
     refresh_tokens::RefreshTokenRow,
     sweep::sweep,

@@ -40,7 +40,15 @@ pub(crate) struct State {
 }
 
 const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { method, path, kind: Kind::Page, access: Access::Open, parameters: &[], handler }
+    Endpoint {
+        method,
+        path,
+        kind: Kind::Page,
+        access: Access::Open,
+        parameters: &[],
+        is_open_to_operator: false,
+        handler,
+    }
 }
 
 /// Stands for pages that there are not.

@@ -119,7 +119,10 @@ pub(super) async fn begin(
             WebSessionRow::delete(write, hash).await?;
         }
     }
-    people::welcome(write, person.id, now).await?;
+    if let Some(namespace) = people::welcome(write, person.id, now).await? {
+        // Where this is not committed, nobody learns its id.
+        node.roles.add_namespace(namespace, person.id);
+    }
     WebSessionRow::make_room(write, person.id, MOST - 1).await?;
     let value = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
     let door = door(&call.visitor.entrance);

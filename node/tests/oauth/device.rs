@@ -29,7 +29,7 @@ async fn p07_a_device_signs_in_and_its_token_is_of_the_chosen_namespace() {
     assert_eq!(document["namespace_id"], node.node.first_namespace().to_string());
     assert_eq!(document["sub"], node.node.owner().to_string());
     assert_eq!(reply.headers["cache-control"], "no-store");
-    let principal = node.node.judge(reply.pair().access.as_bytes()).unwrap();
+    let principal = node.node.judge_token(reply.pair().access.as_bytes()).unwrap();
     assert_eq!(principal.namespace, node.node.first_namespace());
     assert_eq!((principal.person, principal.scopes), (node.node.owner(), ScopeSet::DEFAULT));
     node.advance(Duration::from_hours(1));

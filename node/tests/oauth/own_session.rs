@@ -33,7 +33,7 @@ async fn the_owner_is_signed_in_as_any_device_is() {
     assert_eq!((own.namespace, own.person), (node.node.first_namespace(), node.node.owner()));
     assert_eq!((own.expires_in, own.scope), (Duration::from_hours(1), ScopeSet::DEFAULT));
     assert_eq!(own.refresh_token_expires_in, Duration::from_hours(24 * 90));
-    let principal = |token: &str| node.node.judge(token.as_bytes()).unwrap();
+    let principal = |token: &str| node.node.judge_token(token.as_bytes()).unwrap();
     let (ours, theirs) = (principal(&pair(&own).access), principal(&device.access));
     assert_eq!((ours.namespace, ours.scopes), (theirs.namespace, theirs.scopes));
     assert_eq!(node.sessions().await.len(), 2);

@@ -73,7 +73,7 @@ async fn rfc6749_6_a_narrower_scope_narrows_the_access_token_alone_and_a_wider_o
     }
     let narrow = node.refresh_as("bitrouter-cli", &first.refresh, Some("keys:read")).await;
     assert_eq!(narrow.ok()["scope"], "keys:read");
-    let principal = node.node.judge(narrow.pair().access.as_bytes()).unwrap();
+    let principal = node.node.judge_token(narrow.pair().access.as_bytes()).unwrap();
     assert_eq!(principal.scopes.to_string(), "keys:read");
     let wide = node.refresh_as("bitrouter-cli", &narrow.pair().refresh, Some("keys:*")).await;
     assert_eq!(wide.ok()["scope"], "keys:read keys:write");

@@ -132,8 +132,7 @@ async fn n23_what_was_ended_opens_nothing_at_once() {
     let mut browser = Browser::of_owner(&scene.test).await;
     let pair = scene.test.sign_in(None).await;
     assert!(scene.test.opens(&pair.access));
-    let id = scene.test.node.judge(pair.access.as_bytes()).unwrap().credential;
-    let bitrouter_proto::account::CredentialId::Grant(id) = id;
+    let id = scene.test.node.judge_token(pair.access.as_bytes()).unwrap().credential;
     let path = format!("/v1/namespaces/{}/sessions/{id}", scene.owner.namespace);
     let revoked = browser.json(&scene.test, &http::Method::DELETE, &path, "").await;
     assert_eq!(revoked.status, StatusCode::OK);

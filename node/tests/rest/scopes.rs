@@ -66,7 +66,7 @@ async fn p08_each_endpoint_takes_its_scope_and_no_other() {
 async fn p08_no_token_is_ever_issued_that_creates_or_deletes_namespaces() {
     let scene = Scene::new().await;
     let pair = scene.test.sign_in(None).await;
-    let principal = scene.test.node.judge(pair.access.as_bytes()).unwrap();
+    let principal = scene.test.node.judge_token(pair.access.as_bytes()).unwrap();
     assert!(!principal.scopes.contains(Scope::NamespaceWrite));
     let asked =
         scene.test.post("/oauth/device_authorization", &[("client_id", "bitrouter-cli"), ("scope", "namespace:write")]);

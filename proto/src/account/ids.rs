@@ -62,6 +62,19 @@ macro_rules! id {
             }
         }
 
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                // Crockford's base 32, of which a ULID takes the first digit up to 7.
+                let pattern = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{25}$");
+                schemars::json_schema!({ "type": "string", "pattern": pattern })
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
@@ -91,12 +104,35 @@ id! {
     /// What was added to a credit, or taken from it.
     TransactionId = "txn_"
 }
+id! {
+    /// An API key.
+    KeyId = "key_"
+}
+id! {
+    /// A policy.
+    PolicyId = "pol_"
+}
+id! {
+    /// What binds a policy to a principal.
+    BindingId = "bnd_"
+}
 
 /// Which credential a call was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CredentialId {
     /// An access token of this grant.
     Grant(GrantId),
+    /// This API key.
+    Key(KeyId),
+}
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grant(id) => id.fmt(f),
+            Self::Key(id) => id.fmt(f),
+        }
+    }
 }
 
 fn bare(ulid: Ulid) -> String {

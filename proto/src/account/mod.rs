@@ -6,7 +6,9 @@
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
 //! * [`password`]: what one has to be.
-//! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`].
+//! * [`role`]: what a person may do in a namespace.
+//! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`]; [`keys`]: API keys;
+//!   [`policy`]: rules, what they are bound to, and what comes of them together.
 
 /// The server that sign-in goes to where nobody says another.
 pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
@@ -21,20 +23,24 @@ pub const NOT_SIGNED_IN: &str =
 pub mod credential;
 pub mod identity;
 pub mod ids;
+pub mod keys;
 pub mod ledger;
 pub mod money;
 pub mod name;
 pub mod password;
+pub mod policy;
 pub mod resources;
+pub mod role;
 pub mod scope;
 
 pub use self::{
     identity::{Authentication, Identity, TokenState},
-    ids::{CredentialId, GrantId, NamespaceId, PersonId, RequestRowId, TransactionId},
+    ids::{BindingId, CredentialId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, TransactionId},
     ledger::{CallStatus, FundingSource, UsageOrigin},
     money::{AmountError, MicroUsd},
     name::{Name, NameError, folded, is_hidden},
     password::PasswordError,
-    resources::{Account, List, Namespace, Person, Session},
+    resources::{Account, List, Member, Namespace, Person, Session},
+    role::Role,
     scope::{Scope, ScopeSet},
 };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// An amount in micro-USD. Negative where something was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MicroUsd(i64);
 
 impl MicroUsd {

@@ -4,10 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GrantId, NamespaceId, PersonId};
+use super::{GrantId, NamespaceId, PersonId, Role};
 
 /// A whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct List<T> {
     /// Its rows.
     pub data: Vec<T>,
@@ -15,6 +16,7 @@ pub struct List<T> {
 
 /// A namespace: what credentials, usage and rules belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Namespace {
     /// Which.
     pub id: NamespaceId,
@@ -35,6 +37,7 @@ pub struct Namespace {
 
 /// A person who signs in to the node, as its operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Person {
     /// Who.
     pub id: PersonId,
@@ -50,6 +53,7 @@ pub struct Person {
 
 /// The account of a person, as the person sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// Who.
     pub id: PersonId,
@@ -63,6 +67,7 @@ pub struct Account {
 
 /// A session of a program: what somebody has signed in on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// Which; its tokens carry the same id.
     pub id: GrantId,
@@ -78,6 +83,20 @@ pub struct Session {
     pub last_used_at: String,
     /// When it ends if nobody uses it; RFC 3339, UTC.
     pub expires_at: String,
+}
+
+/// A person who may do something in a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Member {
+    /// Who.
+    pub person_id: PersonId,
+    /// The name that the person signs in with.
+    pub name: String,
+    /// What the person may do.
+    pub role: Role,
+    /// Since when; RFC 3339, UTC.
+    pub created_at: String,
 }
 
 #[cfg(test)]

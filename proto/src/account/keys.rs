@@ -1,0 +1,70 @@
+//! API keys: `brk_…`, of one namespace each.
+
+use serde::{Deserialize, Serialize};
+
+use super::KeyId;
+
+/// An API key as it is listed. Nobody sees the key itself again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Key {
+    /// Which.
+    pub id: KeyId,
+    /// What it is called.
+    pub display_name: String,
+    /// The first characters of the key.
+    pub key_prefix: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it ends; RFC 3339, UTC.
+    pub expires_at: Option<String>,
+    /// When it was last used; RFC 3339, UTC.
+    pub last_used_at: Option<String>,
+    /// When it was revoked; RFC 3339, UTC.
+    pub revoked_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// The credential that it was minted with: `key_…` or `tok_…`; none where a person did.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// The person behind it.
+    #[serde(default)]
+    pub subject: Option<String>,
+}
+
+/// What is asked for in a new key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewKey {
+    /// What it is to be called.
+    pub display_name: String,
+    /// What it is to be able to do: a part of what its minter can.
+    pub scopes: Vec<String>,
+    /// When it is to end; RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A key that was just minted.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MintedKey {
+    /// The key itself: it is shown this once.
+    pub token: String,
+    /// Which.
+    pub id: KeyId,
+    /// The first characters of the key.
+    pub key_prefix: String,
+    /// What it is called.
+    pub display_name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it ends; RFC 3339, UTC.
+    pub expires_at: Option<String>,
+}
+
+impl std::fmt::Debug for MintedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MintedKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
