@@ -34,6 +34,14 @@ impl Moment {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The moment as it can stand in the name of a file: `20260501T000000Z`.
+    pub(crate) fn stamp(self) -> String {
+        let plain = |c: &char| c.is_ascii_alphanumeric();
+        let text = self.to_string();
+        let seconds = text.split('.').next().unwrap_or_default();
+        format!("{}Z", seconds.chars().filter(plain).collect::<String>())
+    }
+
     /// How long after `earlier` it is; nothing where it is before.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -9,6 +9,7 @@
 //! [`people`] and [`store`], which holds the only SQL → a reply. The journey of a token on the inference path:
 //! [`Node::judge`] → `oauth::live`, from memory.
 //!
+//! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
 //! * `roles`: who is what in which namespace, in memory.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
@@ -16,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod api;
+mod backup;
 pub mod clock;
 pub mod http;
 pub mod ledger;
@@ -34,10 +36,11 @@ mod warnings;
 pub mod web;
 
 pub use self::{
+    backup::{Backup, BackupError},
     ledger::Ledger,
     node::{Interrupted, Node, NodeOptions},
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
-    opening::{FilesStamp, Filesystem, Machine, OpenError, is_bound},
+    opening::{FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::{CreditRule, OauthSettings, Settings},
     warnings::NodeWarning,

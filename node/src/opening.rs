@@ -9,6 +9,7 @@ mod filesystem;
 mod lock;
 mod machine;
 mod node_files;
+mod restore;
 
 use std::{
     path::PathBuf,
@@ -29,6 +30,7 @@ pub use self::{
     filesystem::Filesystem,
     machine::Machine,
     node_files::{FilesStamp, is_bound},
+    restore::{RestoreError, Restored, restore},
 };
 pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{

@@ -135,6 +135,12 @@ pub fn create_append(dir: &OwnedFd, name: &str, shown: &Path) -> Result<File, Pl
     own(rustix::fs::openat(dir, name, flags | CAREFULLY, Mode::RUSR | Mode::WUSR), shown)
 }
 
+/// Makes an empty file at `path`, 0600; that something is there already is an error.
+pub fn create_private(path: &Path) -> Result<File, PlaceError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+    own(rustix::fs::open(path, flags | CAREFULLY, Mode::RUSR | Mode::WUSR), path)
+}
+
 /// Opens the file at `path` for reading. It is ours alone, or refused.
 pub fn open_read(path: &Path) -> Result<File, PlaceError> {
     own(rustix::fs::open(path, OFlags::RDONLY | CAREFULLY, Mode::empty()), path)

@@ -121,6 +121,11 @@ impl Ledger {
         self.applied.subscribe()
     }
 
+    /// True while a part of the journal cannot be read.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.shared.troubles.of_reading().is_some()
+    }
+
     /// Follows why calls that need a row are refused.
     pub(crate) fn troubles(&self) -> watch::Receiver<Now> {
         self.shared.troubles.subscribe()

@@ -112,6 +112,13 @@ impl RevokedLog {
         Ok((Self { path: shown.to_owned(), state: Mutex::new(state) }, missing, newest))
     }
 
+    /// Makes the log in `dir`, where there is none, with the one line that everything was taken away: it is there with that line, or
+    /// not at all.
+    pub(crate) fn begin(dir: &OwnedFd, name: &str, shown: &Path, seq: i64, at: Moment) -> Result<(), LogError> {
+        let line = RevokedLine { seq, at, what: Revocation::Everything };
+        Ok(files::replace(dir, name, write_line(&line).as_bytes(), shown)?)
+    }
+
     /// Writes a line, durably.
     pub(crate) fn append(&self, at: Moment, what: Revocation) -> Result<RevokedLine, LogError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

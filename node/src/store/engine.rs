@@ -3,7 +3,11 @@
 //! A query is one text for every engine, with `$1`-style arguments and rows read as tuples. The macros pick the engine; a
 //! further one is a variant here, and no second copy of any query.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{
     Sqlite, SqliteConnection,
@@ -120,6 +124,13 @@ impl Store {
     /// Where it lies, and whether it can be written.
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// The database's file, where it is SQLite's.
+    pub(crate) fn sqlite_file(&self) -> Option<PathBuf> {
+        match &self.engine {
+            Engine::Sqlite { .. } => Some(self.place.path().to_owned()),
+        }
     }
 
     /// What the database has to take before anything else.

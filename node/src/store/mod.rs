@@ -8,6 +8,7 @@
 mod access_tokens;
 mod accounts;
 mod condition;
+mod copy;
 mod device_codes;
 pub(crate) mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod node_row;
 mod people;
 mod place;
 mod refresh_tokens;
+mod restored;
 mod revocations;
 pub(crate) mod sign_in_addresses;
 mod sweep;
@@ -32,11 +34,13 @@ pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,
     condition::{Condition, condition, damage},
+    copy::{contradiction, copy},
     device_codes::Outstanding,
     idempotency::IdempotencyRow,
     members::MemberRow,
     migrate::migrate,
     refresh_tokens::RefreshTokenRow,
+    restored::mark_restored,
     sweep::sweep,
     times::{admit_now, holds_sessions, newest_record, note_time},
 };

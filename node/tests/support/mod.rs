@@ -7,7 +7,11 @@
     reason = "a part of each test target, which uses a part of it"
 )]
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::http::Caller;
@@ -88,6 +92,15 @@ impl TestNode {
         let Self { node, clock, settings, _root: root, .. } = self;
         drop(node);
         Self::open(root, clock, settings).await
+    }
+
+    /// Closes the node, does `change` to its directory, and opens it again.
+    pub async fn reopened_after<T>(self, change: impl AsyncFnOnce(&Path, Arc<ManualClock>) -> T) -> (Self, T) {
+        self.node.close().await;
+        let Self { node, clock, settings, dir, _root: root, .. } = self;
+        drop(node);
+        let done = change(&dir, Arc::clone(&clock)).await;
+        (Self::open(root, clock, settings).await, done)
     }
 
     pub fn dir(&self) -> &PathBuf {

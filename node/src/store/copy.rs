@@ -1,0 +1,35 @@
+//! A copy of an SQLite database: made while the database is used, and looked through before anybody relies on it.
+
+use std::path::Path;
+
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use super::StoreError;
+
+/// Copies the database at `from` into the empty file at `to` (<https://sqlite.org/lang_vacuum.html#vacuuminto>): what was
+/// committed when it began.
+pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let into = to.to_str().ok_or(StoreError::Unreadable("name of the file to copy to"))?;
+    let mut connection = open(from).await?;
+    // Whatever fails is most often the new file: there is as much to write as there was in the first.
+    let done = sqlx::query("VACUUM INTO $1").bind(into).execute(&mut connection).await;
+    let closed = connection.close().await;
+    done.and(closed.map(|()| sqlx::sqlite::SqliteQueryResult::default())).map_err(|error| StoreError::of(error, to))?;
+    Ok(())
+}
+
+/// What contradicts itself in the database at `path` (<https://sqlite.org/pragma.html#pragma_integrity_check>); all of it is
+/// read.
+pub(crate) async fn contradiction(path: &Path) -> Result<Option<String>, StoreError> {
+    let mut connection = open(path).await?;
+    let said = sqlx::query_as::<_, (String,)>("PRAGMA integrity_check(1)").fetch_all(&mut connection).await;
+    let closed = connection.close().await;
+    let said = said.map_err(|error| StoreError::of(error, path))?;
+    closed.map_err(|error| StoreError::of(error, path))?;
+    Ok(said.into_iter().map(|row| row.0).find(|what| what != "ok"))
+}
+
+async fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    options.connect().await.map_err(|error| StoreError::of(error, path))
+}
