@@ -5,7 +5,7 @@
 //! * [`config`], [`environment`]: settings and provider keys as values; [`reload`] owns them and swaps them whole.
 //! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`service_manager`]: what systemd
 //!   is told.
-//! * `node_host`: the node, on or off and why.
+//! * `node_host`: the node, on or off and why. `restore`: a copy of its database put back, without a daemon.
 //! * [`agent`]: the handles that lead to all of it ([`status`], [`phase`], [`log_control`] and those of the parts above).
 //!
 //! The journey of a key: a shell pushes it over [`control`] → [`reload`] lays it over env files and the environment →
@@ -30,10 +30,13 @@ mod phase;
 mod rate_limited_warning;
 mod regular_file;
 pub mod reload;
+mod restore;
 pub mod service_manager;
 mod status;
 pub mod telemetry;
 mod uid;
 
+pub use bitrouter_node::Restored;
 pub use environment::shipped_variable_names;
 pub use lifecycle::{Detached, ServeError, ServeOptions, Started, check, detach, holder as lock_holder, serve};
+pub use restore::restore;

@@ -79,6 +79,7 @@ const METHODS: &[Method] = &[
     Method::new("/bitrouter.control.v1.BillingService/GrantCredit", Admin),
     Method::new("/bitrouter.control.v1.NodeService/GetNodeUsage", Admin),
     Method::new("/bitrouter.control.v1.NodeService/RepairJournal", Admin),
+    Method::new("/bitrouter.control.v1.NodeService/BackUp", Admin),
     Method::of_any_protocol("/grpc.health.v1.Health/Check", Reader),
     Method::of_any_protocol("/grpc.health.v1.Health/Watch", Reader),
     Method::of_any_protocol("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Reader),

@@ -17,7 +17,7 @@ const RACE: Duration = Duration::from_millis(200);
 
 /// The held lock, and the state directory it is in.
 #[derive(Debug)]
-pub(super) struct InstanceLock {
+pub(crate) struct InstanceLock {
     /// Keeps the lock; closed by the kernel when the process ends, however it ends.
     _file: File,
     /// The state directory.
@@ -26,7 +26,7 @@ pub(super) struct InstanceLock {
 
 impl InstanceLock {
     /// Takes the lock, or says which process holds it.
-    pub(super) fn acquire(places: &Places) -> Result<Self, ServeError> {
+    pub(crate) fn acquire(places: &Places) -> Result<Self, ServeError> {
         let dir = files::private_dir(&places.state_dir)?;
         let path = places.lock_file();
         let mut file = files::open_lock(&dir, "daemon.lock", &path)?;

@@ -28,6 +28,7 @@ mod state_file;
 
 pub use detach::{Detached, detach};
 pub use error::ServeError;
+pub(crate) use lock::InstanceLock;
 pub use lock::holder;
 pub use options::ServeOptions;
 pub use parse::check;

@@ -122,7 +122,7 @@ pub enum OpenError {
     },
     /// The database is older than the node was: somebody put a copy back.
     #[error(
-        "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; put the newest copy back, or remove `{generation}` to go on with it, which ends every session"
+        "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; put the newest database back, or give this one to `bitrouter node restore` from another place"
     )]
     Behind {
         /// The database.

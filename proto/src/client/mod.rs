@@ -26,6 +26,6 @@ pub use billing::Granted;
 pub use calls::{Client, Logs, PATIENCE};
 pub use error::{ClientError, Refusal, UnresponsiveCause};
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
-pub use node::NamedNodeUsage;
+pub use node::{Backup, NamedNodeUsage};
 pub use people::ConsoleLink;
 pub use usage::{Begin, CallEvent, CallEvents, Rows, Window};

@@ -1,5 +1,7 @@
 //! The calls of `NodeService`.
 
+use std::time::Duration;
+
 use super::{
     Client, ClientError,
     asked::Told,
@@ -21,6 +23,20 @@ pub struct NamedNodeUsage {
     /// What the owner of each calls it, in the same order; empty where it was deleted.
     pub names: Vec<String>,
 }
+
+/// A copy of the database that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Where it is.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The key without which it cannot be used, and which is no part of it.
+    pub node_key: String,
+}
+
+/// How long a copy may take: a hundred gigabytes on a slow disk.
+const BACKUP: Duration = Duration::from_hours(2);
 
 impl Client {
     /// Sums of a window for each of the owner's namespaces in which there were calls, or with `all` everybody's.
@@ -45,6 +61,14 @@ impl Client {
         self.same_protocol()?;
         let repaired = self.bounded(self.node().repair_journal(wire::RepairJournalRequest {})).await?;
         Ok(repaired.copies.into_iter().map(distrust::line).collect())
+    }
+
+    /// Copies the database to `path`, an absolute one. It takes as long as it takes.
+    pub async fn back_up(&self, path: &str) -> Result<Backup, ClientError> {
+        self.same_protocol()?;
+        let asked = wire::BackUpRequest { path: path.to_owned() };
+        let made = self.bounded_by(BACKUP, self.node().back_up(asked)).await?;
+        Ok(Backup { path: distrust::line(made.path), bytes: made.bytes, node_key: distrust::line(made.node_key) })
     }
 
     fn node(&self) -> NodeServiceClient<Channel> {

@@ -1,6 +1,7 @@
 //! The node, as it is used: by its verbs, over its REST interface.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod console;
 mod namespaces;
 mod off;

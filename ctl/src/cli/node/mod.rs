@@ -1,5 +1,6 @@
 //! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
 
+mod backup;
 mod credit;
 mod journal;
 mod namespace;
@@ -34,6 +35,10 @@ pub(super) enum NodeNoun {
         #[command(subcommand)]
         verb: credit::CreditVerb,
     },
+    /// Copy the node's database while it is used
+    Backup(backup::BackupArgs),
+    /// Put a copy in the place of the node's database; no daemon may run
+    Restore(backup::RestoreArgs),
     /// The journal of calls
     Journal {
         #[command(subcommand)]
@@ -47,6 +52,8 @@ pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure>
         NodeNoun::User { verb } => user::run(context, verb),
         NodeNoun::Usage(args) => usage::run(context, args),
         NodeNoun::Credit { verb } => credit::run(context, verb),
+        NodeNoun::Backup(args) => backup::back_up(context, args),
+        NodeNoun::Restore(args) => backup::restore(context, args),
         NodeNoun::Journal { verb } => journal::run(context, verb),
     }
 }

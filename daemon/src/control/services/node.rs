@@ -1,14 +1,14 @@
 //! `NodeService`: acts for the node's owner.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
-use bitrouter_node::{ledger::Stopped as JournalStopped, people::namespaces};
+use bitrouter_node::{BackupError, ledger::Stopped as JournalStopped, people::namespaces};
 use bitrouter_proto::{
     account::{Namespace, NamespaceId, ledger::NodeUsage},
     codes::Reason,
     wire::{
-        self, GetNodeUsageRequest, GetNodeUsageResponse, RepairJournalRequest, RepairJournalResponse,
-        node_service_server::NodeService,
+        self, BackUpRequest, BackUpResponse, GetNodeUsageRequest, GetNodeUsageResponse, RepairJournalRequest,
+        RepairJournalResponse, node_service_server::NodeService,
     },
 };
 use tonic::{Request, Response, Status};
@@ -65,6 +65,26 @@ impl NodeService for Service {
         let copies = kept.into_iter().map(|path| path.display().to_string()).collect();
         Ok(Response::new(RepairJournalResponse { copies }))
     }
+
+    async fn back_up(&self, request: Request<BackUpRequest>) -> Result<Response<BackUpResponse>, Status> {
+        let path = PathBuf::from(request.into_inner().path);
+        let node = node(&self.asking.host).await?;
+        let made = change(&node, |on| async move { on.back_up(&path).await }, no_copy).await?;
+        let shown = |path: PathBuf| path.display().to_string();
+        Ok(Response::new(BackUpResponse { path: shown(made.path), bytes: made.bytes, node_key: shown(made.key) }))
+    }
+}
+
+fn no_copy(why: BackupError) -> Status {
+    let said = why.to_string();
+    let (reason, command) = match why {
+        BackupError::Relative(_) | BackupError::Exists(_) | BackupError::Place(_) => (Reason::InvalidArgument, None),
+        BackupError::Postgres => (Reason::Conflict, None),
+        BackupError::Journal => (Reason::Conflict, Some("bitrouter node journal repair")),
+        BackupError::Ledger(why) => return unrepaired(why),
+        BackupError::Damaged(_) | BackupError::Store(_) => (Reason::Internal, None),
+    };
+    error::status(reason, said, command)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]

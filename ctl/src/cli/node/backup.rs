@@ -1,0 +1,73 @@
+//! `node backup` and `node restore`: a copy of the database, and its way back.
+
+use std::path::{Path, PathBuf};
+
+use bitrouter_proto::{codes::exit, paths::Places, shell};
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    cli::confirm::confirm,
+    context::Context,
+    exit::{Failure, Status},
+    local_daemon,
+};
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct BackupArgs {
+    /// Where the copy is to be; nothing is written over
+    file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct RestoreArgs {
+    /// A copy that `bitrouter node backup` made
+    file: PathBuf,
+
+    /// Ask nothing
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn back_up(context: &Context, args: &BackupArgs) -> Result<Status, Failure> {
+    let path = std::path::absolute(&args.file)?;
+    // The control API has text.
+    let told = path.to_str().ok_or_else(|| {
+        Failure::caller("invalid_argument", format!("`{}` cannot be written as text", path.display()))
+    })?;
+    let made = context.block_on(async { Ok(context.connect().await?.back_up(told).await?) })?;
+    let (path, bytes, key) = (&made.path, made.bytes, &made.node_key);
+    context.printer.json(&json!({ "path": path, "bytes": bytes, "node_key": key }))?;
+    context.printer.stdout(&format!(
+        "`{path}` is a copy of the node's database ({bytes} bytes); keep a copy of `{key}` elsewhere: nothing opens it without"
+    ))?;
+    Ok(Status(exit::OK))
+}
+
+pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Status, Failure> {
+    let shown = args.file.display().to_string();
+    let again = format!("bitrouter node restore {} --yes", shell::quoted(&shown));
+    confirm(context, args.yes, &format!("putting `{shown}` in the place of the node's database"), &again)?;
+    let places =
+        Places::of(&context.environment).map_err(|error| Failure::caller("no_directory", error.to_string()))?;
+    let restored = context.block_on(local_daemon::restore(&places, Path::new(&args.file)))?;
+    let printer = context.printer;
+    let aside = restored.aside.as_ref().map(|path| path.display().to_string());
+    let database = restored.database.display().to_string();
+    printer.json(&json!({
+        "database": database, "aside": aside, "revocations": restored.revocations,
+        "nothing_is_trusted": restored.nothing_is_trusted,
+    }))?;
+    printer.stdout(&format!("`{database}` is the copy now"))?;
+    if let Some(aside) = aside {
+        printer.stdout(&format!("the database before is kept as `{aside}`"))?;
+    }
+    if restored.nothing_is_trusted {
+        let lost = "`revoked.log` was missing, so that nobody can tell what had been revoked: every session has ended, and API keys are disabled until they are confirmed";
+        printer.stdout(lost)?;
+    } else if restored.revocations > 0 {
+        let count = restored.revocations;
+        printer.stdout(&format!("what was revoked since the copy was made is revoked again ({count})"))?;
+    }
+    Ok(Status(exit::OK))
+}
