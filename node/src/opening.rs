@@ -88,6 +88,7 @@ impl Node {
             store: &store,
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock),
+            roles: Arc::clone(&roles),
         };
         let (ledger, stored_objects) = match open_ledger(parts).await {
             Ok(opened) => opened,
@@ -103,7 +104,7 @@ impl Node {
             key,
             settings,
             live,
-            roles: Arc::new(roles),
+            roles,
             limits: Limits::default(),
             row,
             tasks,
@@ -143,7 +144,7 @@ struct Opened {
     row: NodeRow,
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
-    roles: Roles,
+    roles: Arc<Roles>,
     warnings: Vec<NodeWarning>,
 }
 
@@ -304,7 +305,7 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
-        let roles = Roles::load(&mut write).await.map_err(failed)?;
+        let roles = Arc::new(Roles::load(&mut write).await.map_err(failed)?);
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;

@@ -3,6 +3,7 @@
 mod account;
 mod billing;
 mod ledger;
+mod members;
 mod namespaces;
 mod sessions;
 
@@ -26,6 +27,15 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     }),
     rest(Method::DELETE, "/v1/namespaces/{nsid}", Access::Scope(Scope::NamespaceWrite), |call| {
         answer(namespaces::delete(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/members", Access::WebSession(Scope::NamespaceWrite), |call| {
+        answer(members::list(call))
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/members", Access::WebSession(Scope::NamespaceWrite), |call| {
+        answer_made(members::set(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/members/{usr}", Access::WebSession(Scope::NamespaceWrite), |call| {
+        answer(members::remove(call))
     }),
     rest(Method::GET, "/v1/namespaces/{nsid}/sessions", Access::Scope(Scope::KeysRead), |call| {
         answer(sessions::list(call))

@@ -7,6 +7,7 @@ use crate::{
     http::{
         Call,
         error::{ApiError, Code},
+        granted::Actor,
         idempotency::{Claim, Made},
         members::Members,
     },
@@ -23,9 +24,14 @@ impl Deleted {
     pub(super) const YES: Self = Self { deleted: true };
 }
 
-/// All that the person behind the credential owns, the oldest first, also where it is baked with one of them.
+/// All that the person behind the credential reaches, also where it is baked with one of them: the oldest first, in each of
+/// the person's own and those of others. At the control socket the owner speaks of his own alone.
 pub(super) async fn list(call: Call) -> Result<List<Namespace>, ApiError> {
-    let data = namespaces::list(&call.node, call.granted.person()?).await?;
+    let (node, person) = (&call.node, call.granted.person()?);
+    let data = match call.granted.actor {
+        Actor::Socket(_) => namespaces::list(node, person).await?,
+        _ => namespaces::reached(node, person).await?.into_iter().map(Namespace::from).collect(),
+    };
     Ok(List { data })
 }
 
@@ -44,8 +50,7 @@ pub(super) async fn create(call: Call) -> Result<Made<Namespace>, ApiError> {
     if let Some(free) = free {
         free.keep(&mut write, &made.id.to_string(), Some(&made)).await?;
     }
-    write.commit().await?;
-    node.roles.add_namespace(made.id, owner);
+    write.commit_then(|| node.roles.add_namespace(made.id, owner)).await?;
     Ok(Made::New(made))
 }
 

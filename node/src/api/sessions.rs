@@ -1,6 +1,6 @@
 //! `/v1/namespaces/{nsid}/sessions`: who is signed in where, and an end to it.
 
-use bitrouter_proto::account::{List, Session};
+use bitrouter_proto::account::{List, Role, Session};
 use serde::Serialize;
 
 use crate::{
@@ -36,9 +36,15 @@ fn row(session: sessions::Session) -> Session {
     }
 }
 
-/// Ends a session: its next request is refused.
+/// Ends a session: its next request is refused. A session of another person takes an admin or the owner.
 pub(super) async fn revoke(call: Call) -> Result<Revoked, ApiError> {
-    let id = call.granted.session.ok_or_else(|| ApiError::new(Code::NotFound, "there is no such session"))?;
+    let absent = || ApiError::new(Code::NotFound, "there is no such session");
+    let id = call.granted.session.ok_or_else(absent)?;
+    let session = call.node.session(id).await?.ok_or_else(absent)?;
+    if session.subject != call.granted.person()? && !call.granted.role.is_some_and(Role::is_over_others) {
+        let words = "this session is another person's: only an admin or the owner of the namespace may end it";
+        return Err(ApiError::new(Code::Forbidden, words));
+    }
     call.node.end_grant(id, EndReason::RevokedByPerson).await?;
     Ok(Revoked { revoked: true })
 }

@@ -65,13 +65,16 @@ pub(crate) struct Granted {
     pub(crate) role: Option<Role>,
     /// What `{tok}` of the path means: a session in that namespace, ended or not.
     pub(crate) session: Option<GrantId>,
+    /// What `{usr}` of the path means: somebody who is something in that namespace, its owner too.
+    pub(crate) member: Option<PersonId>,
     /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
     pub(crate) row: Option<RequestRowId>,
 }
 
 impl Granted {
     /// What everybody has.
-    pub(crate) const OPEN: Self = Self { actor: Actor::Anyone, namespace: None, role: None, session: None, row: None };
+    pub(crate) const OPEN: Self =
+        Self { actor: Actor::Anyone, namespace: None, role: None, session: None, member: None, row: None };
 
     /// What the caller may do: what the credential holds, or what the person's role allows.
     pub(crate) fn scopes(&self) -> ScopeSet {
@@ -181,6 +184,7 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
                 (granted.namespace, granted.role) = (Some(namespace), role);
             }
             "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
+            "{usr}" => granted.member = Some(member_of(call, granted.namespace, sent)?),
             "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
             "{request_id}" => granted.row = Some(row_of(call, reached(call, actor), sent).await?),
             // The table is ours; a test walks it.
@@ -217,6 +221,12 @@ async fn session_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> 
     let id: GrantId = sent.parse().map_err(|_| absent())?;
     let session = call.node.session(id).await?.ok_or_else(absent)?;
     if Some(session.namespace) == namespace { Ok(id) } else { Err(absent()) }
+}
+
+fn member_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<PersonId, ApiError> {
+    let id: Option<PersonId> = sent.parse().ok();
+    let is_there = |id: &PersonId| namespace.is_some_and(|namespace| call.node.roles.of(*id, namespace).is_some());
+    id.filter(is_there).ok_or_else(|| ApiError::new(Code::NotFound, "there is no such member"))
 }
 
 /// The namespaces that `actor` reaches.

@@ -38,7 +38,11 @@ impl Admission for Ledger {
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }
-        let payer = self.payer(request.context.caller);
+        // Whoever calls in it: credit is the owner's.
+        let Some(payer) = self.roles.owner(namespace) else {
+            let words = "the namespace of this credential is gone, and the credential with it";
+            return Err(InferenceError::new(InferenceCode::InvalidApiKey, words));
+        };
         let funding = match self.settings.load().credit {
             CreditRule::Off => FundingSource::Local,
             CreditRule::Required => FundingSource::CloudCredit,
@@ -72,14 +76,6 @@ impl Admission for Ledger {
 }
 
 impl Ledger {
-    /// The person behind the credential; without one the node's owner.
-    fn payer(&self, caller: Caller) -> PersonId {
-        match caller {
-            Caller::Credential(principal) => principal.person,
-            Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => self.owner,
-        }
-    }
-
     fn has_credit(&self, payer: PersonId) -> Result<(), InferenceError> {
         if self.shared.credits.balance(payer) > MicroUsd::ZERO {
             return Ok(());

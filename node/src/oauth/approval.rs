@@ -3,14 +3,14 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use bitrouter_proto::account::{NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{NamespaceId, PersonId, Role, ScopeSet};
 
 use super::{Client, UserCode};
 use crate::{
     Node,
     clock::Moment,
     http::Visitor,
-    store::{Approval, CodeState, DeviceCodeRow, GrantRow, Queryable, StoreError},
+    store::{Approval, CodeState, DeviceCodeRow, Queryable, StoreError},
 };
 
 /// A code that waits for a decision, as its person sees it.
@@ -67,12 +67,15 @@ pub enum CodeRefused {
     /// The person has not said that the device is their own.
     #[error("approve a code only if it is shown on your own device, and say so")]
     OwnDevice,
-    /// The namespace is none of the person's.
+    /// The person is nothing in the namespace.
     #[error("there is no such namespace of yours")]
     NoNamespace,
     /// Nothing is left to be granted.
     #[error("choose at least one permission")]
     NothingGranted,
+    /// Nothing of what was ticked is allowed to the person in the namespace.
+    #[error("as {} of this namespace you can grant none of these permissions", .0.as_str())]
+    NotInThisRole(Role),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -126,14 +129,15 @@ impl Node {
             return Err(CodeRefused::OwnDevice);
         }
         let client = Client::find(&code.client_id).ok_or(CodeRefused::Expired)?;
-        // The role: who owns a namespace may grant all that a token can hold.
-        if !GrantRow::is_possible(&mut write, person, decision.namespace).await? {
-            return Err(CodeRefused::NoNamespace);
-        }
-        let scopes = decision.scopes.intersection(code.scopes).intersection(client.allowed);
-        let scopes = scopes.intersection(ScopeSet::GRANTABLE);
-        if scopes.is_empty() {
+        let role = self.roles.of(person, decision.namespace).ok_or(CodeRefused::NoNamespace)?;
+        let ticked = decision.scopes.intersection(code.scopes).intersection(client.allowed);
+        let ticked = ticked.intersection(ScopeSet::GRANTABLE);
+        if ticked.is_empty() {
             return Err(CodeRefused::NothingGranted);
+        }
+        let scopes = ticked.intersection(role.scopes());
+        if scopes.is_empty() {
+            return Err(CodeRefused::NotInThisRole(role));
         }
         let approval = Approval { person, namespace: decision.namespace, scopes };
         if !DeviceCodeRow::approve(&mut write, code.device, approval, self.clock.wall()).await? {

@@ -26,9 +26,7 @@ pub(super) async fn gives_way(
     now: Moment,
 ) -> Result<Option<GrantId>, StoreError> {
     let mut open = GrantRow::of_namespace(write, approval.namespace, now).await?;
-    open.retain(|grant| {
-        grant.person == approval.person && !node.live.has_ended(grant.id, grant.person, grant.namespace)
-    });
+    open.retain(|grant| grant.person == approval.person && !node.is_over(grant));
     if open.len() < SESSIONS {
         return Ok(None);
     }

@@ -23,7 +23,8 @@ pub(super) fn refresh_token(node: &Node, grant: GrantId, generation: i64, presen
     Token::of_seed(TokenKind::Refresh, grant, &node.key.derive("refresh token", &parts))
 }
 
-/// Writes a fresh access token of the newest generation of `grant`, and makes all that `write` holds durable.
+/// Writes a fresh access token of the newest generation of `grant`, and makes all that `write` holds durable. It may do what
+/// is left of `scopes` under the present role of its person.
 pub(super) async fn finish(
     node: &Node,
     mut write: Write,
@@ -32,6 +33,8 @@ pub(super) async fn finish(
     scopes: ScopeSet,
     now: Moment,
 ) -> Result<Issued, OAuthError> {
+    let role = node.roles.of(grant.person, grant.namespace).ok_or_else(ended)?;
+    let scopes = scopes.intersection(role.scopes());
     let access = Token::of_seed(TokenKind::Access, grant.id, &random_bytes());
     let (hash, generation) = (access.hash(), grant.generation);
     let expires_at = now.after(node.settings.load().oauth.access_token_ttl).min(grant.expires_at);

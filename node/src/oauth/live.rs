@@ -266,6 +266,13 @@ impl LiveTokens {
         state.drop_grants(|live| live.namespace == namespace);
     }
 
+    /// Ends all sessions of a person in a namespace: from the next request on. Others may begin, where the person is let in
+    /// again.
+    pub(crate) fn end_member(&self, namespace: NamespaceId, person: PersonId) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.drop_grants(|live| live.namespace == namespace && live.person == person);
+    }
+
     /// How many tokens are held.
     pub fn len(&self) -> usize {
         self.state.read().unwrap_or_else(PoisonError::into_inner).tokens.len()

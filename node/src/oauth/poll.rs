@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::account::GrantId;
+use bitrouter_proto::account::{GrantId, ScopeSet};
 
 use super::{
     error::OAuthError,
@@ -15,7 +15,7 @@ use crate::{
     Node,
     clock::Moment,
     secret::{TokenHash, random_ulid},
-    store::{CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
+    store::{Approval, CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
 };
 
 /// How long an expired code is told to have expired.
@@ -84,15 +84,22 @@ async fn redeem(
     if let Decided::Spent = judge(node, &code, now)? {
         return again(node, write, &code, presented, now).await.map(|issued| Redeemed::Issued(Box::new(issued)));
     }
-    let approval = code.approval.ok_or_else(unknown)?;
-    // As things are now, not as they were at the approval.
-    let is_possible = GrantRow::is_possible(&mut write, approval.person, approval.namespace).await?;
+    let approved = code.approval.ok_or_else(unknown)?;
     let id = GrantId::new(random_ulid(now));
-    if !is_possible || node.live.has_ended(id, approval.person, approval.namespace) {
+    // As things are now, not as they were at the approval.
+    let role = node.roles.of(approved.person, approved.namespace);
+    let role = role.filter(|_| !node.live.has_ended(id, approved.person, approved.namespace));
+    let scopes = role.map_or(ScopeSet::EMPTY, |role| approved.scopes.intersection(role.scopes()));
+    if scopes.is_empty() {
         DeviceCodeRow::spend(&mut write, device, None, now).await?;
         write.commit().await?;
-        return Err(OAuthError::invalid_grant("who approved it, or the namespace, is no longer there"));
+        let words = match role {
+            Some(_) => "nothing is left of what was approved: the role in the namespace has changed",
+            None => "who approved it is gone, or has no namespace of this id any more",
+        };
+        return Err(OAuthError::invalid_grant(words));
     }
+    let approval = Approval { scopes, ..approved };
     if let Some(longest_idle) = first_pair::gives_way(node, &mut write, &approval, now).await? {
         return Ok(Redeemed::NoRoom(longest_idle));
     }
@@ -115,7 +122,7 @@ async fn again(
     let grant = found.row;
     let refresh = issue::refresh_token(node, grant.id, 1, presented);
     let row = RefreshTokenRow::find(&mut write, refresh.hash()).await?.ok_or_else(unknown)?;
-    if found.has_ended || grant.ends_at() <= now || row.spent_at.is_some() || first_used(node, &row).is_some() {
+    if found.has_ended || node.is_over(&grant) || grant.ends_at() <= now || row.spent_at.is_some() || first_used(node, &row).is_some() {
         return Err(unknown());
     }
     judge_repeat(&row, now)?;

@@ -42,8 +42,7 @@ pub(super) async fn refresh(
     if grant.client_id != client.id {
         return Err(unknown());
     }
-    let is_over = found.has_ended || grant.ends_at() <= now;
-    if is_over || node.live.has_ended(grant.id, grant.person, grant.namespace) {
+    if found.has_ended || grant.ends_at() <= now || node.is_over(&grant) {
         return Err(ended());
     }
     if token.spent_at.is_none() {

@@ -38,8 +38,7 @@ impl Node {
     pub async fn sessions(&self, namespace: NamespaceId) -> Result<Vec<Session>, StoreError> {
         let now = self.clock.wall();
         let open = GrantRow::of_namespace(&mut self.store.read().await?, namespace, now).await?;
-        let is_open = |grant: &GrantRow| !self.live.has_ended(grant.id, grant.person, grant.namespace);
-        Ok(open.into_iter().filter(is_open).map(|grant| self.session_of(grant)).collect())
+        Ok(open.into_iter().filter(|grant| !self.is_over(grant)).map(|grant| self.session_of(grant)).collect())
     }
 
     /// A session that has not ended.
@@ -51,7 +50,7 @@ impl Node {
         let found = GrantRow::find(&mut self.store.read().await?, id).await?;
         let open = found.filter(|found| {
             let grant = &found.row;
-            !found.has_ended && !self.live.has_ended(grant.id, grant.person, grant.namespace) && grant.ends_at() > now
+            !found.has_ended && !self.is_over(grant) && grant.ends_at() > now
         });
         Ok(open.map(|found| self.session_of(found.row)))
     }
@@ -74,6 +73,13 @@ impl Node {
             self.live.end_is_durable(id);
         }
         Ok(ended)
+    }
+
+    /// True where a session was ended, or its person or namespace was, or the one is nothing in the other any more, however
+    /// far the database is.
+    pub(crate) fn is_over(&self, grant: &GrantRow) -> bool {
+        self.live.has_ended(grant.id, grant.person, grant.namespace)
+            || self.roles.of(grant.person, grant.namespace).is_none()
     }
 
     /// When a session was last used: what is written lags behind by seconds.

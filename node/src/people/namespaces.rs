@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::{Name, NameError, Namespace, NamespaceId, PersonId};
+use bitrouter_proto::account::{Name, NameError, Namespace, NamespaceId, PersonId, Role};
 
 use crate::{
     Node,
@@ -61,6 +61,43 @@ pub async fn find(node: &Node, owner: PersonId, which: &str) -> Result<Namespace
     Ok(row.into())
 }
 
+/// A namespace in which somebody is something.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached {
+    /// The namespace.
+    pub(crate) row: NamespaceRow,
+    /// What the person is in it.
+    pub(crate) role: Role,
+    /// Its owner's name, where it is another's.
+    pub(crate) owner_name: Option<String>,
+}
+
+/// All in which `person` is something: the person's own, then those of others, in each the oldest first.
+///
+/// # Errors
+/// Where the database fails.
+pub(crate) async fn reached(node: &Node, person: PersonId) -> Result<Vec<Reached>, StoreError> {
+    let mut read = node.store.read().await?;
+    let own = NamespaceRow::of_owner(&mut read, person).await?.into_iter().map(|row| (row, None));
+    let shared = NamespaceRow::shared_with(&mut read, person).await?.into_iter().map(|(row, name)| (row, Some(name)));
+    // What was taken away is taken from memory first.
+    let is_there = |(row, owner_name): (NamespaceRow, Option<String>)| {
+        let role = node.roles.of(person, row.id)?;
+        Some(Reached { row, role, owner_name })
+    };
+    Ok(own.chain(shared).filter_map(is_there).collect())
+}
+
+impl From<Reached> for Namespace {
+    /// What is another's says whose it is, and what the person is in it.
+    fn from(reached: Reached) -> Self {
+        let Reached { row, role, owner_name } = reached;
+        let owner_id = owner_name.is_some().then_some(row.owner);
+        let role = owner_name.is_some().then_some(role);
+        Self { owner_id, owner_name, role, ..row.into() }
+    }
+}
+
 /// Everybody's namespaces, the oldest first, each with its owner.
 ///
 /// # Errors
@@ -82,8 +119,7 @@ pub async fn list_all(node: &Node) -> Result<Vec<Namespace>, NamespaceError> {
 pub async fn create(node: &Node, owner: PersonId, name: &str) -> Result<Namespace, NamespaceError> {
     let mut write = node.store.write().await?;
     let made = create_in(node, &mut write, owner, name).await?;
-    write.commit().await?;
-    node.roles.add_namespace(made.id, owner);
+    write.commit_then(|| node.roles.add_namespace(made.id, owner)).await?;
     Ok(made)
 }
 
@@ -165,6 +201,7 @@ impl From<NamespaceRow> for Namespace {
             created_at: row.created_at.to_string(),
             owner_id: None,
             owner_name: None,
+            role: None,
             is_first: false,
         }
     }

@@ -7,7 +7,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use bitrouter_proto::files::{self, PlaceError};
+use bitrouter_proto::{
+    account::Role,
+    files::{self, PlaceError},
+};
 use rustix::{
     fd::OwnedFd,
     fs::{FallocateFlags, fallocate},
@@ -161,6 +164,8 @@ fn write_line(line: &RevokedLine) -> String {
     let (kind, id) = match line.what {
         Revocation::Grant(id) => ("grant", id.to_string()),
         Revocation::Namespace(id) => ("namespace", id.to_string()),
+        Revocation::Membership(namespace, person) => ("membership", format!("{namespace}/{person}")),
+        Revocation::Role(namespace, person, role) => ("role", format!("{namespace}/{person}/{}", role.as_str())),
         Revocation::Person(id) => ("person", id.to_string()),
         Revocation::WebSessions(id) => ("web_sessions", id.to_string()),
         Revocation::WebSession(hash) => ("web_session", hash.to_hex()),
@@ -178,6 +183,15 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
     let what = match kind {
         "grant" => Revocation::Grant(id.parse().ok()?),
         "namespace" => Revocation::Namespace(id.parse().ok()?),
+        "membership" => {
+            let (namespace, person) = id.split_once('/')?;
+            Revocation::Membership(namespace.parse().ok()?, person.parse().ok()?)
+        }
+        "role" => {
+            let (namespace, rest) = id.split_once('/')?;
+            let (person, role) = rest.split_once('/')?;
+            Revocation::Role(namespace.parse().ok()?, person.parse().ok()?, Role::parse_given(role)?)
+        }
         "person" => Revocation::Person(id.parse().ok()?),
         "web_sessions" => Revocation::WebSessions(id.parse().ok()?),
         "web_session" => Revocation::WebSession(TokenHash::from_hex(id)?),
@@ -198,11 +212,13 @@ mod tests {
 
     use super::*;
 
-    fn every_kind() -> [Revocation; 7] {
+    fn every_kind() -> [Revocation; 9] {
         let ulid = Ulid::from(7_u128);
         [
             Revocation::Grant(GrantId::new(ulid)),
             Revocation::Namespace(NamespaceId::new(ulid)),
+            Revocation::Membership(NamespaceId::new(ulid), PersonId::new(ulid)),
+            Revocation::Role(NamespaceId::new(ulid), PersonId::new(ulid), Role::Viewer),
             Revocation::Person(PersonId::new(ulid)),
             Revocation::WebSessions(PersonId::new(ulid)),
             Revocation::WebSession(TokenHash::of(b"cookie")),
@@ -222,16 +238,16 @@ mod tests {
         assert!(none.is_empty());
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
-        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let whole = std::fs::read(&shown).unwrap();
-        std::fs::write(&shown, [whole.as_slice(), b"8 1000 gra"].concat()).unwrap();
+        std::fs::write(&shown, [whole.as_slice(), b"10 1000 gra"].concat()).unwrap();
         assert_eq!(open(0).unwrap().1, written);
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
         assert_eq!(open(3).unwrap().1, written[3..]);
         // A database that is ahead of a log that was put back: numbers only rise.
-        let (log, none, _) = open(9).unwrap();
+        let (log, none, _) = open(19).unwrap();
         assert!(none.is_empty());
-        assert_eq!(log.append(at, Revocation::Everything).unwrap().seq, 10);
+        assert_eq!(log.append(at, Revocation::Everything).unwrap().seq, 20);
     }
 
     #[test]
@@ -240,7 +256,7 @@ mod tests {
         let path = root.path().join("d");
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
-        for text in ["1 5 everything -\nx\n", "0 5 everything -\n", "1 5 grant usr_0\n", "1 5 everything - x\n"] {
+        for text in ["1 5 everything -\nx\n", "0 5 everything -\n", "1 5 grant usr_0\n", "1 5 everything - x\n", "1 5 role a/b/owner\n"] {
             files::replace(&dir, "revoked.log", text.as_bytes(), &shown).unwrap();
             let error = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap_err();
             assert!(matches!(error, LogError::Damaged { .. }), "{text}: {error}");

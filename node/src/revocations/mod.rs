@@ -8,7 +8,7 @@ mod log;
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId};
+use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, Role};
 
 pub use self::log::LogError;
 pub(crate) use self::log::RevokedLog;
@@ -26,6 +26,10 @@ pub enum Revocation {
     Grant(GrantId),
     /// A namespace, with all sessions in it.
     Namespace(NamespaceId),
+    /// What a person was in the namespace of another one, with the person's sessions and keys there.
+    Membership(NamespaceId, PersonId),
+    /// What a person may do in the namespace of another one, but for what this role allows.
+    Role(NamespaceId, PersonId, Role),
     /// A person, with the namespaces that the person owns and all sessions.
     Person(PersonId),
     /// The web sessions of a person, who has another password.
@@ -82,6 +86,11 @@ impl Revocation {
                 live.end_namespace(namespace);
                 roles.remove_namespace(namespace);
             }
+            Self::Membership(namespace, person) => {
+                roles.take(namespace, person);
+                live.end_member(namespace, person);
+            }
+            Self::Role(namespace, person, role) => roles.give(namespace, person, role),
             Self::Person(person) => {
                 live.end_person(person);
                 roles.remove_person(person);

@@ -60,7 +60,8 @@ impl AccessTokenRow {
              JOIN persons p ON p.id = g.person_id JOIN namespaces n ON n.id = g.namespace_id
              LEFT JOIN refresh_tokens r ON r.grant_id = a.grant_id AND r.generation = a.generation
              WHERE a.expires_at > $1 AND g.ended_at IS NULL AND p.removed_at IS NULL AND n.archived_at IS NULL
-               AND n.owner_id = g.person_id",
+               AND (n.owner_id = g.person_id OR EXISTS
+                 (SELECT 1 FROM members m WHERE m.namespace_id = n.id AND m.person_id = p.id))",
             now.millis(),
         )?;
         let read = |row: LiveRow| {

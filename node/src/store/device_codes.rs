@@ -337,6 +337,23 @@ impl DeviceCodeRow {
         Ok(row.is_some())
     }
 
+    /// Denies what `person` approved into `namespace` and no device has come for.
+    pub(crate) async fn withdraw_all(
+        write: &mut Write,
+        namespace: NamespaceId,
+        person: PersonId,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE device_codes SET state = 'denied', decided_at = $1
+             WHERE person_id = $2 AND namespace_id = $3 AND state = 'approved'",
+            now.millis(),
+            person.to_string(),
+            namespace.to_string(),
+        )
+    }
+
     /// Denies what nobody has got tokens for yet.
     pub(crate) async fn deny_all(write: &mut Write, now: Moment) -> Result<u64, StoreError> {
         execute!(

@@ -201,6 +201,15 @@ impl Write {
     /// # Errors
     /// Where it is not: nothing of it happened.
     pub async fn commit(self) -> Result<(), StoreError> {
+        self.commit_then(|| {}).await
+    }
+
+    /// The same; `then` is done before anybody else has the turn to write, so that what memory says follows in the order of
+    /// the database.
+    ///
+    /// # Errors
+    /// Where it is not durable: nothing of it happened, and `then` was not done.
+    pub(crate) async fn commit_then(self, then: impl FnOnce()) -> Result<(), StoreError> {
         if let Some(error) = self.refused {
             return Err(error);
         }
@@ -208,6 +217,7 @@ impl Write {
             WriteEngine::Sqlite(mut connection) => {
                 let done = sqlx::query("COMMIT").execute(&mut *connection).await;
                 done.map_err(|error| self.place.failed(error))?;
+                then();
             }
         }
         self.pending.done(self.caught_up);

@@ -20,6 +20,8 @@ pub enum EndReason {
     PersonRemoved,
     /// Its namespace was deleted.
     NamespaceDeleted,
+    /// Its person is no member of its namespace any more.
+    MembershipEnded,
 }
 
 /// A session of a program.
@@ -65,6 +67,7 @@ impl EndReason {
             Self::Room => "room",
             Self::PersonRemoved => "person_removed",
             Self::NamespaceDeleted => "namespace_deleted",
+            Self::MembershipEnded => "membership_ended",
         }
     }
 }
@@ -114,13 +117,15 @@ impl GrantRow {
         })
     }
 
-    /// A session, ended or not. Its person must still own its namespace.
+    /// A session, ended or not. Its person must still own its namespace, or be a member of it.
     pub(crate) async fn find(on: &mut impl Queryable, id: GrantId) -> Result<Option<FoundGrant>, StoreError> {
         let row: Option<FoundRow> = fetch_optional!(
             on,
             "SELECT g.id, g.client_id, g.person_id, g.namespace_id, g.scopes, g.generation, g.created_at, g.last_used_at,
                     g.idle_expires_at, g.expires_at,
-                    g.ended_at IS NULL AND p.removed_at IS NULL AND n.archived_at IS NULL AND n.owner_id = g.person_id
+                    g.ended_at IS NULL AND p.removed_at IS NULL AND n.archived_at IS NULL
+                      AND (n.owner_id = g.person_id OR EXISTS
+                        (SELECT 1 FROM members m WHERE m.namespace_id = n.id AND m.person_id = p.id))
              FROM grants g JOIN persons p ON p.id = g.person_id JOIN namespaces n ON n.id = g.namespace_id
              WHERE g.id = $1",
             id.to_string(),
@@ -129,22 +134,6 @@ impl GrantRow {
             Ok(FoundGrant { row: Self::of_row((a, b, c, d, e, f, g, h, i, j))?, has_ended: !is_open })
         })
         .transpose()
-    }
-
-    /// True where `person` may have a session in `namespace`: both are there, and the one owns the other.
-    pub(crate) async fn is_possible(
-        on: &mut impl Queryable,
-        person: PersonId,
-        namespace: NamespaceId,
-    ) -> Result<bool, StoreError> {
-        let row: Option<(String,)> = fetch_optional!(
-            on,
-            "SELECT n.id FROM namespaces n JOIN persons p ON p.id = n.owner_id
-             WHERE n.id = $1 AND n.archived_at IS NULL AND p.id = $2 AND p.removed_at IS NULL",
-            namespace.to_string(),
-            person.to_string(),
-        )?;
-        Ok(row.is_some())
     }
 
     /// The sessions of a namespace that have not ended, the newest first.
@@ -233,6 +222,24 @@ impl GrantRow {
             now.millis(),
             EndReason::NamespaceDeleted.as_str(),
             namespace.to_string(),
+        )
+    }
+
+    /// Ends all sessions of a person in a namespace.
+    pub(crate) async fn end_of_member(
+        write: &mut Write,
+        namespace: NamespaceId,
+        person: PersonId,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE grants SET ended_at = $1, end_reason = $2
+             WHERE namespace_id = $3 AND person_id = $4 AND ended_at IS NULL",
+            now.millis(),
+            EndReason::MembershipEnded.as_str(),
+            namespace.to_string(),
+            person.to_string(),
         )
     }
 

@@ -46,14 +46,29 @@ impl NamespaceRow {
         rows.into_iter().map(read).collect()
     }
 
-    /// Archives every live namespace of `owner`; the number of them.
-    pub(crate) async fn archive_of(write: &mut Write, owner: PersonId, now: Moment) -> Result<u64, StoreError> {
-        execute!(
-            write,
-            "UPDATE namespaces SET archived_at = $2 WHERE owner_id = $1 AND archived_at IS NULL",
-            owner.to_string(),
-            now.millis(),
-        )
+    /// Archives every live namespace of `owner`, with all that is in them.
+    pub(crate) async fn archive_of(write: &mut Write, owner: PersonId, now: Moment) -> Result<(), StoreError> {
+        for namespace in Self::of_owner(write, owner).await? {
+            Self::archive(write, namespace.id, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The live namespaces of others of which `person` is a member, the oldest first, each with the name of its owner.
+    pub(crate) async fn shared_with(
+        on: &mut impl Queryable,
+        person: PersonId,
+    ) -> Result<Vec<(Self, String)>, StoreError> {
+        let rows: Vec<(String, String, String, i64, String)> = fetch_all!(
+            on,
+            "SELECT n.id, n.owner_id, n.name, n.created_at, p.name
+             FROM members m JOIN namespaces n ON n.id = m.namespace_id JOIN persons p ON p.id = n.owner_id
+             WHERE m.person_id = $1 AND n.archived_at IS NULL ORDER BY n.created_at, n.id",
+            person.to_string(),
+        )?;
+        rows.into_iter()
+            .map(|(id, owner, name, at, owner_name)| Ok((read((id, owner, name, at))?, owner_name)))
+            .collect()
     }
 
     /// Everybody's live namespaces, the oldest first, each with the name of its owner.
@@ -88,8 +103,12 @@ impl NamespaceRow {
         Ok(())
     }
 
-    /// Takes a live namespace out of every list. Its row stays, so that what names it can still be read.
+    /// Takes a live namespace out of every list. Its row stays, so that what names it can still be read; its members and
+    /// rules are gone.
     pub(crate) async fn archive(write: &mut Write, id: NamespaceId, now: Moment) -> Result<(), StoreError> {
+        execute!(write, "DELETE FROM members WHERE namespace_id = $1", id.to_string())?;
+        execute!(write, "DELETE FROM bindings WHERE namespace_id = $1", id.to_string())?;
+        execute!(write, "DELETE FROM policies WHERE namespace_id = $1", id.to_string())?;
         execute!(
             write,
             "UPDATE namespaces SET archived_at = $2 WHERE id = $1 AND archived_at IS NULL",

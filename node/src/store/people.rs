@@ -105,8 +105,9 @@ impl PersonRow {
         Ok(())
     }
 
-    /// Removes the person: the row stays for what points at it, its name is free again.
+    /// Removes the person: the row stays for what points at it, its name is free again. Nothing is shared with it any more.
     pub(crate) async fn remove(write: &mut Write, id: PersonId, now: Moment) -> Result<(), StoreError> {
+        execute!(write, "DELETE FROM members WHERE person_id = $1", id.to_string())?;
         execute!(
             write,
             "UPDATE persons SET removed_at = $2, password_hash = NULL WHERE id = $1 AND removed_at IS NULL",

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    DeviceCodeRow, EndReason, GrantRow, NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, execute,
+    DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, execute,
     sign_in_addresses,
 };
 use crate::revocations::{Revocation, RevokedLine};
@@ -45,6 +45,20 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             NamespaceRow::archive(write, id, at).await?;
             GrantRow::end_of_namespace(write, id, at).await?;
         }
+        Revocation::Membership(namespace, person) => {
+            MemberRow::delete(write, namespace, person).await?;
+            DeviceCodeRow::withdraw_all(write, namespace, person, at).await?;
+            GrantRow::end_of_member(write, namespace, person, at).await?;
+            execute!(
+                write,
+                "UPDATE api_keys SET revoked_at = $1
+                 WHERE namespace_id = $2 AND person_id = $3 AND revoked_at IS NULL",
+                at.millis(),
+                namespace.to_string(),
+                person.to_string(),
+            )?;
+        }
+        Revocation::Role(namespace, person, role) => MemberRow::lessen(write, namespace, person, role).await?,
         Revocation::Person(id) => {
             PersonRow::remove(write, id, at).await?;
             NamespaceRow::archive_of(write, id, at).await?;

@@ -227,7 +227,10 @@ fn refuse(signed: &Signed, typed: &str, refused: CodeRefused) -> Answer {
             response.headers_mut().insert(header::RETRY_AFTER, seconds(wait).into());
             return Ok(response);
         }
-        CodeRefused::OwnDevice | CodeRefused::NoNamespace | CodeRefused::NothingGranted => {
+        CodeRefused::OwnDevice
+        | CodeRefused::NoNamespace
+        | CodeRefused::NothingGranted
+        | CodeRefused::NotInThisRole(_) => {
             (StatusCode::BAD_REQUEST, "Something on the page was missing. Enter the code again.".to_owned())
         }
         CodeRefused::Store(error) => return Err(error.into()),

@@ -24,6 +24,13 @@ pub const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/namespaces", Scope::NamespaceRead),
     Entry { body: r#"{"name":"made"}"#, ..entry("POST", "/v1/namespaces", Scope::NamespaceWrite) },
     entry("DELETE", "/v1/namespaces/{nsid}", Scope::NamespaceWrite),
+    Entry { takes_tokens: false, ..entry("GET", "/v1/namespaces/{nsid}/members", Scope::NamespaceWrite) },
+    Entry {
+        takes_tokens: false,
+        body: r#"{"name":"eve","role":"viewer"}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/members", Scope::NamespaceWrite)
+    },
+    Entry { takes_tokens: false, ..entry("DELETE", "/v1/namespaces/{nsid}/members/{usr}", Scope::NamespaceWrite) },
     entry("GET", "/v1/namespaces/{nsid}/sessions", Scope::KeysRead),
     entry("DELETE", "/v1/namespaces/{nsid}/sessions/{tok}", Scope::KeysWrite),
     entry("GET", "/v1/namespaces/{nsid}/usage", Scope::UsageRead),
@@ -46,16 +53,17 @@ impl Entry {
         self.method.parse().unwrap()
     }
 
-    /// The path with these ids, and that of a row that is not there.
+    /// The path with these ids, and those of a row and a member that are not there.
     pub fn at(&self, namespace: &str, session: &str) -> String {
         let row = "req_00000000000000000000000001";
         let path = self.path.replace("{nsid}", namespace).replace("{tok}", session);
-        path.replace("{req}", row).replace("{request_id}", row)
+        let member = "usr_00000000000000000000000001";
+        path.replace("{req}", row).replace("{request_id}", row).replace("{usr}", member)
     }
 
-    /// True where nothing is there for anybody: rows of calls are made by calls alone.
+    /// True where nothing is there for anybody: rows of calls are made by calls alone, and nobody is a member.
     pub fn names_row(&self) -> bool {
-        self.path.contains("{req}") || self.path.contains("{request_id}")
+        self.path.contains("{req}") || self.path.contains("{request_id}") || self.path.contains("{usr}")
     }
 
     pub fn names_namespace(&self) -> bool {

@@ -30,6 +30,9 @@ pub struct Namespace {
     /// The name that its owner signs in with, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_name: Option<String>,
+    /// What the person who asks is in it, where it is another's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// True for the node's first one, which stays, where the control API lists it. It is in no document.
     #[serde(skip)]
     pub is_first: bool,

@@ -38,6 +38,11 @@ impl Role {
         Self::GIVEN.iter().copied().find(|role| role.as_str() == text)
     }
 
+    /// True where what other people made in the namespace, sessions and keys, may be ended too.
+    pub const fn is_over_others(self) -> bool {
+        matches!(self, Self::Admin | Self::Owner)
+    }
+
     /// The most that a credential of this person can do in the namespace. What is the person's own (`billing:*`, `byok:*`,
     /// `account:*`) goes with every role.
     pub const fn scopes(self) -> ScopeSet {

@@ -29,6 +29,7 @@ impl TryFrom<wire::Namespace> for Namespace {
             created_at: message.created_at,
             owner_id: present(message.owner_id).map(|id| id.parse()).transpose()?,
             owner_name: present(message.owner_name),
+            role: None,
             is_first: message.first,
         })
     }

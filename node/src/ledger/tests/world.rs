@@ -34,6 +34,7 @@ use crate::{
     Ledger, Machine, Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
     ledger::{LedgerOptions, Trouble, journal::Disk},
+    roles::Roles,
     settings::CreditRule,
     store::{self, NodeRow, Store},
 };
@@ -146,6 +147,7 @@ impl World {
             store: &store,
             settings: Arc::clone(&self.settings),
             clock: Arc::clone(&self.clock) as _,
+            roles: Arc::new(Roles::load(&mut store.read().await.unwrap()).await.unwrap()),
         };
         let ledger = Ledger::open_on(parts, Arc::clone(&disk) as _).await.unwrap();
         let caller = Caller::Keyless { namespace: Some(self.row.first_namespace) };
