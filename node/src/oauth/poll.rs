@@ -122,7 +122,12 @@ async fn again(
     let grant = found.row;
     let refresh = issue::refresh_token(node, grant.id, 1, presented);
     let row = RefreshTokenRow::find(&mut write, refresh.hash()).await?.ok_or_else(unknown)?;
-    if found.has_ended || node.is_over(&grant) || grant.ends_at() <= now || row.spent_at.is_some() || first_used(node, &row).is_some() {
+    if found.has_ended
+        || node.is_over(&grant)
+        || grant.ends_at() <= now
+        || row.spent_at.is_some()
+        || first_used(node, &row).is_some()
+    {
         return Err(unknown());
     }
     judge_repeat(&row, now)?;

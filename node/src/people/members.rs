@@ -160,8 +160,7 @@ pub(crate) async fn remove(node: &Node, namespace: NamespaceId, who: &str) -> Re
     let person = meant(node, &mut write, namespace, who).await?;
     let Some(role) = node.roles.of(person.id, namespace) else { return Ok(RemovedMember { person, role: None }) };
     // A database that is full follows later: the person is nothing there either way.
-    let (Revoked::Whole | Revoked::Later) =
-        node.revoke(write, Revocation::Membership(namespace, person.id)).await?;
+    let (Revoked::Whole | Revoked::Later) = node.revoke(write, Revocation::Membership(namespace, person.id)).await?;
     Ok(RemovedMember { person, role: Some(role) })
 }
 

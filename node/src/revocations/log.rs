@@ -256,7 +256,13 @@ mod tests {
         let path = root.path().join("d");
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
-        for text in ["1 5 everything -\nx\n", "0 5 everything -\n", "1 5 grant usr_0\n", "1 5 everything - x\n", "1 5 role a/b/owner\n"] {
+        for text in [
+            "1 5 everything -\nx\n",
+            "0 5 everything -\n",
+            "1 5 grant usr_0\n",
+            "1 5 everything - x\n",
+            "1 5 role a/b/owner\n",
+        ] {
             files::replace(&dir, "revoked.log", text.as_bytes(), &shown).unwrap();
             let error = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap_err();
             assert!(matches!(error, LogError::Damaged { .. }), "{text}: {error}");

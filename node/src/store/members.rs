@@ -90,11 +90,7 @@ impl MemberRow {
     }
 
     /// Removes a member.
-    pub(crate) async fn delete(
-        write: &mut Write,
-        namespace: NamespaceId,
-        person: PersonId,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn delete(write: &mut Write, namespace: NamespaceId, person: PersonId) -> Result<(), StoreError> {
         execute!(
             write,
             "DELETE FROM members WHERE namespace_id = $1 AND person_id = $2",

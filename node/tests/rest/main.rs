@@ -11,6 +11,7 @@ mod caller;
 mod entries;
 mod isolation;
 mod limits;
+mod members;
 mod scopes;
 mod shapes;
 mod web_session;
