@@ -72,6 +72,16 @@ pub(crate) struct Reached {
     pub(crate) owner_name: Option<String>,
 }
 
+impl Reached {
+    /// What it is called for that person: two people may have one of the same name.
+    pub(crate) fn told(&self) -> String {
+        match &self.owner_name {
+            Some(owner) => format!("{} of {owner}", self.row.name),
+            None => self.row.name.clone(),
+        }
+    }
+}
+
 /// All in which `person` is something: the person's own, then those of others, in each the oldest first.
 ///
 /// # Errors

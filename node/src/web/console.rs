@@ -1,24 +1,25 @@
-//! `/console`: a person's namespaces, and the programs that are signed in to them. A link of `bitrouter console` leads
-//! here.
+//! `/console`: the namespaces that a person reaches, and the person's programs in them. A link of `bitrouter console` leads
+//! here; `namespace` has the page of one.
 
 use askama::Template;
 use bitrouter_gateway::http::ResponseBody;
-use bitrouter_proto::account::{GrantId, NamespaceId};
+use bitrouter_proto::account::{GrantId, NamespaceId, Role};
 use http::{Response, StatusCode, header};
 
 use super::{
     console_link, guard,
+    namespace::explain,
     page::{Answer, Frame, HOME, Refusal, render, see_other},
     session::{self, Signed},
-    words::{Permission, ago, permissions, sentence},
+    words::{Permission, ago, permissions},
 };
 use crate::{
     clock::Moment,
     http::{Call, body::Form},
-    oauth::{Client, UserCode},
-    people::namespaces::{self, NamespaceError},
+    oauth::{Client, UserCode, sessions::Session},
+    people::namespaces::{self, Reached},
     revocations::Revocation,
-    store::{DeviceCodeRow, MadeBy, NamespaceRow, PersonRow, StoreError, WebSessionRow},
+    store::{DeviceCodeRow, EndReason, MadeBy, PersonRow, StoreError, WebSessionRow},
 };
 
 #[derive(Template)]
@@ -26,7 +27,9 @@ use crate::{
 struct ConsolePage<'a> {
     frame: Frame,
     csrf: &'a str,
-    namespaces: Vec<NamespaceRow>,
+    namespaces: Vec<Reached>,
+    /// Those of others.
+    shared: Vec<Reached>,
     /// Where calls without a credential are made.
     first: &'a NamespaceId,
     sessions: Vec<Program>,
@@ -64,41 +67,55 @@ struct Approved {
 }
 
 /// A program that is signed in.
-struct Program {
-    id: GrantId,
-    name: String,
+pub(super) struct Program {
+    pub(super) id: GrantId,
+    pub(super) name: String,
     namespace: String,
-    used: String,
-    since: String,
-    permissions: Vec<Permission>,
+    pub(super) used: String,
+    pub(super) since: String,
+    /// What it may do now, of what was granted.
+    pub(super) permissions: Vec<Permission>,
 }
 
-#[derive(Template)]
-#[template(path = "namespace.html")]
-struct NamespacePage<'a> {
-    frame: Frame,
-    csrf: &'a str,
-    namespace: NamespaceRow,
-    typed: &'a str,
-    sessions: usize,
-    stays: Option<&'static str>,
-    error: Option<&'a str>,
-    delete_error: Option<&'a str>,
+impl Program {
+    /// A session in `namespace`, where its person has this role.
+    pub(super) fn of(session: Session, namespace: String, role: Role, now: Moment) -> Self {
+        let scopes = session.scopes.intersection(role.scopes());
+        Self {
+            id: session.id,
+            name: client_name(session.client_id),
+            namespace,
+            used: ago(now.since(session.last_used_at)),
+            since: ago(now.since(session.created_at)),
+            permissions: permissions(scopes, Some(scopes)),
+        }
+    }
 }
 
 /// What a form has done. A word in the address chooses one of these sentences, and can say nothing else.
 #[derive(Clone, Copy)]
-enum Done {
+pub(super) enum Done {
     Created,
     Renamed,
     Deleted,
     Ended,
     Withdrawn,
     Browsers,
+    Shared,
+    Unshared,
 }
 
 impl Done {
-    const ALL: [Self; 6] = [Self::Created, Self::Renamed, Self::Deleted, Self::Ended, Self::Withdrawn, Self::Browsers];
+    const ALL: [Self; 8] = [
+        Self::Created,
+        Self::Renamed,
+        Self::Deleted,
+        Self::Ended,
+        Self::Withdrawn,
+        Self::Browsers,
+        Self::Shared,
+        Self::Unshared,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
@@ -108,6 +125,8 @@ impl Done {
             Self::Ended => "ended",
             Self::Withdrawn => "withdrawn",
             Self::Browsers => "browsers",
+            Self::Shared => "shared",
+            Self::Unshared => "unshared",
         }
     }
 
@@ -119,25 +138,34 @@ impl Done {
             Self::Ended => "The program was signed out.",
             Self::Withdrawn => "The approval was taken back: the program gets nothing.",
             Self::Browsers => "All other browsers were signed out.",
+            Self::Shared => "The namespace is shared so.",
+            Self::Unshared => "The member was removed; programs and keys of that person open nothing here any more.",
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|done| done.word() == word)
+    /// What the address of the page that `call` asks for says was done.
+    pub(super) fn told(call: &Call) -> Option<&'static str> {
+        let query = Form::parse(call.head.uri.query().unwrap_or_default().as_bytes())?;
+        let word = query.one("done")?;
+        Self::ALL.into_iter().find(|done| done.word() == word).map(Self::words)
     }
 
     /// To the console, which says so.
-    fn go_on(self) -> Response<ResponseBody> {
+    pub(super) fn go_on(self) -> Response<ResponseBody> {
         see_other(&format!("{HOME}?done={}", self.word()))
+    }
+
+    /// To the page of a namespace, which says so.
+    pub(super) fn go_on_at(self, namespace: NamespaceId) -> Response<ResponseBody> {
+        see_other(&format!("{HOME}/namespaces/{namespace}?done={}", self.word()))
     }
 }
 
-/// What went wrong in a form, and what was typed there.
+/// What went wrong in the form, and what was typed there.
 #[derive(Clone, Copy, Default)]
 struct Wrong<'a> {
     typed: &'a str,
     error: Option<&'a str>,
-    delete_error: Option<&'a str>,
 }
 
 /// `GET /console`: what is one's own; with `?link=` a one-time link.
@@ -147,8 +175,7 @@ pub(super) async fn show(call: Call) -> Answer {
         return follow(&call, token).await;
     }
     let signed = guard::signed(&call, HOME).await?;
-    let done = query.one("done").and_then(Done::parse).map(Done::words);
-    overview(&call, &signed, StatusCode::OK, Wrong::default(), done).await
+    overview(&call, &signed, StatusCode::OK, Wrong::default(), Done::told(&call)).await
 }
 
 async fn overview(
@@ -158,32 +185,25 @@ async fn overview(
     wrong: Wrong<'_>,
     done: Option<&'static str>,
 ) -> Answer {
-    let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
+    let reached = namespaces::reached(&call.node, signed.person.id).await?;
     let mut sessions = Vec::new();
     let now = call.node.clock.wall();
-    for namespace in &own {
-        for session in call.node.sessions(namespace.id).await? {
-            if session.subject != signed.person.id {
-                continue;
-            }
-            sessions.push(Program {
-                id: session.id,
-                name: client_name(session.client_id),
-                namespace: namespace.name.clone(),
-                used: ago(now.since(session.last_used_at)),
-                since: ago(now.since(session.created_at)),
-                permissions: permissions(session.scopes, Some(session.scopes)),
-            });
-        }
+    for namespace in &reached {
+        let all = call.node.sessions(namespace.row.id).await?;
+        let own = all.into_iter().filter(|session| session.subject == signed.person.id);
+        sessions.extend(own.map(|session| Program::of(session, namespace.told(), namespace.role, now)));
     }
+    let approvals = approvals(call, signed, &reached).await?;
+    let (namespaces, shared) = reached.into_iter().partition(|namespace| namespace.owner_name.is_none());
     let other_browsers = others(call, signed).await?;
     let frame = Frame::of(signed, "Console").with_error(wrong.error);
     let page = ConsolePage {
         frame,
         csrf: &signed.csrf,
         first: &call.node.row.first_namespace,
-        approvals: approvals(call, signed, &own).await?,
-        namespaces: own,
+        approvals,
+        namespaces,
+        shared,
         sessions,
         this_browser: Browser::of(&signed.session, now),
         other_browsers: other_browsers.iter().map(|row| Browser::of(row, now)).collect(),
@@ -195,14 +215,14 @@ async fn overview(
 }
 
 /// What the person approved and no program has come for.
-async fn approvals(call: &Call, signed: &Signed, own: &[NamespaceRow]) -> Result<Vec<Approved>, StoreError> {
+async fn approvals(call: &Call, signed: &Signed, reached: &[Reached]) -> Result<Vec<Approved>, StoreError> {
     let now = call.node.clock.wall();
     let rows = DeviceCodeRow::approved_by(&mut call.node.store.read().await?, signed.person.id, now).await?;
     let shown = |row: DeviceCodeRow| {
-        let namespace = own.iter().find(|namespace| Some(namespace.id) == row.approval.map(|it| it.namespace))?;
+        let namespace = reached.iter().find(|it| Some(it.row.id) == row.approval.map(|it| it.namespace))?;
         Some(Approved {
             name: client_name(row.client_id),
-            namespace: namespace.name.clone(),
+            namespace: namespace.told(),
             code: row.user_code,
             asked: ago(now.since(row.created_at)),
         })
@@ -257,104 +277,30 @@ pub(super) async fn create(call: Call) -> Answer {
         Ok(_) => Ok(Done::Created.go_on()),
         Err(error) => {
             let (status, words) = explain(error)?;
-            let wrong = Wrong { typed: name, error: Some(&words), ..Wrong::default() };
+            let wrong = Wrong { typed: name, error: Some(&words) };
             overview(&call, &signed, status, wrong, None).await
         }
     }
 }
 
-/// `GET /console/namespaces/{id}`: one of them.
-pub(super) async fn show_namespace(call: Call) -> Answer {
-    let signed = guard::signed(&call, HOME).await?;
-    one(&call, &signed, StatusCode::OK, Wrong::default()).await
-}
-
-async fn one(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>) -> Answer {
-    let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
-    let is_last = own.len() == 1;
-    let id: Option<NamespaceId> = call.params.first().and_then(|id| id.parse().ok());
-    let Some(namespace) = own.into_iter().find(|row| Some(row.id) == id) else { return Err(absent()) };
-    let sessions = call.node.sessions(namespace.id).await?.len();
-    let stays = if namespace.id == call.node.row.first_namespace {
-        Some("It is the namespace in which calls without a key are made, so it cannot be deleted.")
-    } else if is_last {
-        Some("It is your only namespace, so it cannot be deleted.")
-    } else {
-        None
-    };
-    let Wrong { typed, error, delete_error } = wrong;
-    let typed = if error.is_some() { typed.to_owned() } else { namespace.name.clone() };
-    let frame = Frame::of(signed, format!("Namespace {}", namespace.name)).with_error(error.or(delete_error));
-    let csrf = &signed.csrf;
-    let page = NamespacePage { frame, csrf, namespace, typed: &typed, sessions, stays, error, delete_error };
-    Ok(render(status, &page))
-}
-
-/// `POST /console/namespaces/{id}/rename`: calls it something else.
-pub(super) async fn rename(call: Call) -> Answer {
-    let (signed, form) = guard::signed_form(&call).await?;
-    let name = form.one("name").unwrap_or_default();
-    match namespaces::rename(&call.node, signed.person.id, named(&call)?, name).await {
-        Ok(_) => Ok(Done::Renamed.go_on()),
-        Err(error) => {
-            let (status, words) = explain(error)?;
-            let wrong = Wrong { typed: name, error: Some(&words), ..Wrong::default() };
-            one(&call, &signed, status, wrong).await
-        }
-    }
-}
-
-/// `POST /console/namespaces/{id}/delete`: deletes it, where that was confirmed.
-pub(super) async fn delete(call: Call) -> Answer {
-    let (signed, form) = guard::signed_form(&call).await?;
-    let (status, words) = if form.one("confirm") == Some("yes") {
-        match namespaces::delete(&call.node, signed.person.id, named(&call)?).await {
-            Ok(_) => return Ok(Done::Deleted.go_on()),
-            Err(error) => explain(error)?,
-        }
-    } else {
-        (StatusCode::BAD_REQUEST, "Tick that you mean it; nothing was deleted.".to_owned())
-    };
-    one(&call, &signed, status, Wrong { delete_error: Some(&words), ..Wrong::default() }).await
-}
-
-/// The id in the path. A name is none here: what stands in the address of a page goes on to mean the same thing.
-fn named(call: &Call) -> Result<&str, Refusal> {
-    let text = call.params.first().map(String::as_str).unwrap_or_default();
-    if text.parse::<NamespaceId>().is_ok() { Ok(text) } else { Err(absent()) }
-}
-
-/// `POST /console/sessions/{id}/revoke`: ends a program's session.
+/// `POST /console/sessions/{id}/revoke`: ends a program's session: one's own, or as admin or owner of its namespace.
 pub(super) async fn revoke(call: Call) -> Answer {
-    let (signed, _) = guard::signed_form(&call).await?;
+    let (signed, form) = guard::signed_form(&call).await?;
+    let (node, person) = (&call.node, signed.person.id);
     let id: Option<GrantId> = call.params.first().and_then(|id| id.parse().ok());
+    let may_end = |session: &Session| {
+        session.subject == person || node.roles.of(person, session.namespace).is_some_and(Role::is_over_others)
+    };
     let found = match id {
-        Some(id) => call.node.session(id).await?.filter(|session| session.subject == signed.person.id),
+        Some(id) => node.session(id).await?.filter(may_end),
         None => None,
     };
     // One that has ended meanwhile is what was wanted.
     if let Some(session) = found {
-        call.node.end_grant(session.id, crate::store::EndReason::RevokedByPerson).await?;
+        node.end_grant(session.id, EndReason::RevokedByPerson).await?;
     }
-    Ok(Done::Ended.go_on())
-}
-
-fn absent() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "There is no such namespace", "It was deleted, or it was never yours.")
-}
-
-/// What a form says of an error; what has no place in one becomes a page of its own.
-fn explain(error: NamespaceError) -> Result<(StatusCode, String), Refusal> {
-    let words = sentence(&error.to_string());
-    let status = match error {
-        NamespaceError::Name(_) => StatusCode::BAD_REQUEST,
-        NamespaceError::Taken(_) | NamespaceError::Limit | NamespaceError::Last | NamespaceError::First => {
-            StatusCode::CONFLICT
-        }
-        NamespaceError::Absent(_) => return Err(absent()),
-        NamespaceError::Store(error) => return Err(error.into()),
-    };
-    Ok((status, words))
+    let back: Option<NamespaceId> = form.one("namespace").and_then(|id| id.parse().ok());
+    Ok(back.map_or_else(|| Done::Ended.go_on(), |id| Done::Ended.go_on_at(id)))
 }
 
 #[derive(Template)]

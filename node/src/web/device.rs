@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use bitrouter_gateway::http::ResponseBody;
-use bitrouter_proto::account::{NamespaceId, ScopeSet};
+use bitrouter_proto::account::{NamespaceId, Role, ScopeSet};
 use http::{Method, Response, StatusCode, header};
 
 use super::{
@@ -20,7 +20,8 @@ use crate::{
         UserCode,
         approval::{CodeRefused, Decision, PendingCode},
     },
-    store::{CodeState, NamespaceRow},
+    people::namespaces::{self, Reached},
+    store::CodeState,
 };
 
 const PATH: &str = "/oauth/device";
@@ -46,6 +47,7 @@ struct ConsentPage<'a> {
     asker: String,
     age: String,
     namespaces: Vec<Offered>,
+    limits: Vec<Limit>,
     usual: Vec<Permission>,
     sensitive: Vec<Permission>,
     needs_own_device: bool,
@@ -57,7 +59,15 @@ struct ConsentPage<'a> {
 struct Offered {
     id: NamespaceId,
     name: String,
+    /// What the person is in it, where it is another's.
+    role: Option<Role>,
     is_chosen: bool,
+}
+
+/// What is left of what is asked for where the person has this role.
+struct Limit {
+    role: Role,
+    permissions: Vec<Permission>,
 }
 
 #[derive(Template)]
@@ -155,13 +165,20 @@ async fn approve(call: &Call, signed: &Signed, typed: &str, form: &Form) -> Answ
         Err(CodeRefused::NothingGranted) => {
             return consent(call, signed, typed, again("Tick at least one permission, or deny the request.")).await;
         }
+        Err(CodeRefused::NotInThisRole(role)) => {
+            let words = match role {
+                Role::Viewer => "You are viewer in this namespace: it can get none of what is ticked there.",
+                _ => "Your role in this namespace gives it none of what is ticked there.",
+            };
+            return consent(call, signed, typed, again(words)).await;
+        }
         Err(CodeRefused::NoNamespace) => {
             return consent(call, signed, typed, again("Choose one of your namespaces.")).await;
         }
         Err(refused) => return refuse(signed, typed, refused),
     };
-    let all = NamespaceRow::of_owner(&mut call.node.store.read().await?, person).await?;
-    let name = all.into_iter().find(|row| row.id == namespace).map(|row| row.name).unwrap_or_default();
+    let all = namespaces::reached(&call.node, person).await?;
+    let name = all.into_iter().find(|one| one.row.id == namespace).map(|one| one.told()).unwrap_or_default();
     let granted = Some((name, permissions(granted, Some(granted))));
     let frame = Frame::of(signed, "Approved");
     Ok(render(StatusCode::OK, &DecidedPage { frame, client: pending.client.name, granted }))
@@ -173,13 +190,18 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
         Ok(pending) => pending,
         Err(refused) => return refuse(signed, typed, refused),
     };
-    let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, signed.person.id).await?;
-    let offered =
-        |row: NamespaceRow| Offered { is_chosen: choice.namespace == Some(row.id), id: row.id, name: row.name };
-    let namespaces = own.into_iter().map(offered).collect();
+    let offered = |namespace: Reached| Offered {
+        is_chosen: choice.namespace == Some(namespace.row.id),
+        id: namespace.row.id,
+        name: namespace.told(),
+        role: Some(namespace.role).filter(|role| *role != Role::Owner),
+    };
+    let reached = namespaces::reached(&call.node, signed.person.id).await?;
+    let namespaces: Vec<Offered> = reached.into_iter().map(offered).collect();
     let PendingCode { user_code, client, scopes, asker_address, asker_uid, age, needs_own_device, .. } = pending;
     let (sensitive, usual) =
         permissions(scopes, choice.scopes).into_iter().partition(|permission| permission.is_sensitive);
+    let limits = limits(&namespaces, scopes);
     let title = format!("Sign in {}", client.name);
     let status = if choice.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let page = ConsentPage {
@@ -192,6 +214,7 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
         asker: asker(asker_address, asker_uid),
         age: ago(age),
         namespaces,
+        limits,
         usual,
         sensitive,
         needs_own_device,
@@ -199,6 +222,16 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
         error: choice.error,
     };
     Ok(render(status, &page))
+}
+
+/// What each role that the person has in a namespace of another's leaves of `asked`, the greatest first.
+fn limits(namespaces: &[Offered], asked: ScopeSet) -> Vec<Limit> {
+    let is_held = |role: &&Role| namespaces.iter().any(|namespace| namespace.role == Some(**role));
+    let limit = |role: &Role| {
+        let left = asked.intersection(role.scopes());
+        Limit { role: *role, permissions: permissions(left, Some(left)) }
+    };
+    Role::GIVEN.iter().filter(is_held).map(limit).collect()
 }
 
 /// Says why nothing is done with a code, and asks for another one.

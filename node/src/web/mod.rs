@@ -1,6 +1,6 @@
 //! Pages for people, and the sessions of their browsers.
 //!
-//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `console` →
+//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `console`, `namespace` →
 //! `page`, which writes a template with the headers that every page has. The journey of a sign-in: `login` or a link of
 //! `console_link` → [`session`], which makes the cookie that [`person_of`] reads again.
 //!
@@ -14,6 +14,7 @@ mod csrf;
 mod device;
 mod guard;
 mod login;
+mod namespace;
 mod page;
 mod session;
 #[cfg(test)]
@@ -64,9 +65,13 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/logout", |call| page::answer(login::sign_out(call))),
     page(Method::GET, "/console", |call| page::answer(console::show(call))),
     page(Method::POST, "/console/namespaces", |call| page::answer(console::create(call))),
-    page(Method::GET, "/console/namespaces/{id}", |call| page::answer(console::show_namespace(call))),
-    page(Method::POST, "/console/namespaces/{id}/rename", |call| page::answer(console::rename(call))),
-    page(Method::POST, "/console/namespaces/{id}/delete", |call| page::answer(console::delete(call))),
+    page(Method::GET, "/console/namespaces/{id}", |call| page::answer(namespace::show(call))),
+    page(Method::POST, "/console/namespaces/{id}/rename", |call| page::answer(namespace::rename(call))),
+    page(Method::POST, "/console/namespaces/{id}/delete", |call| page::answer(namespace::delete(call))),
+    page(Method::POST, "/console/namespaces/{id}/members", |call| page::answer(namespace::share(call))),
+    page(Method::POST, "/console/namespaces/{id}/members/{person}/remove", |call| {
+        page::answer(namespace::remove_member(call))
+    }),
     page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
     page(Method::POST, "/console/approvals/{code}/end", |call| page::answer(console::end_approval(call))),
     page(Method::POST, "/console/browsers/end", |call| page::answer(console::end_browsers(call))),

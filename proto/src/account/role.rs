@@ -33,6 +33,16 @@ impl Role {
         }
     }
 
+    /// What it lets a person do, as a sentence begins.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Viewer => "See keys, usage and policies",
+            Self::Member => "Also use models and make keys",
+            Self::Admin => "Also set policies, and end keys and sessions of others",
+            Self::Owner => "Everything",
+        }
+    }
+
     /// The role that can be given and is written like this.
     pub fn parse_given(text: &str) -> Option<Self> {
         Self::GIVEN.iter().copied().find(|role| role.as_str() == text)
