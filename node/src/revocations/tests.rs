@@ -15,6 +15,8 @@ use crate::{
     store::{NamespaceRow, PersonRow},
 };
 
+mod members;
+
 struct World {
     _root: tempfile::TempDir,
     dir: PathBuf,

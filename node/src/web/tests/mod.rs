@@ -3,6 +3,7 @@
 
 mod console;
 mod device;
+mod members;
 mod sign_in;
 
 use std::{

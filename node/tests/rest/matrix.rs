@@ -1,0 +1,145 @@
+//! P7 and P8, whole: every endpoint, asked for another person's namespace by each role with each kind of credential.
+
+use bitrouter_gateway::http::{Caller, Principal};
+use bitrouter_proto::account::{KeyId, MicroUsd, Role, Scope, ScopeSet};
+use http::{Method, StatusCode};
+
+use super::{
+    caller::{Browser, Scene, absent, session},
+    entries::{ENTRIES, Entry},
+};
+
+/// What a credential of eve's has of the owner's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A token in it that was issued all that there is.
+    Whole,
+    /// A token in it that was issued one scope.
+    Narrow,
+    /// A token of her own namespace.
+    Foreign,
+    /// Her browser.
+    Browser,
+}
+
+const KINDS: [Kind; 4] = [Kind::Whole, Kind::Narrow, Kind::Foreign, Kind::Browser];
+
+/// What she is to be told; `None`: an answer.
+fn refusal(entry: &Entry, kind: Kind, role: Option<Role>) -> Option<u16> {
+    let Some(role) = role else { return Some(if matches!(kind, Kind::Whole | Kind::Narrow) { 401 } else { 404 }) };
+    let issued = match kind {
+        Kind::Foreign => return Some(404),
+        Kind::Whole | Kind::Browser => ScopeSet::GRANTABLE,
+        Kind::Narrow => NARROW,
+    };
+    if entry.names_row() {
+        return Some(404);
+    }
+    let holds = issued.contains(entry.scope) && role.scopes().contains(entry.scope);
+    (!holds || (!entry.takes_tokens && kind != Kind::Browser)).then_some(403)
+}
+
+const NARROW: ScopeSet = ScopeSet::of(&[Scope::UsageRead]);
+
+#[tokio::test]
+async fn p07_p08_every_endpoint_for_every_role_and_kind_of_credential() {
+    let scene = Scene::new().await;
+    let (home, eve) = (scene.owner.namespace, scene.stranger.id);
+    let mut browser = Browser::new();
+    browser.sign_in(&scene.test, "eve").await;
+    let roles = [Some(Role::Viewer), Some(Role::Member), Some(Role::Admin), None];
+    let (mut answered, mut refused) = (0, 0);
+    // Signed in while she might do most; what she is later decides.
+    scene.test.node.set_member(&home.to_string(), "eve", Role::Admin).await.unwrap();
+    let pair = scene.test.sign_in_as(eve, home).await;
+    let of = |kind| match (scene.test.node.judge(pair.access.as_bytes()), kind) {
+        (Ok(caller), Kind::Whole) => Some(caller),
+        (Ok(Caller::Credential(whole)), Kind::Narrow) => {
+            Some(Caller::Credential(Principal { scopes: whole.scopes.intersection(NARROW), ..whole }))
+        }
+        (_, Kind::Foreign) => Some(Caller::Credential(Principal {
+            credential: bitrouter_proto::account::CredentialId::Grant(scene.stranger.session),
+            namespace: scene.stranger.namespace,
+            person: eve,
+            scopes: ScopeSet::GRANTABLE,
+        })),
+        _ => None,
+    };
+    for role in roles {
+        match role {
+            Some(role) => drop(scene.test.node.set_member(&home.to_string(), "eve", role).await.unwrap()),
+            None => drop(scene.test.node.remove_member(&home.to_string(), "eve").await.unwrap()),
+        }
+        for entry in ENTRIES.iter().filter(|entry| entry.names_namespace()) {
+            for kind in KINDS {
+                let case = format!("{} {} as {role:?} with {kind:?}", entry.method, entry.path);
+                // A session that she may end where she may end any.
+                let in_it = if entry.names_session() && role.is_some() {
+                    session(&scene.test, eve, home).await
+                } else {
+                    scene.owner.session
+                };
+                let path = entry.at(&home.to_string(), &in_it.to_string());
+                let expected = refusal(entry, kind, role);
+                let reply = match (kind, of(kind)) {
+                    (Kind::Browser, _) => browser.json(&scene.test, &entry.method(), &path, entry.body).await,
+                    (_, Some(caller)) => scene.send(caller, &entry.method(), &path, entry.body).await,
+                    (_, None) => {
+                        assert_eq!(expected, Some(401), "{case}");
+                        continue;
+                    }
+                };
+                match expected {
+                    Some(status) => {
+                        assert_eq!(reply.status.as_u16(), status, "{case}: {:?}", reply.body);
+                        refused += 1;
+                    }
+                    None => {
+                        assert_eq!(reply.status, StatusCode::OK, "{case}: {:?}", reply.body);
+                        answered += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(answered > 15 && refused > 60, "{answered} {refused}");
+}
+
+#[tokio::test]
+async fn p07_the_operators_key_reads_usage_and_calls_of_every_namespace_and_nothing_else() {
+    let scene = Scene::new().await;
+    let operator = Caller::Operator(absent(KeyId::new));
+    let opened = ["/v1/namespaces/{nsid}/usage", "/v1/namespaces/{nsid}/requests", "/v1/node/usage"];
+    for entry in ENTRIES {
+        for person in [&scene.owner, &scene.stranger] {
+            let path = entry.at(&person.namespace.to_string(), &person.session.to_string());
+            let reply = scene.send(operator, &entry.method(), &path, entry.body).await;
+            let expected = match entry.path {
+                path if opened.contains(&path) => 200,
+                _ if entry.names_row() => 404,
+                _ => 403,
+            };
+            assert_eq!(reply.status.as_u16(), expected, "{} {path}: {:?}", entry.method, reply.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn p07_billing_and_account_are_the_persons_own_in_any_role() {
+    let scene = Scene::new().await;
+    let home = scene.owner.namespace.to_string();
+    scene.test.node.grant_credit(&home, MicroUsd::new(5_000_000)).await.unwrap();
+    for role in Role::GIVEN {
+        scene.test.node.set_member(&home, "eve", *role).await.unwrap();
+        let caller = Caller::Credential(Principal {
+            credential: bitrouter_proto::account::CredentialId::Grant(scene.stranger.session),
+            namespace: scene.owner.namespace,
+            person: scene.stranger.id,
+            scopes: role.scopes(),
+        });
+        let get = async |path: &str| scene.send(caller, &Method::GET, path, "").await.ok();
+        assert_eq!(get("/v1/billing/balance").await["balance_micro_usd"], 0, "as {role:?}");
+        assert_eq!(get("/v1/billing/transactions").await["data"], serde_json::json!([]));
+        assert_eq!(get("/v1/account").await["id"], scene.stranger.id.to_string());
+    }
+}
