@@ -88,7 +88,6 @@ impl Node {
             store: &store,
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock),
-            roles: Arc::clone(&roles),
         };
         let (ledger, stored_objects) = match open_ledger(parts).await {
             Ok(opened) => opened,
@@ -104,7 +103,7 @@ impl Node {
             key,
             settings,
             live,
-            roles,
+            roles: Arc::new(roles),
             limits: Limits::default(),
             row,
             tasks,
@@ -144,7 +143,7 @@ struct Opened {
     row: NodeRow,
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
-    roles: Arc<Roles>,
+    roles: Roles,
     warnings: Vec<NodeWarning>,
 }
 
@@ -305,7 +304,7 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
-        let roles = Arc::new(Roles::load(&mut write).await.map_err(failed)?);
+        let roles = Roles::load(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;

@@ -38,11 +38,7 @@ impl Admission for Ledger {
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }
-        // Whoever calls in it: credit is the owner's.
-        let Some(payer) = self.roles.owner(namespace) else {
-            let words = "the namespace of this credential is gone, and the credential with it";
-            return Err(InferenceError::new(InferenceCode::InvalidApiKey, words));
-        };
+        let payer = self.payer(request.context.caller);
         let funding = match self.settings.load().credit {
             CreditRule::Off => FundingSource::Local,
             CreditRule::Required => FundingSource::CloudCredit,
@@ -76,6 +72,14 @@ impl Admission for Ledger {
 }
 
 impl Ledger {
+    /// The person behind the credential; without one the node's owner.
+    fn payer(&self, caller: Caller) -> PersonId {
+        match caller {
+            Caller::Credential(principal) => principal.person,
+            Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => self.owner,
+        }
+    }
+
     fn has_credit(&self, payer: PersonId) -> Result<(), InferenceError> {
         if self.shared.credits.balance(payer) > MicroUsd::ZERO {
             return Ok(());

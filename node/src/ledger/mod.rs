@@ -53,7 +53,6 @@ use self::{
 pub use self::{applier::Stopped, trouble::Trouble};
 use crate::{
     clock::Clock,
-    roles::Roles,
     settings::Settings,
     store::{self, NodeRow, Store},
 };
@@ -63,8 +62,8 @@ use crate::{
 pub struct Ledger {
     shared: Arc<Shared>,
     settings: Arc<ArcSwap<Settings>>,
-    /// Whose namespaces are: calls are paid by their owners.
-    roles: Arc<Roles>,
+    /// Who pays calls without a credential.
+    owner: PersonId,
     applier: Mutex<Applier>,
     /// There is something to apply.
     apply: Notify,
@@ -80,7 +79,6 @@ pub(crate) struct LedgerOptions<'a> {
     pub(crate) store: &'a Store,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) roles: Arc<Roles>,
 }
 
 impl Ledger {
@@ -91,7 +89,7 @@ impl Ledger {
 
     /// The same, on this disk.
     async fn open_on(options: LedgerOptions<'_>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, Stopped> {
-        let LedgerOptions { dir, row, store, settings, clock, roles } = options;
+        let LedgerOptions { dir, row, store, settings, clock } = options;
         let place = Arc::new(Place::open(&dir.join("journal"))?);
         let (node, generation) = (row.node_id.as_str(), row.generation);
         let mut applier =
@@ -115,7 +113,7 @@ impl Ledger {
         };
         let newest_seq = watch::Sender::new(newest.seq.max(applier.seq()));
         let (shared, applier) = (Arc::new(shared), Mutex::new(applier));
-        Ok(Arc::new(Self { shared, settings, roles, applier, apply: Notify::new(), applied: newest_seq }))
+        Ok(Arc::new(Self { shared, settings, owner: row.owner, applier, apply: Notify::new(), applied: newest_seq }))
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.

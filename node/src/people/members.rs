@@ -39,7 +39,7 @@ pub struct RemovedMember {
     /// Who.
     pub person: PersonRow,
     /// What the person was; `None` where that was nothing, so that nothing was changed.
-    pub role: Option<Role>,
+    pub member: Option<Member>,
 }
 
 impl Node {
@@ -158,10 +158,14 @@ pub(crate) async fn finish(node: &Node, write: Write, change: &Change) -> Result
 pub(crate) async fn remove(node: &Node, namespace: NamespaceId, who: &str) -> Result<RemovedMember, MemberError> {
     let mut write = node.store.write().await?;
     let person = meant(node, &mut write, namespace, who).await?;
-    let Some(role) = node.roles.of(person.id, namespace) else { return Ok(RemovedMember { person, role: None }) };
+    let row = MemberRow::find(&mut write, namespace, person.id).await?;
+    // Memory is ahead of a database that is full.
+    let row = row.filter(|_| node.roles.of(person.id, namespace).is_some());
+    let Some(row) = row else { return Ok(RemovedMember { person, member: None }) };
+    let member = Some(told(row, person.name.clone()));
     // A database that is full follows later: the person is nothing there either way.
     let (Revoked::Whole | Revoked::Later) = node.revoke(write, Revocation::Membership(namespace, person.id)).await?;
-    Ok(RemovedMember { person, role: Some(role) })
+    Ok(RemovedMember { person, member })
 }
 
 /// Whom `who` means, where that is not the owner of the namespace.

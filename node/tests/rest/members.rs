@@ -111,8 +111,8 @@ async fn the_operator_names_namespace_and_person_and_may_repeat_himself() {
     let made = node.set_member("other", "eve", Role::Admin).await.unwrap();
     assert_eq!(node.set_member("other", &made.person_id.to_string(), Role::Admin).await.unwrap(), made);
     assert_eq!(node.list_members("other").await.unwrap(), [made]);
-    assert_eq!(node.remove_member("other", "eve").await.unwrap().role, Some(Role::Admin));
-    assert_eq!(node.remove_member("other", "eve").await.unwrap().role, None);
+    assert_eq!(node.remove_member("other", "eve").await.unwrap().member.map(|was| was.role), Some(Role::Admin));
+    assert_eq!(node.remove_member("other", "eve").await.unwrap().member, None);
     assert!(node.list_members("other").await.unwrap().is_empty());
     for (namespace, who, said) in [
         ("nowhere", "eve", "there is no namespace of yours called `nowhere`"),

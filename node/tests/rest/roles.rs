@@ -105,7 +105,7 @@ impl Run {
             }
             Step::Remove => {
                 let removed = self.test.node.remove_member(&home, "eve").await.unwrap();
-                assert_eq!(removed.role, self.role.take());
+                assert_eq!(removed.member.map(|was| was.role), self.role.take());
                 self.tokens.iter_mut().for_each(|token| token.is_alive = false);
                 for (code, _) in std::mem::take(&mut self.waiting) {
                     assert!(!self.test.poll(&code).await.status.is_success());

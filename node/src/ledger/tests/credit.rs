@@ -1,11 +1,7 @@
 //! Who has credit, and what open calls reserve of it.
 
-use bitrouter_gateway::{
-    http::{Caller, Principal},
-    ports::Admission as _,
-};
-use bitrouter_proto::account::{CredentialId, GrantId, MicroUsd, NamespaceId, PersonId, ScopeSet};
-use ulid::Ulid;
+use bitrouter_gateway::ports::Admission as _;
+use bitrouter_proto::account::MicroUsd;
 
 use super::world::{World, ended};
 
@@ -38,31 +34,6 @@ async fn p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not()
     running.close().await;
     let running = world.start().await;
     assert_eq!(running.ledger.shared.credits.balance(world.row.owner).micros(), -12, "the grant was memory's alone");
-    running.close().await;
-}
-
-#[tokio::test]
-async fn p10_the_owner_of_the_namespace_pays_whoever_calls_in_it() {
-    let mut world = World::new().await;
-    world.require_credit();
-    let mut running = world.start().await;
-    let ulid = Ulid::from_parts(1, 1);
-    let (owner, member) = (world.row.owner, PersonId::new(ulid));
-    let by_member = |namespace| {
-        let (credential, scopes) = (CredentialId::Grant(GrantId::new(ulid)), ScopeSet::GRANTABLE);
-        Caller::Credential(Principal { credential, namespace, person: member, scopes })
-    };
-    running.caller = by_member(world.row.first_namespace);
-    running.ledger.granted(member, MicroUsd::new(1_000));
-    assert_eq!(running.admit("a", false).unwrap_err().code().as_str(), "insufficient_credit");
-    running.ledger.granted(owner, MicroUsd::new(1_000));
-    running.admit("b", false).unwrap().settle(ended(10, 5, 12));
-    let left = |person| running.ledger.shared.credits.balance(person).micros();
-    assert_eq!((left(owner), left(member)), (988, 1_000));
-    // Deleted while the body of the call was on its way.
-    running.caller = by_member(NamespaceId::new(ulid));
-    let refused = running.admit("c", false).unwrap_err();
-    assert_eq!((refused.status().as_u16(), refused.code().as_str()), (401, "invalid_api_key"));
     running.close().await;
 }
 

@@ -34,7 +34,6 @@ use crate::{
     Ledger, Machine, Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
     ledger::{LedgerOptions, Trouble, journal::Disk},
-    roles::Roles,
     settings::CreditRule,
     store::{self, NodeRow, Store},
 };
@@ -100,8 +99,7 @@ pub(super) struct Running {
     pub(super) store: Store,
     tasks: Tasks,
     ending: CancellationToken,
-    /// Who makes the calls.
-    pub(super) caller: Caller,
+    caller: Caller,
 }
 
 #[derive(Debug)]
@@ -148,7 +146,6 @@ impl World {
             store: &store,
             settings: Arc::clone(&self.settings),
             clock: Arc::clone(&self.clock) as _,
-            roles: Arc::new(Roles::load(&mut store.read().await.unwrap()).await.unwrap()),
         };
         let ledger = Ledger::open_on(parts, Arc::clone(&disk) as _).await.unwrap();
         let caller = Caller::Keyless { namespace: Some(self.row.first_namespace) };

@@ -54,7 +54,7 @@ async fn whoever_is_let_in_again_while_the_database_lags_behind_is_in() {
     node.store.pending().add(line);
     let row = MemberRow::find(&mut node.store.read().await.unwrap(), home, eve).await.unwrap();
     assert!(row.is_some() && roles(&node).await.is_empty() && node.roles.of(eve, home).is_none());
-    assert_eq!(node.remove_member("default", "eve").await.unwrap().role, None);
+    assert_eq!(node.remove_member("default", "eve").await.unwrap().member, None);
     node.set_member("default", "eve", Role::Viewer).await.unwrap();
     assert!(node.store.pending().is_empty());
     assert_eq!(roles(&node).await, [("eve".to_owned(), Role::Viewer)]);
