@@ -24,13 +24,17 @@ impl Deleted {
     pub(super) const YES: Self = Self { deleted: true };
 }
 
-/// All that the person behind the credential reaches, also where it is baked with one of them: the oldest first, in each of
-/// the person's own and those of others. At the control socket the owner speaks of his own alone.
+/// All that the person behind the credential reaches, also where it is baked with one of them: the oldest first. At the
+/// control socket the owner speaks of his own alone.
 pub(super) async fn list(call: Call) -> Result<List<Namespace>, ApiError> {
     let (node, person) = (&call.node, call.granted.person()?);
     let data = match call.granted.actor {
         Actor::Socket(_) => namespaces::list(node, person).await?,
-        _ => namespaces::reached(node, person).await?.into_iter().map(Namespace::from).collect(),
+        _ => {
+            let mut reached = namespaces::reached(node, person).await?;
+            reached.sort_by_key(|one| (one.row.created_at, one.row.id));
+            reached.into_iter().map(Namespace::from).collect()
+        }
     };
     Ok(List { data })
 }

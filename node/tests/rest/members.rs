@@ -306,12 +306,12 @@ async fn the_list_of_namespaces_says_whose_the_shared_ones_are() {
     assert_eq!(
         rows.iter().map(shown).collect::<Vec<_>>(),
         [
+            (theirs.namespace.to_string(), json!("ada"), json!("viewer")),
             (own.namespace.to_string(), Value::Null, Value::Null),
             (own.other_namespace.to_string(), Value::Null, Value::Null),
-            (theirs.namespace.to_string(), json!("ada"), json!("viewer")),
         ]
     );
-    assert_eq!(rows[2]["owner_id"], theirs.id.to_string());
+    assert_eq!(rows[0]["owner_id"], theirs.id.to_string());
     shared.remove_eve().await;
     let left = shared.eve.json(&shared.scene.test, &Method::GET, "/v1/namespaces", "").await.ok();
     assert_eq!(left["data"].as_array().unwrap().len(), 2);
