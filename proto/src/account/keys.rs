@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyId;
 
-/// An API key as it is listed. Nobody sees the key itself again.
+/// An API key as it is listed. Nobody sees the key itself again. Another server's ids may have another form than ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Key {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Key"))]
+pub struct Key<Id = KeyId> {
     /// Which.
-    pub id: KeyId,
+    pub id: Id,
     /// What it is called.
     pub display_name: String,
     /// The first characters of the key.
@@ -47,12 +47,12 @@ pub struct NewKey {
 
 /// A key that was just minted.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct MintedKey {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MintedKey"))]
+pub struct MintedKey<Id = KeyId> {
     /// The key itself: it is shown this once.
     pub token: String,
     /// Which.
-    pub id: KeyId,
+    pub id: Id,
     /// The first characters of the key.
     pub key_prefix: String,
     /// What it is called.
@@ -63,7 +63,7 @@ pub struct MintedKey {
     pub expires_at: Option<String>,
 }
 
-impl std::fmt::Debug for MintedKey {
+impl<Id: std::fmt::Debug> std::fmt::Debug for MintedKey<Id> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MintedKey").field("id", &self.id).finish_non_exhaustive()
     }

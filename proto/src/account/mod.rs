@@ -8,7 +8,7 @@
 //! * [`password`]: what one has to be.
 //! * [`role`]: what a person may do in a namespace.
 //! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`]; [`keys`]: API keys;
-//!   [`policy`]: rules, what they are bound to, and what comes of them together.
+//!   [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it.
 
 /// The server that sign-in goes to where nobody says another.
 pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
@@ -32,6 +32,7 @@ pub mod policy;
 pub mod resources;
 pub mod role;
 pub mod scope;
+pub mod told;
 
 pub use self::{
     identity::{Authentication, Identity, TokenState},

@@ -111,16 +111,16 @@ words! {
     }
 }
 
-/// A policy.
+/// A policy. Another server's ids may have another form than ours, and its kinds other names; so it is below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Policy {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Policy"))]
+pub struct Policy<Id = PolicyId, Kind = PolicyKind> {
     /// Which.
-    pub id: PolicyId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
     /// What it is.
-    pub kind: PolicyKind,
+    pub kind: Kind,
     /// What it says, as its kind has it.
     pub spec: Value,
     /// Since when it does not act; RFC 3339, UTC.
@@ -212,15 +212,15 @@ pub struct PresetSpec {
 
 /// A budget: a policy of that kind, flat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Budget {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Budget"))]
+pub struct Budget<Id = PolicyId, Spec = BudgetSpec> {
     /// Which policy it is.
-    pub id: PolicyId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
     /// What it says.
     #[serde(flatten)]
-    pub spec: BudgetSpec,
+    pub spec: Spec,
     /// Since when it does not act; RFC 3339, UTC.
     #[serde(default)]
     pub disabled_at: Option<String>,
@@ -228,15 +228,15 @@ pub struct Budget {
 
 /// A preset: a policy of that kind, flat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Preset {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Preset"))]
+pub struct Preset<Id = PolicyId, Spec = PresetSpec> {
     /// Which policy it is.
-    pub id: PolicyId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
     /// What it says.
     #[serde(flatten)]
-    pub spec: PresetSpec,
+    pub spec: Spec,
     /// Since when it does not act; RFC 3339, UTC.
     #[serde(default)]
     pub disabled_at: Option<String>,
@@ -244,14 +244,14 @@ pub struct Preset {
 
 /// What binds a policy to a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Binding {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Binding"))]
+pub struct Binding<Id = BindingId, Policy = PolicyId, Type = PrincipalType> {
     /// Which.
-    pub id: BindingId,
+    pub id: Id,
     /// The policy.
-    pub policy_id: PolicyId,
+    pub policy_id: Policy,
     /// What kind of principal it is bound to.
-    pub principal_type: PrincipalType,
+    pub principal_type: Type,
     /// Which one.
     pub principal_id: String,
 }

@@ -70,14 +70,14 @@ pub struct Account {
 
 /// A session of a program: what somebody has signed in on one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Session {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Session"))]
+pub struct Session<Id = GrantId, Person = PersonId> {
     /// Which; its tokens carry the same id.
-    pub id: GrantId,
+    pub id: Id,
     /// The OAuth client.
     pub client_id: String,
     /// The person who approved it.
-    pub subject: PersonId,
+    pub subject: Person,
     /// What it may do.
     pub scopes: Vec<String>,
     /// RFC 3339, UTC.

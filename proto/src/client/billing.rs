@@ -7,12 +7,14 @@ use super::{
     calls::{MESSAGE_LIMIT, origin},
     channel::Channel,
     distrust,
+    documents::{self, IdempotencyKey},
     usage::Rows,
 };
 use crate::{
     account::{
         MicroUsd, PersonId,
         ledger::{Balance, Page, ToldTransaction},
+        told::ToldCheckout,
     },
     wire::{self, billing_service_client::BillingServiceClient},
 };
@@ -28,6 +30,15 @@ pub struct Granted {
     pub name: String,
     /// The balance then.
     pub balance: MicroUsd,
+}
+
+/// A payment that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedOut {
+    /// Its id at whoever takes the money.
+    pub id: String,
+    /// The page on which it is paid, where it may be shown as a link and be opened.
+    pub url: Option<String>,
 }
 
 impl Client {
@@ -57,6 +68,24 @@ impl Client {
             next_cursor: (!told.next_cursor.is_empty()).then(|| distrust::line(told.next_cursor)),
         };
         Ok(Told { read, json: distrust::document(&told.json)? })
+    }
+
+    /// Begins a payment of so many US cents.
+    pub async fn create_checkout(
+        &self,
+        asked: &Asked,
+        amount_cents: i64,
+        once: &IdempotencyKey,
+    ) -> Result<Told<CheckedOut>, ClientError> {
+        self.same_protocol()?;
+        let request = wire::CreateCheckoutRequest {
+            asked: Some(asked.into()),
+            amount_cents,
+            idempotency_key: once.as_str().to_owned(),
+        };
+        let told = self.bounded_by(REMOTE, self.billing().create_checkout(request)).await?;
+        let Told { read: ToldCheckout { id, url }, json } = documents::read(&told.json)?;
+        Ok(Told { read: CheckedOut { id, url: distrust::server_link(&url) }, json })
     }
 
     /// Adds to the credit of a person of the own node: `who` is a name, a person's id, or the id of a namespace, whose owner

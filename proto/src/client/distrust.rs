@@ -3,7 +3,7 @@
 
 use crate::{
     account::{
-        Identity, Namespace, Person,
+        Identity, Member, Namespace, Person,
         ledger::{Balance, ToldRequestRow, ToldTransaction, Usage},
     },
     client::ClientError,
@@ -257,6 +257,23 @@ pub(super) fn people(told: Vec<wire::Person>) -> Result<Vec<Person>, ClientError
 pub(super) fn person(told: wire::Person) -> Result<Person, ClientError> {
     let row = Person::try_from(told).map_err(|error| ClientError::Broken(error.to_string()))?;
     Ok(Person { name: line(row.name), created_at: line(row.created_at), ..row })
+}
+
+/// A member that can be shown on a terminal.
+///
+/// # Errors
+/// Where the id or the role is none: the id is pasted into commands.
+pub(super) fn member(told: wire::Member) -> Result<Member, ClientError> {
+    let row = Member::try_from(told).map_err(|why| ClientError::Broken(why.to_owned()))?;
+    Ok(Member { name: line(row.name), created_at: line(row.created_at), ..row })
+}
+
+/// True for what a shell can be given to put on its command line: it shows what it is, and is one word once it is quoted.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 512
+        && !text.contains('\n')
+        && matches!(visible(text), std::borrow::Cow::Borrowed(_))
 }
 
 /// An address that may be handed to a browser: of this machine, over http, and nothing that a shell or a terminal obeys.

@@ -3,29 +3,44 @@
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
 //! socket, [`calls`] are the typed calls ([`namespaces`] and
 //! [`people`] those of the node, [`account`] those of the account, [`usage`], [`billing`] and [`node`] those about calls and
-//! credit, of whoever is [`asked`]), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! credit, [`keys`], [`policies`], [`budgets`], [`presets`], [`sessions`] and [`members`] those about what they are named for,
+//! of whoever is [`asked`], whose [`documents`] they read; [`completion`] is for shells), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
 mod account;
 mod asked;
 mod billing;
+mod budgets;
 mod calls;
 mod channel;
+mod completion;
 mod distrust;
+mod documents;
 mod error;
+mod keys;
 mod locate;
+mod members;
 mod namespaces;
 mod node;
 mod people;
+mod policies;
+mod presets;
+mod sessions;
 mod usage;
 
 pub use account::{AccountKey, AccountNamespaces, LoggedOut, Login, LoginCode, LoginEvent, LoginEvents, WhoAmI};
 pub use asked::{Asked, Told};
-pub use billing::Granted;
+pub use billing::{CheckedOut, Granted};
+pub use budgets::{BudgetChange, NewBudget};
 pub use calls::{Client, Logs, PATIENCE};
+pub use completion::{Completed, Completion};
+pub use documents::IdempotencyKey;
 pub use error::{ClientError, Refusal, UnresponsiveCause};
+pub use keys::Minted;
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
 pub use node::{Backup, NamedNodeUsage};
 pub use people::ConsoleLink;
+pub use policies::{NewPolicy, PolicyChange, PrincipalRef};
+pub use presets::{Clauses, PresetChange};
 pub use usage::{Begin, CallEvent, CallEvents, Rows, Window};

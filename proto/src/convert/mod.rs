@@ -4,6 +4,7 @@ mod auth;
 mod billing;
 mod daemon;
 mod environment;
+mod members;
 mod namespaces;
 mod node;
 mod people;

@@ -8,8 +8,8 @@ use bitrouter_proto::{
     },
     codes::Reason,
     wire::{
-        self, GetBalanceRequest, GetBalanceResponse, GrantCreditRequest, GrantCreditResponse, ListTransactionsRequest,
-        ListTransactionsResponse, billing_service_server::BillingService,
+        self, CreateCheckoutRequest, CreateCheckoutResponse, GetBalanceRequest, GetBalanceResponse, GrantCreditRequest,
+        GrantCreditResponse, ListTransactionsRequest, ListTransactionsResponse, billing_service_server::BillingService,
     },
 };
 use tonic::{Request, Response, Status};
@@ -55,6 +55,13 @@ impl BillingService for Service {
             next_cursor: page.next_cursor.unwrap_or_default(),
             json,
         }))
+    }
+
+    async fn create_checkout(
+        &self,
+        _request: Request<CreateCheckoutRequest>,
+    ) -> Result<Response<CreateCheckoutResponse>, Status> {
+        Err(error::status(Reason::Unimplemented, "nothing is sold here", None))
     }
 
     async fn grant_credit(
