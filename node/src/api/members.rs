@@ -22,9 +22,9 @@ pub(super) struct Removed {
     removed: bool,
 }
 
-/// All members, the oldest first; the owner is none.
+/// Everybody with a role: the owner, then the members, the oldest first.
 pub(super) async fn list(call: Call) -> Result<List<Member>, ApiError> {
-    let data = members::list(&call.node, call.granted.namespace()?).await?;
+    let data = members::everybody(&call.node, call.granted.namespace()?).await?;
     Ok(List { data })
 }
 
@@ -76,6 +76,7 @@ fn of(error: MemberError, field: &'static str) -> ApiError {
     match error {
         MemberError::Namespace(error) => error.into(),
         MemberError::Person(PeopleError::Nobody(_)) => ApiError::new(Code::NotFound, message).about(field),
+        MemberError::NoMember(_) => ApiError::new(Code::NotFound, "there is no such member"),
         MemberError::Owner(_) => ApiError::new(Code::Conflict, message).about(field),
         MemberError::Store(error) | MemberError::Person(PeopleError::Store(error)) => error.into(),
         // What only other verbs say of persons.

@@ -28,28 +28,23 @@ pub enum MemberError {
     /// Its owner is more than a member of it.
     #[error("`{0}` owns the namespace, and is neither added to it nor removed from it")]
     Owner(String),
+    /// The person is none.
+    #[error("`{0}` is no member of this namespace")]
+    NoMember(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Somebody who was removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemovedMember {
-    /// Who.
-    pub person: PersonRow,
-    /// What the person was; `None` where that was nothing, so that nothing was changed.
-    pub member: Option<Member>,
-}
-
 impl Node {
-    /// The members of a namespace of the node's owner, told by id or name, the oldest first.
+    /// Everybody with a role in a namespace of the node's owner, told by id or name: the owner, then the members, the oldest
+    /// first.
     ///
     /// # Errors
     /// Where there is no such namespace.
     pub async fn list_members(&self, namespace: &str) -> Result<Vec<Member>, MemberError> {
         let namespace = namespaces::find(self, self.owner(), namespace).await?;
-        Ok(list(self, namespace.id).await?)
+        Ok(everybody(self, namespace.id).await?)
     }
 
     /// Makes a person, told by name or `usr_…`, a member of a namespace of the node's owner, told by id or name; or gives a
@@ -66,17 +61,38 @@ impl Node {
     }
 
     /// Removes a person, told by name or `usr_…`, from a namespace of the node's owner, told by id or name: sessions and keys
-    /// of that person there open nothing from the next request on.
+    /// of that person there open nothing from the next request on. What the person was is told.
     ///
     /// # Errors
-    /// Where there is no such namespace or person, or it is the owner.
-    pub async fn remove_member(&self, namespace: &str, who: &str) -> Result<RemovedMember, MemberError> {
+    /// Where there is no such namespace or member, or it is the owner.
+    pub async fn remove_member(&self, namespace: &str, who: &str) -> Result<Member, MemberError> {
         let namespace = namespaces::find(self, self.owner(), namespace).await?;
         remove(self, namespace.id, who).await
     }
 }
 
-/// The members of a namespace, the oldest first.
+/// Everybody with a role in a namespace: its owner, then the members, the oldest first.
+///
+/// # Errors
+/// Where the database fails.
+pub(crate) async fn everybody(node: &Node, namespace: NamespaceId) -> Result<Vec<Member>, StoreError> {
+    let mut read = node.store.read().await?;
+    let row = NamespaceRow::find(&mut read, namespace).await?;
+    let owner = match &row {
+        Some(row) => PersonRow::by_id(&mut read, row.owner).await?,
+        None => None,
+    };
+    drop(read);
+    let owner = row.zip(owner).map(|(row, owner)| Member {
+        person_id: owner.id,
+        name: owner.name,
+        role: Role::Owner,
+        created_at: row.created_at.to_string(),
+    });
+    Ok(owner.into_iter().chain(list(node, namespace).await?).collect())
+}
+
+/// The members of a namespace, the oldest first; its owner is none.
 ///
 /// # Errors
 /// Where the database fails.
@@ -151,21 +167,21 @@ pub(crate) async fn finish(node: &Node, write: Write, change: &Change) -> Result
     }
 }
 
-/// Removes `who` from a live namespace.
+/// Removes `who` from a live namespace; what the person was.
 ///
 /// # Errors
-/// Where there is no such namespace or person, or it is the owner.
-pub(crate) async fn remove(node: &Node, namespace: NamespaceId, who: &str) -> Result<RemovedMember, MemberError> {
+/// Where there is no such namespace or member, or it is the owner.
+pub(crate) async fn remove(node: &Node, namespace: NamespaceId, who: &str) -> Result<Member, MemberError> {
     let mut write = node.store.write().await?;
     let person = meant(node, &mut write, namespace, who).await?;
     let row = MemberRow::find(&mut write, namespace, person.id).await?;
     // Memory is ahead of a database that is full.
     let row = row.filter(|_| node.roles.of(person.id, namespace).is_some());
-    let Some(row) = row else { return Ok(RemovedMember { person, member: None }) };
-    let member = Some(told(row, person.name.clone()));
+    let member = told(row.ok_or_else(|| MemberError::NoMember(person.name.clone()))?, person.name);
     // A database that is full follows later: the person is nothing there either way.
-    let (Revoked::Whole | Revoked::Later) = node.revoke(write, Revocation::Membership(namespace, person.id)).await?;
-    Ok(RemovedMember { person, member })
+    let (Revoked::Whole | Revoked::Later) =
+        node.revoke(write, Revocation::Membership(namespace, member.person_id)).await?;
+    Ok(member)
 }
 
 /// Whom `who` means, where that is not the owner of the namespace.

@@ -20,7 +20,7 @@ pub use self::{
     credit::{CreditError, CreditGrant},
     hashing::Busy,
     lockout::Locked,
-    members::{MemberError, RemovedMember},
+    members::MemberError,
     password::Password,
     verbs::PeopleError,
 };

@@ -175,7 +175,7 @@ pub(super) async fn remove_member(call: Call) -> Answer {
     let Some(who) = who else { return Err(absent()) };
     match members::remove(&call.node, id, &who.to_string()).await {
         // One who is none any more is what was wanted.
-        Ok(_) => Ok(Done::Unshared.go_on_at(id)),
+        Ok(_) | Err(MemberError::NoMember(_)) => Ok(Done::Unshared.go_on_at(id)),
         Err(error) => {
             let (status, words) = explain_member(error)?;
             one(&call, &signed, status, Wrong { member_error: Some(&words), ..Wrong::default() }).await
@@ -224,7 +224,7 @@ fn explain_member(error: MemberError) -> Result<(StatusCode, String), Refusal> {
     match error {
         MemberError::Namespace(error) => explain(error),
         MemberError::Store(error) | MemberError::Person(PeopleError::Store(error)) => Err(error.into()),
-        MemberError::Owner(_) => Ok((StatusCode::CONFLICT, words)),
+        MemberError::Owner(_) | MemberError::NoMember(_) => Ok((StatusCode::CONFLICT, words)),
         MemberError::Person(_) => Ok((StatusCode::BAD_REQUEST, words)),
     }
 }
