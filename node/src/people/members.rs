@@ -101,7 +101,7 @@ pub(crate) async fn list(node: &Node, namespace: NamespaceId) -> Result<Vec<Memb
     // Memory is ahead of a database that is full.
     let is_there = |(row, name): (MemberRow, String)| {
         let role = node.roles.of(row.person, namespace)?;
-        Some(told(MemberRow { role, ..row }, name))
+        Some(told(&MemberRow { role, ..row }, name))
     };
     Ok(rows.into_iter().filter_map(is_there).collect())
 }
@@ -145,7 +145,7 @@ pub(crate) async fn change_in(
     if what == What::Given {
         row.set(write).await?;
     }
-    Ok(Change { member: told(row, person.name), namespace, what })
+    Ok(Change { member: told(&row, person.name), namespace, what })
 }
 
 /// Makes what `write` holds durable, and `change` with it.
@@ -177,7 +177,8 @@ pub(crate) async fn remove(node: &Node, namespace: NamespaceId, who: &str) -> Re
     let row = MemberRow::find(&mut write, namespace, person.id).await?;
     // Memory is ahead of a database that is full.
     let row = row.filter(|_| node.roles.of(person.id, namespace).is_some());
-    let member = told(row.ok_or_else(|| MemberError::NoMember(person.name.clone()))?, person.name);
+    let Some(row) = row else { return Err(MemberError::NoMember(person.name)) };
+    let member = told(&row, person.name);
     // A database that is full follows later: the person is nothing there either way.
     let (Revoked::Whole | Revoked::Later) =
         node.revoke(write, Revocation::Membership(namespace, member.person_id)).await?;
@@ -201,6 +202,6 @@ async fn meant(node: &Node, write: &mut Write, namespace: NamespaceId, who: &str
     Ok(person)
 }
 
-fn told(row: MemberRow, name: String) -> Member {
+fn told(row: &MemberRow, name: String) -> Member {
     Member { person_id: row.person, name, role: row.role, created_at: row.created_at.to_string() }
 }
