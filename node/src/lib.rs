@@ -42,6 +42,6 @@ pub use self::{
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
     opening::{FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
-    settings::{CreditRule, OauthSettings, Settings},
+    settings::{CreditRule, OauthSettings, Settings, StripeSettings},
     warnings::NodeWarning,
 };

@@ -81,12 +81,14 @@ impl Node {
         };
         let Opened { key, row, revoked_log, live, roles, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, .. } = options;
+        let roles = Arc::new(roles);
         // Before anything is answered: what an earlier process left open is settled.
         let parts = LedgerOptions {
             dir: &dir,
             row: &row,
             store: &store,
             settings: Arc::clone(&settings),
+            roles: Arc::clone(&roles),
             clock: Arc::clone(&clock),
         };
         let (ledger, stored_objects) = match open_ledger(parts).await {
@@ -103,7 +105,7 @@ impl Node {
             key,
             settings,
             live,
-            roles: Arc::new(roles),
+            roles,
             limits: Limits::default(),
             row,
             tasks,
