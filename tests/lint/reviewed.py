@@ -99,6 +99,8 @@ EXPOSES_SECRETS = {
     "daemon/src/credentials/tests/mod.rs": "looks at the token that a call would go with",
     "daemon/src/environment/catalog.rs": "its test looks at the key that the shipped registry would be given",
     "daemon/src/environment/constant_time.rs": "compares two values without telling how far they agree",
+    "node/src/billing/signature.rs": "makes the key that Stripe's events are checked with",
+    "node/src/billing/stripe.rs": "puts the key for Stripe into the header of a request to it",
     "node/src/settings.rs": "tells one reading of the secrets for Stripe from another",
     "daemon/src/environment/env_syntax.rs": "its tests look at what the parser read",
     "daemon/src/environment/keyring_tests.rs": "compares the ring with a naive reference",

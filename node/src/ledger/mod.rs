@@ -136,9 +136,15 @@ impl Ledger {
         self.shared.troubles.subscribe()
     }
 
-    /// `person` was given that much, in the database: calls are judged by it from now on.
+    /// `person` was given that much, or that much was taken where it is negative, in the database: calls are judged by it from now on.
     pub(crate) fn granted(&self, person: PersonId, amount: MicroUsd) {
         self.shared.credits.add(person, amount);
+    }
+
+    /// What calls of `person` are judged by.
+    #[cfg(test)]
+    pub(crate) fn balance(&self, person: PersonId) -> MicroUsd {
+        self.shared.credits.balance(person)
     }
 
     /// Cuts the journal off where it cannot be read, keeping a copy, applies the rest, and admits calls again. Where the copies

@@ -124,6 +124,7 @@ impl World {
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         let node = Node::open_on(options, Machine::this()).await.unwrap();
         let row = node.row.clone();
