@@ -38,8 +38,8 @@ impl World {
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&self.clock) as _,
             tasks: Tasks::new(),
-        },
-        outbound: Arc::new(crate::outbound::NoOutbound),
+            outbound: Arc::new(crate::outbound::NoOutbound),
+        }
     }
 
     async fn open(&self) -> Result<Arc<Node>, OpenError> {
