@@ -71,6 +71,30 @@ pub enum UntrustedFile {
     },
 }
 
+/// Others can read or change a file that holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ExposedFile {
+    /// Everybody can.
+    #[error("`{}` is open to every user (mode {mode:04o}); run `chmod 600 {}`", path.display(), quoted(path))]
+    ToAll {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Its group can, and it is not root who decided so.
+    #[error(
+        "`{}` is open to its group (mode {mode:04o}), which only a file of root may be; run `chmod 600 {}`",
+        path.display(), quoted(path)
+    )]
+    ToGroup {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     shell::quoted(&path.to_string_lossy())
@@ -133,6 +157,18 @@ impl RegularFile {
         Err(UntrustedFile::Foreign { path: path.to_owned(), owner: self.owner, me })
     }
 
+    /// That nobody else can read or change it; a group may where root owns the file. Being able to execute it harms nobody.
+    pub(crate) fn private(&self, path: &Path) -> Result<(), ExposedFile> {
+        let (path, mode) = (path.to_owned(), self.mode);
+        if mode & 0o006 != 0 {
+            Err(ExposedFile::ToAll { path, mode })
+        } else if mode & 0o060 != 0 && self.owner != 0 {
+            Err(ExposedFile::ToGroup { path, mode })
+        } else {
+            Ok(())
+        }
+    }
+
     /// The whole content, where it has at most `limit` bytes.
     pub(crate) fn read(self, limit: u64) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         // Room for all of it at once: a buffer that grows leaves copies of secrets behind.
@@ -171,6 +207,38 @@ mod tests {
         for (owner, trusted) in [(me, true), (0, true), (me + 1, false)] {
             file.owner = owner;
             assert_eq!(file.trusted(&path).is_ok(), trusted, "uid {owner}");
+        }
+    }
+
+    #[test]
+    fn permissions_decide() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("env");
+        std::fs::write(&path, "").unwrap();
+        let mut file = open(&path).unwrap();
+        for (mode, owner, refused) in [
+            (0o600, 1000, None),
+            (0o400, 1000, None),
+            (0o711, 1000, None),
+            (0o600, 0, None),
+            (0o640, 0, None),
+            (0o660, 0, None),
+            (0o640, 1000, Some("its group")),
+            (0o620, 1000, Some("its group")),
+            (0o644, 1000, Some("every user")),
+            (0o604, 0, Some("every user")),
+            (0o602, 0, Some("every user")),
+            (0o666, 0, Some("every user")),
+        ] {
+            (file.mode, file.owner) = (mode, owner);
+            match (file.private(Path::new("/x/env")), refused) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) => {
+                    let text = error.to_string();
+                    assert!(text.contains(part) && text.ends_with("run `chmod 600 /x/env`"), "{text}");
+                }
+                (got, _) => panic!("{mode:o} of {owner}: {got:?}"),
+            }
         }
     }
 

@@ -23,6 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock,
         tasks: Tasks::new(),
+        outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
     };
     let node = Node::open_on(options, Machine { id: "a".repeat(32), ..Machine::this() }).await?;
     let password = || Password::new("correct horse".into());

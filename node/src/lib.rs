@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod api;
+mod billing;
 mod backup;
 pub mod clock;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod ledger;
 mod node;
 pub mod oauth;
 mod opening;
+pub mod outbound;
 pub mod people;
 mod revocations;
 mod roles;
@@ -42,6 +44,6 @@ pub use self::{
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
     opening::{FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
-    settings::{CreditRule, OauthSettings, Settings},
+    settings::{CreditRule, OauthSettings, Settings, StripeSettings},
     warnings::NodeWarning,
 };

@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Ledger, NodeWarning, api,
+    Ledger, NodeWarning, api, billing,
     clock::Clock,
     http::{
         Access, Call, Entrance, Kind, Visitor, body,
@@ -38,6 +38,7 @@ use crate::{
         write_uses,
     },
     opening::{NodeLock, set_bound},
+    outbound::Outbound,
     people,
     revocations::RevokedLog,
     roles::Roles,
@@ -60,6 +61,8 @@ pub struct NodeOptions {
     pub clock: Arc<dyn Clock>,
     /// Who owns the tasks of requests.
     pub tasks: Tasks,
+    /// The way to other servers.
+    pub outbound: Arc<dyn Outbound>,
 }
 
 /// A change of which nobody knows whether it was made: its task panicked.
@@ -86,6 +89,9 @@ pub struct Node {
     /// Until somebody takes them.
     pub(crate) stored_objects: Mutex<Vec<StoredObject>>,
     pub(crate) web: web::State,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    /// Purchases that are being made.
+    pub(crate) billing: billing::Running,
     pub(crate) revoked_log: Arc<RevokedLog>,
     pub(crate) warnings: watch::Sender<Vec<NodeWarning>>,
     /// No other process has the database.

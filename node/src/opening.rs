@@ -34,7 +34,7 @@ pub use self::{
 };
 pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
-    Ledger, Node, NodeOptions, NodeWarning,
+    Ledger, Node, NodeOptions, NodeWarning, billing,
     clock::Moment,
     ledger::{LedgerOptions, Stopped},
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
@@ -80,13 +80,15 @@ impl Node {
             }
         };
         let Opened { key, row, revoked_log, live, roles, warnings } = opened;
-        let NodeOptions { dir, settings, clock, tasks, .. } = options;
+        let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
+        let roles = Arc::new(roles);
         // Before anything is answered: what an earlier process left open is settled.
         let parts = LedgerOptions {
             dir: &dir,
             row: &row,
             store: &store,
             settings: Arc::clone(&settings),
+            roles: Arc::clone(&roles),
             clock: Arc::clone(&clock),
         };
         let (ledger, stored_objects) = match open_ledger(parts).await {
@@ -103,7 +105,7 @@ impl Node {
             key,
             settings,
             live,
-            roles: Arc::new(roles),
+            roles,
             limits: Limits::default(),
             row,
             tasks,
@@ -115,6 +117,8 @@ impl Node {
             ledger,
             stored_objects: Mutex::new(stored_objects),
             web: web::State::default(),
+            outbound,
+            billing: billing::Running::default(),
             clock,
         });
         node.mark_bound();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 /// `[node]`, and where the node is reached. A reload swaps the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -15,7 +17,31 @@ pub struct Settings {
     pub credit: CreditRule,
     /// `[node] keep_requests`: how long the rows of calls are kept. Their sums are kept for ever.
     pub keep_requests: Duration,
+    /// `[node.stripe]`; without it the node sells nothing.
+    pub stripe: Option<StripeSettings>,
 }
+
+/// `[node.stripe]`: the account at Stripe that credit is paid to.
+#[derive(Clone, Debug)]
+pub struct StripeSettings {
+    /// What its API is called with.
+    pub secret_key: SecretString,
+    /// What events from it are signed with.
+    pub webhook_secret: SecretString,
+    /// Where its API is; no slash at its end.
+    pub api_base: String,
+}
+
+impl PartialEq for StripeSettings {
+    /// To tell one reading of the settings from another: nobody measures the time that it takes.
+    fn eq(&self, other: &Self) -> bool {
+        self.api_base == other.api_base
+            && self.secret_key.expose_secret() == other.secret_key.expose_secret()
+            && self.webhook_secret.expose_secret() == other.webhook_secret.expose_secret()
+    }
+}
+
+impl Eq for StripeSettings {}
 
 /// Whether calls that the node's own keys pay for need credit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +49,8 @@ pub enum CreditRule {
     /// They are metered, and never refused for want of credit.
     #[default]
     Off,
+    /// They need it, but for calls in the namespaces of the node's owner: what selling credit brings with it.
+    RequiredOfOthers,
     /// They need it.
     Required,
 }
@@ -35,6 +63,7 @@ impl Default for Settings {
             oauth: OauthSettings::default(),
             credit: CreditRule::Off,
             keep_requests: Duration::from_hours(400 * 24),
+            stripe: None,
         }
     }
 }

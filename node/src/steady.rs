@@ -174,6 +174,7 @@ mod tests {
                 settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
                 clock: Arc::clone(&clock) as _,
                 tasks: Tasks::new(),
+                outbound: Arc::new(crate::outbound::NoOutbound),
             };
             let node = Node::open_on(options, Machine::this()).await.unwrap();
             Self { _root: root, clock, node }

@@ -75,6 +75,7 @@ fn options(dir: &Path) -> NodeOptions {
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock: Arc::new(SystemClock),
         tasks: Tasks::new(),
+        outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
     }
 }
 

@@ -65,6 +65,7 @@ async fn each_kept_database_is_opened() {
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::new(ManualClock::new(Moment::from_millis(1_790_000_060_000))),
             tasks: Tasks::new(),
+            outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
         };
         let node = Node::open_on(options, Machine { id: "a".repeat(32), ..Machine::this() }).await.unwrap();
         assert!(node.warnings().borrow().is_empty(), "{name}: {:?}", node.warnings().borrow());

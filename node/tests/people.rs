@@ -19,6 +19,7 @@ async fn node(dir: &tempfile::TempDir) -> (Arc<Node>, Arc<ManualClock>) {
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock: Arc::clone(&clock) as _,
         tasks: Tasks::new(),
+        outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
     };
     (Node::open(options).await.unwrap(), clock)
 }

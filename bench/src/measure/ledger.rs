@@ -184,6 +184,7 @@ impl Calls {
             settings: Arc::default(),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
         });
         let node = node.await.map_err(|error| unexpected(&error))?;
         let price = ModelPrice::read(PRICE).ok_or_else(|| BenchError::Unexpected("no price".to_owned()))?;

@@ -35,6 +35,7 @@ pub(super) async fn rows(options: &Options) -> Result<Vec<Row>, BenchError> {
         settings: Arc::default(),
         clock: Arc::new(SystemClock),
         tasks: Tasks::new(),
+        outbound: Arc::new(bitrouter_node::outbound::NoOutbound),
     });
     let node = node.await.map_err(|error| unexpected(&error))?;
 

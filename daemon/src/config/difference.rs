@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Config, Node, ProviderSettings};
+use super::{Account, Config, Node, ProviderSettings, Secret, Stripe};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
@@ -36,12 +36,17 @@ impl Config {
         differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
         differs(*client_id != old.account.client_id, "account.client_id");
         differs(*scope != old.account.scope, "account.scope");
-        let Node { enabled, public_url, trusted_proxies, oauth, credit, keep_requests } = node;
+        let Node { enabled, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } = node;
         differs(*enabled != old.node.enabled, "node.enabled");
         differs(*public_url != old.node.public_url, "node.public_url");
         differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");
         differs(*credit != old.node.credit, "node.credit");
         differs(*keep_requests != old.node.keep_requests, "node.keep_requests");
+        let (now, before) = (stripe.as_ref(), old.node.stripe.as_ref());
+        let changes = |of: fn(&Stripe) -> &Secret| now.map(of) != before.map(of);
+        differs(changes(|stripe| &stripe.secret_key), "node.stripe.secret_key");
+        differs(changes(|stripe| &stripe.webhook_secret), "node.stripe.webhook_secret");
+        differs(now.map(|now| &now.api_base) != before.map(|before| &before.api_base), "node.stripe.api_base");
         let (now, before) = (oauth, &old.node.oauth);
         differs(now.access_token_ttl != before.access_token_ttl, "node.oauth.access_token_ttl");
         differs(now.refresh_token_ttl != before.refresh_token_ttl, "node.oauth.refresh_token_ttl");

@@ -2,7 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::regular_file::UntrustedFile;
+use super::SecretError;
+use crate::regular_file::{ExposedFile, UntrustedFile};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,17 @@ pub enum ConfigError {
     /// Others could have written it.
     #[error(transparent)]
     Untrusted(#[from] UntrustedFile),
+    /// Others can read it, and a secret is written out in it.
+    #[error(transparent)]
+    Exposed(#[from] ExposedFile),
+    /// A secret is not where the settings say.
+    #[error("`{setting}` {error}")]
+    Secret {
+        /// The setting.
+        setting: &'static str,
+        /// Why not.
+        error: SecretError,
+    },
     /// The file cannot be read.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
@@ -45,7 +57,11 @@ impl ConfigError {
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Lines { problems, .. } => problems,
-            Self::Missing(_) | Self::Untrusted(_) | Self::Unreadable { .. } => &[],
+            Self::Missing(_)
+            | Self::Untrusted(_)
+            | Self::Exposed(_)
+            | Self::Secret { .. }
+            | Self::Unreadable { .. } => &[],
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use super::{Config, ConfigError, ConfigLocation, KnownProviders};
+use secrecy::SecretString;
+
+use super::{Config, ConfigError, ConfigLocation, KnownProviders, Secret};
 use crate::regular_file::{self, OpenError};
 
 /// Larger files are no settings.
@@ -20,12 +22,19 @@ impl Config {
             Err(error) => return Err(unreadable(io::Error::from(error).to_string())),
         };
         file.trusted(place.path)?;
+        let exposed = file.private(place.path);
         let bytes = file.read(LIMIT).map_err(|error| unreadable(io::Error::from(error).to_string()))?;
         if regular_file::is_utf16(&bytes) {
             return Err(unreadable("it is UTF-16; save the file as UTF-8".to_owned()));
         }
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, place, known),
+            Ok(text) => {
+                let config = Self::parse(text, place, known)?;
+                if config.holds_secret() {
+                    exposed?;
+                }
+                Ok(config)
+            }
             Err(error) => {
                 let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = good.split(|byte| *byte == b'\n').count();
@@ -33,7 +42,42 @@ impl Config {
             }
         }
     }
+
+    /// True where a secret is written out in it.
+    fn holds_secret(&self) -> bool {
+        self.secrets().into_iter().any(|(_, secret)| secret.is_written_out())
+    }
+
+    /// Looks for every secret that stands elsewhere; `variable` is the environment.
+    ///
+    /// # Errors
+    /// The first one that is not there, with the name of its setting.
+    pub fn find_secrets(&mut self, variable: impl Fn(&str) -> Option<SecretString>) -> Result<(), ConfigError> {
+        for (setting, secret) in self.secrets_mut() {
+            secret.find(&variable).map_err(|error| ConfigError::Secret { setting, error })?;
+        }
+        Ok(())
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        let mut secrets = Vec::new();
+        if let Some(stripe) = &self.node.stripe {
+            secrets.extend([(STRIPE_KEY, &stripe.secret_key), (STRIPE_WEBHOOK, &stripe.webhook_secret)]);
+        }
+        secrets
+    }
+
+    fn secrets_mut(&mut self) -> Vec<(&'static str, &mut Secret)> {
+        let mut secrets = Vec::new();
+        if let Some(stripe) = &mut self.node.stripe {
+            secrets.extend([(STRIPE_KEY, &mut stripe.secret_key), (STRIPE_WEBHOOK, &mut stripe.webhook_secret)]);
+        }
+        secrets
+    }
 }
+
+const STRIPE_KEY: &str = "node.stripe.secret_key";
+const STRIPE_WEBHOOK: &str = "node.stripe.webhook_secret";
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests write what users write")]

@@ -16,6 +16,7 @@ mod own_address;
 mod parse;
 mod public_url;
 mod quantity;
+mod secret;
 mod settings;
 
 pub(crate) use own_address::reason as own_address_reason;
@@ -30,5 +31,6 @@ pub use self::{
     parse::{ConfigLocation, KnownProviders},
     public_url::{PublicUrl, PublicUrlError},
     quantity::{QuantityError, parse_duration, parse_size},
-    settings::{Config, Keyless, Level, Log, LogFormat, Node, ProviderSettings, Routing, Server, Timeouts},
+    secret::{Secret, SecretError},
+    settings::{Config, Keyless, Level, Log, LogFormat, Node, ProviderSettings, Routing, Server, Stripe, Timeouts},
 };

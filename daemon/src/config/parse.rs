@@ -9,7 +9,7 @@ use bitrouter_gateway::registry::ProviderId;
 use bitrouter_proto::key_variable;
 use toml::de::DeTable;
 
-use self::node::{NODE, OAUTH};
+use self::node::{NODE, OAUTH, STRIPE};
 use super::{
     Config, ConfigError, Keyless, Level, LogFormat, ProviderSettings,
     account::{client_id, scope},
@@ -90,7 +90,7 @@ const ACCOUNT: Section = Section {
         ("scope", r#""inference:invoke usage:read""#),
     ],
 };
-const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING, &ACCOUNT, &NODE, &OAUTH];
+const ALL: &[&Section] = &[&TOP, &SERVER, &LOG, &TIMEOUTS, &PROVIDER, &ROUTING, &ACCOUNT, &NODE, &OAUTH, &STRIPE];
 
 impl Config {
     /// Reads `text`, the settings file at `place`. `known` is what the registry describes.

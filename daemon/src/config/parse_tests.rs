@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Account, Node};
+use crate::config::{Account, Node, Secret};
 
 const KNOWN: &[&str] = &["anthropic", "google", "groq", "openai", "openrouter"];
 
@@ -81,6 +81,10 @@ refresh_grace = "0s"
 complete_uri = false
 device_code_ttl = "5s"
 device_interval = "1s"
+[node.stripe]
+secret_key = "sk_test_1"
+webhook_secret = "env:HOOK"
+api_base = "http://127.0.0.1:4402/"
 "#,
     )
     .unwrap();
@@ -124,13 +128,18 @@ device_interval = "1s"
         },
         credit: bitrouter_node::CreditRule::Required,
         keep_requests: Duration::from_hours(24),
+        stripe: Some(crate::config::Stripe {
+            secret_key: Secret::parse("sk_test_1").unwrap(),
+            webhook_secret: Secret::parse("env:HOOK").unwrap(),
+            api_base: "http://127.0.0.1:4402".to_owned(),
+        }),
     };
     assert_eq!(config.node, node);
 }
 
 #[test]
 fn what_later_versions_know_is_unknown() {
-    for key in ["database_url", "listen", "byok", "stripe"] {
+    for key in ["database_url", "listen", "byok"] {
         let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
         assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
     }
@@ -385,4 +394,32 @@ fn r1_02_a_base_url_that_is_our_own_listener_is_refused_with_its_line() {
         Config::parse(&format!("[providers.openai]\nbase_url = \"http://localhost:{port}/v1\"\n"), &place, &known)
     };
     assert!(read(5000).is_err() && read(4356).is_ok());
+}
+
+#[test]
+fn who_sells_credit_asks_it_of_others_unless_the_settings_say_otherwise() {
+    use bitrouter_node::CreditRule;
+    const STRIPE: &str = "[node.stripe]\nsecret_key = \"env:A\"\nwebhook_secret = \"file:/b\"\n";
+    for (text, rule) in [
+        (String::new(), CreditRule::Off),
+        (STRIPE.to_owned(), CreditRule::RequiredOfOthers),
+        (format!("[node]\ncredit = \"required\"\n{STRIPE}"), CreditRule::Required),
+        (format!("[node]\ncredit = \"off\"\n{STRIPE}"), CreditRule::Off),
+    ] {
+        let node = parse(&text).unwrap().node;
+        assert_eq!(node.credit, rule, "{text}");
+        assert!(node.stripe.is_none_or(|stripe| stripe.api_base == "https://api.stripe.com"));
+    }
+    for (line, part) in [
+        ("", "`node.stripe.secret_key` is missing"),
+        ("secret_key = \"env:A\"", "`node.stripe.webhook_secret` is missing"),
+        ("secret_key = \"canary 1\"\nwebhook_secret = \"w\"", "`node.stripe.secret_key` must be a secret"),
+        ("secret_key = \"k\"\nwebhook_secret = \"w\"\napi_base = \"http://far.example\"", "must be https"),
+        ("secret = \"canary\"", "unknown key `node.stripe.secret`"),
+    ] {
+        let error = parse(&format!("[node.stripe]\n{line}\n")).unwrap_err();
+        let said: Vec<_> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+        assert!(said.iter().any(|message| message.contains(part)), "{said:?}");
+        assert!(said.iter().all(|message| !message.contains("canary")), "{said:?}");
+    }
 }

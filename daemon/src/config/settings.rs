@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use bitrouter_gateway::Limits;
 use bitrouter_node::{CreditRule, OauthSettings};
 
-use super::{Account, Listen, Network, PublicUrl};
+use super::{Account, Listen, Network, PublicUrl, Secret};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
@@ -182,12 +182,33 @@ pub struct Node {
     pub credit: CreditRule,
     /// How long the rows of calls are kept.
     pub keep_requests: Duration,
+    /// `[node.stripe]`; without it the node sells nothing.
+    pub stripe: Option<Stripe>,
+}
+
+/// `[node.stripe]`: what is sold is paid there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stripe {
+    /// The key of the account at Stripe.
+    pub secret_key: Secret,
+    /// What events are signed with.
+    pub webhook_secret: Secret,
+    /// Where its API is, without a slash at the end.
+    pub api_base: String,
 }
 
 impl Default for Node {
     fn default() -> Self {
         let bitrouter_node::Settings { oauth, credit, keep_requests, .. } = bitrouter_node::Settings::default();
-        Self { enabled: true, public_url: None, trusted_proxies: Vec::new(), oauth, credit, keep_requests }
+        Self {
+            enabled: true,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            oauth,
+            credit,
+            keep_requests,
+            stripe: None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use bitrouter_gateway::{ProxyRules, ProxySettings, trusted_tls, untrusting_tls};
 use bitrouter_proto::VERSION;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -22,7 +23,7 @@ const LONGEST: usize = 1 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The client. It keeps no connection open: calls are rare, and a kept one can be gone without a word.
-pub(super) struct Http {
+pub(crate) struct Http {
     proxies: ProxyRules,
     /// For https, with the system's certificates. Dropped after a failure, so that changed certificates are read.
     tls: Mutex<Option<Client>>,
@@ -68,7 +69,7 @@ pub(super) struct Reply {
 
 /// Why there is no reply. The texts are ours, for people.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     /// Nothing was sent.
     #[error("{0}")]
     Unreachable(String),
@@ -88,7 +89,8 @@ impl CallError {
 }
 
 impl Http {
-    pub(super) fn new(proxies: &ProxySettings) -> Self {
+    /// A client that goes through these proxies.
+    pub(crate) fn new(proxies: &ProxySettings) -> Self {
         Self { proxies: ProxyRules::new(proxies), tls: Mutex::default() }
     }
 
@@ -130,11 +132,56 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
+        let (status, headers, body) = self.exchange(&host, request, sent).await?;
+        Ok(Reply { status, headers, body: body.into() })
+    }
+
+    /// Sends what the node says to a server that its operator has named, and reads the reply. Whose listener it is on this
+    /// machine, the operator's word says.
+    ///
+    /// # Errors
+    /// Where there is no whole reply.
+    pub(crate) async fn pass_on(
+        &self,
+        request: http::Request<Bytes>,
+        within: Duration,
+    ) -> Result<http::Response<Bytes>, CallError> {
+        let (head, body) = request.into_parts();
+        let url: Url = head
+            .uri
+            .to_string()
+            .parse()
+            .map_err(|_| CallError::Refused("the address of the server is none".to_owned()))?;
+        let host = shown(&url);
+        let mut sent = false;
+        let answered = async {
+            let client =
+                if url.scheme() == "https" { self.tls_client(&url).await? } else { local_client(&url, None, false).await? };
+            let request = client.request(head.method, url).headers(head.headers).body(body);
+            self.exchange(&host, request, &mut sent).await
+        };
+        let (status, headers, body) = tokio::time::timeout(within, answered).await.unwrap_or_else(|_| {
+            let reason = format!("`{host}` did not answer within {} s", within.as_secs());
+            Err(if sent { CallError::Lost(reason) } else { CallError::Unreachable(reason) })
+        })?;
+        let mut response = http::Response::new(Bytes::from(body));
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    /// Sends a request and reads the whole reply: status, headers and body.
+    async fn exchange(
+        &self,
+        host: &str,
+        request: reqwest::RequestBuilder,
+        sent: &mut bool,
+    ) -> Result<(u16, HeaderMap, Vec<u8>), CallError> {
         *sent = true;
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                let reason = said(&host, &error);
+                let reason = said(host, &error);
                 if error.is_connect() || error.is_builder() {
                     *self.tls.lock().await = None;
                     return Err(CallError::Unreachable(reason));
@@ -149,10 +196,10 @@ impl Http {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST => body.extend_from_slice(&chunk),
                 Ok(Some(_)) => return Err(CallError::Lost(format!("the reply of `{host}` is longer than 1 MiB"))),
                 Ok(None) => break,
-                Err(error) => return Err(CallError::Lost(said(&host, &error))),
+                Err(error) => return Err(CallError::Lost(said(host, &error))),
             }
         }
-        Ok(Reply { status, headers, body: body.into() })
+        Ok((status, headers, body))
     }
 
     async fn tls_client(&self, url: &Url) -> Result<Client, CallError> {

@@ -63,7 +63,6 @@ use tokio_util::sync::CancellationToken;
 use self::{
     clocks::{Clocks, SystemClocks},
     held::Held,
-    http::Http,
     metadata::KnownServers,
     own::OwnNode,
     refresher::Running,
@@ -71,6 +70,7 @@ use self::{
 };
 pub(crate) use self::{
     error::AccountError,
+    http::{CallError, Http},
     rest::{RestPath, own_node_json},
     session::{Session, SessionState},
     shown::login_command,

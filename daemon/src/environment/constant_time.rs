@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// True where both hold the same text. Only their lengths can be told from the time this takes.
-pub(super) fn same(a: &SecretString, b: &SecretString) -> bool {
+pub(crate) fn same(a: &SecretString, b: &SecretString) -> bool {
     let (a, b) = (a.expose_secret().as_bytes(), b.expose_secret().as_bytes());
     let differing = a.iter().zip(b).fold(0u8, |differing, (a, b)| differing | (a ^ b));
     std::hint::black_box(differing) == 0 && a.len() == b.len()

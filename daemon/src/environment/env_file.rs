@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitrouter_proto::{clock, shell};
+use bitrouter_proto::clock;
 use secrecy::SecretString;
 
 use super::{
     constant_time::same,
     env_syntax::{LineReason, parse},
 };
-use crate::regular_file::{self, OpenError, UntrustedFile};
+use crate::regular_file::{self, ExposedFile, OpenError, UntrustedFile};
 
 /// Larger files hold no keys.
 const LIMIT: u64 = 1 << 20;
@@ -44,25 +44,9 @@ pub enum EnvFileError {
         /// What is wrong with it.
         reason: LineReason,
     },
-    /// Everybody can read or change it.
-    #[error("`{}` is open to every user (mode {mode:04o}); run `chmod 600 {}`", path.display(), quoted(path))]
-    OpenToAll {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Its group can read or change it, and it is not root who decided so.
-    #[error(
-        "`{}` is open to its group (mode {mode:04o}), which only a file of root may be; run `chmod 600 {}`",
-        path.display(), quoted(path)
-    )]
-    OpenToGroup {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// Others can read or change it.
+    #[error(transparent)]
+    Exposed(#[from] ExposedFile),
     /// It was named with `--env-file` and is not there.
     #[error("env file `{}` does not exist; create it, or leave `--env-file` out", path.display())]
     Missing {
@@ -128,9 +112,7 @@ impl EnvFile {
             Err(error) => return Err(refuse(error)),
         };
         file.owned(path)?;
-        if let Some(error) = exposure(path, file.mode, file.owner) {
-            return Err(error);
-        }
+        file.private(path)?;
         let bytes = file.read(LIMIT).map_err(refuse)?;
         let values = parse(&bytes).map_err(|error| EnvFileError::Line {
             path: path.to_owned(),
@@ -187,7 +169,7 @@ impl EnvFile {
     }
 
     /// The value of `name`, where the file sets it to something.
-    pub(super) fn value(&self, name: &str) -> Option<&SecretString> {
+    pub(crate) fn value(&self, name: &str) -> Option<&SecretString> {
         self.values.get(name)
     }
 
@@ -214,22 +196,6 @@ fn is_descriptor(path: &Path) -> bool {
 fn is_at_rest(path: &Path) -> bool {
     let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
     changed.ok().and_then(|changed| clock::wall_now().duration_since(changed).ok()).is_none_or(|age| age >= REST)
-}
-
-/// Who else can read or write the file; being able to execute it harms nobody.
-fn exposure(path: &Path, mode: u32, owner: u32) -> Option<EnvFileError> {
-    if mode & 0o006 != 0 {
-        Some(EnvFileError::OpenToAll { path: path.to_owned(), mode })
-    } else if mode & 0o060 != 0 && owner != 0 {
-        Some(EnvFileError::OpenToGroup { path: path.to_owned(), mode })
-    } else {
-        None
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    shell::quoted(&path.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -274,34 +240,6 @@ mod tests {
         assert!(!read.says_the_same(&reference));
         let absent = EnvFile::load_at_rest(&root.path().join("none"), false, Some(&reference), later()).unwrap();
         assert!(!absent.is_present());
-    }
-
-    #[test]
-    fn permissions_decide() {
-        let path = Path::new("/x/env");
-        for (mode, owner, refused) in [
-            (0o600, 1000, None),
-            (0o400, 1000, None),
-            (0o711, 1000, None),
-            (0o600, 0, None),
-            (0o640, 0, None),
-            (0o660, 0, None),
-            (0o640, 1000, Some("its group")),
-            (0o620, 1000, Some("its group")),
-            (0o644, 1000, Some("every user")),
-            (0o604, 0, Some("every user")),
-            (0o602, 0, Some("every user")),
-            (0o666, 0, Some("every user")),
-        ] {
-            match (exposure(path, mode, owner), refused) {
-                (None, None) => {}
-                (Some(error), Some(part)) => {
-                    let text = error.to_string();
-                    assert!(text.contains(part) && text.ends_with("run `chmod 600 /x/env`"), "{text}");
-                }
-                (got, _) => panic!("{mode:o} of {owner}: {got:?}"),
-            }
-        }
     }
 
     #[test]

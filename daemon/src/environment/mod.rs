@@ -25,6 +25,7 @@ mod summary;
 mod watch;
 mod watch_plan;
 
+pub(crate) use self::constant_time::same;
 pub use self::{
     catalog::{key_names, shipped_variable_names},
     env_file::{EnvFile, EnvFileError},

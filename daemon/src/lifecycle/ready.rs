@@ -29,7 +29,7 @@ use crate::{
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
     listener::{HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
-    node_host::{NodeHost, NodePlan, NodeSettings, owner_name},
+    node_host::{NodeHost, NodeOutbound, NodePlan, NodeSettings, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
     status::Identity,
@@ -61,6 +61,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
         dir: places.data_dir.clone(),
         owner_name: owner_name(&environment),
         settings: Arc::clone(&node_settings),
+        outbound: Arc::new(NodeOutbound::new(&proxies)),
         health: told.health.clone(),
     };
     let node = NodeHost::open(plan, &told.tasks);

@@ -8,6 +8,7 @@ mod admission;
 mod callers;
 mod mount;
 mod opening;
+mod outbound;
 mod owner;
 mod settings;
 
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     opening::NodePlan,
+    outbound::NodeOutbound,
     owner::owner_name,
     settings::{NodeSettings, node_settings},
 };

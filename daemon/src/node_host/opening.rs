@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bitrouter_node::{
     CreditRule, FilesStamp, Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound,
+    outbound::Outbound,
 };
 use bitrouter_proto::tasks::Tasks;
 use tokio::sync::watch;
@@ -26,6 +27,8 @@ pub(crate) struct NodePlan {
     pub(crate) owner_name: String,
     /// What can be configured.
     pub(crate) settings: Arc<ArcSwap<Settings>>,
+    /// The way to other servers.
+    pub(crate) outbound: Arc<dyn Outbound>,
     /// Who hears why it is off.
     pub(crate) health: Health,
 }
@@ -62,6 +65,7 @@ impl NodeHost {
                 settings: Arc::clone(&plan.settings),
                 clock: Arc::new(SystemClock),
                 tasks: Tasks::new(),
+                outbound: Arc::clone(&plan.outbound),
             };
             let mut opening = Box::pin(Node::open(options));
             let opened = match tokio::time::timeout(FIRST_CALLS, &mut opening).await {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use bitrouter_node::Settings;
+use bitrouter_node::{Settings, StripeSettings};
 
 use super::{NodeHost, NodeState};
 use crate::config::{self, Config, PublicUrl};
@@ -30,9 +30,9 @@ impl NodeSettings {
     }
 }
 
-/// What the node is told of `[node]` and `[node.oauth]`; `listens` is where we listen.
+/// What the node is told of `[node]` and what stands below it; `listens` is where we listen.
 pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> Settings {
-    let config::Node { public_url, oauth, credit, keep_requests, .. } = &config.node;
+    let config::Node { public_url, oauth, credit, keep_requests, stripe, .. } = &config.node;
     let public_url = public_url.as_ref().map(PublicUrl::to_string);
     let port = listens.first().map_or(config.server.listen.port(), SocketAddr::port);
     Settings {
@@ -41,7 +41,17 @@ pub(crate) fn node_settings(config: &Config, listens: &[SocketAddr]) -> Settings
         oauth: *oauth,
         credit: *credit,
         keep_requests: *keep_requests,
+        stripe: stripe.as_ref().and_then(stripe_settings),
     }
+}
+
+/// None before its secrets were found, which whoever reads the settings does.
+fn stripe_settings(stripe: &config::Stripe) -> Option<StripeSettings> {
+    Some(StripeSettings {
+        secret_key: stripe.secret_key.value()?.clone(),
+        webhook_secret: stripe.webhook_secret.value()?.clone(),
+        api_base: stripe.api_base.clone(),
+    })
 }
 
 #[cfg(test)]

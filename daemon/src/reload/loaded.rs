@@ -81,7 +81,7 @@ impl Loaded {
         let mut shipped = shipped().map_err(|error| refused(&error))?;
         let own = own_manifests(&sources.places.registry_dir())?;
         let path = sources.config_file();
-        let config = {
+        let mut config = {
             let manifests = || shipped.iter().chain(&own);
             let ids = manifests().map(|manifest| manifest.id.as_str()).chain([ProviderId::ACCOUNT]);
             let ids: Vec<&str> = ids.collect();
@@ -101,6 +101,12 @@ impl Loaded {
         calls_nobody_back(&catalog, &listens)?;
         let key_names = key_names(&catalog);
         let env_files = env_files(sources, &config, before)?;
+        // A later file wins, and a file over the environment: as with the keys of providers.
+        let variable = |name: &str| {
+            let in_file = env_files.iter().rev().find_map(|file| file.value(name).cloned());
+            in_file.or_else(|| sources.process.secret(name))
+        };
+        config.find_secrets(variable).map_err(|error| refused(&error))?;
         Ok(Self {
             config_path: path.exists().then_some(path),
             known: KnownNames::of(&key_names),

@@ -47,6 +47,7 @@ impl World {
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         let node = Node::open(options).await.unwrap();
         let (owner, home) = (node.owner(), node.first_namespace());

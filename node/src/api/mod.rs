@@ -78,12 +78,12 @@ pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
     answer(async { Err::<(), _>(ApiError::new(Code::NotFound, "there is nothing here")) })
 });
 
-const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
+pub(crate) const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
     Endpoint { method, path, kind: Kind::Rest, access, parameters: &[], is_open_to_operator: false, handler }
 }
 
 /// Writes what a handler found, or why not.
-fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> ResponseFuture {
+pub(crate) fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> ResponseFuture {
     Box::pin(async move {
         match found.await {
             Ok(document) => reply::json(&document),
@@ -93,7 +93,9 @@ fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send 
 }
 
 /// Writes what was made, now or by an earlier call with the same key, or why nothing was.
-fn answer_made<T: Serialize>(made: impl Future<Output = Result<Made<T>, ApiError>> + Send + 'static) -> ResponseFuture {
+pub(crate) fn answer_made<T: Serialize>(
+    made: impl Future<Output = Result<Made<T>, ApiError>> + Send + 'static,
+) -> ResponseFuture {
     Box::pin(async move {
         match made.await {
             Ok(made) => made.into_response(),

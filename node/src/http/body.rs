@@ -16,7 +16,7 @@ use super::{
 fn bound(kind: Kind) -> usize {
     match kind {
         Kind::Rest => 1024 * 1024,
-        Kind::OAuth | Kind::Page => 64 * 1024,
+        Kind::OAuth | Kind::Page | Kind::Event => 64 * 1024,
     }
 }
 

@@ -4,13 +4,15 @@ use bitrouter_proto::account::Scope;
 use http::Method;
 
 use super::Handler;
-use crate::{api, oauth, web};
+use crate::{api, billing, oauth, web};
 
 /// How an endpoint reads bodies and writes errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// REST: JSON in, JSON out, flat errors.
     Rest,
+    /// What another service reports: signed JSON in, JSON out, flat errors.
+    Event,
     /// An OAuth endpoint: form in, JSON out, errors of RFC 6749 §5.2.
     OAuth,
     /// A page: form in, HTML out.
@@ -57,6 +59,12 @@ impl Endpoint {
         self
     }
 
+    /// The same for what another service reports.
+    pub(crate) const fn for_events(mut self) -> Self {
+        self.kind = Kind::Event;
+        self
+    }
+
     /// The same, open to a reading key of the operator's.
     pub(crate) const fn for_operator_too(mut self) -> Self {
         self.is_open_to_operator = true;
@@ -65,7 +73,7 @@ impl Endpoint {
 }
 
 /// The tables of all parts.
-const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, api::ENDPOINTS, web::ENDPOINTS];
+const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, api::ENDPOINTS, billing::ENDPOINTS, web::ENDPOINTS];
 
 /// Every endpoint.
 pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {

@@ -118,7 +118,7 @@ impl ApiError {
         }
         let mut document = match kind {
             Kind::OAuth => json!({ "error": oauth_code(self.code.as_str()), "error_description": self.message }),
-            Kind::Rest | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
+            Kind::Rest | Kind::Event | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
         };
         if let Some(field) = self.field {
             document["field"] = field.into_owned().into();

@@ -23,10 +23,12 @@ use crate::{clock::Moment, settings::CreditRule};
 
 impl Admission for Ledger {
     fn metering(&self, caller: Caller) -> Metering {
-        match (caller.namespace(), self.settings.load().credit) {
-            (None, _) => Metering::Off,
-            (Some(_), CreditRule::Off) => Metering::Plain,
-            (Some(_), CreditRule::Required) => Metering::Exact,
+        match caller.namespace() {
+            None => Metering::Off,
+            Some(namespace) => match self.funding(namespace) {
+                FundingSource::CloudCredit => Metering::Exact,
+                FundingSource::Local | FundingSource::Byok => Metering::Plain,
+            },
         }
     }
 
@@ -38,11 +40,7 @@ impl Admission for Ledger {
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }
-        let payer = self.payer(request.context.caller);
-        let funding = match self.settings.load().credit {
-            CreditRule::Off => FundingSource::Local,
-            CreditRule::Required => FundingSource::CloudCredit,
-        };
+        let (payer, funding) = (self.payer(request.context.caller, namespace), self.funding(namespace));
         // Without credit nothing is reserved; a call without a bound reserves what is known, which is nothing.
         let reserved = match funding {
             FundingSource::CloudCredit => request.metered.bound.cost,
@@ -72,11 +70,21 @@ impl Admission for Ledger {
 }
 
 impl Ledger {
-    /// The person behind the credential; without one the node's owner.
-    fn payer(&self, caller: Caller) -> PersonId {
-        match caller {
+    /// The owner of the namespace. One that ended while a call came in has none: then the person behind the credential, and
+    /// the node's owner without one.
+    fn payer(&self, caller: Caller, namespace: NamespaceId) -> PersonId {
+        self.roles.owner(namespace).unwrap_or(match caller {
             Caller::Credential(principal) => principal.person,
             Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => self.owner,
+        })
+    }
+
+    /// Who pays for calls in a namespace: whoever runs the node, or the credit of the namespace's owner.
+    fn funding(&self, namespace: NamespaceId) -> FundingSource {
+        match self.settings.load().credit {
+            CreditRule::Off => FundingSource::Local,
+            CreditRule::RequiredOfOthers if self.roles.owner(namespace) == Some(self.owner) => FundingSource::Local,
+            CreditRule::RequiredOfOthers | CreditRule::Required => FundingSource::CloudCredit,
         }
     }
 

@@ -53,6 +53,7 @@ use self::{
 pub use self::{applier::Stopped, trouble::Trouble};
 use crate::{
     clock::Clock,
+    roles::Roles,
     settings::Settings,
     store::{self, NodeRow, Store},
 };
@@ -62,6 +63,8 @@ use crate::{
 pub struct Ledger {
     shared: Arc<Shared>,
     settings: Arc<ArcSwap<Settings>>,
+    /// Whose each namespace is: its owner pays.
+    roles: Arc<Roles>,
     /// Who pays calls without a credential.
     owner: PersonId,
     applier: Mutex<Applier>,
@@ -78,6 +81,7 @@ pub(crate) struct LedgerOptions<'a> {
     pub(crate) row: &'a NodeRow,
     pub(crate) store: &'a Store,
     pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) roles: Arc<Roles>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -89,7 +93,7 @@ impl Ledger {
 
     /// The same, on this disk.
     async fn open_on(options: LedgerOptions<'_>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, Stopped> {
-        let LedgerOptions { dir, row, store, settings, clock } = options;
+        let LedgerOptions { dir, row, store, settings, roles, clock } = options;
         let place = Arc::new(Place::open(&dir.join("journal"))?);
         let (node, generation) = (row.node_id.as_str(), row.generation);
         let mut applier =
@@ -113,7 +117,8 @@ impl Ledger {
         };
         let newest_seq = watch::Sender::new(newest.seq.max(applier.seq()));
         let (shared, applier) = (Arc::new(shared), Mutex::new(applier));
-        Ok(Arc::new(Self { shared, settings, owner: row.owner, applier, apply: Notify::new(), applied: newest_seq }))
+        let (owner, apply) = (row.owner, Notify::new());
+        Ok(Arc::new(Self { shared, settings, roles, owner, applier, apply, applied: newest_seq }))
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.
@@ -131,9 +136,15 @@ impl Ledger {
         self.shared.troubles.subscribe()
     }
 
-    /// `person` was given that much, in the database: calls are judged by it from now on.
+    /// `person` was given that much, or that much was taken where it is negative, in the database: calls are judged by it from now on.
     pub(crate) fn granted(&self, person: PersonId, amount: MicroUsd) {
         self.shared.credits.add(person, amount);
+    }
+
+    /// What calls of `person` are judged by.
+    #[cfg(test)]
+    pub(crate) fn balance(&self, person: PersonId) -> MicroUsd {
+        self.shared.credits.balance(person)
     }
 
     /// Cuts the journal off where it cannot be read, keeping a copy, applies the rest, and admits calls again. Where the copies

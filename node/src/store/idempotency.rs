@@ -91,6 +91,12 @@ impl IdempotencyRow {
         Ok(())
     }
 
+    /// Forgets the keys under which `resource_id` was to be made, and was not.
+    pub(crate) async fn forget(write: &mut Write, resource_id: &str) -> Result<(), StoreError> {
+        execute!(write, "DELETE FROM idempotency_keys WHERE resource_id = $1 AND reply IS NULL", resource_id)?;
+        Ok(())
+    }
+
     /// Forgets the keys that were used before `before`.
     pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
         execute!(write, "DELETE FROM idempotency_keys WHERE created_at < $1", before.millis())

@@ -1,6 +1,6 @@
 //! What is forgotten for its age.
 
-use super::{DeviceCodeRow, GrantRow, IdempotencyRow, StoreError, Write, execute};
+use super::{CheckoutRow, DeviceCodeRow, GrantRow, IdempotencyRow, StoreError, Write, execute};
 use crate::clock::Moment;
 
 /// Forgets what expired or ended before `before`. Persons and namespaces that are gone keep their row: records point at it.
@@ -9,5 +9,6 @@ pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<(), Store
     execute!(write, "DELETE FROM web_sessions WHERE expires_at < $1", before.millis())?;
     GrantRow::sweep(write, before).await?;
     IdempotencyRow::sweep(write, before).await?;
+    CheckoutRow::sweep(write, before).await?;
     Ok(())
 }

@@ -37,6 +37,7 @@ pub const PASSWORD: &str = "correct horse battery";
 impl Scene {
     pub async fn new() -> Self {
         let test = TestNode::new().await;
+        test.sell();
         let owner = person(&test, test.node.owner()).await;
         let eve = test.node.add_user("eve".parse().unwrap(), Password::new(PASSWORD.into()).unwrap()).await.unwrap();
         let mut browser = Browser::new();

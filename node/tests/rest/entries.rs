@@ -39,6 +39,10 @@ pub const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/requests/{request_id}/settlement", Scope::UsageRead),
     entry("GET", "/v1/billing/balance", Scope::BillingRead),
     entry("GET", "/v1/billing/transactions", Scope::BillingRead),
+    Entry {
+        body: r#"{"amount_cents":2000}"#,
+        ..entry("POST", "/v1/billing/checkout/sessions", Scope::BillingWrite)
+    },
     Entry { takes_tokens: false, ..entry("GET", "/v1/node/usage", Scope::UsageRead) },
     entry("GET", "/v1/account", Scope::AccountRead),
     Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
@@ -46,7 +50,7 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 /// Where an endpoint may be open to everybody.
-const OPEN: &[&str] = &["/.well-known/", "/oauth/", "/login", "/logout", "/console"];
+const OPEN: &[&str] = &["/.well-known/", "/oauth/", "/login", "/logout", "/console", "/v1/billing/stripe/webhook"];
 
 impl Entry {
     pub fn method(&self) -> Method {

@@ -14,22 +14,23 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::http::Caller;
+use bitrouter_gateway::{http::Caller, ports::BoxFuture};
 use bitrouter_node::{
-    Node, NodeOptions, Settings,
+    Node, NodeOptions, Settings, StripeSettings,
     clock::{ManualClock, Moment},
     http::{Entrance, Visitor},
     oauth::{
         approval::{CodeRefused, Decision},
         sessions::Session,
     },
+    outbound::{Outbound, OutboundError},
 };
 use bitrouter_proto::{
     account::{NamespaceId, PersonId, ScopeSet},
     tasks::Tasks,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,6 +58,18 @@ pub struct Reply {
     pub body: Bytes,
 }
 
+/// A Stripe that makes whatever session it is asked for.
+#[derive(Debug, Default)]
+pub struct Till(std::sync::atomic::AtomicU64);
+
+impl Outbound for Till {
+    fn send(&self, _: Request<Bytes>, _: Duration) -> BoxFuture<'_, Result<Response<Bytes>, OutboundError>> {
+        let id = format!("cs_{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let made = serde_json::json!({"id": id, "url": format!("https://pay.example/{id}"), "livemode": false});
+        Box::pin(async move { Ok(Response::new(Bytes::from(made.to_string()))) })
+    }
+}
+
 /// A pair of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
@@ -81,6 +94,7 @@ impl TestNode {
             settings: Arc::clone(&settings),
             clock: clock.clone(),
             tasks: tasks.clone(),
+            outbound: Arc::new(Till::default()),
         };
         let node = Node::open(options).await.unwrap();
         Self { node, clock, settings, idle_tasks: tasks.len(), tasks, clients: Tasks::new(), dir, _root: root }
@@ -111,6 +125,17 @@ impl TestNode {
         let mut settings = Settings::clone(&self.settings.load());
         change(&mut settings);
         self.settings.store(Arc::new(settings));
+    }
+
+    /// Has the node sell credit.
+    pub fn sell(&self) {
+        self.set(|settings| {
+            settings.stripe = Some(StripeSettings {
+                secret_key: "sk_test_1".into(),
+                webhook_secret: "whsec_1".into(),
+                api_base: "https://stripe.example".to_owned(),
+            });
+        });
     }
 
     pub fn advance(&self, by: Duration) {

@@ -279,13 +279,22 @@ pub struct Balance {
     pub currency: String,
 }
 
+/// `POST /v1/billing/checkout/sessions`: a page on which credit is bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckoutSession {
+    /// The session, as whoever takes the money knows it.
+    pub id: String,
+    /// The page.
+    pub url: String,
+}
+
 /// A row of `GET /v1/billing/transactions`: what was added to a credit, or taken from it. Another server's ids may have another
 /// form than ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction<Id = TransactionId, RowId = RequestRowId, Namespace = NamespaceId> {
     /// Which.
     pub id: Id,
-    /// `grant` or `debit`; a newer server may say more.
+    /// `grant`, `debit`, `checkout`, `refund`, `refund_failed`, `dispute` or `dispute_won`; a newer server may say more.
     #[serde(default)]
     pub kind: String,
     /// Negative where it was taken.

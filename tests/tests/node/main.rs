@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod backup;
+mod billing;
 mod console;
 mod namespaces;
 mod off;

@@ -1,4 +1,4 @@
-//! `[node]` and `[node.oauth]`.
+//! `[node]`, `[node.oauth]` and `[node.stripe]`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     document::{self, dotted},
     parse_duration, set,
 };
-use crate::config::{Config, QuantityError};
+use crate::config::{Config, QuantityError, Secret, Stripe, addresses};
 
 pub(super) const NODE: Section = Section {
     name: "node",
@@ -21,8 +21,19 @@ pub(super) const NODE: Section = Section {
         ("credit", r#""off""#),
         ("keep_requests", r#""400d""#),
         ("oauth", ""),
+        ("stripe", ""),
     ],
 };
+pub(super) const STRIPE: Section = Section {
+    name: "node.stripe",
+    keys: &[
+        ("secret_key", r#""env:STRIPE_KEY""#),
+        ("webhook_secret", r#""env:STRIPE_WEBHOOK_SECRET""#),
+        ("api_base", r#""https://api.stripe.com""#),
+    ],
+};
+/// Where Stripe's API is.
+const STRIPE_API: &str = "https://api.stripe.com";
 pub(super) const OAUTH: Section = Section {
     name: "node.oauth",
     keys: &[
@@ -70,7 +81,6 @@ impl<'t> Reading<'_, 't> {
         set(&mut node.trusted_proxies, proxies);
         let credit =
             self.document.read(table, NODE.name, &NODE, "credit", |value| document::word(value, CREDIT, credit_rule));
-        set(&mut node.credit, credit);
         let keep = self
             .document
             .read(table, NODE.name, &NODE, "keep_requests", |value| Ok(parse_duration(document::text(value)?)?));
@@ -79,6 +89,34 @@ impl<'t> Reading<'_, 't> {
             self.document.only_known(oauth, &dotted(NODE.name, "oauth"), &OAUTH, ALL, |_| None);
             self.oauth(oauth, &mut node.oauth);
         }
+        if let Some(stripe) = self.document.table(table, NODE.name, "stripe") {
+            self.document.only_known(stripe, STRIPE.name, &STRIPE, ALL, |_| None);
+            node.stripe = self.stripe(stripe, table);
+        }
+        // Who sells credit means to be paid by others than himself.
+        let usual = if node.stripe.is_some() { CreditRule::RequiredOfOthers } else { node.credit };
+        node.credit = credit.unwrap_or(usual);
+    }
+
+    fn stripe(&mut self, table: &DeTable<'t>, parent: &DeTable<'t>) -> Option<Stripe> {
+        let mut secret = |key: &'static str| {
+            if !table.contains_key(key)
+                && let Some((name, _)) = parent.get_key_value("stripe")
+            {
+                let example = STRIPE.keys.iter().find(|(known, _)| *known == key).map_or("", |(_, example)| example);
+                let message = format!("`{}` is missing; for example `{key} = {example}`", dotted(STRIPE.name, key));
+                self.document.problem(&name.span(), message);
+            }
+            self.document.read(table, STRIPE.name, &STRIPE, key, |value| {
+                Secret::parse(document::text(value)?).map_err(ValueError::new)
+            })
+        };
+        let (secret_key, webhook_secret) = (secret("secret_key"), secret("webhook_secret"));
+        let api_base = self.document.read(table, STRIPE.name, &STRIPE, "api_base", |value| {
+            addresses::server_url(document::text(value)?).map_err(ValueError::new)
+        });
+        let api_base = api_base.unwrap_or_else(|| STRIPE_API.to_owned());
+        Some(Stripe { secret_key: secret_key?, webhook_secret: webhook_secret?, api_base })
     }
 
     fn oauth(&mut self, table: &DeTable<'t>, oauth: &mut OauthSettings) {

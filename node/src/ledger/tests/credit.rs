@@ -1,9 +1,13 @@
 //! Who has credit, and what open calls reserve of it.
 
-use bitrouter_gateway::ports::Admission as _;
-use bitrouter_proto::account::MicroUsd;
+use bitrouter_gateway::{
+    http::Caller,
+    ports::{Admission as _, Metering},
+};
+use bitrouter_proto::account::{MicroUsd, PersonId};
 
 use super::world::{World, ended};
+use crate::settings::CreditRule;
 
 #[tokio::test]
 async fn p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not() {
@@ -70,7 +74,29 @@ async fn p10_credit_that_is_off_reserves_and_charges_nothing() {
     let row = running.rows().await.remove(0);
     assert_eq!((row.funding_source.as_deref(), row.reserved_micro_usd), (Some("local"), None));
     assert_eq!((row.cost_micro_usd.unwrap().micros(), row.final_charge_micro_usd.unwrap().micros()), (7, 0));
-    let none = bitrouter_gateway::http::Caller::Keyless { namespace: None };
-    assert_eq!(running.ledger.metering(none), bitrouter_gateway::ports::Metering::Off);
+    let none = Caller::Keyless { namespace: None };
+    assert_eq!(running.ledger.metering(none), Metering::Off);
+    running.close().await;
+}
+
+#[tokio::test]
+async fn p10_what_selling_brings_asks_no_credit_of_the_owners_namespaces() {
+    let mut world = World::new().await;
+    world.set_credit(CreditRule::RequiredOfOthers);
+    let running = world.start().await;
+    let keyless = Caller::Keyless { namespace: Some(world.row.first_namespace) };
+    let eve = PersonId::new(ulid::Ulid::from_parts(1, 7));
+    for (owner, metering) in [(world.row.owner, Metering::Plain), (eve, Metering::Exact)] {
+        world.roles.remove_namespace(world.row.first_namespace);
+        world.roles.add_namespace(world.row.first_namespace, owner);
+        assert_eq!(running.ledger.metering(keyless), metering);
+    }
+    running.ledger.granted(eve, MicroUsd::new(20));
+    running.admit("a", false).unwrap().settle(ended(10, 5, 12));
+    assert_eq!(running.ledger.shared.credits.balance(eve).micros(), 8, "whoever owns the namespace pays");
+    world.set_credit(CreditRule::Required);
+    world.roles.remove_namespace(world.row.first_namespace);
+    world.roles.add_namespace(world.row.first_namespace, world.row.owner);
+    assert!(running.admit("b", false).is_err(), "written out it exempts nobody");
     running.close().await;
 }

@@ -34,6 +34,7 @@ use crate::{
     Ledger, Machine, Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
     ledger::{LedgerOptions, Trouble, journal::Disk},
+    roles::Roles,
     settings::CreditRule,
     store::{self, NodeRow, Store},
 };
@@ -90,6 +91,8 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) row: NodeRow,
     pub(super) settings: Arc<ArcSwap<Settings>>,
+    /// Empty until a test says whose a namespace is.
+    pub(super) roles: Arc<Roles>,
 }
 
 /// An open ledger.
@@ -121,15 +124,20 @@ impl World {
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         let node = Node::open_on(options, Machine::this()).await.unwrap();
         let row = node.row.clone();
         node.close().await;
-        Self { _root: root, dir, clock, row, settings }
+        Self { _root: root, dir, clock, row, settings, roles: Arc::default() }
     }
 
     pub(super) fn require_credit(&self) {
-        self.settings.store(Arc::new(Settings { credit: CreditRule::Required, ..Settings::default() }));
+        self.set_credit(CreditRule::Required);
+    }
+
+    pub(super) fn set_credit(&self, credit: CreditRule) {
+        self.settings.store(Arc::new(Settings { credit, ..Settings::default() }));
     }
 
     /// The next start of the node, without its tasks: a test does their work.
@@ -145,6 +153,7 @@ impl World {
             row: &self.row,
             store: &store,
             settings: Arc::clone(&self.settings),
+            roles: Arc::clone(&self.roles),
             clock: Arc::clone(&self.clock) as _,
         };
         let ledger = Ledger::open_on(parts, Arc::clone(&disk) as _).await.unwrap();

@@ -87,17 +87,28 @@ pub(super) async fn take(
     Ok(of_each.into_iter().collect())
 }
 
-/// Adds `amount` to the credit of `person`: the transaction, when it is said to have been, and what the person has now.
-/// `None` where that would be more than can be held: nothing was changed.
+/// Adds a grant of `amount`, as [`add_entry`] does.
 pub(crate) async fn add_grant(
     write: &mut Write,
     person: PersonId,
     amount: MicroUsd,
     now: Moment,
 ) -> Result<Option<(TransactionId, Moment, MicroUsd)>, StoreError> {
+    add_entry(write, person, "grant", amount, now).await
+}
+
+/// Adds `amount`, which is negative where it is taken, to the credit of `person`: the transaction, when it is said to have been, and what the person has now.
+/// `None` where that would be more than can be held: nothing was changed.
+pub(crate) async fn add_entry(
+    write: &mut Write,
+    person: PersonId,
+    kind: &'static str,
+    amount: MicroUsd,
+    now: Moment,
+) -> Result<Option<(TransactionId, Moment, MicroUsd)>, StoreError> {
     let Some(sum) = balance(write, person).await?.micros().checked_add(amount.micros()) else { return Ok(None) };
     let balance = MicroUsd::new(sum);
-    let entry = Entry { person, kind: "grant", amount, request: None, namespace: None };
+    let entry = Entry { person, kind, amount, request: None, namespace: None };
     let written = transactions::insert(write, &[entry], now).await?;
     set_balance(write, person, balance).await?;
     Ok(written.first().map(|(id, at)| (*id, *at, balance)))

@@ -25,7 +25,7 @@ mod tests;
 
 pub(crate) use self::{
     apply::apply,
-    credit::{add_grant, balances, credit_of},
+    credit::{add_entry, add_grant, balances, credit_of},
     objects::{forget_all_but_newest, stored_objects},
     pages::{open_rows, request, request_id_of, requests_after, requests_page},
     positions::{forget_segment, positions},

@@ -1,4 +1,4 @@
-//! What credits are made of: one grant or one debit a row.
+//! What credits are made of: one grant, purchase, refund or debit a row.
 
 use bitrouter_proto::account::{MicroUsd, NamespaceId, PersonId, RequestRowId, TransactionId, ledger::Transaction};
 use ulid::Ulid;

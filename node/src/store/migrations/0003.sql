@@ -80,9 +80,12 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 
--- Sessions of Stripe's checkout that this node made. amount: what is credited once it is paid. taken: what refunds and disputes took back.
+-- Purchases of credit at Stripe, each noted before Stripe is asked for its session, which then has session_id and url. amount:
+-- what is credited once it is paid. taken: what refunds and disputes took back.
 CREATE TABLE checkouts (
     id TEXT PRIMARY KEY,
+    session_id TEXT,
+    url TEXT,
     person_id TEXT NOT NULL REFERENCES persons (id),
     amount BIGINT NOT NULL,
     livemode BOOLEAN,
@@ -91,14 +94,17 @@ CREATE TABLE checkouts (
     credited_at BIGINT,
     taken BIGINT NOT NULL
 );
+CREATE UNIQUE INDEX checkouts_session ON checkouts (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX checkouts_payment_intent ON checkouts (payment_intent) WHERE payment_intent IS NOT NULL;
 
--- Refunds and disputes by their id at Stripe. amount: what they took from the credit, given_back_at: a dispute was won, a refund failed.
+-- Refunds and disputes by their id at Stripe; they may be heard of before what they are of. over_at: a dispute was won, a refund
+-- failed.
 CREATE TABLE checkout_reversals (
     id TEXT PRIMARY KEY,
-    checkout_id TEXT NOT NULL REFERENCES checkouts (id),
+    payment_intent TEXT NOT NULL,
     kind TEXT NOT NULL,
     amount BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    given_back_at BIGINT
+    over_at BIGINT
 );
+CREATE INDEX checkout_reversals_payment ON checkout_reversals (payment_intent)

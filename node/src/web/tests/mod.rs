@@ -47,6 +47,7 @@ impl Fixture {
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         Self { node: Node::open(options).await.unwrap(), clock, dir }
     }
