@@ -80,6 +80,8 @@ EXPOSES_SECRETS = {
     "node/src/oauth/live/tests.rs": "presents the tokens that it made",
     "node/src/oauth/own_session.rs": "presents the daemon's own tokens to its own node",
     "node/tests/oauth/own_session.rs": "presents the tokens that it was given",
+    "node/src/keys/mint.rs": "writes a key into the reply of its minter",
+    "node/src/keys/tests.rs": "presents the keys that it minted",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",
     "gateway/src/credential.rs": "makes the credential header of the upstream request, marked sensitive",

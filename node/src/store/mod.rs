@@ -7,6 +7,7 @@
 
 mod access_tokens;
 mod accounts;
+mod api_keys;
 mod condition;
 mod copy;
 mod device_codes;
@@ -33,6 +34,7 @@ use self::engine::{columns, execute, execute_bound, fetch_all, fetch_all_bound, 
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,
+    api_keys::ApiKeyRow,
     condition::{Condition, condition, damage},
     copy::{contradiction, copy},
     device_codes::Outstanding,
