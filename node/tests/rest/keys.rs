@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bitrouter_gateway::http::Caller;
 use bitrouter_node::http::all_endpoints;
-use bitrouter_proto::account::{KeyId, Scope, ScopeSet};
+use bitrouter_proto::account::{KeyId, Role, Scope, ScopeSet};
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 
@@ -341,6 +341,30 @@ async fn keys_end_with_their_namespace_and_their_person() {
     assert!(tokens.iter().all(|token| !scene.test.opens(token)));
     let test = scene.test.reopened().await;
     assert!(tokens.iter().all(|token| !test.opens(token)) && test.opens(token(&kept)));
+}
+
+#[tokio::test]
+async fn who_is_let_in_again_has_none_of_the_former_keys() {
+    let scene = Scene::new().await;
+    let (test, home) = (&scene.test, scene.owner.namespace.to_string());
+    test.node.set_member(&home, "eve", Role::Member).await.unwrap();
+    let pair = test.sign_in_as(scene.stranger.id, scene.owner.namespace).await;
+    let key = minted(&scene, holder(test, &pair.access), &["keys:read", "keys:write"]).await;
+    let below = minted(&scene, holder(test, token(&key)), &["keys:read"]).await;
+    let kept = minted(&scene, scene.token(scene.owner.namespace, ScopeSet::DEFAULT), &["keys:read"]).await;
+    // What is left of a key under another role.
+    test.node.set_member(&home, "eve", Role::Viewer).await.unwrap();
+    assert_eq!(scopes(test, token(&key)), ScopeSet::of(&[Scope::KeysRead]));
+    // A key of the owner's is not hers to revoke, hers is the owner's.
+    test.node.set_member(&home, "eve", Role::Member).await.unwrap();
+    let refused = revoke(&scene, holder(test, &pair.access), kept["id"].as_str().unwrap()).await;
+    assert_eq!(refused.refusal(), (403, "forbidden".to_owned()));
+    test.node.remove_member(&home, "eve").await.unwrap();
+    assert!(!test.opens(&pair.access) && !test.opens(token(&key)) && !test.opens(token(&below)));
+    test.node.set_member(&home, "eve", Role::Admin).await.unwrap();
+    assert!(!test.opens(token(&key)) && !test.opens(token(&below)) && test.opens(token(&kept)));
+    let test = scene.test.reopened().await;
+    assert!(!test.opens(token(&key)) && !test.opens(token(&below)) && test.opens(token(&kept)));
 }
 
 #[tokio::test]
