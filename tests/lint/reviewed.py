@@ -80,6 +80,7 @@ EXPOSES_SECRETS = {
     "node/src/oauth/live/tests.rs": "presents the tokens that it made",
     "node/src/oauth/own_session.rs": "presents the daemon's own tokens to its own node",
     "node/tests/oauth/own_session.rs": "presents the tokens that it was given",
+    "node/src/keys/mod.rs": "looks whether it minted a key",
     "node/src/keys/mint.rs": "writes a key into the reply of its minter",
     "node/src/keys/tests.rs": "presents the keys that it minted",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",

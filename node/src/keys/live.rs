@@ -22,7 +22,7 @@ use crate::{
     clock::{Clock, Moment},
     oauth::live::TokenRefused,
     roles::Roles,
-    secret::{PresentedToken, TokenHash},
+    secret::{PresentedToken, TokenHash, TokenKind},
     store::{ApiKeyRow, Queryable, StoreError},
 };
 
@@ -210,6 +210,13 @@ impl LiveKeys {
         for id in ended {
             state.keys.remove(&id);
         }
+    }
+
+    /// True for a key that is here, with its secret.
+    pub(crate) fn knows(&self, presented: &PresentedToken) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let key = state.keys.get(&KeyId::new(presented.id));
+        presented.kind == TokenKind::Key && key.is_some_and(|key| key.hash == presented.hash)
     }
 
     /// True where it is here: neither revoked nor forgotten for its age.

@@ -14,11 +14,14 @@ use bitrouter_proto::account::{
     CredentialId, GrantId, KeyId, NameError, NamespaceId, PersonId, Scope, ScopeSet, keys::Key,
 };
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 pub(crate) use self::mint::{Minted, Minter, Wanted, again, mint};
 pub use self::revoke::RevokedSession;
 use crate::{
     Node,
     clock::Moment,
+    secret::PresentedToken,
     store::{ApiKeyRow, GrantRow, StoreError},
 };
 
@@ -104,6 +107,12 @@ impl Node {
     pub async fn keys(&self, namespace: NamespaceId) -> Result<Vec<Key>, StoreError> {
         let rows = ApiKeyRow::of_namespace(&mut self.store.read().await?, namespace).await?;
         Ok(rows.into_iter().map(|row| self.told(row)).collect())
+    }
+
+    /// True for a key of this node that has not ended.
+    pub fn has_minted(&self, key: &SecretString) -> bool {
+        let presented = PresentedToken::parse(key.expose_secret().as_bytes());
+        presented.is_some_and(|presented| self.keys.knows(&presented))
     }
 
     /// What a credential comes from, from memory: a key, or a session one of whose access tokens is valid. `None` where it

@@ -4,6 +4,7 @@ use bitrouter_tests::{
     InferenceFixture, MODEL,
     http::Answer,
     sign_in::{Session, flat_error, sign_in},
+    wait,
 };
 use serde_json::{Value, json};
 
@@ -85,4 +86,18 @@ fn p08_a_key_without_the_scope_reaches_no_model() {
     let refused = fixture.http().post(KEYS).bearer(text(&writer, "token")).json(wider).send();
     assert_eq!(refused.status, 403);
     assert_eq!(refused.json()["error_description"], "scope exceeds the caller's: inference:invoke");
+}
+
+#[test]
+fn a_key_of_the_own_node_that_is_stored_is_used_in_process() {
+    let fixture = InferenceFixture::new();
+    let session = sign_in(&fixture.world, &fixture.daemon, SCOPES);
+    let key = mint(&fixture, &session.access_token, SCOPES);
+    let stored = json!({"kind": "api_key", "api_key": text(&key, "token"), "base_url": "http://127.0.0.1:9"});
+    fixture.world.rename_over("data/bitrouter/account-credentials.json", stored.to_string());
+    let call = || fixture.http().chat("bitrouter:openai:m", "x").send();
+    wait::holds("the stored key", || call().status == 200);
+    let path = format!("{KEYS}/{}", text(&key, "id"));
+    delete(&fixture, &session.access_token, &path).ok();
+    call().refused(401, "session_ended");
 }
