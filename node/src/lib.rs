@@ -11,6 +11,7 @@
 //!
 //! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
+//! * [`keys`]: API keys, in memory as tokens are.
 //! * `roles`: who is what in which namespace, in memory.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
@@ -21,6 +22,7 @@ mod billing;
 mod backup;
 pub mod clock;
 pub mod http;
+pub mod keys;
 pub mod ledger;
 mod node;
 pub mod oauth;

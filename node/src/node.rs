@@ -17,7 +17,7 @@ use bitrouter_proto::{
     tasks::Tasks,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,10 @@ use crate::{
         endpoints::{self, Found},
         error::{ApiError, Code},
         granted::{self, Granted},
+        idempotency::Running,
         query::Query,
     },
+    keys::live::LiveKeys,
     oauth::{
         limits::Limits,
         live::{LiveTokens, TokenRefused},
@@ -42,7 +44,7 @@ use crate::{
     people,
     revocations::RevokedLog,
     roles::Roles,
-    secret::NodeKey,
+    secret::{NodeKey, PresentedToken, TokenKind},
     settings::{CreditRule, Settings},
     store::{NodeRow, Store},
     web,
@@ -79,9 +81,12 @@ pub struct Node {
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<LiveTokens>,
+    pub(crate) keys: Arc<LiveKeys>,
     /// Who is what in which namespace.
     pub(crate) roles: Arc<Roles>,
     pub(crate) limits: Limits,
+    /// Calls that must not run twice at once.
+    pub(crate) running: Running,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
@@ -119,7 +124,11 @@ impl Node {
     /// # Errors
     /// Where it opens nothing.
     pub fn judge(&self, credential: &[u8]) -> Result<Caller, TokenRefused> {
-        self.judge_token(credential).map(Caller::Credential)
+        if !credential.starts_with(TokenKind::Key.prefix().as_bytes()) {
+            return self.judge_token(credential).map(Caller::Credential);
+        }
+        let presented = PresentedToken::parse(credential).ok_or(TokenRefused::Key)?;
+        self.keys.judge(&presented, &self.roles)
     }
 
     /// The same of an access token.
@@ -147,7 +156,7 @@ impl Node {
         self.ending.cancel();
         self.tasks.wait().await;
         self.ledger.close().await;
-        write_uses(&self.live, &self.store).await;
+        write_uses(&self.live, &self.keys, &self.store).await;
         self.store.close().await;
         self.lock.release();
     }
@@ -254,7 +263,7 @@ impl Node {
             }
         };
         let (node, granted) = (Arc::clone(&self), Granted::OPEN);
-        let call = Call { node, head, body: Bytes::new(), caller, visitor, params, endpoint, granted };
+        let call = Call { node, head, body: Bytes::new(), caller, visitor, params, endpoint, granted, turn: None };
         let answered = match instead {
             Some(instead) => self.absent(call, instead).await,
             None => match self.ready(call, body).await {
@@ -292,6 +301,9 @@ impl Node {
         call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
         if is_judged && endpoint.kind == Kind::Rest {
             Query::read(call.head.uri.query(), endpoint.parameters)?;
+            if endpoint.method == Method::POST {
+                call.turn = self.running.turn(&call).await?;
+            }
         }
         Ok(call)
     }

@@ -36,6 +36,8 @@ pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
     Ledger, Node, NodeOptions, NodeWarning, billing,
     clock::Moment,
+    http::idempotency::Running,
+    keys::live::LiveKeys,
     ledger::{LedgerOptions, Stopped},
     oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
@@ -79,7 +81,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, roles, warnings } = opened;
+        let Opened { key, row, revoked_log, live, keys, roles, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
         let roles = Arc::new(roles);
         // Before anything is answered: what an earlier process left open is settled.
@@ -98,7 +100,7 @@ impl Node {
                 return Err(OpenError::of_journal(&opening.database, error));
             }
         };
-        tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), store.clone()));
+        tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), Arc::clone(&keys), store.clone()));
         let node = Arc::new(Self {
             dir,
             store,
@@ -106,7 +108,9 @@ impl Node {
             settings,
             live,
             roles,
+            keys,
             limits: Limits::default(),
+            running: Running::default(),
             row,
             tasks,
             revoked_log: Arc::new(revoked_log),
@@ -122,6 +126,7 @@ impl Node {
             clock,
         });
         node.mark_bound();
+        node.note_keys_of_replayed_sessions().await;
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
         node.ledger.run(&node.tasks, &node.ending);
@@ -147,6 +152,7 @@ struct Opened {
     row: NodeRow,
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
+    keys: Arc<LiveKeys>,
     roles: Roles,
     warnings: Vec<NodeWarning>,
 }
@@ -308,11 +314,12 @@ impl Opening {
             }
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
+        let keys = LiveKeys::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let roles = Roles::load(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), roles, warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

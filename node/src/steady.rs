@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Node, NodeWarning,
     clock::{Clock, Moment},
-    store::{AccessTokenRow, StoreError, admit_now, ledger, note_time, sweep},
+    store::{AccessTokenRow, ApiKeyRow, StoreError, admit_now, ledger, note_time, sweep},
 };
 
 /// How often the clocks are compared.
@@ -25,6 +25,8 @@ const SWEEP_EVERY: u32 = 60;
 const AT_ONCE: i64 = 500;
 /// How long a row is kept after it has expired.
 const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long a key is listed after it was revoked or has expired.
+const KEYS_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +85,9 @@ impl Node {
             for (token, _) in AccessTokenRow::all_live(&mut write, now.wall).await? {
                 self.live.ends_at(token.hash, token.expires_at);
             }
+            for key in ApiKeyRow::all_live(&mut write, now.wall).await? {
+                self.keys.ends_at(key.id, key.expires_at);
+            }
             write.commit().await?;
         }
         *before = now;
@@ -108,10 +113,11 @@ impl Node {
         let trusted = stepped_at.is_none_or(|at| now.since(at) >= DISTRUST);
         note_time(&mut write, now, None).await?;
         if trusted {
-            sweep(&mut write, now.before(KEPT)).await?;
+            sweep(&mut write, now.before(KEPT), now.before(KEYS_KEPT)).await?;
         }
         write.commit().await?;
         if trusted {
+            self.keys.sweep();
             self.prune(now).await?;
             self.unwarn(|warning| matches!(warning, NodeWarning::ClockStepped { .. }));
         }
@@ -351,11 +357,12 @@ mod tests {
         let world = World::new().await;
         world.clock.set_wall(START.after(365 * DAY));
         let id = world.session().await;
-        let token = Token::of_seed(TokenKind::Access, id, &Seed::default());
+        let token = Token::of_seed(TokenKind::Access, id.ulid(), &Seed::default());
         let expires_at = world.clock.wall().after(Duration::from_hours(1));
         let live = crate::oauth::live::NewLive {
             hash: token.hash(),
             grant: id,
+            client: "bitrouter-cli".into(),
             person: world.node.row.owner,
             namespace: world.node.row.first_namespace,
             scopes: scopes(),

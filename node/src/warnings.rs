@@ -2,9 +2,13 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use bitrouter_proto::account::KeyId;
 use tokio::sync::watch;
 
 use crate::{Node, clock::Moment, ledger::Trouble};
+
+/// So many keys a warning names.
+const NAMED: usize = 10;
 
 /// Something about an open node that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,11 @@ pub enum NodeWarning {
     SessionsEnded {
         /// The file that was missing.
         missing: PathBuf,
+    },
+    /// These keys hold, though the session that they come from was ended for a refresh token that came twice.
+    KeysOfReplayed {
+        /// The oldest first.
+        keys: Vec<KeyId>,
     },
     /// The database finds no room.
     DiskFull {
@@ -51,9 +60,19 @@ impl fmt::Display for NodeWarning {
             ),
             Self::SessionsEnded { missing } => write!(
                 f,
-                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended; sign in again",
+                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended, and API keys are suspended until somebody confirms them; sign in again",
                 missing.display()
             ),
+            Self::KeysOfReplayed { keys } => {
+                let named: Vec<String> = keys.iter().take(NAMED).map(|key| format!("`{key}`")).collect();
+                let more = keys.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                write!(
+                    f,
+                    "a session was ended because its refresh token was used twice, and keys that were minted through it hold: {}{more}; revoke those that you do not know",
+                    named.join(", ")
+                )
+            }
             Self::DiskFull { database } => write!(
                 f,
                 "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
@@ -69,6 +88,7 @@ impl NodeWarning {
     pub fn command(&self) -> Option<&'static str> {
         match self {
             Self::JournalDamaged(trouble) => trouble.command(),
+            Self::KeysOfReplayed { .. } => Some("bitrouter cloud keys list --local"),
             _ => None,
         }
     }

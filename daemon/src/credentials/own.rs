@@ -15,6 +15,7 @@ use bitrouter_proto::account::credential::OauthCredential;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use super::{http::Reply, issuer::same_issuer};
@@ -88,6 +89,11 @@ impl OwnNode {
             }
             Err(_) => self.looks_own(credential),
         }
+    }
+
+    /// True where the own node minted `key`, and it has not ended.
+    pub(super) async fn minted(&self, key: &SecretString) -> bool {
+        self.node().await.is_ok_and(|node| node.has_minted(key))
     }
 
     /// What the node answers to `GET <path>` of `principal`.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bitrouter_proto::account::credential::Credential;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner, Session,
     clocks::chance,
-    held::{Next, Seen},
+    held::{Next, Seen, same_tokens},
     lock,
     schedule::Moment,
     shown,
@@ -204,17 +205,16 @@ impl Inner {
     pub(super) async fn ask_whose(&self) {
         let asked = {
             let held = self.held();
-            if held.is_own.is_some() { None } else { held.oauth().cloned() }
+            if held.is_own.is_some() { None } else { held.credential.clone() }
         };
         let Some(credential) = asked else { return };
-        let is_own = self.own.issued(&credential).await;
+        let is_own = match &*credential {
+            Credential::Oauth(oauth) => self.own.issued(oauth).await,
+            Credential::ApiKey(key) => self.own.minted(&key.api_key).await,
+        };
         {
             let mut held = self.held();
-            let same = held.oauth().is_some_and(|now| {
-                use secrecy::ExposeSecret as _;
-                now.access_token.expose_secret() == credential.access_token.expose_secret()
-            });
-            if !same {
+            if !held.credential.as_ref().is_some_and(|now| same_tokens(now, &credential)) {
                 return;
             }
             held.is_own = Some(is_own);

@@ -87,7 +87,7 @@ impl Credentials {
                 // Whoever listens now is whom it is bound to.
                 let seen = Url::parse(&server).ok().and_then(|url| uid_at(&url));
                 key.issuer_uid = seen.filter(|uid| *uid != rustix::process::geteuid().as_raw());
-                (Credential::ApiKey(key), Some(false))
+                (Credential::ApiKey(key), None)
             }
             SignIn::Local { namespace, scope, client_id } => {
                 keeper.can_write().await?;

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture};
+use bitrouter_gateway::{
+    http::Caller,
+    ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture},
+};
 use bitrouter_proto::{account::credential::Credential, clock};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -51,6 +54,7 @@ enum Now {
         access_token: SecretString,
         is_over: bool,
     },
+    OwnKey(SecretString),
     /// Nobody knows yet whose it is.
     Unasked,
 }
@@ -69,6 +73,14 @@ impl Inner {
                 Now::Key { token, uid } | Now::Token { token, uid, is_over: false } => {
                     may_go(&token, uid)?;
                     return Ok(AccountCredential::Token(token));
+                }
+                Now::OwnKey(key) => {
+                    let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
+                    return match node.judge(key.expose_secret().as_bytes()) {
+                        Ok(Caller::Credential(principal)) => Ok(AccountCredential::OwnNode(principal)),
+                        Ok(_) => Err(AccountRefused::Ended("the operator's reading keys open no models".to_owned())),
+                        Err(refused) => Err(AccountRefused::Ended(refused.to_string())),
+                    };
                 }
                 Now::Own { access_token, is_over } => {
                     let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
@@ -132,9 +144,13 @@ impl Inner {
         let held = self.held();
         let Some(credential) = &held.credential else { return Now::Refused(AccountRefused::SignedOut) };
         match &**credential {
-            Credential::ApiKey(key) => Now::Key {
-                token: AccountToken { token: key.api_key.clone(), issuer: key.base_url.as_str().into() },
-                uid: key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only),
+            Credential::ApiKey(key) => match held.is_own {
+                None => Now::Unasked,
+                Some(true) => Now::OwnKey(key.api_key.clone()),
+                Some(false) => Now::Key {
+                    token: AccountToken { token: key.api_key.clone(), issuer: key.base_url.as_str().into() },
+                    uid: key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only),
+                },
             },
             Credential::Oauth(oauth) => {
                 if let Some(reason) = &held.ended {

@@ -58,6 +58,8 @@ pub enum Code {
     ClockStepped,
     /// Every session was ended: what had been revoked could not be told.
     SessionsEnded,
+    /// Keys hold that come from a session which was ended for a refresh token that was used twice.
+    KeysOfReplayed,
     /// The node's database finds no room.
     DiskFull,
     /// No row of a call can be written.
@@ -96,6 +98,7 @@ impl Code {
             Self::DatabaseMoved => "database_moved",
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
+            Self::KeysOfReplayed => "keys_of_replayed_session",
             Self::DiskFull => "disk_full",
             Self::JournalUnwritable => "journal_unwritable",
             Self::JournalDamaged => "journal_damaged",

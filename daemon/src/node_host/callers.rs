@@ -4,7 +4,7 @@
 //! one that opens nothing is told so, also where a program without any would be served.
 
 use bitrouter_gateway::{InferenceError, http::Caller};
-use bitrouter_node::Node;
+use bitrouter_node::{Node, oauth::live::TokenRefused};
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -16,6 +16,8 @@ use crate::listener::{
 
 /// What access tokens begin with.
 const TOKEN: &[u8] = b"bra_";
+/// What API keys begin with.
+const KEY: &[u8] = b"brk_";
 
 impl Authenticator for NodeHost {
     fn authenticate(&self, evidence: CallerEvidence<'_>) -> Authentication {
@@ -65,14 +67,17 @@ fn holder(state: &NodeState, key: &[u8], is_own: bool) -> Result<Caller, Inferen
 }
 
 fn judge(node: &Node, key: &[u8]) -> Result<Caller, InferenceError> {
-    let invalid = |message: &str| Err(InferenceError::new(InferenceCode::InvalidApiKey, message));
-    if !key.starts_with(TOKEN) {
-        return invalid("the API key is not valid; `bitrouter auth login` gets a token");
+    let invalid = |message: String| InferenceError::new(InferenceCode::InvalidApiKey, message);
+    if !key.starts_with(TOKEN) && !key.starts_with(KEY) {
+        return Err(invalid(
+            "this opens nothing here: `bitrouter cloud keys mint --name NAME` makes an API key, and `bitrouter auth login` gets a token".to_owned(),
+        ));
     }
-    match node.judge(key) {
-        Ok(caller) => Ok(caller),
-        Err(refused) => invalid(&format!("{refused}; `bitrouter auth login` gets a new one")),
-    }
+    node.judge(key).map_err(|refused| match refused {
+        TokenRefused::Invalid => invalid(format!("{refused}; `bitrouter auth login` gets a new one")),
+        TokenRefused::Key => invalid(format!("{refused}; `bitrouter cloud keys mint --name NAME` makes a new one")),
+        TokenRefused::Suspended(_) => invalid(refused.to_string()),
+    })
 }
 
 /// A program of the daemon's own user, without a credential.

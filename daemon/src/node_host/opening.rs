@@ -134,6 +134,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
     loop {
         let (mut moved, mut stepped, mut ended, mut full) = (None, None, None, None);
         let (mut unwritable, mut damaged, mut cure) = (None, None, None);
+        let (mut replayed, mut replayed_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
                 NodeWarning::DatabaseMoved { .. } => &mut moved,
@@ -141,14 +142,21 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                 NodeWarning::SessionsEnded { .. } => &mut ended,
                 NodeWarning::DiskFull { .. } => &mut full,
                 NodeWarning::JournalUnwritable(_) => &mut unwritable,
-                NodeWarning::JournalDamaged(_) => &mut damaged,
+                NodeWarning::JournalDamaged(_) => {
+                    cure = warning.command();
+                    &mut damaged
+                }
+                NodeWarning::KeysOfReplayed { .. } => {
+                    replayed_cure = warning.command();
+                    &mut replayed
+                }
             };
-            cure = cure.or(warning.command());
             *said = Some(warning.to_string());
         }
         health.set(Code::DatabaseMoved, moved, None);
         health.set(Code::ClockStepped, stepped, None);
         health.set(Code::SessionsEnded, ended, None);
+        health.set(Code::KeysOfReplayed, replayed, replayed_cure);
         health.set(Code::DiskFull, full, None);
         health.set(Code::JournalUnwritable, unwritable, None);
         health.set(Code::JournalDamaged, damaged, cure);

@@ -2,6 +2,7 @@
 
 mod account;
 mod billing;
+mod keys;
 mod ledger;
 mod members;
 mod namespaces;
@@ -37,12 +38,20 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::DELETE, "/v1/namespaces/{nsid}/members/{usr}", Access::WebSession(Scope::NamespaceWrite), |call| {
         answer(members::remove(call))
     }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/keys", Access::Scope(Scope::KeysRead), |call| answer(keys::list(call))),
+    rest(Method::POST, "/v1/namespaces/{nsid}/keys", Access::Scope(Scope::KeysWrite), |call| {
+        answer_made(keys::mint(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/keys/{key}", Access::Scope(Scope::KeysWrite), |call| {
+        answer(keys::revoke(call))
+    }),
     rest(Method::GET, "/v1/namespaces/{nsid}/sessions", Access::Scope(Scope::KeysRead), |call| {
         answer(sessions::list(call))
     }),
     rest(Method::DELETE, "/v1/namespaces/{nsid}/sessions/{tok}", Access::Scope(Scope::KeysWrite), |call| {
         answer(sessions::revoke(call))
-    }),
+    })
+    .taking(sessions::REVOKE),
     rest(Method::GET, "/v1/namespaces/{nsid}/usage", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::usage(call))
     })

@@ -7,15 +7,24 @@ use crate::{
     http::{
         Call,
         error::{ApiError, Code},
+        query::Query,
     },
+    keys::RevokedSession,
     oauth::sessions,
-    store::EndReason,
 };
 
-/// What opens nothing any more.
+/// The parameters of an end.
+pub(super) const REVOKE: &[&str] = &[KEYS];
+const KEYS: &str = "keys";
+
+/// What opens nothing any more, and what became of the keys that were minted through it, where there were some.
 #[derive(Debug, Serialize)]
 pub(super) struct Revoked {
     revoked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_revoked: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_kept: Option<usize>,
 }
 
 /// The sessions that have not ended, the newest first.
@@ -36,15 +45,20 @@ fn row(session: sessions::Session) -> Session {
     }
 }
 
-/// Ends a session: its next request is refused. A session of another person takes an admin or the owner.
+/// Ends a session: its next request is refused, and so is that of each key that was minted through it, but with `?keys=keep`.
+/// A session of another person takes an admin or the owner.
 pub(super) async fn revoke(call: Call) -> Result<Revoked, ApiError> {
+    let (node, granted) = (&call.node, &call.granted);
     let absent = || ApiError::new(Code::NotFound, "there is no such session");
-    let id = call.granted.session.ok_or_else(absent)?;
-    let session = call.node.session(id).await?.ok_or_else(absent)?;
-    if session.subject != call.granted.person()? && !call.granted.role.is_some_and(Role::is_over_others) {
+    let keeps_keys = Query::read(call.head.uri.query(), REVOKE)?.is(KEYS, "keep")?;
+    let session = node.session(granted.session.ok_or_else(absent)?).await?.ok_or_else(absent)?;
+    if session.subject != granted.person()? && !granted.role.is_some_and(Role::is_over_others) {
         let words = "this session is another person's: only an admin or the owner of the namespace may end it";
         return Err(ApiError::new(Code::Forbidden, words));
     }
-    call.node.end_grant(id, EndReason::RevokedByPerson).await?;
-    Ok(Revoked { revoked: true })
+    let some = |keys| (keys > 0).then_some(keys);
+    Ok(match node.revoke_session(session.id, keeps_keys).await? {
+        RevokedSession::WithKeys(keys) => Revoked { revoked: true, keys_revoked: some(keys), keys_kept: None },
+        RevokedSession::WithoutKeys(keys) => Revoked { revoked: true, keys_revoked: None, keys_kept: some(keys) },
+    })
 }

@@ -8,7 +8,10 @@ use super::{
     Access, Call,
     error::{ApiError, Code},
 };
-use crate::{store::ledger, web};
+use crate::{
+    store::{ApiKeyRow, ledger},
+    web,
+};
 
 /// Who calls, once it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub(crate) struct Granted {
     pub(crate) session: Option<GrantId>,
     /// What `{usr}` of the path means: somebody who is something in that namespace, its owner too.
     pub(crate) member: Option<PersonId>,
+    /// What `{key}` of the path means: an API key of that namespace, revoked or not.
+    pub(crate) key: Option<KeyId>,
     /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
     pub(crate) row: Option<RequestRowId>,
 }
@@ -74,7 +79,7 @@ pub(crate) struct Granted {
 impl Granted {
     /// What everybody has.
     pub(crate) const OPEN: Self =
-        Self { actor: Actor::Anyone, namespace: None, role: None, session: None, member: None, row: None };
+        Self { actor: Actor::Anyone, namespace: None, role: None, session: None, member: None, key: None, row: None };
 
     /// What the caller may do: what the credential holds, or what the person's role allows.
     pub(crate) fn scopes(&self) -> ScopeSet {
@@ -185,6 +190,7 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
             }
             "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
             "{usr}" => granted.member = Some(member_of(call, granted.namespace, sent)?),
+            "{key}" => granted.key = Some(key_of(call, granted.namespace, sent).await?),
             "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
             "{request_id}" => granted.row = Some(row_of(call, reached(call, actor), sent).await?),
             // The table is ours; a test walks it.
@@ -227,6 +233,13 @@ fn member_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<
     let id: Option<PersonId> = sent.parse().ok();
     let is_there = |id: &PersonId| namespace.is_some_and(|namespace| call.node.roles.of(*id, namespace).is_some());
     id.filter(is_there).ok_or_else(|| ApiError::new(Code::NotFound, "there is no such member"))
+}
+
+async fn key_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<KeyId, ApiError> {
+    let absent = || ApiError::new(Code::NotFound, "there is no such key");
+    let id: KeyId = sent.parse().map_err(|_| absent())?;
+    let key = ApiKeyRow::find(&mut call.node.store.read().await?, id).await?.ok_or_else(absent)?;
+    if namespace.is_some() && key.namespace == namespace { Ok(id) } else { Err(absent()) }
 }
 
 /// The namespaces that `actor` reaches.

@@ -1,15 +1,20 @@
 //! `Idempotency-Key`: a POST that makes something, sent again with the same key, makes nothing more, and is answered as the
 //! first one was.
 //!
-//! The key is claimed in the transaction of what it makes (a unique row), so that of two at once one makes it. Only what
-//! succeeded is kept, for a day, by credential and path.
+//! Calls with the same key run one after another. The key is claimed in the transaction of what it makes (a unique row), so
+//! that of two at once one makes it. Only what succeeded is kept, for a day, by credential and path.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use bitrouter_gateway::http::ResponseBody;
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Call,
@@ -29,6 +34,8 @@ pub(crate) const KEPT: Duration = Duration::from_hours(24);
 const MOST: i64 = 10_000;
 /// The longest key, characters.
 const LONGEST: usize = 255;
+/// How long a call waits for another one with the same key.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: &str = "idempotency-replayed";
@@ -57,6 +64,49 @@ impl<T: Serialize> Made<T> {
         }
         response
     }
+}
+
+/// Calls that run with a key: those with the same one run one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Mutex<HashMap<Named, Weak<Turn>>>);
+
+/// Credential, path, key.
+type Named = (String, String, String);
+type Turn = tokio::sync::Mutex<()>;
+
+impl Running {
+    /// Waits until no other call with the key of `call` runs; `None` where it has none. What is answered is held while the
+    /// call runs.
+    ///
+    /// # Errors
+    /// 400 for what is no key, 409 where another call has it for too long.
+    pub(crate) async fn turn(&self, call: &Call) -> Result<Option<OwnedMutexGuard<()>>, ApiError> {
+        let Some(key) = sent(call)? else { return Ok(None) };
+        let named = (call.granted.actor.idempotency_name()?, call.canonical_path(), key.to_owned());
+        let turn = self.of(named);
+        let turn = tokio::time::timeout(PATIENCE, turn.lock_owned()).await;
+        turn.map(Some).map_err(|_| conflict("another call with this `Idempotency-Key` is running"))
+    }
+
+    fn of(&self, named: Named) -> Arc<Turn> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = running.get(&named).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(Turn::default());
+        running.insert(named, Arc::downgrade(&turn));
+        turn
+    }
+}
+
+/// The key of `call`, where it has one.
+fn sent(call: &Call) -> Result<Option<&str>, ApiError> {
+    let mut sent = call.head.headers.get_all(HEADER).iter();
+    let Some(key) = sent.next() else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=LONGEST).contains(&key.len()) && sent.next().is_none());
+    let message = format!("`Idempotency-Key` must be one text of 1 to {LONGEST} visible characters");
+    key.map(Some).ok_or_else(|| ApiError::new(Code::BadRequest, message).about("Idempotency-Key"))
 }
 
 /// What a call's key says, once its caller's right was judged.
@@ -92,13 +142,7 @@ impl Claim {
     /// # Errors
     /// 400 for what is no key, 409 where it was used with another body, or where its caller has used too many.
     pub(crate) async fn of(call: &Call, write: &mut Write) -> Result<Self, ApiError> {
-        let mut sent = call.head.headers.get_all(HEADER).iter();
-        let Some(key) = sent.next() else { return Ok(Self::Free(None)) };
-        let key = key.to_str().ok().filter(|key| (1..=LONGEST).contains(&key.len()) && sent.next().is_none());
-        let Some(key) = key else {
-            let message = format!("`Idempotency-Key` must be one text of 1 to {LONGEST} visible characters");
-            return Err(ApiError::new(Code::BadRequest, message).about("Idempotency-Key"));
-        };
+        let Some(key) = sent(call)? else { return Ok(Self::Free(None)) };
         let now = call.node.clock.wall();
         let since = now.before(KEPT);
         let credential = call.granted.actor.idempotency_name()?;
@@ -168,4 +212,72 @@ impl Free {
 
 fn conflict(message: impl Into<String>) -> ApiError {
     ApiError::new(Code::Conflict, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use bitrouter_proto::tasks::Tasks;
+    use bytes::Bytes;
+    use http::{Request, StatusCode, header};
+
+    use super::*;
+    use crate::{Machine, Node, NodeOptions, Settings, clock::ManualClock};
+
+    async fn create(node: &Arc<Node>, key: &str, name: &str) -> StatusCode {
+        let request = Request::post("/v1/namespaces").header(header::CONTENT_TYPE, "application/json");
+        let body = Bytes::from(format!("{{\"name\":\"{name}\"}}"));
+        Arc::clone(node).answer_owner(request.header(HEADER, key).body(body).unwrap()).await.status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn n49_the_second_of_two_waits_for_the_first_and_not_for_ever() {
+        let running = Running::default();
+        let named = |key: &str| ("socket".to_owned(), "/v1/namespaces".to_owned(), key.to_owned());
+        let take = async |key: &str| tokio::time::timeout(PATIENCE, running.of(named(key)).lock_owned()).await;
+        let first = take("a").await.unwrap();
+        assert!(take("b").await.is_ok(), "another key");
+        assert!(take("a").await.is_err());
+        let (second, ()) = tokio::join!(take("a"), async { drop(first) });
+        drop(second.unwrap());
+        // What nobody waits for is forgotten.
+        drop(take("c").await);
+        assert!(running.0.lock().unwrap().len() <= 1);
+    }
+
+    #[tokio::test]
+    async fn a_credential_has_ten_thousand_keys_within_a_day_at_most() {
+        let root = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Moment::from_millis(1_800_000_000_000)));
+        let options = NodeOptions {
+            dir: root.path().join("d"),
+            owner_name: "ada".to_owned(),
+            settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
+            clock: Arc::clone(&clock) as _,
+            tasks: Tasks::new(),
+        };
+        let node = Node::open_on(options, Machine::this()).await.unwrap();
+        let now = node.clock.wall();
+        let mut write = node.store.write().await.unwrap();
+        for at in 1..MOST {
+            let row = IdempotencyRow {
+                credential: "socket".to_owned(),
+                path: "/v1/namespaces".to_owned(),
+                idempotency_key: format!("k{at}"),
+                body_hash: String::new(),
+                resource_id: String::new(),
+                reply: None,
+                created_at: now,
+            };
+            row.insert(&mut write, now.before(KEPT)).await.unwrap();
+        }
+        write.commit().await.unwrap();
+        assert_eq!(create(&node, "last", "blue").await, StatusCode::OK);
+        assert_eq!(create(&node, "one more", "green").await, StatusCode::CONFLICT);
+        // What is known is answered all the same, and a day later there is room.
+        assert_eq!(create(&node, "last", "blue").await, StatusCode::OK);
+        clock.advance(KEPT);
+        assert_eq!(create(&node, "one more", "green").await, StatusCode::OK);
+        node.close().await;
+    }
 }

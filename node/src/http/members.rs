@@ -5,7 +5,11 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    query::time,
+};
+use crate::clock::Moment;
 
 /// The deepest nesting of objects and lists that is read.
 const DEEPEST: usize = 16;
@@ -56,6 +60,16 @@ impl Members {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(bad(format!("`{name}` must be a string")).about(name)),
         }
+    }
+
+    /// Takes a time where there is one, as RFC 3339 has it; `null` is none.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn optional_time(&mut self, name: &'static str) -> Result<Option<Moment>, ApiError> {
+        let Some(text) = self.optional_text(name)? else { return Ok(None) };
+        let wrong = || bad(format!("`{name}` must be a time of RFC 3339, such as `2026-05-01T00:00:00Z`")).about(name);
+        time(&text).map(Some).ok_or_else(wrong)
     }
 
     /// Takes whatever stands there; `null` is nothing.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use bitrouter_gateway::http::{Caller, ResponseFuture};
 use bytes::Bytes;
+use tokio::sync::OwnedMutexGuard;
 
 use self::granted::Granted;
 pub use self::{
@@ -45,6 +46,8 @@ pub struct Call {
     pub(crate) endpoint: &'static Endpoint,
     /// What it was granted before its handler sees it.
     pub(crate) granted: Granted,
+    /// Held while it runs: no other call with its `Idempotency-Key` does.
+    pub(crate) turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// What answers an endpoint.

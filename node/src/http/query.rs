@@ -95,6 +95,18 @@ impl Query {
         }
     }
 
+    /// Whether a parameter that has one value is there.
+    ///
+    /// # Errors
+    /// Where it has another one.
+    pub(crate) fn is(&self, name: &'static str, value: &str) -> Result<bool, ApiError> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(sent) if sent == value => Ok(true),
+            Some(_) => Err(wrong(name, &format!("`{value}`"))),
+        }
+    }
+
     /// Refuses a parameter beside another one.
     ///
     /// # Errors
@@ -117,7 +129,7 @@ fn whole(text: &str) -> Option<i64> {
 }
 
 /// A time of RFC 3339 §5.6: the date, a `T`, the time, and where it is.
-fn time(text: &str) -> Option<Moment> {
+pub(super) fn time(text: &str) -> Option<Moment> {
     let bytes = text.as_bytes();
     let shape = b"dddd-dd-ddTdd:dd:dd";
     let fits = |(byte, shape): (&u8, &u8)| match shape {

@@ -20,7 +20,7 @@ const SLOW: Duration = Duration::from_mins(1);
 /// device code) that is presented for it. Only who presents that text gets it, and only this node can make it.
 pub(super) fn refresh_token(node: &Node, grant: GrantId, generation: i64, presented: &str) -> Token {
     let parts: [&[u8]; 3] = [&grant.ulid().to_bytes(), &generation.to_be_bytes(), presented.as_bytes()];
-    Token::of_seed(TokenKind::Refresh, grant, &node.key.derive("refresh token", &parts))
+    Token::of_seed(TokenKind::Refresh, grant.ulid(), &node.key.derive("refresh token", &parts))
 }
 
 /// Writes a fresh access token of the newest generation of `grant`, and makes all that `write` holds durable. It may do what
@@ -35,7 +35,7 @@ pub(super) async fn finish(
 ) -> Result<Issued, OAuthError> {
     let role = node.roles.of(grant.person, grant.namespace).ok_or_else(ended)?;
     let scopes = scopes.intersection(role.scopes());
-    let access = Token::of_seed(TokenKind::Access, grant.id, &random_bytes());
+    let access = Token::of_seed(TokenKind::Access, grant.id.ulid(), &random_bytes());
     let (hash, generation) = (access.hash(), grant.generation);
     let expires_at = now.after(node.settings.load().oauth.access_token_ttl).min(grant.expires_at);
     let row = AccessTokenRow { hash, grant: grant.id, generation, scopes, created_at: now, expires_at };
@@ -43,7 +43,8 @@ pub(super) async fn finish(
     let first_used = RefreshTokenRow::of_generation(&mut write, grant.id, generation).await?;
     let first_used = first_used.and_then(|row| row.first_used_at);
     let (person, namespace) = (grant.person, grant.namespace);
-    let live = NewLive { hash, grant: grant.id, person, namespace, scopes, generation, expires_at };
+    let client = grant.client_id.as_str().into();
+    let live = NewLive { hash, grant: grant.id, client, person, namespace, scopes, generation, expires_at };
     // Before the commit: whoever ends this session waits for the turn to write, and then finds the token in memory.
     if !node.live.insert(live, first_used) {
         return Err(ended());

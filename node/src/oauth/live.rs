@@ -13,11 +13,12 @@ use std::{
 };
 
 use bitrouter_gateway::http::Principal;
-use bitrouter_proto::account::{CredentialId, GrantId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, PersonId, ScopeSet};
 use tokio::sync::Notify;
 
 use crate::{
     clock::{Clock, Moment},
+    keys::Chain,
     secret::{PresentedToken, TokenHash, TokenKind},
     store::{AccessTokenRow, Queryable, StoreError},
 };
@@ -28,15 +29,25 @@ pub enum TokenRefused {
     /// It is none of ours, has expired, or its session has ended.
     #[error("the access token is not valid: it has expired, was revoked, or is none of this node's")]
     Invalid,
+    /// It is no key of ours, has expired, or was revoked, or the person behind it is nothing in its namespace any more.
+    #[error("the API key is not valid: it has expired, was revoked, or is none of this node's")]
+    Key,
+    /// Nobody knows whether it still holds.
+    #[error(
+        "the API key `{0}` is suspended: the node's database was put back without the log of what was revoked; the node's owner can confirm it, or mint another one"
+    )]
+    Suspended(KeyId),
 }
 
 /// An access token as it is put here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NewLive {
     /// What is kept of it.
     pub(crate) hash: TokenHash,
     /// Its session.
     pub(crate) grant: GrantId,
+    /// The client that holds it.
+    pub(crate) client: Arc<str>,
     /// The person behind it.
     pub(crate) person: PersonId,
     /// The namespace that it reaches.
@@ -100,6 +111,7 @@ struct LiveToken {
 #[derive(Debug)]
 struct LiveGrant {
     id: GrantId,
+    client: Arc<str>,
     person: PersonId,
     namespace: NamespaceId,
     last_used: AtomicI64,
@@ -189,6 +201,7 @@ impl LiveTokens {
         let grant = state.grants.entry(new.grant).or_insert_with(|| {
             Arc::new(LiveGrant {
                 id: new.grant,
+                client: new.client,
                 person: new.person,
                 namespace: new.namespace,
                 last_used: AtomicI64::new(NEVER),
@@ -238,6 +251,19 @@ impl LiveTokens {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let at = state.grants.get(&grant)?.last_used.load(Ordering::Relaxed);
         (at != NEVER).then_some(Moment::from_millis(at))
+    }
+
+    /// What a session comes from; `None` where none of its tokens is held.
+    pub(crate) fn chain_of(&self, grant: GrantId) -> Option<Chain> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let grant = state.grants.get(&grant)?;
+        Some(Chain {
+            namespace: Some(grant.namespace),
+            person: grant.person,
+            keys: Vec::new(),
+            grant: Some(grant.id),
+            client: Some(Arc::clone(&grant.client)),
+        })
     }
 
     /// Ends a session: from the next request on.

@@ -63,6 +63,7 @@ pub(super) async fn refresh(
             drop(write);
             tracing::warn!(session = %grant.id, client = client.id, "a spent refresh token came again; its session was ended");
             node.end_grant(grant.id, EndReason::Replay).await?;
+            node.note_keys_of_replayed_sessions().await;
             Err(OAuthError::invalid_grant(
                 "this refresh token was used before, so its session was ended; sign in again",
             ))

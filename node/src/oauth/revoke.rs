@@ -43,5 +43,7 @@ pub(super) async fn session_of(node: &Node, token: &[u8]) -> Result<Option<Grant
     match presented.kind {
         TokenKind::Access => AccessTokenRow::grant_of(&mut read, presented.hash).await,
         TokenKind::Refresh => Ok(RefreshTokenRow::find(&mut read, presented.hash).await?.map(|row| row.grant)),
+        // `/oauth/revoke` is for the tokens of sessions; keys are ended where they are listed.
+        TokenKind::Key => Ok(None),
     }
 }

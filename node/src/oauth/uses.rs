@@ -1,26 +1,34 @@
-//! Writing what memory knows of the use of tokens: the first use of a generation soon, the last use of a session now and then.
+//! Writing what memory knows of the use of tokens and keys: the first use of a generation or a key soon, the last use of a
+//! session or a key now and then.
 //! No request waits for it.
 
 use std::{sync::Arc, time::Duration};
 
 use super::live::LiveTokens;
-use crate::store::{GrantRow, RefreshTokenRow, Store, StoreError};
+use crate::{
+    keys::live::LiveKeys,
+    store::{ApiKeyRow, GrantRow, RefreshTokenRow, Store, StoreError},
+};
 
-/// How long the last use of a session may wait for further ones.
+/// How long the last use of a session or a key may wait for further ones.
 const FOLDED: Duration = Duration::from_secs(15);
 
 /// Writes until the node is closed.
-pub(crate) async fn write_uses_until_closed(live: Arc<LiveTokens>, store: Store) {
+pub(crate) async fn write_uses_until_closed(live: Arc<LiveTokens>, keys: Arc<LiveKeys>, store: Store) {
     while !live.is_closed() {
-        live.wait_for_use(FOLDED).await;
-        write_uses(&live, &store).await;
+        // Whichever is first: both are written then.
+        tokio::select! {
+            () = live.wait_for_use(FOLDED) => {}
+            () = keys.wait_for_use(FOLDED) => {}
+        }
+        write_uses(&live, &keys, &store).await;
     }
 }
 
 /// Writes what was used.
-pub(crate) async fn write_uses(live: &LiveTokens, store: &Store) {
-    let used = live.take_used();
-    if used.is_empty() {
+pub(crate) async fn write_uses(live: &LiveTokens, keys: &LiveKeys, store: &Store) {
+    let (used, used_keys) = (live.take_used(), keys.take_used());
+    if used.is_empty() && used_keys.is_empty() {
         return;
     }
     let written = async {
@@ -31,11 +39,13 @@ pub(crate) async fn write_uses(live: &LiveTokens, store: &Store) {
         for (grant, at) in &used.grants {
             GrantRow::note_use(&mut write, *grant, *at).await?;
         }
+        ApiKeyRow::note_uses(&mut write, &used_keys).await?;
         write.commit().await
     };
     let written: Result<(), StoreError> = written.await;
     if let Err(error) = written {
-        tracing::warn!(%error, "the use of sessions could not be written");
+        tracing::warn!(%error, "the use of sessions and keys could not be written");
         live.put_back_first(used.first);
+        keys.put_back(&used_keys);
     }
 }

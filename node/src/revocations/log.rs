@@ -163,6 +163,9 @@ impl State {
 fn write_line(line: &RevokedLine) -> String {
     let (kind, id) = match line.what {
         Revocation::Grant(id) => ("grant", id.to_string()),
+        Revocation::GrantWithKeys(id) => ("grant_with_keys", id.to_string()),
+        Revocation::Key(id) => ("key", id.to_string()),
+        Revocation::KeySecret(hash) => ("key_secret", hash.to_hex()),
         Revocation::Namespace(id) => ("namespace", id.to_string()),
         Revocation::Membership(namespace, person) => ("membership", format!("{namespace}/{person}")),
         Revocation::Role(namespace, person, role) => ("role", format!("{namespace}/{person}/{}", role.as_str())),
@@ -182,6 +185,9 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
     let (kind, id) = (parts.next()?, parts.next()?);
     let what = match kind {
         "grant" => Revocation::Grant(id.parse().ok()?),
+        "grant_with_keys" => Revocation::GrantWithKeys(id.parse().ok()?),
+        "key_secret" => Revocation::KeySecret(TokenHash::from_hex(id)?),
+        "key" => Revocation::Key(id.parse().ok()?),
         "namespace" => Revocation::Namespace(id.parse().ok()?),
         "membership" => {
             let (namespace, person) = id.split_once('/')?;
@@ -207,15 +213,18 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
-    use bitrouter_proto::account::{GrantId, NamespaceId, PersonId};
+    use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId};
     use ulid::Ulid;
 
     use super::*;
 
-    fn every_kind() -> [Revocation; 9] {
+    fn every_kind() -> [Revocation; 12] {
         let ulid = Ulid::from(7_u128);
         [
             Revocation::Grant(GrantId::new(ulid)),
+            Revocation::GrantWithKeys(GrantId::new(ulid)),
+            Revocation::Key(KeyId::new(ulid)),
+            Revocation::KeySecret(TokenHash::of(b"secret")),
             Revocation::Namespace(NamespaceId::new(ulid)),
             Revocation::Membership(NamespaceId::new(ulid), PersonId::new(ulid)),
             Revocation::Role(NamespaceId::new(ulid), PersonId::new(ulid), Role::Viewer),
@@ -238,9 +247,9 @@ mod tests {
         assert!(none.is_empty());
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
-        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         let whole = std::fs::read(&shown).unwrap();
-        std::fs::write(&shown, [whole.as_slice(), b"10 1000 gra"].concat()).unwrap();
+        std::fs::write(&shown, [whole.as_slice(), b"13 1000 gra"].concat()).unwrap();
         assert_eq!(open(0).unwrap().1, written);
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
         assert_eq!(open(3).unwrap().1, written[3..]);

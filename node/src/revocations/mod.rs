@@ -8,7 +8,7 @@ mod log;
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, Role};
+use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId, Role};
 
 pub use self::log::LogError;
 pub(crate) use self::log::RevokedLog;
@@ -16,7 +16,7 @@ use crate::{
     Node,
     clock::Moment,
     secret::TokenHash,
-    store::{PersonRow, Store, StoreError, WebSessionRow, Write},
+    store::{ApiKeyRow, PersonRow, Store, StoreError, WebSessionRow, Write},
 };
 
 /// What is taken away. Each can be done again without harm.
@@ -24,13 +24,19 @@ use crate::{
 pub enum Revocation {
     /// A session of a program, with its tokens.
     Grant(GrantId),
-    /// A namespace, with all sessions in it.
+    /// The same, with all keys that come from it.
+    GrantWithKeys(GrantId),
+    /// An API key, with all that were minted with it, and with those.
+    Key(KeyId),
+    /// The secret of an API key, which has another one.
+    KeySecret(TokenHash),
+    /// A namespace, with all sessions and keys in it.
     Namespace(NamespaceId),
     /// What a person was in the namespace of another one, with the person's sessions and keys there.
     Membership(NamespaceId, PersonId),
     /// What a person may do in the namespace of another one, but for what this role allows.
     Role(NamespaceId, PersonId, Role),
-    /// A person, with the namespaces that the person owns and all sessions.
+    /// A person, with the namespaces that the person owns, all sessions and all keys.
     Person(PersonId),
     /// The web sessions of a person, who has another password.
     WebSessions(PersonId),
@@ -38,7 +44,7 @@ pub enum Revocation {
     WebSession(TokenHash),
     /// The password of a person as it was until now, with the person's web sessions.
     Password(PersonId),
-    /// Every session of everybody.
+    /// Every session of everybody; every key, until somebody says that it holds.
     Everything,
 }
 
@@ -51,6 +57,13 @@ pub struct RevokedLine {
     pub at: Moment,
     /// What.
     pub what: Revocation,
+}
+
+/// What comes in the place of what is taken away, in the same transaction.
+enum Successor<'a> {
+    None,
+    Password(PersonId, &'a str),
+    Secret(KeyId, TokenHash),
 }
 
 /// How far a revocation came. Either way it holds from now on.
@@ -79,24 +92,40 @@ impl Revoked {
 impl Revocation {
     /// Refuses from the next request on what memory holds.
     fn end_in(self, node: &Node) {
-        let Node { live, roles, .. } = node;
+        let Node { live, keys, roles, .. } = node;
         match self {
             Self::Grant(grant) => live.end_grant(grant),
+            Self::GrantWithKeys(grant) => {
+                live.end_grant(grant);
+                keys.end_grant(grant);
+            }
+            Self::Key(key) => keys.end_key(key),
             Self::Namespace(namespace) => {
                 live.end_namespace(namespace);
+                keys.end_namespace(namespace);
                 roles.remove_namespace(namespace);
             }
             Self::Membership(namespace, person) => {
                 roles.take(namespace, person);
                 live.end_member(namespace, person);
+                keys.end_member(namespace, person);
             }
             Self::Role(namespace, person, role) => roles.give(namespace, person, role),
             Self::Person(person) => {
                 live.end_person(person);
+                // Those of others in the person's namespaces first: whose these are is still known.
+                for namespace in roles.reached_by(person) {
+                    if roles.owner(namespace) == Some(person) {
+                        keys.end_namespace(namespace);
+                    }
+                }
+                keys.end_person(person);
                 roles.remove_person(person);
             }
             // Done at start, before anything is held.
             Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything => {}
+            // Whoever replaces it has put the new one in its place.
+            Self::KeySecret(_) => {}
         }
     }
 }
@@ -109,7 +138,7 @@ impl Node {
     /// # Errors
     /// Where the line could not be written: nothing happened.
     pub(crate) async fn revoke(&self, write: Write, what: Revocation) -> Result<Revoked, StoreError> {
-        self.revoke_and_set(write, what, None).await
+        self.revoke_and_set(write, what, Successor::None).await
     }
 
     /// Gives `person` another password: the former one is taken away first, in whatever database is put back too.
@@ -122,14 +151,28 @@ impl Node {
         person: PersonId,
         hash: &str,
     ) -> Result<Revoked, StoreError> {
-        self.revoke_and_set(write, Revocation::Password(person), Some((person, hash))).await
+        self.revoke_and_set(write, Revocation::Password(person), Successor::Password(person, hash)).await
+    }
+
+    /// Gives an API key another secret in place of `former`, which opens nothing in whatever database is put back too.
+    ///
+    /// # Errors
+    /// Where the line could not be written: nothing happened.
+    pub(crate) async fn replace_secret(
+        &self,
+        write: Write,
+        key: KeyId,
+        former: TokenHash,
+        hash: TokenHash,
+    ) -> Result<Revoked, StoreError> {
+        self.revoke_and_set(write, Revocation::KeySecret(former), Successor::Secret(key, hash)).await
     }
 
     async fn revoke_and_set(
         &self,
         mut write: Write,
         what: Revocation,
-        password: Option<(PersonId, &str)>,
+        successor: Successor<'_>,
     ) -> Result<Revoked, StoreError> {
         let (log, at) = (Arc::clone(&self.revoked_log), self.clock.wall());
         // fsync waits for the disk.
@@ -139,14 +182,16 @@ impl Node {
         self.store.pending().add(line);
         let done = async {
             write.catch_up().await?;
-            if let Some((person, hash)) = password {
-                PersonRow::set_password(&mut write, person, hash).await?;
+            match successor {
+                Successor::None => {}
+                Successor::Password(person, hash) => PersonRow::set_password(&mut write, person, hash).await?,
+                Successor::Secret(key, hash) => ApiKeyRow::set_hash(&mut write, key, hash).await?,
             }
             write.commit().await
         };
         let done = done.await;
         let Err(error) = done else {
-            if let Revocation::Grant(grant) = what {
+            if let Revocation::Grant(grant) | Revocation::GrantWithKeys(grant) = what {
                 self.live.end_is_durable(grant);
             }
             return Ok(Revoked::Whole);

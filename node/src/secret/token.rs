@@ -1,12 +1,11 @@
-//! Opaque tokens: `bra_<id>.<secret>` (access) and `brr_<id>.<secret>` (refresh). `<id>` is the ULID of the grant; the
-//! secret has 37 base62 characters (220 bits) and 6 of the CRC-32 (IEEE) of all before it behind the prefix, so that a
+//! Opaque tokens: `bra_<id>.<secret>` (access), `brr_<id>.<secret>` (refresh) and `brk_<id>.<secret>` (an API key). `<id>` is
+//! the ULID of the grant or the key; the secret has 37 base62 characters (220 bits) and 6 of the CRC-32 (IEEE) of all before it behind the prefix, so that a
 //! typing error is known without a look at anything. Only SHA-256 of the whole text is kept.
 
 use std::fmt;
 
-use bitrouter_proto::account::GrantId;
 use secrecy::SecretString;
-use ulid::ULID_LEN;
+use ulid::{ULID_LEN, Ulid};
 
 use super::hex;
 
@@ -24,14 +23,19 @@ pub enum TokenKind {
     Access,
     /// It gets a new pair.
     Refresh,
+    /// It opens the API until it is revoked.
+    Key,
 }
 
 impl TokenKind {
+    const ALL: [Self; 3] = [Self::Access, Self::Refresh, Self::Key];
+
     /// What tokens of this kind begin with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Access => "bra_",
             Self::Refresh => "brr_",
+            Self::Key => "brk_",
         }
     }
 }
@@ -80,9 +84,9 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token of `grant` that `seed` makes: the same one each time.
-    pub fn of_seed(kind: TokenKind, grant: GrantId, seed: &Seed) -> Self {
-        let body = format!("{}.{}", grant.bare(), base62::<SECRET>(&seed_number(seed)));
+    /// The token of the grant or key `id` that `seed` makes: the same one each time.
+    pub fn of_seed(kind: TokenKind, id: Ulid, seed: &Seed) -> Self {
+        let body = format!("{}.{}", bare(id), base62::<SECRET>(&seed_number(seed)));
         let check = base62::<CHECK>(&[u64::from(crc32fast::hash(body.as_bytes())), 0, 0, 0]);
         let text = format!("{}{body}{check}", kind.prefix());
         Self { hash: TokenHash::of(text.as_bytes()), text: text.into() }
@@ -104,8 +108,8 @@ impl Token {
 pub struct PresentedToken {
     /// What it is for.
     pub kind: TokenKind,
-    /// The grant that it names.
-    pub grant: GrantId,
+    /// The grant or key that it names.
+    pub id: Ulid,
     /// What would be kept of it.
     pub hash: TokenHash,
 }
@@ -113,9 +117,7 @@ pub struct PresentedToken {
 impl PresentedToken {
     /// Reads `text`; `None` for anything that is no token of ours, a typing error included.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let kind = [TokenKind::Access, TokenKind::Refresh]
-            .into_iter()
-            .find(|kind| text.starts_with(kind.prefix().as_bytes()))?;
+        let kind = TokenKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix().as_bytes()))?;
         let rest = &text[kind.prefix().len()..];
         if rest.len() != ULID_LEN + 1 + SECRET + CHECK || rest[ULID_LEN] != b'.' {
             return None;
@@ -125,10 +127,16 @@ impl PresentedToken {
         if expected.as_bytes() != check {
             return None;
         }
-        let id = std::str::from_utf8(&rest[..ULID_LEN]).ok()?;
-        let grant: GrantId = format!("{}{id}", GrantId::PREFIX).parse().ok()?;
-        Some(Self { kind, grant, hash: TokenHash::of(text) })
+        let written = std::str::from_utf8(&rest[..ULID_LEN]).ok()?;
+        let id = Ulid::from_string(&written.to_ascii_uppercase()).ok()?;
+        // One spelling: what is kept is a hash of the text.
+        (bare(id) == written).then(|| Self { kind, id, hash: TokenHash::of(text) })
     }
+}
+
+/// A ULID as it stands in a token.
+fn bare(id: Ulid) -> String {
+    id.to_string().to_ascii_lowercase()
 }
 
 /// The first 220 bits of `seed` as a number, its lowest 64 bits first.
@@ -162,33 +170,36 @@ fn base62<const N: usize>(number: &[u64; 4]) -> String {
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
-    use ulid::Ulid;
 
     use super::*;
 
-    fn grant() -> GrantId {
-        GrantId::new(Ulid::from_parts(7, 9))
+    fn id() -> Ulid {
+        Ulid::from_parts(7, 9)
     }
 
     #[test]
     fn a_token_has_the_published_form() {
-        let token = Token::of_seed(TokenKind::Access, grant(), &[0xff; 32]);
-        let text = token.text().expose_secret();
-        let (head, secret) = text.split_once('.').unwrap();
-        assert_eq!(head, format!("bra_{}", grant().bare()));
-        assert_eq!(secret.len(), 43);
-        assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        let body = text["bra_".len()..].split_at(text.len() - 10).0.to_owned();
-        assert_eq!(base62::<6>(&[u64::from(crc32fast::hash(body.as_bytes())), 0, 0, 0]), text[text.len() - 6..]);
-        assert!(!format!("{token:?}").contains(secret));
+        for (kind, prefix) in [(TokenKind::Access, "bra_"), (TokenKind::Refresh, "brr_"), (TokenKind::Key, "brk_")] {
+            let token = Token::of_seed(kind, id(), &[0xff; 32]);
+            let text = token.text().expose_secret();
+            let (head, secret) = text.split_once('.').unwrap();
+            assert_eq!(head, format!("{prefix}00000000070000000000000009"));
+            assert_eq!(secret.len(), 43);
+            assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            let body = text[prefix.len()..].split_at(text.len() - 10).0.to_owned();
+            assert_eq!(base62::<6>(&[u64::from(crc32fast::hash(body.as_bytes())), 0, 0, 0]), text[text.len() - 6..]);
+            assert!(!format!("{token:?}").contains(secret));
+            let read = PresentedToken::parse(text.as_bytes()).unwrap();
+            assert_eq!((read.kind, read.id, read.hash), (kind, id(), token.hash()));
+        }
     }
 
     #[test]
     fn n22_a_typing_error_is_seen_in_the_token_itself() {
-        let token = Token::of_seed(TokenKind::Refresh, grant(), &[3; 32]);
+        let token = Token::of_seed(TokenKind::Refresh, id(), &[3; 32]);
         let text = token.text().expose_secret().as_bytes();
         let read = PresentedToken::parse(text).unwrap();
-        assert_eq!((read.kind, read.grant, read.hash), (TokenKind::Refresh, grant(), token.hash()));
+        assert_eq!((read.kind, read.id, read.hash), (TokenKind::Refresh, id(), token.hash()));
         for at in 0..text.len() {
             let mut wrong = text.to_vec();
             wrong[at] = if wrong[at] == b'x' { b'y' } else { b'x' };
@@ -208,13 +219,13 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn different_seeds_make_different_tokens(a: [u8; 32], b: [u8; 32]) {
-            let token = |seed| Token::of_seed(TokenKind::Access, grant(), seed).hash();
+            let token = |seed| Token::of_seed(TokenKind::Access, id(), seed).hash();
             proptest::prop_assert_eq!(token(&a) == token(&b), seed_number(&a) == seed_number(&b));
             proptest::prop_assert_eq!(TokenHash::from_hex(&token(&a).to_hex()), Some(token(&a)));
         }
 
         #[test]
-        fn anything_presented_is_read_without_a_panic(bytes: Vec<u8>, text in "br[ar]_[0-9a-z]{26}\\.[0-9A-Za-z]{40,45}") {
+        fn anything_presented_is_read_without_a_panic(bytes: Vec<u8>, text in "br[ark]_[0-9a-z]{26}\\.[0-9A-Za-z]{40,45}") {
             let _ = (PresentedToken::parse(&bytes), PresentedToken::parse(text.as_bytes()));
         }
     }

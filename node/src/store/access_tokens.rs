@@ -22,7 +22,7 @@ pub(crate) struct AccessTokenRow {
     pub expires_at: Moment,
 }
 
-type LiveRow = (String, String, String, String, String, i64, i64, Option<i64>);
+type LiveRow = (String, String, String, String, String, i64, i64, Option<i64>, String);
 
 impl AccessTokenRow {
     /// Writes a new one.
@@ -55,7 +55,8 @@ impl AccessTokenRow {
     ) -> Result<Vec<(NewLive, Option<Moment>)>, StoreError> {
         let rows: Vec<LiveRow> = fetch_all!(
             on,
-            "SELECT a.hash, a.grant_id, g.person_id, g.namespace_id, a.scopes, a.generation, a.expires_at, r.first_used_at
+            "SELECT a.hash, a.grant_id, g.person_id, g.namespace_id, a.scopes, a.generation, a.expires_at, r.first_used_at,
+                    g.client_id
              FROM access_tokens a JOIN grants g ON g.id = a.grant_id
              JOIN persons p ON p.id = g.person_id JOIN namespaces n ON n.id = g.namespace_id
              LEFT JOIN refresh_tokens r ON r.grant_id = a.grant_id AND r.generation = a.generation
@@ -73,6 +74,7 @@ impl AccessTokenRow {
                 scopes: scopes_of(&row.4)?,
                 generation: row.5,
                 expires_at: Moment::from_millis(row.6),
+                client: row.8.into(),
             };
             Ok((live, row.7.map(Moment::from_millis)))
         };

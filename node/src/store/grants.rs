@@ -253,7 +253,8 @@ impl GrantRow {
         )
     }
 
-    /// Forgets the sessions that ended before `before`, with all that came of them.
+    /// Forgets the sessions that ended before `before`, with all that came of them; those that keys come from stay as long as
+    /// the keys do.
     pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
         // An access token may outlive the idle time of its session.
         execute!(
@@ -272,7 +273,8 @@ impl GrantRow {
         execute!(
             write,
             "DELETE FROM grants WHERE (ended_at < $1 OR idle_expires_at < $1 OR expires_at < $1)
-               AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)",
+               AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)
+               AND id NOT IN (SELECT grant_id FROM api_keys WHERE grant_id IS NOT NULL)",
             before.millis(),
         )
     }

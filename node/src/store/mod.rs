@@ -7,6 +7,7 @@
 
 mod access_tokens;
 mod accounts;
+mod api_keys;
 mod checkouts;
 mod condition;
 mod copy;
@@ -34,6 +35,7 @@ use self::engine::{columns, execute, execute_bound, fetch_all, fetch_all_bound, 
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,
+    api_keys::ApiKeyRow,
     checkouts::{CheckoutRow, ReversalRow},
     condition::{Condition, condition, damage},
     copy::{contradiction, copy},

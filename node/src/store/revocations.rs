@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow, PersonRow, StoreError, WebSessionRow, Write, execute,
-    sign_in_addresses,
+    ApiKeyRow, DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow, PersonRow, StoreError, WebSessionRow,
+    Write, execute, sign_in_addresses,
 };
 use crate::revocations::{Revocation, RevokedLine};
 
@@ -41,22 +41,24 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
         Revocation::Grant(id) => {
             GrantRow::end(write, id, EndReason::Revoked, at).await?;
         }
+        Revocation::GrantWithKeys(id) => {
+            GrantRow::end(write, id, EndReason::RevokedByPerson, at).await?;
+            ApiKeyRow::revoke_of_grant(write, id, at).await?;
+        }
+        Revocation::Key(id) => {
+            ApiKeyRow::revoke(write, id, at).await?;
+        }
+        Revocation::KeySecret(former) => ApiKeyRow::clear_hash(write, former).await?,
         Revocation::Namespace(id) => {
             NamespaceRow::archive(write, id, at).await?;
             GrantRow::end_of_namespace(write, id, at).await?;
+            ApiKeyRow::revoke_of_namespace(write, id, at).await?;
         }
         Revocation::Membership(namespace, person) => {
             MemberRow::delete(write, namespace, person).await?;
             DeviceCodeRow::withdraw_all(write, namespace, person, at).await?;
             GrantRow::end_of_member(write, namespace, person, at).await?;
-            execute!(
-                write,
-                "UPDATE api_keys SET revoked_at = $1
-                 WHERE namespace_id = $2 AND person_id = $3 AND revoked_at IS NULL",
-                at.millis(),
-                namespace.to_string(),
-                person.to_string(),
-            )?;
+            ApiKeyRow::revoke_of_member(write, namespace, person, at).await?;
         }
         Revocation::Role(namespace, person, role) => MemberRow::lessen(write, namespace, person, role).await?,
         Revocation::Person(id) => {
@@ -65,6 +67,7 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             WebSessionRow::delete_of(write, id).await?;
             sign_in_addresses::forget(write, id).await?;
             GrantRow::end_of_person(write, id, at).await?;
+            ApiKeyRow::revoke_of_person(write, id, at).await?;
         }
         Revocation::WebSessions(id) => WebSessionRow::delete_until(write, Some(id), at).await?,
         Revocation::WebSession(hash) => WebSessionRow::delete(write, hash).await?,
@@ -76,6 +79,7 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
         Revocation::Everything => {
             WebSessionRow::delete_until(write, None, at).await?;
             GrantRow::end_all(write, at).await?;
+            ApiKeyRow::suspend_all(write, at).await?;
             DeviceCodeRow::deny_all(write, at).await?;
         }
     }

@@ -15,6 +15,8 @@ pub(crate) async fn newest_record(on: &mut impl Queryable) -> Result<Moment, Sto
            UNION ALL SELECT MAX(created_at) FROM refresh_tokens
            UNION ALL SELECT MAX(created_at) FROM access_tokens
            UNION ALL SELECT MAX(last_used_at) FROM web_sessions
+           UNION ALL SELECT MAX(created_at) FROM api_keys
+           UNION ALL SELECT MAX(last_used_at) FROM api_keys
            UNION ALL SELECT created_at FROM (SELECT created_at FROM requests ORDER BY id DESC LIMIT 1) AS last
            UNION ALL SELECT created_at FROM (SELECT created_at FROM transactions ORDER BY id DESC LIMIT 1) AS last_change
          ) AS newest"
@@ -55,14 +57,22 @@ pub(crate) async fn admit_now(write: &mut Write, now: Moment) -> Result<(), Stor
     )?;
     execute!(write, "UPDATE refresh_tokens SET created_at = $1 WHERE created_at > $1", now)?;
     execute!(write, "UPDATE sign_in_addresses SET last_at = $1 WHERE last_at > $1", now)?;
+    execute!(
+        write,
+        "UPDATE api_keys SET expires_at = expires_at - created_at + $1, created_at = $1 WHERE created_at > $1",
+        now,
+    )?;
+    execute!(write, "UPDATE api_keys SET last_used_at = $1 WHERE last_used_at > $1", now)?;
+    execute!(write, "UPDATE idempotency_keys SET created_at = $1 WHERE created_at > $1", now)?;
     Ok(())
 }
 
-/// True where somebody could be signed in.
+/// True where somebody could be signed in, or hold a key.
 pub(crate) async fn holds_sessions(on: &mut impl Queryable) -> Result<bool, StoreError> {
     let row: Option<(i64,)> = fetch_optional!(
         on,
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM grants WHERE ended_at IS NULL) OR EXISTS (SELECT 1 FROM web_sessions)"
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM grants WHERE ended_at IS NULL) OR EXISTS (SELECT 1 FROM web_sessions)
+           OR EXISTS (SELECT 1 FROM api_keys WHERE revoked_at IS NULL)"
     )?;
     Ok(row.is_some())
 }

@@ -19,7 +19,7 @@ use crate::{
     oauth::{Client, UserCode, sessions::Session},
     people::namespaces::{self, Reached},
     revocations::Revocation,
-    store::{DeviceCodeRow, EndReason, MadeBy, PersonRow, StoreError, WebSessionRow},
+    store::{DeviceCodeRow, MadeBy, PersonRow, StoreError, WebSessionRow},
 };
 
 #[derive(Template)]
@@ -297,7 +297,7 @@ pub(super) async fn revoke(call: Call) -> Answer {
     };
     // One that has ended meanwhile is what was wanted.
     if let Some(session) = found {
-        node.end_grant(session.id, EndReason::RevokedByPerson).await?;
+        node.revoke_session(session.id, false).await?;
     }
     let back: Option<NamespaceId> = form.one("namespace").and_then(|id| id.parse().ok());
     Ok(back.map_or_else(|| Done::Ended.go_on(), |id| Done::Ended.go_on_at(id)))

@@ -162,7 +162,7 @@ async fn a_token_is_known_by_id_and_hash_when_its_session_has_ended_too() {
     }
     // The right id and form do not make it ours.
     for kind in [TokenKind::Access, TokenKind::Refresh] {
-        let forged = bitrouter_node::secret::Token::of_seed(kind, grant, &[7; 32]);
+        let forged = bitrouter_node::secret::Token::of_seed(kind, grant.ulid(), &[7; 32]);
         assert_eq!(issued(forged.text()).await, None);
     }
     for token in ["", "bra_nonsense", "sk-ant-x"] {

@@ -31,6 +31,12 @@ pub const ENTRIES: &[Entry] = &[
         ..entry("POST", "/v1/namespaces/{nsid}/members", Scope::NamespaceWrite)
     },
     Entry { takes_tokens: false, ..entry("DELETE", "/v1/namespaces/{nsid}/members/{usr}", Scope::NamespaceWrite) },
+    entry("GET", "/v1/namespaces/{nsid}/keys", Scope::KeysRead),
+    Entry {
+        body: r#"{"display_name":"made","scopes":["keys:write"]}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/keys", Scope::KeysWrite)
+    },
+    entry("DELETE", "/v1/namespaces/{nsid}/keys/{key}", Scope::KeysWrite),
     entry("GET", "/v1/namespaces/{nsid}/sessions", Scope::KeysRead),
     entry("DELETE", "/v1/namespaces/{nsid}/sessions/{tok}", Scope::KeysWrite),
     entry("GET", "/v1/namespaces/{nsid}/usage", Scope::UsageRead),
@@ -61,13 +67,14 @@ impl Entry {
     pub fn at(&self, namespace: &str, session: &str) -> String {
         let row = "req_00000000000000000000000001";
         let path = self.path.replace("{nsid}", namespace).replace("{tok}", session);
-        let member = "usr_00000000000000000000000001";
-        path.replace("{req}", row).replace("{request_id}", row).replace("{usr}", member)
+        let path = path.replace("{usr}", "usr_00000000000000000000000001");
+        let path = path.replace("{key}", "key_00000000000000000000000001");
+        path.replace("{req}", row).replace("{request_id}", row)
     }
 
-    /// True where nothing is there for anybody: rows of calls are made by calls alone, and nobody is a member.
+    /// True where nothing is there for anybody: what the path names was not made.
     pub fn names_row(&self) -> bool {
-        self.path.contains("{req}") || self.path.contains("{request_id}") || self.path.contains("{usr}")
+        ["{req}", "{request_id}", "{usr}", "{key}"].iter().any(|name| self.path.contains(name))
     }
 
     pub fn names_namespace(&self) -> bool {

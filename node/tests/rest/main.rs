@@ -9,7 +9,9 @@
 
 mod caller;
 mod entries;
+mod idempotency;
 mod isolation;
+mod keys;
 mod limits;
 mod matrix;
 mod members;

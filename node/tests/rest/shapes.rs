@@ -129,7 +129,7 @@ async fn what_is_not_there_is_401_for_strangers_and_404_for_the_rest() {
     for path in [
         "/v1/namespaces/",
         "/v1/account/",
-        "/v1/namespaces/me/keys",
+        "/v1/namespaces/me/keys/",
         "/v1/namespaces/me/sessions/",
         "/v1/namespaces/me/requests/",
         "/v1/billing",

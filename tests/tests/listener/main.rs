@@ -4,6 +4,7 @@
 mod caller;
 mod host;
 mod http_version;
+mod keys;
 mod listen;
 mod machine;
 mod paths;

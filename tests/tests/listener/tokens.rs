@@ -12,7 +12,7 @@ use serde_json::json;
 const INVOKE: &[&str] = &["inference:invoke"];
 
 /// `call` with `key` in each of the four places where SDKs put one.
-fn places(fixture: &InferenceFixture, user: User, key: &str) -> Vec<(&'static str, Call)> {
+pub(crate) fn places(fixture: &InferenceFixture, user: User, key: &str) -> Vec<(&'static str, Call)> {
     let body = r#"{"model":"openai:m","messages":[]}"#;
     let path = "/v1/chat/completions";
     let post = |path: &str| fixture.http().as_user(user).post(path).json(body);

@@ -29,10 +29,11 @@ impl World {
     fn token(&self, grant: u128, person: u128, namespace: u128, generation: i64) -> Option<String> {
         use secrecy::ExposeSecret as _;
 
-        let token = Token::of_seed(TokenKind::Access, GrantId::new(id(grant)), &random_bytes());
+        let token = Token::of_seed(TokenKind::Access, id(grant), &random_bytes());
         let new = NewLive {
             hash: token.hash(),
             grant: GrantId::new(id(grant)),
+            client: "bitrouter-cli".into(),
             person: PersonId::new(id(person)),
             namespace: NamespaceId::new(id(namespace)),
             scopes: ScopeSet::DEFAULT,

@@ -11,7 +11,7 @@ const PLACE: &str = "?";
 
 /// A statement with a list of rows in it: `(?, ?), (?, ?)`.
 #[derive(Debug)]
-pub(super) struct Many {
+pub(in crate::store) struct Many {
     before: &'static str,
     columns: usize,
     after: &'static str,
@@ -20,12 +20,12 @@ pub(super) struct Many {
 
 impl Many {
     /// What stands before the rows, how many columns each has, and what stands behind them.
-    pub(super) const fn new(before: &'static str, columns: usize, after: &'static str) -> Self {
+    pub(in crate::store) const fn new(before: &'static str, columns: usize, after: &'static str) -> Self {
         Self { before, columns, after, texts: [const { OnceLock::new() }; SIZES.len()] }
     }
 
     /// `rows` in as few statements as it takes: the text of each, and its rows.
-    pub(super) fn of<'r, T>(&'static self, rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+    pub(in crate::store) fn of<'r, T>(&'static self, rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
         let mut left = rows;
         std::iter::from_fn(move || {
             let place = SIZES.iter().position(|size| *size <= left.len())?;

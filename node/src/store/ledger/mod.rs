@@ -23,6 +23,7 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::many::Many;
 pub(crate) use self::{
     apply::apply,
     credit::{add_entry, add_grant, balances, credit_of},

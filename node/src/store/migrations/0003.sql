@@ -4,7 +4,7 @@
 -- Raised by each process that takes the database for itself, and looked at in every transaction that writes.
 ALTER TABLE node ADD COLUMN writer_epoch BIGINT NOT NULL DEFAULT 0;
 
--- namespace_id: none for the operator's reading keys. parent_key_id or parent_grant_id: what it was minted with, none where
+-- namespace_id: none for the operator's reading keys. hash: of the secret that opens it now. parent_key_id or parent_grant_id: what it was minted with, none where
 -- a person did. grant_id and client_id: the session at the head of the chain, and its client. depth: how many keys stand above it.
 -- suspended_at: a database was put back without the log of what had been revoked, nobody knows whether the key still holds.
 CREATE TABLE api_keys (
@@ -13,7 +13,6 @@ CREATE TABLE api_keys (
     namespace_id TEXT REFERENCES namespaces (id),
     person_id TEXT NOT NULL REFERENCES persons (id),
     name TEXT NOT NULL,
-    prefix TEXT NOT NULL,
     scopes TEXT NOT NULL,
     parent_key_id TEXT,
     parent_grant_id TEXT,

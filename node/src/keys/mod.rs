@@ -1,0 +1,178 @@
+//! API keys: `brk_…`, of one namespace each, and the operator's reading keys, of none.
+//!
+//! `mint` makes one, with no more than its minter can; [`live`] judges it, from memory; `revoke` ends it with all that came of
+//! it. What a key comes from, [`Chain`], is known for as long as it lives, whatever became of the session above it.
+
+pub(crate) mod live;
+mod mint;
+mod operator;
+mod revoke;
+
+use std::sync::Arc;
+
+use bitrouter_proto::account::{
+    CredentialId, GrantId, KeyId, NameError, NamespaceId, PersonId, Scope, ScopeSet, keys::Key,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub(crate) use self::mint::{Minted, Minter, Wanted, again, mint};
+pub use self::revoke::RevokedSession;
+use crate::{
+    Node,
+    clock::Moment,
+    secret::PresentedToken,
+    store::{ApiKeyRow, GrantRow, StoreError},
+};
+
+/// So many keys of a namespace live at once at most.
+pub const MOST: usize = 10_000;
+/// So many keys a chain has at most: one that a person or a session has minted, one minted with that, and so on.
+pub const DEEPEST: i64 = 8;
+/// What no key holds: provider keys are a person's, for all the person's namespaces.
+pub(crate) const NEVER: ScopeSet = ScopeSet::of(&[Scope::ByokWrite]);
+/// So many characters of a key are shown.
+const SHOWN: usize = 12;
+
+/// What a credential comes from: rules bound to any of it hold for the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The namespace; none of a reading key of the operator's.
+    pub namespace: Option<NamespaceId>,
+    /// The person behind it.
+    pub person: PersonId,
+    /// The key, then the one that it was minted with, and so on. Empty for a session.
+    pub keys: Vec<KeyId>,
+    /// The session, or the one at the head of the keys, which may have ended.
+    pub grant: Option<GrantId>,
+    /// The client of that session.
+    pub client: Option<Arc<str>>,
+}
+
+/// Why no key was made or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It cannot be called so.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It would be able to do nothing.
+    #[error("a key needs at least one scope")]
+    NoScope,
+    /// Its minter cannot do that.
+    #[error("scope exceeds the caller's: {0}")]
+    Exceeds(ScopeSet),
+    /// No key can do that.
+    #[error("scope exceeds what a key can hold: {0}")]
+    Never(ScopeSet),
+    /// It would have ended already.
+    #[error("`expires_at` lies in the past")]
+    Past,
+    /// What it should be minted with has ended meanwhile.
+    #[error("the credential that it should be minted with has ended")]
+    MinterEnded,
+    /// Too many keys stand above it.
+    #[error("at most {DEEPEST} keys are minted one with the other; mint it with one further up, or with a session")]
+    TooDeep,
+    /// There are as many as there may be.
+    #[error("there are {MOST} keys already, which is the most at once; revoke some first")]
+    TooMany,
+    /// An earlier call made it, and its secret cannot be told again.
+    #[error(
+        "`{0}` was made with this `Idempotency-Key`, and was used or is too old to be shown again; revoke it and mint another one with another `Idempotency-Key`"
+    )]
+    Made(KeyId),
+    /// There is none that is meant.
+    #[error("there is no such key")]
+    Absent,
+    /// Somebody else minted it.
+    #[error("another person minted this key: an admin or the owner of the namespace may revoke it")]
+    Others,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The first characters of a key: what it begins with, and the beginning of its id.
+fn shown(id: KeyId) -> String {
+    let mut text = format!("{}{}", crate::secret::TokenKind::Key.prefix(), id.bare());
+    text.truncate(SHOWN);
+    text
+}
+
+impl Node {
+    /// The keys of a namespace, the newest first, those that were revoked too, until they are forgotten.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn keys(&self, namespace: NamespaceId) -> Result<Vec<Key>, StoreError> {
+        let rows = ApiKeyRow::of_namespace(&mut self.store.read().await?, namespace).await?;
+        Ok(rows.into_iter().map(|row| self.told(row)).collect())
+    }
+
+    /// True for a key of this node that has not ended.
+    pub fn has_minted(&self, key: &SecretString) -> bool {
+        let presented = PresentedToken::parse(key.expose_secret().as_bytes());
+        presented.is_some_and(|presented| self.keys.knows(&presented))
+    }
+
+    /// What a credential comes from, from memory: a key, or a session one of whose access tokens is valid. `None` where it
+    /// has ended.
+    pub fn chain_of(&self, credential: CredentialId) -> Option<Chain> {
+        match credential {
+            CredentialId::Key(id) => self.keys.chain_of(id),
+            CredentialId::Grant(id) => self.live.chain_of(id),
+        }
+    }
+
+    /// The same of any session that has not ended, and of one that has and that keys still come from.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn chain(&self, credential: CredentialId) -> Result<Option<Chain>, StoreError> {
+        if let Some(chain) = self.chain_of(credential) {
+            return Ok(Some(chain));
+        }
+        let CredentialId::Grant(id) = credential else { return Ok(None) };
+        let Some(found) = GrantRow::find(&mut self.store.read().await?, id).await? else { return Ok(None) };
+        let grant = found.row;
+        let is_over = found.has_ended || self.is_over(&grant) || grant.ends_at() <= self.clock.wall();
+        if is_over && self.keys.count_of(id) == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Chain {
+            namespace: Some(grant.namespace),
+            person: grant.person,
+            keys: Vec::new(),
+            grant: Some(id),
+            client: Some(grant.client_id.into()),
+        }))
+    }
+
+    /// A key as people see it.
+    fn told(&self, row: ApiKeyRow) -> Key {
+        let now = self.clock.wall();
+        // Memory is ahead of a database that could not take a revocation yet.
+        let is_pending = row.is_live(now) && !self.keys.holds(row.id);
+        let pending = || self.store.pending().lines().last().map_or(now, |line| line.at);
+        let text = |at: Moment| at.to_string();
+        Key {
+            id: row.id,
+            display_name: row.name,
+            key_prefix: shown(row.id),
+            scopes: scopes(row.scopes),
+            expires_at: row.expires_at.map(text),
+            last_used_at: self.keys.last_used(row.id).max(row.last_used_at).map(text),
+            revoked_at: row.revoked_at.or_else(|| is_pending.then(pending)).map(text),
+            created_at: row.created_at.to_string(),
+            parent_id: row.parent.map(|parent| parent.to_string()),
+            subject: Some(row.person.to_string()),
+        }
+    }
+}
+
+fn scopes(set: ScopeSet) -> Vec<String> {
+    set.iter().map(|scope| scope.as_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;
