@@ -11,7 +11,7 @@
 //!
 //! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
-//! * `roles`: who is what in which namespace, in memory.
+//! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure; `in_force`: what follows from them.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
@@ -20,11 +20,14 @@ mod api;
 mod backup;
 pub mod clock;
 pub mod http;
+mod in_force;
 pub mod ledger;
 mod node;
 pub mod oauth;
 mod opening;
 pub mod people;
+pub mod policy;
+mod principals;
 mod revocations;
 mod roles;
 mod room;

@@ -32,17 +32,18 @@ use crate::{
         granted::{self, Granted},
         query::Query,
     },
+    in_force,
     oauth::{
         limits::Limits,
         live::{LiveTokens, TokenRefused},
         write_uses,
     },
-    opening::{NodeLock, set_bound},
+    opening::NodeLock,
     people,
     revocations::RevokedLog,
     roles::Roles,
     secret::NodeKey,
-    settings::{CreditRule, Settings},
+    settings::Settings,
     store::{NodeRow, Store},
     web,
 };
@@ -79,6 +80,8 @@ pub struct Node {
     /// Who is what in which namespace.
     pub(crate) roles: Arc<Roles>,
     pub(crate) limits: Limits,
+    /// What follows from policies.
+    pub(crate) in_force: in_force::State,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
@@ -144,15 +147,6 @@ impl Node {
         write_uses(&self.live, &self.store).await;
         self.store.close().await;
         self.lock.release();
-    }
-
-    /// Leaves a mark where calls without a credential are bound to rules that only the node knows: while it is off, they are
-    /// refused. To be asked again whenever the settings have changed; it writes a file.
-    pub fn mark_bound(&self) {
-        let bound = self.settings.load().credit == CreditRule::Required;
-        if let Err(error) = set_bound(&self.dir, bound) {
-            tracing::warn!(%error, bound, "whether calls without a key are bound to rules could not be noted");
-        }
     }
 
     /// The rows of calls.

@@ -44,7 +44,8 @@ use crate::{
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{
-        Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate, newest_record,
+        Condition, InForce, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate,
+        newest_record,
     },
     web,
 };
@@ -79,7 +80,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, roles, warnings } = opened;
+        let Opened { key, row, revoked_log, live, roles, in_force, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, .. } = options;
         // Before anything is answered: what an earlier process left open is settled.
         let parts = LedgerOptions {
@@ -105,6 +106,7 @@ impl Node {
             live,
             roles: Arc::new(roles),
             limits: Limits::default(),
+            in_force: crate::in_force::State::default(),
             row,
             tasks,
             revoked_log: Arc::new(revoked_log),
@@ -117,7 +119,7 @@ impl Node {
             web: web::State::default(),
             clock,
         });
-        node.mark_bound();
+        node.show_in_force(in_force);
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
         node.ledger.run(&node.tasks, &node.ending);
@@ -144,6 +146,7 @@ struct Opened {
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
     roles: Roles,
+    in_force: InForce,
     warnings: Vec<NodeWarning>,
 }
 
@@ -305,10 +308,11 @@ impl Opening {
         };
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let roles = Roles::load(&mut write).await.map_err(failed)?;
+        let in_force = InForce::read(&mut write, row.first_namespace, row.owner).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), roles, warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), roles, in_force, warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

@@ -60,6 +60,8 @@ pub enum Code {
     SessionsEnded,
     /// The node's database finds no room.
     DiskFull,
+    /// Policies are bound, and do not act yet.
+    PoliciesNotEnforced,
     /// No row of a call can be written.
     JournalUnwritable,
     /// The journal of calls cannot be read.
@@ -97,6 +99,7 @@ impl Code {
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
             Self::DiskFull => "disk_full",
+            Self::PoliciesNotEnforced => "policies_not_enforced",
             Self::JournalUnwritable => "journal_unwritable",
             Self::JournalDamaged => "journal_damaged",
             Self::SessionEnded => "session_ended",

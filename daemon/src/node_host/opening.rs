@@ -129,13 +129,14 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
 async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
         let (mut moved, mut stepped, mut ended, mut full) = (None, None, None, None);
-        let (mut unwritable, mut damaged, mut cure) = (None, None, None);
+        let (mut unwritable, mut damaged, mut cure, mut idle) = (None, None, None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
                 NodeWarning::DatabaseMoved { .. } => &mut moved,
                 NodeWarning::ClockStepped { .. } => &mut stepped,
                 NodeWarning::SessionsEnded { .. } => &mut ended,
                 NodeWarning::DiskFull { .. } => &mut full,
+                NodeWarning::PoliciesNotEnforced => &mut idle,
                 NodeWarning::JournalUnwritable(_) => &mut unwritable,
                 NodeWarning::JournalDamaged(_) => &mut damaged,
             };
@@ -146,6 +147,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::ClockStepped, stepped, None);
         health.set(Code::SessionsEnded, ended, None);
         health.set(Code::DiskFull, full, None);
+        health.set(Code::PoliciesNotEnforced, idle, None);
         health.set(Code::JournalUnwritable, unwritable, None);
         health.set(Code::JournalDamaged, damaged, cure);
         if warnings.changed().await.is_err() {

@@ -253,7 +253,8 @@ impl GrantRow {
         )
     }
 
-    /// Forgets the sessions that ended before `before`, with all that came of them.
+    /// Forgets the sessions that ended before `before`, with all that came of them. One that calls were made with keeps its
+    /// row: it tells whose they were.
     pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
         // An access token may outlive the idle time of its session.
         execute!(
@@ -272,7 +273,8 @@ impl GrantRow {
         execute!(
             write,
             "DELETE FROM grants WHERE (ended_at < $1 OR idle_expires_at < $1 OR expires_at < $1)
-               AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)",
+               AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)
+               AND NOT EXISTS (SELECT 1 FROM usage_hours u WHERE u.credential_id = grants.id)",
             before.millis(),
         )
     }

@@ -13,6 +13,7 @@ mod isolation;
 mod limits;
 mod matrix;
 mod members;
+mod policies;
 mod roles;
 mod scopes;
 mod shapes;
