@@ -12,16 +12,17 @@
 //! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
 //! * [`keys`]: API keys, in memory as tokens are.
-//! * `roles`: who is what in which namespace, in memory.
+//! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure; `in_force`: what follows from them.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
 
 mod api;
-mod billing;
 mod backup;
+mod billing;
 pub mod clock;
 pub mod http;
+mod in_force;
 pub mod keys;
 pub mod ledger;
 mod node;
@@ -29,6 +30,8 @@ pub mod oauth;
 mod opening;
 pub mod outbound;
 pub mod people;
+pub mod policy;
+mod principals;
 mod revocations;
 mod roles;
 mod room;

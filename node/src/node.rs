@@ -33,19 +33,20 @@ use crate::{
         idempotency::Running,
         query::Query,
     },
+    in_force,
     keys::live::LiveKeys,
     oauth::{
         limits::Limits,
         live::{LiveTokens, TokenRefused},
         write_uses,
     },
-    opening::{NodeLock, set_bound},
+    opening::NodeLock,
     outbound::Outbound,
     people,
     revocations::RevokedLog,
     roles::Roles,
     secret::{NodeKey, PresentedToken, TokenKind},
-    settings::{CreditRule, Settings},
+    settings::Settings,
     store::{NodeRow, Store},
     web,
 };
@@ -87,6 +88,8 @@ pub struct Node {
     pub(crate) limits: Limits,
     /// Calls that must not run twice at once.
     pub(crate) running: Running,
+    /// What follows from policies.
+    pub(crate) in_force: in_force::State,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,
@@ -159,15 +162,6 @@ impl Node {
         write_uses(&self.live, &self.keys, &self.store).await;
         self.store.close().await;
         self.lock.release();
-    }
-
-    /// Leaves a mark where calls without a credential are bound to rules that only the node knows: while it is off, they are
-    /// refused. To be asked again whenever the settings have changed; it writes a file.
-    pub fn mark_bound(&self) {
-        let bound = self.settings.load().credit == CreditRule::Required;
-        if let Err(error) = set_bound(&self.dir, bound) {
-            tracing::warn!(%error, bound, "whether calls without a key are bound to rules could not be noted");
-        }
     }
 
     /// The rows of calls.

@@ -46,7 +46,8 @@ use crate::{
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{
-        Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate, newest_record,
+        Condition, InForce, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate,
+        newest_record,
     },
     web,
 };
@@ -81,7 +82,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, keys, roles, warnings } = opened;
+        let Opened { key, row, revoked_log, live, keys, roles, in_force, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
         let roles = Arc::new(roles);
         // Before anything is answered: what an earlier process left open is settled.
@@ -111,6 +112,7 @@ impl Node {
             keys,
             limits: Limits::default(),
             running: Running::default(),
+            in_force: crate::in_force::State::default(),
             row,
             tasks,
             revoked_log: Arc::new(revoked_log),
@@ -125,7 +127,7 @@ impl Node {
             billing: billing::Running::default(),
             clock,
         });
-        node.mark_bound();
+        node.show_in_force(in_force);
         node.note_keys_of_replayed_sessions().await;
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
@@ -154,6 +156,7 @@ struct Opened {
     live: Arc<LiveTokens>,
     keys: Arc<LiveKeys>,
     roles: Roles,
+    in_force: InForce,
     warnings: Vec<NodeWarning>,
 }
 
@@ -316,10 +319,11 @@ impl Opening {
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let keys = LiveKeys::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let roles = Roles::load(&mut write).await.map_err(failed)?;
+        let in_force = InForce::read(&mut write, row.first_namespace, row.owner).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, in_force, warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

@@ -40,11 +40,16 @@ pub enum NodeWarning {
         /// The database.
         database: PathBuf,
     },
+    /// Policies are bound, and do not act yet.
+    PoliciesNotEnforced,
     /// No row can be written: calls that need one are refused until it can.
     JournalUnwritable(Trouble),
     /// What was written cannot be read: calls that need a row are refused until somebody repairs it.
     JournalDamaged(Trouble),
 }
+
+/// What is said while policies do not act, also to whoever binds one.
+pub(crate) const NOT_ENFORCED: &str = "policies are kept, combined and shown, but do not act yet in this release: no call is refused, limited or changed by one";
 
 impl fmt::Display for NodeWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,6 +83,7 @@ impl fmt::Display for NodeWarning {
                 "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
                 database.display()
             ),
+            Self::PoliciesNotEnforced => f.write_str(NOT_ENFORCED),
             Self::JournalUnwritable(trouble) | Self::JournalDamaged(trouble) => trouble.fmt(f),
         }
     }

@@ -155,8 +155,11 @@ impl Http {
         let host = shown(&url);
         let mut sent = false;
         let answered = async {
-            let client =
-                if url.scheme() == "https" { self.tls_client(&url).await? } else { local_client(&url, None, false).await? };
+            let client = if url.scheme() == "https" {
+                self.tls_client(&url).await?
+            } else {
+                local_client(&url, None, false).await?
+            };
             let request = client.request(head.method, url).headers(head.headers).body(body);
             self.exchange(&host, request, &mut sent).await
         };

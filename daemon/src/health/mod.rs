@@ -62,6 +62,8 @@ pub enum Code {
     KeysOfReplayed,
     /// The node's database finds no room.
     DiskFull,
+    /// Policies are bound, and do not act yet.
+    PoliciesNotEnforced,
     /// No row of a call can be written.
     JournalUnwritable,
     /// The journal of calls cannot be read.
@@ -100,6 +102,7 @@ impl Code {
             Self::SessionsEnded => "sessions_ended",
             Self::KeysOfReplayed => "keys_of_replayed_session",
             Self::DiskFull => "disk_full",
+            Self::PoliciesNotEnforced => "policies_not_enforced",
             Self::JournalUnwritable => "journal_unwritable",
             Self::JournalDamaged => "journal_damaged",
             Self::SessionEnded => "session_ended",

@@ -133,7 +133,7 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
 async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
         let (mut moved, mut stepped, mut ended, mut full) = (None, None, None, None);
-        let (mut unwritable, mut damaged, mut cure) = (None, None, None);
+        let (mut unwritable, mut damaged, mut cure, mut idle) = (None, None, None, None);
         let (mut replayed, mut replayed_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
@@ -141,6 +141,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                 NodeWarning::ClockStepped { .. } => &mut stepped,
                 NodeWarning::SessionsEnded { .. } => &mut ended,
                 NodeWarning::DiskFull { .. } => &mut full,
+                NodeWarning::PoliciesNotEnforced => &mut idle,
                 NodeWarning::JournalUnwritable(_) => &mut unwritable,
                 NodeWarning::JournalDamaged(_) => {
                     cure = warning.command();
@@ -158,6 +159,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::SessionsEnded, ended, None);
         health.set(Code::KeysOfReplayed, replayed, replayed_cure);
         health.set(Code::DiskFull, full, None);
+        health.set(Code::PoliciesNotEnforced, idle, None);
         health.set(Code::JournalUnwritable, unwritable, None);
         health.set(Code::JournalDamaged, damaged, cure);
         if warnings.changed().await.is_err() {

@@ -2,10 +2,13 @@
 
 mod account;
 mod billing;
+mod budgets;
 mod keys;
 mod ledger;
 mod members;
 mod namespaces;
+mod policies;
+mod presets;
 mod sessions;
 
 use bitrouter_gateway::http::ResponseFuture;
@@ -69,6 +72,81 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::GET, "/v1/requests/{request_id}/settlement", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::settlement(call))
     }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/policies", Access::Scope(Scope::PolicyRead), |call| {
+        answer(policies::list(call))
+    })
+    .taking(policies::LIST),
+    rest(Method::POST, "/v1/namespaces/{nsid}/policies", Access::Scope(Scope::PolicyWrite), |call| {
+        answer_made(policies::create(call))
+    }),
+    // Before what has an id in its place.
+    rest(Method::GET, "/v1/namespaces/{nsid}/policies/effective", Access::Scope(Scope::PolicyRead), |call| {
+        answer(policies::effective(call))
+    })
+    .taking(policies::EFFECTIVE),
+    rest(Method::GET, "/v1/namespaces/{nsid}/policies/{pol}", Access::Scope(Scope::PolicyRead), |call| {
+        answer(policies::show(call))
+    }),
+    rest(Method::PUT, "/v1/namespaces/{nsid}/policies/{pol}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::update(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/policies/{pol}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::delete(call))
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/policies/{pol}/bind", Access::Scope(Scope::PolicyWrite), |call| {
+        answer_made(policies::bind(call))
+    }),
+    rest(
+        Method::DELETE,
+        "/v1/namespaces/{nsid}/policies/{pol}/bind/{bnd}",
+        Access::Scope(Scope::PolicyWrite),
+        |call| answer(policies::unbind(call)),
+    ),
+    rest(Method::POST, "/v1/namespaces/{nsid}/policies/{pol}/disable", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::disable(call))
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/policies/{pol}/enable", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::enable(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/policies/{pol}/bindings", Access::Scope(Scope::PolicyRead), |call| {
+        answer(policies::bindings(call))
+    }),
+    rest(
+        Method::GET,
+        "/v1/namespaces/{nsid}/principals/{principal_type}/{principal_id}/policies",
+        Access::Scope(Scope::PolicyRead),
+        |call| answer(policies::for_principal(call)),
+    ),
+    rest(Method::GET, "/v1/namespaces/{nsid}/budgets", Access::Scope(Scope::PolicyRead), |call| {
+        answer(budgets::list(call))
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/budgets", Access::Scope(Scope::PolicyWrite), |call| {
+        answer_made(budgets::create(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/budgets/{budget}", Access::Scope(Scope::PolicyRead), |call| {
+        answer(budgets::show(call))
+    }),
+    rest(Method::PUT, "/v1/namespaces/{nsid}/budgets/{budget}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(budgets::update(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/budgets/{budget}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::delete(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/presets", Access::Scope(Scope::PolicyRead), |call| {
+        answer(presets::list(call))
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/presets", Access::Scope(Scope::PolicyWrite), |call| {
+        answer_made(presets::create(call))
+    }),
+    rest(Method::GET, "/v1/namespaces/{nsid}/presets/{preset}", Access::Scope(Scope::PolicyRead), |call| {
+        answer(presets::show(call))
+    }),
+    rest(Method::PUT, "/v1/namespaces/{nsid}/presets/{preset}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(presets::update(call))
+    }),
+    rest(Method::DELETE, "/v1/namespaces/{nsid}/presets/{preset}", Access::Scope(Scope::PolicyWrite), |call| {
+        answer(policies::delete(call))
+    }),
     rest(Method::GET, "/v1/billing/balance", Access::Scope(Scope::BillingRead), |call| answer(billing::balance(call))),
     rest(Method::GET, "/v1/billing/transactions", Access::Scope(Scope::BillingRead), |call| {
         answer(billing::transactions(call))
@@ -92,7 +170,9 @@ pub(crate) const fn rest(method: Method, path: &'static str, access: Access, han
 }
 
 /// Writes what a handler found, or why not.
-pub(crate) fn answer<T: Serialize>(found: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> ResponseFuture {
+pub(crate) fn answer<T: Serialize>(
+    found: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> ResponseFuture {
     Box::pin(async move {
         match found.await {
             Ok(document) => reply::json(&document),

@@ -136,7 +136,8 @@ impl Applying<'_> {
         for reversal in reversals {
             let row = CheckoutRow::of_payment(&mut write, &reversal.payment_intent).await?;
             // One that comes before its session is kept: the session finds it.
-            if row.as_ref().is_none_or(|row| self.is_of_mode(row)) && self.note(&mut write, reversal).await?
+            if row.as_ref().is_none_or(|row| self.is_of_mode(row))
+                && self.note(&mut write, reversal).await?
                 && let Some(mut row) = row
             {
                 self.settle(&mut write, &mut row, Some(reversal), &mut changes).await?;

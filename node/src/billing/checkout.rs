@@ -129,9 +129,8 @@ async fn make(
     let console = node.console_url();
     let asked = stripe.create_session(&purchase, node.id(), &node.key, &console);
     let asked = node.ending.run_until_cancelled(asked).await;
-    let asked = asked.unwrap_or_else(|| {
-        Err(StripeError::Outbound(OutboundError::Lost("the node is stopping".to_owned())))
-    });
+    let asked =
+        asked.unwrap_or_else(|| Err(StripeError::Outbound(OutboundError::Lost("the node is stopping".to_owned()))));
     let session = match asked {
         Ok(session) => session,
         Err(error) => {

@@ -100,7 +100,8 @@ fn what(kind: &str, object: &Value) -> What {
         }
         "charge.refunded" => of_charge(object),
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            let refund = refund(object, None).map(|refund| Reversal { is_over: refund.is_over || kind == "refund.failed", ..refund });
+            let refund = refund(object, None)
+                .map(|refund| Reversal { is_over: refund.is_over || kind == "refund.failed", ..refund });
             refund.map_or(What::Nothing, |refund| What::Reversals(vec![refund]))
         }
         _ => match kind.strip_prefix("charge.dispute.") {
@@ -168,7 +169,10 @@ fn reversal(object: &Value, kind: Reversed, of: Option<&str>, is_over: bool) -> 
         return None;
     };
     if !matches!(word(object, "currency"), "" | "usd") {
-        tracing::warn!(id = word(object, "id"), "a refund or dispute at Stripe is not in dollars, as all that we sell is");
+        tracing::warn!(
+            id = word(object, "id"),
+            "a refund or dispute at Stripe is not in dollars, as all that we sell is"
+        );
         return None;
     }
     let amount = MicroUsd::new(cents.saturating_mul(CENT));
@@ -182,7 +186,8 @@ mod tests {
     use super::*;
 
     fn read(kind: &str, object: Value) -> What {
-        let event = json!({"id": "evt_1", "object": "event", "type": kind, "livemode": false, "data": {"object": object}});
+        let event =
+            json!({"id": "evt_1", "object": "event", "type": kind, "livemode": false, "data": {"object": object}});
         let event = Event::read(event.to_string().as_bytes()).unwrap();
         assert_eq!(event.livemode, Some(false));
         event.what
@@ -198,7 +203,11 @@ mod tests {
         ] {
             let object = json!({"id": "cs_1", "payment_status": status, "payment_intent": {"id": "pi_1"}, "metadata": {"a": "b"}});
             let What::Session(session) = read(kind, object) else { panic!("{kind}") };
-            assert_eq!((session.is_paid, session.payment_intent.as_deref()), (is_paid, Some("pi_1")), "{kind} {status}");
+            assert_eq!(
+                (session.is_paid, session.payment_intent.as_deref()),
+                (is_paid, Some("pi_1")),
+                "{kind} {status}"
+            );
             assert_eq!(session.metadata, json!({"a": "b"}));
         }
         for kind in ["checkout.session.expired", "checkout.session.async_payment_failed", "invoice.paid", ""] {
@@ -229,7 +238,11 @@ mod tests {
         assert_eq!(one("charge.refunded", listed), took);
         let sum = json!({"id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 700});
         assert_eq!(read("charge.refunded", sum), What::RefundsOf("pi_1".to_owned()));
-        for nothing in [json!({}), json!({"id": "re_1", "amount": 0, "payment_intent": "pi_1"}), json!({"id": "re_1", "amount": 5})] {
+        for nothing in [
+            json!({}),
+            json!({"id": "re_1", "amount": 0, "payment_intent": "pi_1"}),
+            json!({"id": "re_1", "amount": 5}),
+        ] {
             assert!(one("refund.created", nothing).is_empty());
         }
     }
@@ -237,7 +250,8 @@ mod tests {
     #[test]
     fn a_dispute_takes_until_it_is_won_and_an_inquiry_takes_nothing() {
         let one = |step: &str, status: &str| {
-            let object = json!({"id": "du_1", "amount": 500, "payment_intent": "pi_1", "charge": "ch_1", "status": status});
+            let object =
+                json!({"id": "du_1", "amount": 500, "payment_intent": "pi_1", "charge": "ch_1", "status": status});
             match read(&format!("charge.dispute.{step}"), object) {
                 What::Reversals(list) => Some(list[0].is_over),
                 _ => None,

@@ -32,7 +32,12 @@ pub(super) enum SignatureError {
 }
 
 /// Checks that `body` was signed with `secret`, within the tolerance of `now`.
-pub(super) fn check(headers: &HeaderMap, body: &[u8], secret: &SecretString, now: Moment) -> Result<(), SignatureError> {
+pub(super) fn check(
+    headers: &HeaderMap,
+    body: &[u8],
+    secret: &SecretString,
+    now: Moment,
+) -> Result<(), SignatureError> {
     let mut sent = headers.get_all(HEADER).iter();
     let header = sent.next().filter(|_| sent.next().is_none()).and_then(|value| value.to_str().ok());
     let header = header.ok_or(SignatureError::Malformed)?;

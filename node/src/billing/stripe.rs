@@ -171,7 +171,8 @@ fn refusal(response: &Response<Bytes>, document: Option<Value>) -> StripeError {
     let error = document.as_ref().and_then(|document| document.get("error"));
     let word = |name: &str| {
         let text = error.and_then(|error| error.get(name)).and_then(Value::as_str);
-        let is_word = |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_[]".contains(&b));
+        let is_word =
+            |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_[]".contains(&b));
         text.filter(is_word).map(str::to_owned)
     };
     let request = response.headers().get("request-id").and_then(|id| id.to_str().ok());

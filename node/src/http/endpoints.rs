@@ -36,7 +36,7 @@ pub enum Access {
 /// One line of the table.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// `GET`, `POST`, `PATCH` or `DELETE`; `HEAD` is answered as `GET` is.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`; `HEAD` is answered as `GET` is.
     pub method: Method,
     /// The path; `{name}` stands for one segment, `{*name}` for all that are left.
     pub path: &'static str,

@@ -18,6 +18,8 @@ pub(crate) enum Code {
     Unauthorized,
     /// 403.
     Forbidden,
+    /// 403: a policy is not taken off by what it binds.
+    OwnPolicy,
     /// 404.
     NotFound,
     /// 409.
@@ -34,6 +36,7 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
+            Self::OwnPolicy => "own_policy",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::Internal => "internal",
@@ -45,7 +48,7 @@ impl Code {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::OwnPolicy => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -118,7 +121,9 @@ impl ApiError {
         }
         let mut document = match kind {
             Kind::OAuth => json!({ "error": oauth_code(self.code.as_str()), "error_description": self.message }),
-            Kind::Rest | Kind::Event | Kind::Page => json!({ "error": self.code.as_str(), "error_description": self.message }),
+            Kind::Rest | Kind::Event | Kind::Page => {
+                json!({ "error": self.code.as_str(), "error_description": self.message })
+            }
         };
         if let Some(field) = self.field {
             document["field"] = field.into_owned().into();

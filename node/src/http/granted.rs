@@ -2,14 +2,18 @@
 //! is there for that caller, then what the credential may do.
 
 use bitrouter_gateway::http::{Caller, Principal};
-use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId, RequestRowId, Role, Scope, ScopeSet};
+use bitrouter_proto::account::{
+    BindingId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, Role, Scope, ScopeSet, policy::PolicyKind,
+};
 
 use super::{
     Access, Call,
     error::{ApiError, Code},
 };
 use crate::{
-    store::{ApiKeyRow, ledger},
+    policy::PrincipalId,
+    principals,
+    store::{ApiKeyRow, BindingRow, PolicyRow, ledger},
     web,
 };
 
@@ -72,14 +76,30 @@ pub(crate) struct Granted {
     pub(crate) member: Option<PersonId>,
     /// What `{key}` of the path means: an API key of that namespace, revoked or not.
     pub(crate) key: Option<KeyId>,
+    /// What `{pol}`, `{budget}` or `{preset}` of the path means: a policy of that namespace, and of that kind.
+    pub(crate) policy: Option<PolicyId>,
+    /// What `{bnd}` of the path means: a binding of that policy.
+    pub(crate) binding: Option<BindingId>,
+    /// What `{principal_type}/{principal_id}` of the path means: something of that namespace that policies are bound to.
+    pub(crate) principal: Option<PrincipalId>,
     /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
     pub(crate) row: Option<RequestRowId>,
 }
 
 impl Granted {
     /// What everybody has.
-    pub(crate) const OPEN: Self =
-        Self { actor: Actor::Anyone, namespace: None, role: None, session: None, member: None, key: None, row: None };
+    pub(crate) const OPEN: Self = Self {
+        actor: Actor::Anyone,
+        namespace: None,
+        role: None,
+        session: None,
+        member: None,
+        key: None,
+        policy: None,
+        binding: None,
+        principal: None,
+        row: None,
+    };
 
     /// What the caller may do: what the credential holds, or what the person's role allows.
     pub(crate) fn scopes(&self) -> ScopeSet {
@@ -181,7 +201,7 @@ pub(crate) async fn actor(call: &Call) -> Result<Actor, ApiError> {
 /// What the path names, as far as `actor` may know of it.
 async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
     let names = call.endpoint.path.split('/').filter(|part| part.starts_with('{'));
-    let mut granted = Granted { actor, ..Granted::OPEN };
+    let (mut granted, mut kind) = (Granted { actor, ..Granted::OPEN }, None);
     for (name, sent) in names.zip(&call.params) {
         match name {
             "{nsid}" => {
@@ -191,6 +211,21 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
             "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
             "{usr}" => granted.member = Some(member_of(call, granted.namespace, sent)?),
             "{key}" => granted.key = Some(key_of(call, granted.namespace, sent).await?),
+            "{pol}" => granted.policy = Some(policy_of(call, granted.namespace, sent, None).await?),
+            "{budget}" => {
+                granted.policy = Some(policy_of(call, granted.namespace, sent, Some(PolicyKind::Budget)).await?);
+            }
+            "{preset}" => {
+                granted.policy = Some(policy_of(call, granted.namespace, sent, Some(PolicyKind::Preset)).await?);
+            }
+            "{bnd}" => granted.binding = Some(binding_of(call, granted.policy, sent).await?),
+            "{principal_type}" => kind = Some(sent.as_str()),
+            "{principal_id}" => {
+                let namespace = granted.namespace()?;
+                let mut read = call.node.store.read().await?;
+                let kind = kind.unwrap_or_default();
+                granted.principal = Some(principals::find(&call.node, &mut read, namespace, kind, sent).await?);
+            }
             "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
             "{request_id}" => granted.row = Some(row_of(call, reached(call, actor), sent).await?),
             // The table is ours; a test walks it.
@@ -240,6 +275,24 @@ async fn key_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Resu
     let id: KeyId = sent.parse().map_err(|_| absent())?;
     let key = ApiKeyRow::find(&mut call.node.store.read().await?, id).await?.ok_or_else(absent)?;
     if namespace.is_some() && key.namespace == namespace { Ok(id) } else { Err(absent()) }
+}
+
+async fn policy_of(
+    call: &Call,
+    namespace: Option<NamespaceId>,
+    sent: &str,
+    kind: Option<PolicyKind>,
+) -> Result<PolicyId, ApiError> {
+    let absent = || ApiError::new(Code::NotFound, "there is no such policy");
+    let (id, namespace) = (sent.parse().map_err(|_| absent())?, namespace.ok_or_else(absent)?);
+    let row = PolicyRow::find(&mut call.node.store.read().await?, namespace, id).await?.ok_or_else(absent)?;
+    if kind.is_none_or(|kind| row.kind == kind) { Ok(id) } else { Err(absent()) }
+}
+
+async fn binding_of(call: &Call, policy: Option<PolicyId>, sent: &str) -> Result<BindingId, ApiError> {
+    let absent = || ApiError::new(Code::NotFound, "there is no such binding");
+    let (id, policy) = (sent.parse().map_err(|_| absent())?, policy.ok_or_else(absent)?);
+    BindingRow::find(&mut call.node.store.read().await?, policy, id).await?.map(|row| row.id).ok_or_else(absent)
 }
 
 /// The namespaces that `actor` reaches.

@@ -83,6 +83,11 @@ impl Query {
         text.parse().map(Some).map_err(|_| wrong(name, "what a page said in `next_cursor`"))
     }
 
+    /// A text, where it is there.
+    pub(crate) fn text(&self, name: &'static str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// A time, where it is there; a part of a millisecond counts as a whole one, since no row lies within.
     ///
     /// # Errors

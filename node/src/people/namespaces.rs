@@ -179,6 +179,7 @@ pub async fn delete(node: &Arc<Node>, owner: PersonId, which: &str) -> Result<Na
     }
     // A database that is full follows later: what was issued in it is refused either way.
     let (Revoked::Whole | Revoked::Later) = node.revoke(write, Revocation::Namespace(row.id)).await?;
+    node.look_at_policies().await;
     Ok(row.into())
 }
 

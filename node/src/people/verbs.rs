@@ -96,6 +96,7 @@ impl Node {
         }
         // A database that is full follows later: the person is gone either way.
         let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::Person(person.id)).await?;
+        self.look_at_policies().await;
         Ok(())
     }
 }

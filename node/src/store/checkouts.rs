@@ -31,18 +31,7 @@ pub(crate) struct CheckoutRow {
     pub(crate) taken: MicroUsd,
 }
 
-type Row = (
-    String,
-    Option<String>,
-    Option<String>,
-    String,
-    i64,
-    Option<bool>,
-    Option<String>,
-    i64,
-    Option<i64>,
-    i64,
-);
+type Row = (String, Option<String>, Option<String>, String, i64, Option<bool>, Option<String>, i64, Option<i64>, i64);
 
 fn read(row: Row) -> Result<CheckoutRow, StoreError> {
     let (id, session_id, url, person, amount, livemode, payment_intent, created_at, credited_at, taken) = row;

@@ -253,8 +253,8 @@ impl GrantRow {
         )
     }
 
-    /// Forgets the sessions that ended before `before`, with all that came of them; those that keys come from stay as long as
-    /// the keys do.
+    /// Forgets the sessions that ended before `before`, with all that came of them. Those that keys come from stay as long as
+    /// the keys do, and one that calls were made with keeps its row: it tells whose they were.
     pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
         // An access token may outlive the idle time of its session.
         execute!(
@@ -274,7 +274,8 @@ impl GrantRow {
             write,
             "DELETE FROM grants WHERE (ended_at < $1 OR idle_expires_at < $1 OR expires_at < $1)
                AND id NOT IN (SELECT grant_id FROM access_tokens) AND id NOT IN (SELECT grant_id FROM refresh_tokens)
-               AND id NOT IN (SELECT grant_id FROM api_keys WHERE grant_id IS NOT NULL)",
+               AND id NOT IN (SELECT grant_id FROM api_keys WHERE grant_id IS NOT NULL)
+               AND NOT EXISTS (SELECT 1 FROM usage_hours u WHERE u.credential_id = grants.id)",
             before.millis(),
         )
     }

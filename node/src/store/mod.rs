@@ -23,6 +23,8 @@ mod namespaces;
 mod node_row;
 mod people;
 mod place;
+mod policies;
+mod principals;
 mod refresh_tokens;
 mod restored;
 mod revocations;
@@ -43,6 +45,8 @@ pub(crate) use self::{
     idempotency::IdempotencyRow,
     members::MemberRow,
     migrate::migrate,
+    policies::{BindingRow, InForce, PolicyRow},
+    principals::{GrantLink, KeyLink},
     refresh_tokens::RefreshTokenRow,
     restored::mark_restored,
     sweep::sweep,

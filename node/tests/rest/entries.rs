@@ -43,12 +43,40 @@ pub const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/namespaces/{nsid}/requests", Scope::UsageRead),
     entry("GET", "/v1/namespaces/{nsid}/requests/{req}", Scope::UsageRead),
     entry("GET", "/v1/requests/{request_id}/settlement", Scope::UsageRead),
+    entry("GET", "/v1/namespaces/{nsid}/policies", Scope::PolicyRead),
+    Entry {
+        body: r#"{"name":"made","kind":"rate_limit","spec":{"window_secs":60,"max_requests":1}}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/policies", Scope::PolicyWrite)
+    },
+    entry("GET", "/v1/namespaces/{nsid}/policies/effective", Scope::PolicyRead),
+    entry("GET", "/v1/namespaces/{nsid}/policies/{pol}", Scope::PolicyRead),
+    entry("PUT", "/v1/namespaces/{nsid}/policies/{pol}", Scope::PolicyWrite),
+    entry("DELETE", "/v1/namespaces/{nsid}/policies/{pol}", Scope::PolicyWrite),
+    entry("POST", "/v1/namespaces/{nsid}/policies/{pol}/bind", Scope::PolicyWrite),
+    entry("DELETE", "/v1/namespaces/{nsid}/policies/{pol}/bind/{bnd}", Scope::PolicyWrite),
+    entry("POST", "/v1/namespaces/{nsid}/policies/{pol}/disable", Scope::PolicyWrite),
+    entry("POST", "/v1/namespaces/{nsid}/policies/{pol}/enable", Scope::PolicyWrite),
+    entry("GET", "/v1/namespaces/{nsid}/policies/{pol}/bindings", Scope::PolicyRead),
+    entry("GET", "/v1/namespaces/{nsid}/principals/{principal_type}/{principal_id}/policies", Scope::PolicyRead),
+    entry("GET", "/v1/namespaces/{nsid}/budgets", Scope::PolicyRead),
+    Entry {
+        body: r#"{"name":"made","window":"day","limit_micro_usd":1}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/budgets", Scope::PolicyWrite)
+    },
+    entry("GET", "/v1/namespaces/{nsid}/budgets/{budget}", Scope::PolicyRead),
+    entry("PUT", "/v1/namespaces/{nsid}/budgets/{budget}", Scope::PolicyWrite),
+    entry("DELETE", "/v1/namespaces/{nsid}/budgets/{budget}", Scope::PolicyWrite),
+    entry("GET", "/v1/namespaces/{nsid}/presets", Scope::PolicyRead),
+    Entry {
+        body: r#"{"name":"made","guardrail":{"allow_streaming":false}}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/presets", Scope::PolicyWrite)
+    },
+    entry("GET", "/v1/namespaces/{nsid}/presets/{preset}", Scope::PolicyRead),
+    entry("PUT", "/v1/namespaces/{nsid}/presets/{preset}", Scope::PolicyWrite),
+    entry("DELETE", "/v1/namespaces/{nsid}/presets/{preset}", Scope::PolicyWrite),
     entry("GET", "/v1/billing/balance", Scope::BillingRead),
     entry("GET", "/v1/billing/transactions", Scope::BillingRead),
-    Entry {
-        body: r#"{"amount_cents":2000}"#,
-        ..entry("POST", "/v1/billing/checkout/sessions", Scope::BillingWrite)
-    },
+    Entry { body: r#"{"amount_cents":2000}"#, ..entry("POST", "/v1/billing/checkout/sessions", Scope::BillingWrite) },
     Entry { takes_tokens: false, ..entry("GET", "/v1/node/usage", Scope::UsageRead) },
     entry("GET", "/v1/account", Scope::AccountRead),
     Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
@@ -63,18 +91,28 @@ impl Entry {
         self.method.parse().unwrap()
     }
 
-    /// The path with these ids, and those of a row and a member that are not there.
+    /// The path with these ids, and those of a row, a policy and a member that are not there.
     pub fn at(&self, namespace: &str, session: &str) -> String {
         let row = "req_00000000000000000000000001";
         let path = self.path.replace("{nsid}", namespace).replace("{tok}", session);
+        let path = path.replace("{req}", row).replace("{request_id}", row);
+        let policy = "pol_00000000000000000000000001";
+        let path = path.replace("{pol}", policy).replace("{budget}", policy).replace("{preset}", policy);
         let path = path.replace("{usr}", "usr_00000000000000000000000001");
         let path = path.replace("{key}", "key_00000000000000000000000001");
-        path.replace("{req}", row).replace("{request_id}", row)
+        let path = path.replace("{bnd}", "bnd_00000000000000000000000001");
+        let path = path.replace("{principal_type}", "namespace").replace("{principal_id}", namespace);
+        if !path.ends_with("/effective") {
+            return path;
+        }
+        format!("{path}?principal_type=namespace&principal_id={namespace}")
     }
 
-    /// True where nothing is there for anybody: what the path names was not made.
+    /// True where nothing is there for anybody: rows of calls are made by calls alone, nobody is a member, and keys and policies have tests of their own.
     pub fn names_row(&self) -> bool {
-        ["{req}", "{request_id}", "{usr}", "{key}"].iter().any(|name| self.path.contains(name))
+        ["{req}", "{request_id}", "{pol}", "{budget}", "{preset}", "{usr}", "{key}"]
+            .iter()
+            .any(|name| self.path.contains(name))
     }
 
     pub fn names_namespace(&self) -> bool {

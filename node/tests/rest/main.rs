@@ -15,6 +15,7 @@ mod keys;
 mod limits;
 mod matrix;
 mod members;
+mod policies;
 mod roles;
 mod scopes;
 mod shapes;

@@ -64,8 +64,8 @@ async fn p08_each_endpoint_takes_its_scope_and_no_other() {
             }
         }
     }
-    let takes_tokens = ENTRIES.iter().filter(|entry| entry.takes_tokens).count();
-    assert!(granted > takes_tokens * 10, "{granted}: the matrix granted almost nothing");
+    let answering = ENTRIES.iter().filter(|entry| entry.takes_tokens && !entry.names_row()).count();
+    assert!(granted > answering * 10, "{granted}: the matrix granted almost nothing");
 }
 
 #[tokio::test]

@@ -76,7 +76,10 @@ fn n48_n49_credit_is_bought_once_and_what_is_refunded_is_taken_once() {
     assert_eq!(shop.stripe.count(), 2);
     let (first, second) = (&shop.stripe.exchange(0).request, &shop.stripe.exchange(1).request);
     assert_eq!((first.method.as_str(), first.target.as_str()), ("POST", "/v1/checkout/sessions"));
-    assert_eq!((first.key(), first.header("content-type")), (Some(shop.key.as_str()), Some("application/x-www-form-urlencoded")));
+    assert_eq!(
+        (first.key(), first.header("content-type")),
+        (Some(shop.key.as_str()), Some("application/x-www-form-urlencoded"))
+    );
     assert!(first.header("stripe-version").is_some() && first.header("idempotency-key").is_some());
     assert_eq!(first.header("idempotency-key"), second.header("idempotency-key"));
     assert_eq!(first.body, second.body);

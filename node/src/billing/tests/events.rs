@@ -51,7 +51,13 @@ async fn n48_a_paid_session_that_the_database_forgot_is_known_by_its_signature()
         let pair = body.split('&').find(|pair| pair.starts_with(&format!("metadata%5B{name}%5D="))).unwrap();
         pair.split_once('=').unwrap().1.to_owned()
     };
-    let names = ["bitrouter_node", "bitrouter_person", "bitrouter_checkout", "bitrouter_amount_micro_usd", "bitrouter_signature"];
+    let names = [
+        "bitrouter_node",
+        "bitrouter_person",
+        "bitrouter_checkout",
+        "bitrouter_amount_micro_usd",
+        "bitrouter_signature",
+    ];
     let mut object = paid("cs_early", "paid");
     for name in names {
         object["metadata"][name] = value(name).into();
@@ -74,7 +80,8 @@ async fn n48_a_paid_session_that_the_database_forgot_is_known_by_its_signature()
 async fn the_mode_must_be_that_of_the_session_and_of_the_key() {
     let world = World::new().await;
     world.bought("cs_1", 2000).await;
-    let event = |livemode: Value| json!({"type": COMPLETED, "livemode": livemode, "data": {"object": paid("cs_1", "paid")}});
+    let event =
+        |livemode: Value| json!({"type": COMPLETED, "livemode": livemode, "data": {"object": paid("cs_1", "paid")}});
     assert_eq!(world.deliver(&event(true.into())).await.0, 200);
     assert_eq!(world.balance().await, 0);
     assert_eq!(world.deliver(&event(false.into())).await.0, 200);
@@ -87,11 +94,16 @@ async fn refunds_and_disputes_take_once_never_more_than_was_given_and_come_back_
     let world = World::new().await;
     world.bought("cs_1", 2000).await;
     world.event(COMPLETED, paid("cs_1", "paid")).await;
-    let dispute = |status: &str| json!({"id": "du_1", "amount": 2000, "payment_intent": "pi_of_cs_1", "status": status});
+    let dispute =
+        |status: &str| json!({"id": "du_1", "amount": 2000, "payment_intent": "pi_of_cs_1", "status": status});
     let steps = [
         ("refund.created", refund("re_1", "cs_1", 500, "succeeded"), 1500),
         ("refund.updated", refund("re_1", "cs_1", 500, "succeeded"), 1500),
-        ("charge.refunded", json!({"payment_intent": "pi_of_cs_1", "refunds": {"data": [refund("re_2", "cs_1", 300, "succeeded"), refund("re_1", "cs_1", 500, "succeeded")]}}), 1200),
+        (
+            "charge.refunded",
+            json!({"payment_intent": "pi_of_cs_1", "refunds": {"data": [refund("re_2", "cs_1", 300, "succeeded"), refund("re_1", "cs_1", 500, "succeeded")]}}),
+            1200,
+        ),
         ("charge.dispute.created", dispute("needs_response"), 0),
         ("charge.dispute.funds_withdrawn", dispute("under_review"), 0),
         ("refund.failed", refund("re_2", "cs_1", 300, "failed"), 0),
@@ -137,7 +149,9 @@ async fn a_charge_that_lists_no_refunds_is_asked_for_them() {
 async fn an_event_without_a_good_signature_changes_nothing() {
     let world = World::new().await;
     world.bought("cs_1", 2000).await;
-    let body = Bytes::from(json!({"type": COMPLETED, "livemode": false, "data": {"object": paid("cs_1", "paid")}}).to_string());
+    let body = Bytes::from(
+        json!({"type": COMPLETED, "livemode": false, "data": {"object": paid("cs_1", "paid")}}).to_string(),
+    );
     let now = world.clock.wall();
     let old = signed(&body, HOOK, now.before(Duration::from_secs(301)));
     for signature in [None, Some("t=1,v1=00"), Some(old.as_str()), Some(&signed(&body, "whsec_other", now))] {
@@ -172,7 +186,8 @@ const REFUNDS: [i64; 3] = [300, 450, 1600];
 fn reference(said: &[Said]) -> i64 {
     let of = |session: usize| {
         let holds = |took: Said, over: Said| said.contains(&took) && !said.contains(&over);
-        let refunds = (0..REFUNDS.len()).filter(|n| holds(Said::Refund(session, *n, false), Said::Refund(session, *n, true)));
+        let refunds =
+            (0..REFUNDS.len()).filter(|n| holds(Said::Refund(session, *n, false), Said::Refund(session, *n, true)));
         let disputed = holds(Said::Dispute(session, false), Said::Dispute(session, true));
         let taken = refunds.map(|n| REFUNDS[n]).sum::<i64>() + if disputed { SOLD[session] } else { 0 };
         if said.contains(&Said::Paid(session)) { SOLD[session] - taken.min(SOLD[session]) } else { 0 }

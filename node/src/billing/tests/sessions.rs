@@ -42,7 +42,11 @@ async fn amounts_have_their_bounds_and_a_node_without_stripe_sells_nothing() {
     let world = World::new().await;
     for amount in ["49", "100000001", "-50", "9223372036854775807", "50.0", "\"50\"", "null"] {
         let (status, refused, _) = world.buy(amount, None).await;
-        assert_eq!((status, &refused["error"], &refused["field"]), (400, &json!("bad_request"), &json!("amount_cents")), "{amount}");
+        assert_eq!(
+            (status, &refused["error"], &refused["field"]),
+            (400, &json!("bad_request"), &json!("amount_cents")),
+            "{amount}"
+        );
     }
     for amount in ["50", "100000000"] {
         world.script([Answer::Says(200, session(&format!("cs_{amount}")))]);

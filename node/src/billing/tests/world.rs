@@ -153,7 +153,8 @@ impl World {
 
     /// Delivers an event as Stripe does.
     pub(super) async fn event(&self, kind: &str, object: Value) -> (u16, Value) {
-        let event = json!({"id": "evt_1", "object": "event", "type": kind, "livemode": false, "data": {"object": object}});
+        let event =
+            json!({"id": "evt_1", "object": "event", "type": kind, "livemode": false, "data": {"object": object}});
         self.deliver(&event).await
     }
 
@@ -164,8 +165,8 @@ impl World {
     }
 
     pub(super) async fn post_event(&self, body: Bytes, signature: Option<&str>) -> (u16, Value) {
-        let mut request = Request::post("/v1/billing/stripe/webhook")
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        let mut request =
+            Request::post("/v1/billing/stripe/webhook").header(header::CONTENT_TYPE, "application/json; charset=utf-8");
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
@@ -204,7 +205,11 @@ impl World {
             amount: bitrouter_proto::account::MicroUsd::new(cents * 10_000),
         };
         let pairs = purchase.metadata(self.node.id(), &self.node.key);
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect::<serde_json::Map<_, _>>().into()
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Value::from(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 }
 

@@ -2,7 +2,7 @@
 //! with the place up to which it was read, so that each record counts exactly once.
 //!
 //! * `apply`: some records. `batch`: what they come to, by row. `many`: statements of several rows.
-//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window.
+//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window. `spent`: those of one spender.
 //! * `credit`: balances. `transactions`: what they are made of.
 //! * `objects`: what providers have stored. `positions`: how far the journal was applied.
 //! * `prune`: what is forgotten for its age.
@@ -17,6 +17,7 @@ mod positions;
 mod prices;
 mod prune;
 mod requests;
+mod spent;
 mod transactions;
 mod usage;
 
@@ -32,6 +33,7 @@ pub(crate) use self::{
     positions::{forget_segment, positions},
     prune::prune,
     requests::{last_admitted, newest},
+    spent::{Spent, spent},
     transactions::{TransactionsOf, transactions},
     usage::{Sums, Window, usage, usage_by_namespace},
 };

@@ -15,7 +15,7 @@ use super::{
 use crate::clock::Moment;
 
 /// Milliseconds of an hour.
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 
 /// What sums of hours are kept by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,24 +142,24 @@ pub(crate) struct Window {
 
 /// What a window is made of: some full hours, and rows that come to it or go from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Parts {
+pub(super) struct Parts {
     /// From this hour to before that one.
-    hours: (i64, i64),
-    edges: [Edge; 2],
+    pub(super) hours: (i64, i64),
+    pub(super) edges: [Edge; 2],
 }
 
 /// Rows that were admitted in this time, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Edge {
-    from: i64,
-    to: i64,
+pub(super) struct Edge {
+    pub(super) from: i64,
+    pub(super) to: i64,
     /// The hour counts among the full ones, and these are its rows that are not in the window.
     is_less: bool,
 }
 
 impl Parts {
     /// Rows that were admitted before the hour `pruned` are gone.
-    fn of(window: Window, pruned: i64) -> Self {
+    pub(super) fn of(window: Window, pruned: i64) -> Self {
         let (from, to) = (window.from.millis(), window.to.millis());
         let mut hours = (ceiling(from), to.div_euclid(HOUR));
         let none = Edge::default();
@@ -192,7 +192,7 @@ impl Parts {
     }
 
     /// Adds up what the parts have: hours, then the edges.
-    fn sum(&self, parts: impl IntoIterator<Item = PartRow>) -> Sums {
+    pub(super) fn sum(&self, parts: impl IntoIterator<Item = PartRow>) -> Sums {
         let mut sums = [0_i128; 5];
         for part in parts {
             let edge = usize::try_from(part.part).ok().and_then(|part| self.edges.get(part.checked_sub(1)?));
@@ -208,25 +208,30 @@ impl Parts {
 }
 
 /// The first hour that begins at `at` or behind it.
-fn ceiling(at: i64) -> i64 {
+pub(super) fn ceiling(at: i64) -> i64 {
     at.div_euclid(HOUR) + i64::from(at.rem_euclid(HOUR) != 0)
 }
 
 /// One part of a window: which, and its sums.
-struct PartRow {
-    part: i64,
-    sums: [i128; 5],
+pub(super) struct PartRow {
+    pub(super) part: i64,
+    pub(super) sums: [i128; 5],
 }
 
 /// A part, the namespace, the count, and each sum in two halves: a sum of many great numbers is more than a column holds.
 type SumRow = (i64, String, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
+/// Both halves together.
+pub(super) fn whole(high: i64, low: i64) -> i128 {
+    (i128::from(high) << 32) + i128::from(low)
+}
+
 fn part_of(row: SumRow) -> (String, PartRow) {
-    let whole = |high: i64, low: i64| (i128::from(high) << 32) + i128::from(low);
     let sums = [i128::from(row.2), whole(row.3, row.4), whole(row.5, row.6), whole(row.7, row.8), whole(row.9, row.10)];
     (row.1, PartRow { part: row.0, sums })
 }
 
+/// The two halves of a column's sum.
 macro_rules! halves {
     ($column:literal) => {
         concat!(
@@ -361,6 +366,8 @@ pub(super) async fn pruned_before(on: &mut impl Queryable) -> Result<i64, StoreE
     let row: Option<(i64,)> = fetch_optional!(on, "SELECT pruned_before FROM ledger WHERE id = 1")?;
     Ok(row.map_or(0, |row| row.0))
 }
+
+pub(super) use halves;
 
 #[cfg(test)]
 mod tests {

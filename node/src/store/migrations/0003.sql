@@ -40,13 +40,14 @@ CREATE TABLE members (
 );
 CREATE INDEX members_person ON members (person_id);
 
--- kind: budget, rate_limit, guardrail or preset. spec: the JSON that was checked.
+-- kind: budget, rate_limit, guardrail or preset. spec: the JSON that was checked. content_patterns: how many are in it.
 CREATE TABLE policies (
     id TEXT PRIMARY KEY,
     namespace_id TEXT NOT NULL REFERENCES namespaces (id),
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     spec TEXT NOT NULL,
+    content_patterns BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     disabled_at BIGINT
@@ -64,6 +65,9 @@ CREATE TABLE bindings (
 );
 CREATE UNIQUE INDEX bindings_principal ON bindings (namespace_id, principal_type, principal_id, policy_id);
 CREATE INDEX bindings_policy ON bindings (policy_id);
+
+-- What a credential has spent, however many others there are.
+CREATE INDEX usage_hours_credential ON usage_hours (credential_id, hour);
 
 -- What was answered to a POST that makes something, by the key that its caller sent. credential: key_…, tok_…, usr_… or
 -- socket. body_hash: of the body as it was understood. reply is none where it held a secret, which resource_id stands for.

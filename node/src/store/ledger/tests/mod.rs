@@ -4,6 +4,7 @@ mod exactly_once;
 mod pages;
 mod plans;
 mod pruning;
+mod spent;
 mod sums;
 
 use bitrouter_proto::account::{MicroUsd, NamespaceId, PersonId, RequestRowId, ledger::RequestRow};

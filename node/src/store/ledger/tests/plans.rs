@@ -1,7 +1,7 @@
 //! N29: no page and no sum goes through the rows of all time.
 
 use super::{
-    super::{pages, transactions as entries, usage as sums},
+    super::{pages, spent as spending, transactions as entries, usage as sums},
     *,
 };
 
@@ -34,4 +34,22 @@ async fn n29_pages_and_sums_are_found_by_an_index() {
     }
     let scans = plan(&world, "SELECT COUNT(*) FROM requests WHERE status = 'failed'").await;
     assert!(scans.iter().any(|step| step.starts_with("SCAN requests")), "{scans:?}");
+}
+
+#[tokio::test]
+async fn n29_what_somebody_has_spent_is_found_by_its_credentials() {
+    let world = World::new().await;
+    for of in [&spending::OF_KEY, &spending::OF_SESSION, &spending::OF_CLIENT, &spending::OF_PERSON] {
+        for sql in [of.sums, of.first_hour, of.oldest_row] {
+            let plan = plan(&world, sql).await;
+            // Only the list of credentials is gone through.
+            let goes_through =
+                |step: &&String| step.starts_with("SCAN") && !step.contains(" s") && !step.contains("CONSTANT ROW");
+            assert_eq!(plan.iter().find(goes_through), None, "{plan:#?} of {sql}");
+            let hours = plan.iter().filter(|step| step.starts_with("SEARCH u "));
+            for step in hours {
+                assert!(step.contains("usage_hours_credential"), "{plan:#?} of {sql}");
+            }
+        }
+    }
 }

@@ -1,0 +1,28 @@
+//! Policies, pure: what one may say, what several come to together, and what that means for a request. No clock, no database,
+//! no HTTP.
+//!
+//! * [`spec`]: reads and checks what a policy says; [`fields`] takes its JSON apart, [`pattern`] looks at regular expressions.
+//! * [`globs`]: patterns for models; [`overlap`]: what two of them have in common.
+//! * [`principal`]: what policies are bound to.
+//! * [`combine`]: all that is in force, as one. [`decide`]: what that makes of a request.
+//! * [`loosen`]: whether a change takes something back.
+
+pub mod combine;
+pub mod decide;
+mod fields;
+pub mod globs;
+pub mod loosen;
+mod overlap;
+mod pattern;
+pub mod principal;
+pub mod spec;
+
+#[cfg(test)]
+mod samples;
+
+pub use self::{
+    combine::{Bound, Combined},
+    fields::{Path, SpecError},
+    principal::PrincipalId,
+    spec::Spec,
+};

@@ -1,0 +1,194 @@
+//! What lists of patterns have in common, as one list: how several lists of allowed models are shown as one.
+//!
+//! It never shows more than all of them allow. Where what two patterns have in common cannot be written as patterns, or only as
+//! very many, it shows less; what decides ([`super::decide`]) asks each list, and not this.
+
+use std::collections::BTreeSet;
+
+use super::globs::{Glob, Token};
+
+/// The most steps that finding what two patterns have in common takes.
+const MOST_STEPS: usize = 2_000;
+/// The most pairs of patterns that are compared.
+const MOST_PAIRS: usize = 250_000;
+/// The most patterns that are shown.
+const MOST_SHOWN: usize = 512;
+
+/// What is in every one of `lists`; `None` where there is none.
+pub(super) fn common<'a>(lists: impl IntoIterator<Item = &'a [String]>) -> Option<Vec<String>> {
+    let mut lists = lists.into_iter();
+    let first = lists.next()?;
+    let mut rest = lists.peekable();
+    if rest.peek().is_none() {
+        // As it was written.
+        return Some(first.to_vec());
+    }
+    let read = |list: &[String]| list.iter().map(|text| Glob::new(text)).collect::<Vec<_>>();
+    let (mut shown, mut pairs) = (read(first), MOST_PAIRS);
+    for list in rest {
+        let list = read(list);
+        let most = pairs;
+        pairs = pairs.saturating_sub(shown.len() * list.len());
+        let both: BTreeSet<Glob> = shown
+            .iter()
+            .flat_map(|one| list.iter().map(move |other| (one, other)))
+            .take(most)
+            .flat_map(|(one, other)| meet(one, other))
+            .take(MOST_SHOWN)
+            .collect();
+        shown = both.into_iter().collect();
+    }
+    Some(widest(&shown).iter().map(Glob::to_string).collect())
+}
+
+/// Those that no other one covers.
+fn widest(globs: &[Glob]) -> Vec<Glob> {
+    let is_covered = |glob: &Glob| globs.iter().any(|other| other != glob && covers(other, glob));
+    globs.iter().filter(|glob| !is_covered(glob)).cloned().collect()
+}
+
+/// True where every model that `narrow` means is meant by `wide`.
+fn covers(wide: &Glob, narrow: &Glob) -> bool {
+    match (wide.names_provider(), narrow.names_provider()) {
+        _ if wide.0 == [Token::Run] => true,
+        (true, true) | (false, false) => wide.covers(narrow),
+        (false, true) => model_part(narrow).is_some_and(|(_, model)| wide.covers(&model)),
+        // Whatever provider stands before it.
+        (true, false) => wide
+            .covers(&Glob::of([Token::One, Token::Run, Token::This('/')].into_iter().chain(narrow.0.iter().copied()))),
+    }
+}
+
+/// The two parts of a pattern that names the provider, where its first part can be nothing else.
+fn model_part(glob: &Glob) -> Option<(Glob, Glob)> {
+    let at = glob.0.iter().position(|token| *token == Token::This('/'))?;
+    let (provider, model) = (&glob.0[..at], &glob.0[at + 1..]);
+    // A wildcard there may stand for a `/` and what is behind it.
+    let is_plain = provider.iter().all(|token| matches!(token, Token::This(_)));
+    is_plain.then(|| (Glob(provider.to_vec()), Glob(model.to_vec())))
+}
+
+/// Patterns for what both mean.
+fn meet(one: &Glob, other: &Glob) -> Vec<Glob> {
+    if covers(one, other) {
+        return vec![other.clone()];
+    }
+    if covers(other, one) {
+        return vec![one.clone()];
+    }
+    match (one.names_provider(), other.names_provider()) {
+        (true, true) => overlap(one, other),
+        // Without `/` on both sides it has none.
+        (false, false) => overlap(one, other),
+        (true, false) => below_provider(one, other),
+        (false, true) => below_provider(other, one),
+    }
+}
+
+/// What `at` (of a provider) has in common with `model` (of any).
+fn below_provider(at: &Glob, model: &Glob) -> Vec<Glob> {
+    let Some((provider, its)) = model_part(at) else { return Vec::new() };
+    let whole = |model: Glob| Glob::of(provider.0.iter().copied().chain([Token::This('/')]).chain(model.0));
+    overlap(&its, model).into_iter().map(whole).collect()
+}
+
+/// Patterns for the texts that both match.
+fn overlap(one: &Glob, other: &Glob) -> Vec<Glob> {
+    let (mut found, mut steps) = (BTreeSet::new(), MOST_STEPS);
+    meet_tokens(&one.0, &other.0, &mut Vec::new(), &mut found, &mut steps);
+    found.into_iter().collect()
+}
+
+fn meet_tokens(one: &[Token], other: &[Token], begun: &mut Vec<Token>, found: &mut BTreeSet<Glob>, steps: &mut usize) {
+    let Some(left) = steps.checked_sub(1) else { return };
+    *steps = left;
+    let mut go = |token: Option<Token>, one: &[Token], other: &[Token]| {
+        begun.extend(token);
+        meet_tokens(one, other, begun, found, steps);
+        begun.truncate(begun.len() - usize::from(token.is_some()));
+    };
+    match (one.split_first(), other.split_first()) {
+        (None, None) => {
+            found.insert(Glob::of(begun.iter().copied()));
+        }
+        (Some((Token::Run, rest)), None) => go(None, rest, other),
+        (None, Some((Token::Run, rest))) => go(None, one, rest),
+        (Some((Token::Run, one_rest)), Some((Token::Run, other_rest))) => {
+            go(Some(Token::Run), one_rest, other);
+            go(Some(Token::Run), one, other_rest);
+        }
+        (Some((Token::Run, one_rest)), Some((token, other_rest))) => {
+            go(None, one_rest, other);
+            go(Some(*token), one, other_rest);
+        }
+        (Some((token, one_rest)), Some((Token::Run, other_rest))) => {
+            go(None, one, other_rest);
+            go(Some(*token), one_rest, other);
+        }
+        (Some((Token::One, one_rest)), Some((token, other_rest)))
+        | (Some((token, one_rest)), Some((Token::One, other_rest))) => {
+            go(Some(*token), one_rest, other_rest);
+        }
+        (Some((Token::This(a), one_rest)), Some((Token::This(b), other_rest))) if a == b => {
+            go(Some(Token::This(*a)), one_rest, other_rest);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::globs::Model, *};
+
+    fn shown(lists: &[&[&str]]) -> Option<Vec<String>> {
+        let lists: Vec<Vec<String>> =
+            lists.iter().map(|list| list.iter().map(|text| (*text).to_owned()).collect()).collect();
+        common(lists.iter().map(Vec::as_slice))
+    }
+
+    #[test]
+    fn lists_are_shown_as_what_is_in_all() {
+        for (lists, expected) in [
+            (&[&["b", "a"][..]][..], &["b", "a"][..]),
+            (&[&["a", "b"], &["b", "c"]], &["b"]),
+            (&[&["a"], &["b"]], &[]),
+            (&[&["openai/*", "anthropic/*"], &["anthropic/*"]], &["anthropic/*"]),
+            (&[&["openai/*"], &["openai/gpt-4o", "x"]], &["openai/gpt-4o", "openai/x"]),
+            (&[&["openai:*"], &["gpt-4o"]], &["openai/gpt-4o"]),
+            (&[&["gpt-*"], &["*-mini"]], &["gpt-*-mini", "gpt-mini"]),
+            (&[&["*/gpt*"], &["gpt-4"]], &["gpt-4"]),
+            (&[&["*"], &["openai/gpt*"]], &["openai/gpt*"]),
+            (&[&["a*"], &["*b"], &["?c?"]], &["acb"]),
+            (&[&["openai/*"], &["*gpt*"]], &["openai/*gpt*"]),
+        ] {
+            assert_eq!(shown(lists).unwrap(), expected, "{lists:?}");
+        }
+        assert_eq!(shown(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_allowed_by_every_list(
+            lists in prop::collection::vec(prop::collection::vec("[ab*?/]{1,4}", 1..3), 1..4),
+            provider in "[ab]{1,2}", id in "[ab/]{0,4}",
+        ) {
+            let model = Model { provider: &provider, id: &id };
+            let allows = |list: &[String]| list.iter().any(|text| Glob::new(text).allows(model));
+            let common = common(lists.iter().map(Vec::as_slice)).unwrap();
+            prop_assert!(!allows(&common) || lists.iter().all(|list| allows(list)), "{common:?}");
+        }
+
+        #[test]
+        fn without_providers_nothing_is_left_out(
+            one in "[ab*?]{1,5}", other in "[ab*?]{1,5}", id in "[ab]{0,6}",
+        ) {
+            let model = Model { provider: "p", id: &id };
+            let both = [vec![one.clone()], vec![other.clone()]];
+            let common = common(both.iter().map(Vec::as_slice)).unwrap();
+            let shown = common.iter().any(|text| Glob::new(text).allows(model));
+            prop_assert_eq!(shown, Glob::new(&one).allows(model) && Glob::new(&other).allows(model));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What somebody has spent: whose calls count, in which window, also where rows are gone.
+
+use bitrouter_proto::account::{GrantId, KeyId, policy::Funding};
+
+use super::*;
+use crate::policy::PrincipalId;
+
+fn key(number: u64) -> KeyId {
+    KeyId::new(Ulid::from_parts(3, u128::from(number)))
+}
+
+fn session(number: u64) -> GrantId {
+    GrantId::new(Ulid::from_parts(4, u128::from(number)))
+}
+
+impl World {
+    /// A namespace of person 0, a session of theirs with keys 1 ‹ 2 ‹ 3, and key 9 of person 1 that nobody else has to do with.
+    async fn with_keys() -> Self {
+        let world = Self::new().await;
+        world
+            .change(async |write| {
+                for number in 0..2 {
+                    let name = format!("person {number}");
+                    execute!(
+                        write,
+                        "INSERT INTO persons (id, name, folded_name, display_name, created_at) VALUES ($1, $2, $2, $2, 0)",
+                        person(number).to_string(),
+                        &name,
+                    )?;
+                    execute!(
+                        write,
+                        "INSERT INTO namespaces (id, owner_id, name, created_at) VALUES ($1, $2, 'home', 0)",
+                        namespace(number).to_string(),
+                        person(number).to_string(),
+                    )?;
+                }
+                execute!(
+                    write,
+                    "INSERT INTO grants (id, client_id, person_id, namespace_id, scopes, generation, created_at,
+                                         last_used_at, idle_expires_at, expires_at)
+                     VALUES ($1, 'bitrouter-cli', $2, $3, '', 1, 0, 0, 0, 0)",
+                    session(1).to_string(),
+                    person(0).to_string(),
+                    namespace(0).to_string(),
+                )?;
+                for (number, parent) in [(1, None), (2, Some(1)), (3, Some(2)), (9, None)] {
+                    let is_ours = number != 9;
+                    execute!(
+                        write,
+                        "INSERT INTO api_keys (id, hash, namespace_id, person_id, name, prefix, scopes, parent_key_id,
+                                               grant_id, client_id, depth, created_at)
+                         VALUES ($1, $1, $2, $3, '', '', '', $4, $5, $6, 0, 0)",
+                        key(number).to_string(),
+                        namespace(0).to_string(),
+                        person(u64::from(!is_ours)).to_string(),
+                        parent.map(|parent| key(parent).to_string()),
+                        is_ours.then(|| session(1).to_string()),
+                        is_ours.then_some("bitrouter-cli"),
+                    )?;
+                }
+                Ok(())
+            })
+            .await;
+        world
+    }
+
+    /// A settled call in namespace 0: it cost ten times what left the credit.
+    async fn call(&self, number: u64, credential: &str, created_at: i64, charge: i64) {
+        let opening = Admitted { credential: credential.to_owned(), ..admitted(number, created_at) };
+        let end = Settled { cost: Some(charge * 10), ..settled(number, "succeeded", charge) };
+        self.apply(&[record(Kind::Admitted(opening)), record(Kind::Settled(end))]).await;
+    }
+
+    async fn spent(&self, spender: PrincipalId, funding: Funding, from: i64, to: i64) -> (i64, Option<i64>) {
+        let window = Window { from: at(from), to: at(to) };
+        let mut read = self.store.read().await.unwrap();
+        let spent = spent(&mut read, namespace(0), spender, funding, window).await.unwrap();
+        (spent.sum, spent.oldest.map(Moment::millis))
+    }
+}
+
+#[tokio::test]
+async fn each_spender_has_spent_what_its_credentials_have() {
+    let world = World::with_keys().await;
+    let spenders = [key(1).to_string(), key(2).to_string(), key(3).to_string(), key(9).to_string()];
+    for (number, credential) in spenders.iter().enumerate() {
+        world.call(number as u64, credential, START + number as i64, 10_i64.pow(number as u32)).await;
+    }
+    world.call(4, &session(1).to_string(), START + 4, 10_000).await;
+    world.call(5, "keyless", START + 5, 100_000).await;
+    for (spender, sum, oldest) in [
+        (PrincipalId::ApiKey(key(1)), 111, 0),
+        (PrincipalId::ApiKey(key(2)), 110, 1),
+        (PrincipalId::ApiKey(key(3)), 100, 2),
+        (PrincipalId::ApiKey(key(9)), 1_000, 3),
+        (PrincipalId::OauthToken(session(1)), 10_111, 0),
+        (PrincipalId::OauthClient("bitrouter-cli"), 10_111, 0),
+        (PrincipalId::User(person(0)), 110_111, 0),
+        (PrincipalId::User(person(1)), 1_000, 3),
+        (PrincipalId::Namespace(namespace(0)), 111_111, 0),
+    ] {
+        for (from, to) in
+            [(START, START + HOUR), (START, START + MINUTE), (START - 30 * DAY, START + 3 * HOUR + 7), (0, START + DAY)]
+        {
+            let expected = (sum, Some(START + oldest));
+            assert_eq!(world.spent(spender, Funding::Credit, from, to).await, expected, "{spender} {from} {to}");
+            assert_eq!(world.spent(spender, Funding::Any, from, to).await, (sum * 10, expected.1), "{spender}");
+        }
+        assert_eq!(world.spent(spender, Funding::Any, START + 6, START + DAY).await, (0, None), "{spender}");
+    }
+    for nobody in
+        [PrincipalId::ApiKey(key(4)), PrincipalId::OauthToken(session(2)), PrincipalId::OauthClient("tokenroute-cli")]
+    {
+        assert_eq!(world.spent(nobody, Funding::Any, 0, START + DAY).await, (0, None), "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_is_exact_to_the_row() {
+    let world = World::with_keys().await;
+    let spender = PrincipalId::ApiKey(key(1));
+    for number in 0..48 {
+        world.call(number, &key(number % 2 + 1).to_string(), START + number as i64 * 10 * MINUTE, 1).await;
+    }
+    for (from, to) in
+        [(0, 8 * HOUR), (1, 8 * HOUR), (10 * MINUTE + 1, 8 * HOUR), (55 * MINUTE, 65 * MINUTE), (0, 10 * MINUTE)]
+    {
+        let expected = (0..48).filter(|number| (from..to).contains(&(number * 10 * MINUTE))).count() as i64;
+        let first = (0..48).map(|number| number * 10 * MINUTE).find(|at| (from..to).contains(at));
+        let found = world.spent(spender, Funding::Credit, START + from, START + to).await;
+        assert_eq!(found, (expected, first.map(|at| START + at)), "{from} {to}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_open_or_free_is_not_spent() {
+    let world = World::with_keys().await;
+    world.apply(&[record(Kind::Admitted(Admitted { credential: key(1).to_string(), ..admitted(1, START) }))]).await;
+    world.call(2, &key(1).to_string(), START + 1, 0).await;
+    let spender = PrincipalId::ApiKey(key(1));
+    assert_eq!(world.spent(spender, Funding::Any, 0, START + DAY).await, (0, None));
+    world.call(3, &key(1).to_string(), START + 2, 5).await;
+    assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (5, Some(START + 2)));
+    let (_, oldest) = world.spent(PrincipalId::Namespace(namespace(0)), Funding::Credit, START, START + DAY).await;
+    assert_eq!(oldest, Some(START + 2));
+}
+
+#[tokio::test]
+async fn what_was_pruned_counts_by_its_hour() {
+    let world = World::with_keys().await;
+    world.call(1, &key(2).to_string(), START + 7 * MINUTE, 3).await;
+    world.call(2, &key(1).to_string(), START + 2 * HOUR, 4).await;
+    while world.change(async |write| prune(write, at(START + HOUR), 10).await).await {}
+    for spender in
+        [PrincipalId::ApiKey(key(1)), PrincipalId::OauthToken(session(1)), PrincipalId::Namespace(namespace(0))]
+    {
+        assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (7, Some(START)), "{spender}");
+        let later = world.spent(spender, Funding::Credit, START + MINUTE, START + DAY).await;
+        assert_eq!(later, (4, Some(START + 2 * HOUR)), "{spender}");
+    }
+}
