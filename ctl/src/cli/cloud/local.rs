@@ -99,7 +99,7 @@ impl LocalFlags {
     }
 
     fn node(&self, context: &Context) -> Result<OwnNode, Failure> {
-        context.block_on(async {
+        context.wait(async {
             let client: Client = context.connect().await?;
             let rows = client.list_namespaces(false).await?;
             let people = client.list_people().await?;
