@@ -410,8 +410,8 @@ fn a_refusal_names_the_next_command_and_has_its_exit_code() {
         );
         let error = far.world.command(["cloud", "--json"].iter().chain(words)).run().with_code(exit).error();
         assert_eq!(
-            (&error["message"], &error["status"], &error["hint"]),
-            (&json!("so it is"), &json!(status), &json!(hint)),
+            (&error["code"], &error["message"], &error["status"], &error["hint"]),
+            (&json!(code), &json!("so it is"), &json!(status), &json!(hint)),
             "{error}"
         );
     }
