@@ -8,7 +8,10 @@ use bitrouter_proto::{
     local_time::LocalTime,
 };
 
-use crate::{exit::Failure, render::Printer};
+use crate::{
+    exit::Failure,
+    render::{Printer, spinner},
+};
 
 /// What every verb is given.
 #[derive(Clone, Debug)]
@@ -36,6 +39,11 @@ impl Context {
     /// The clock by which times are shown, where people read them: standard output is a terminal.
     pub(crate) fn local_time(&self) -> Option<LocalTime> {
         self.printer.on_terminal.then(|| LocalTime::of(&self.environment))
+    }
+
+    /// As [`Self::block_on`], for a call that somebody waits for: it shows that it goes on, and can be interrupted.
+    pub(crate) fn wait<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.block_on(spinner::beside(self.printer, call))
     }
 
     /// Runs one asynchronous verb. The runtime has no threads, so that `start` may fork afterwards.

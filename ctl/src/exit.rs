@@ -125,6 +125,7 @@ mod tests {
             reason: Reason::ServerRefused,
             message: "missing required scope: clients:read".to_owned(),
             command: command.map(str::to_owned),
+            code: Some("conflict".to_owned()),
             status,
             field: Some("name".to_owned()),
             request_id: Some("r1".to_owned()),
@@ -135,7 +136,7 @@ mod tests {
     fn what_a_server_said_stands_in_the_json() {
         let failure = Failure::from(refusal(Some(409), None));
         let text = serde_json::to_string(&failure).unwrap();
-        let expected = r#"{"code":"server_refused","message":"missing required scope: clients:read","status":409,"field":"name","request_id":"r1"}"#;
+        let expected = r#"{"code":"conflict","message":"missing required scope: clients:read","status":409,"field":"name","request_id":"r1"}"#;
         assert_eq!((text.as_str(), failure.exit), (expected, exit::CALLER));
         let ours = Failure::caller("bad_argument", "x").hint("y");
         assert_eq!(serde_json::to_string(&ours).unwrap(), r#"{"code":"bad_argument","message":"x","hint":"y"}"#);

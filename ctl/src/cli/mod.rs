@@ -6,8 +6,11 @@ mod cloud;
 mod completions;
 mod confirm;
 mod console;
+mod expiry;
 mod hook;
 mod identity;
+mod json_file;
+mod key_text;
 mod logs;
 mod misuse;
 mod node;
@@ -47,6 +50,9 @@ pub(crate) fn run(args: &[OsString], environment: Environment) -> Status {
     if args.get(1).is_some_and(|word| word == PUSH) {
         return pushed(args, environment);
     }
+    if args.get(1).is_some_and(|word| word == completions::COMPLETE) {
+        return completed(args, environment);
+    }
     let is_set = |name| environment.text(name).is_some_and(|value| value != "0" && value != "false");
     let (wants_json, wants_no_autostart) = (is_set(env::BITROUTER_JSON), is_set(env::BITROUTER_NO_AUTOSTART));
     let cli = match Cli::try_parse_from(misuse::without_help_of_help(args)) {
@@ -72,6 +78,17 @@ fn pushed(args: &[OsString], environment: Environment) -> Status {
             end(&context, context.socket.is_none(), || Ok(push::run(&context, &cli.names, cli.again)))
         }
         Err(error) => misunderstood(&error, args, printer),
+    }
+}
+
+/// A shell's call, for what may stand at a place: it speaks to the shell.
+fn completed(args: &[OsString], environment: Environment) -> Status {
+    let words: Vec<String> = args.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
+    let printer = Printer::new(false, &environment);
+    let context = Context { program: program(args), environment, socket: None, no_autostart: true, printer };
+    match borrowed_home(&context.environment) {
+        Ok(()) => completions::answer(&context, &words),
+        Err(_) => Status(exit::OK),
     }
 }
 

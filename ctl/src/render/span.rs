@@ -22,9 +22,13 @@ pub(super) fn span(time: Duration) -> String {
 
 /// How long ago: the largest unit.
 pub(super) fn ago(time: Duration) -> String {
+    if time.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", largest(time)) }
+}
+
+/// The largest unit alone.
+fn largest(time: Duration) -> String {
     let text = span(time);
-    let largest: Vec<&str> = text.split(' ').take(2).collect();
-    if time.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", largest.join(" ")) }
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// A time as [`clock::rfc3339`] writes it, exactly; for people how long ago it was.
@@ -32,6 +36,14 @@ pub(crate) fn when(at: &str, for_people: bool) -> String {
     match clock::age(at, clock::wall_now()) {
         Some(age) if for_people => ago(age),
         _ => at.to_owned(),
+    }
+}
+
+/// As [`when`], for a time that mostly lies ahead: `in 29 d`.
+pub(crate) fn until(at: &str, for_people: bool) -> String {
+    match clock::ahead(at, clock::wall_now()) {
+        Some(ahead) if for_people && !ahead.is_zero() => format!("in {}", largest(ahead)),
+        _ => when(at, for_people),
     }
 }
 

@@ -3,6 +3,9 @@
 
 use super::style::{HEADING, styled};
 
+/// What stands where there is nothing to say.
+pub(crate) const NOTHING: &str = "—";
+
 /// What stands between two columns.
 const GAP: &str = "  ";
 /// No cell is made shorter than this, characters.

@@ -12,6 +12,8 @@ pub(crate) struct AccountError {
     pub(crate) message: String,
     /// The command that helps.
     pub(crate) command: Option<String>,
+    /// The server's own word for it.
+    pub(crate) code: Option<String>,
     /// The HTTP status, where a server answered.
     pub(crate) status: Option<u16>,
     /// The member that the server complains of.
@@ -23,7 +25,7 @@ pub(crate) struct AccountError {
 impl AccountError {
     /// An error without what only a server knows.
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), command: None, status: None, field: None, request_id: None }
+        Self { reason, message: message.into(), command: None, code: None, status: None, field: None, request_id: None }
     }
 
     /// The same with the command that helps.

@@ -157,8 +157,9 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
     let body = reply.body.expose_secret();
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let (status, request_id) = (reply.status, request_id(&reply.headers));
-    let failed = |reason, message: String, field| {
+    let failed = |reason, message: String, field, code| {
         Err(AccountError {
+            code,
             status: Some(status),
             field,
             request_id: request_id.clone(),
@@ -167,7 +168,7 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
     };
     let Some(document) = document else {
         let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
-        return failed(reason, format!("`{host}` answered {status} with what is no JSON"), None);
+        return failed(reason, format!("`{host}` answered {status} with what is no JSON"), None, None);
     };
     if (200..300).contains(&status) {
         // What parsed as JSON is UTF-8.
@@ -178,13 +179,20 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
     let code = if nested.is_some() { member("code").or_else(|| member("type")) } else { member("error") };
     let said = if nested.is_some() { member("message") } else { member("error_description") };
     let field = if nested.is_some() { member("param") } else { member("field") };
-    let message = match (said, code) {
+    let message = match (said, &code) {
         (Some(said), _) => words(Some(&said), ""),
-        (None, Some(code)) => words(None, &code),
+        (None, Some(code)) => words(None, code),
         (None, None) => format!("`{host}` answered {status}"),
     };
     let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
-    failed(reason, message, field.map(|field| words(Some(&field), "")))
+    failed(reason, message, field.map(|field| words(Some(&field), "")), code.filter(|code| is_word(code)))
+}
+
+/// A word that programs can tell errors by: a server chose it.
+fn is_word(code: &str) -> bool {
+    !code.is_empty()
+        && code.len() <= 64
+        && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]

@@ -99,6 +99,9 @@ pub struct ToldEnd {
 pub struct ToldBound {
     /// What unbinds it.
     pub binding_id: String,
+    /// What whoever bound it has to know, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Refusal {
     pub message: String,
     /// What to run next.
     pub command: Option<String>,
+    /// The word of an account's server for it, where it refused.
+    pub code: Option<String>,
     /// The HTTP status, where an account's server refused.
     pub status: Option<u16>,
     /// The member that it complains of.
@@ -155,14 +157,15 @@ impl ClientError {
         }
     }
 
-    /// A stable word for `--json`.
-    pub fn code(&self) -> &'static str {
+    /// A stable word for `--json`: the server's own where one refused.
+    pub fn code(&self) -> &str {
         match self {
             Self::NotRunning { .. } => "not_running",
             Self::Unsafe { .. } | Self::Denied { .. } => "unsafe_socket",
             Self::Suspicious(_) => "suspicious_daemon",
             Self::Unresponsive { .. } => "unresponsive",
             Self::Version { .. } => "version_mismatch",
+            Self::Refused(Refusal { code: Some(code), .. }) => code,
             Self::Refused(refusal) => match refusal.reason {
                 Reason::VersionMismatch => "version_mismatch",
                 Reason::PeerNotAllowed => "peer_not_allowed",
@@ -219,6 +222,7 @@ impl ClientError {
                 reason,
                 message: visible(status.message()).into_owned(),
                 command: said("command"),
+                code: said("code"),
                 status: said("status").and_then(|status| status.parse().ok()),
                 field: said("field"),
                 request_id: said("request_id"),

@@ -1,41 +1,12 @@
 //! What a far account says of calls and credit: as it came for programs, set for reading for people, and followed.
 
-use bitrouter_tests::{Daemon, Reply, World, command::Output, issuer::Issuer, process::Process, wait};
+use bitrouter_tests::{Reply, World, process::Process, wait};
 use serde_json::{Value, json};
 
-const FILE: &str = "data/bitrouter/account-credentials.json";
+use crate::far::Far;
 
-/// A world that is signed in at a scripted server, with a daemon.
-struct Far {
-    world: World,
-    issuer: Issuer,
-    daemon: Daemon,
-}
-
-impl Far {
-    fn new() -> Self {
-        let world = World::new();
-        let issuer = Issuer::start(world.user(), 3_600);
-        let content = issuer.credential(&issuer.session(), 3_600);
-        world.write(FILE, content.to_string());
-        world.config("[node]\nenabled = false\n");
-        let daemon = world.demo();
-        Self { world, issuer, daemon }
-    }
-
-    #[track_caller]
-    fn cloud(&self, words: &[&str]) -> Output {
-        self.world.command(["cloud"].iter().chain(words)).run()
-    }
-
-    fn follow(&self, words: &[&str]) -> Process {
-        self.world.command(["cloud", "requests", "--follow"].iter().chain(words)).spawn()
-    }
-
-    /// The last thing that was asked for.
-    fn asked(&self) -> String {
-        self.issuer.provider().last().request.target.clone()
-    }
+fn followed(far: &Far, words: &[&str]) -> Process {
+    far.world.command(["cloud", "requests", "--follow"].iter().chain(words)).spawn()
 }
 
 fn row(number: i64, status: &str, seq: i64) -> Value {
@@ -201,7 +172,7 @@ fn n30_following_goes_by_the_order_of_changes_through_a_server_that_comes_back()
     for number in 1..=12 {
         far.issuer.call(row(number, "succeeded", number));
     }
-    let follow = far.follow(&["--json"]);
+    let follow = followed(&far, &["--json"]);
     let text = follow.stdout().until_contains("\"req_12\"");
     let ids = |text: &str| -> Vec<String> {
         let read =
@@ -211,7 +182,7 @@ fn n30_following_goes_by_the_order_of_changes_through_a_server_that_comes_back()
     // A few of the newest, the oldest of them first.
     assert_eq!(ids(&text), (3..=12).map(|number| format!("req_{number}")).collect::<Vec<_>>());
     assert!(text.contains(r#""later":{"x":1}"#), "{text}");
-    let people = far.follow(&["--limit", "1"]);
+    let people = followed(&far, &["--limit", "1"]);
     people.stdout().until_contains("req_12\tsucceeded");
     // An older call changes late: it comes all the same, once.
     far.issuer.call(row(2, "cancelled", 13));
@@ -234,7 +205,7 @@ fn n30_following_goes_by_the_order_of_changes_through_a_server_that_comes_back()
 fn n30_following_goes_on_where_it_was_at_a_daemon_that_is_started_again() {
     let far = Far::new();
     far.issuer.call(row(1, "succeeded", 1));
-    let mut follow = far.follow(&[]);
+    let mut follow = followed(&far, &[]);
     follow.stdout().until_contains("req_1\t");
     far.daemon.stop();
     far.issuer.call(row(2, "succeeded", 2));

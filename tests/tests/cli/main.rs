@@ -3,12 +3,17 @@
 mod account;
 mod codes;
 mod colour;
+mod completion;
 mod distrust;
+mod far;
 mod json;
+mod leaves;
 mod ledger;
 mod output;
+mod own_leaves;
 mod own_ledger;
 mod snapshots;
+mod spinner;
 mod status;
 mod stop;
 mod words;

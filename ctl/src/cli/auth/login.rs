@@ -1,9 +1,6 @@
 //! `auth login`: the daemon signs in, and tells how far it is. Going away cancels it on both sides.
 
-use std::{
-    io::{IsTerminal as _, stdin},
-    os::unix::net::UnixStream as Pair,
-};
+use std::io::{IsTerminal as _, stdin};
 
 use bitrouter_proto::{
     client::{Client, Login, LoginEvent, LoginEvents},
@@ -12,7 +9,6 @@ use bitrouter_proto::{
 };
 use clap::Args;
 use secrecy::SecretString;
-use tokio::net::UnixStream;
 
 use super::progress::{Progress, link};
 use crate::{
@@ -21,6 +17,7 @@ use crate::{
     context::Context,
     exit::{Failure, Status},
     flags::ServeFlags,
+    interrupt::Interrupt,
     launch,
 };
 
@@ -69,7 +66,7 @@ pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<Status, Failure
     }
     let how = how(context, args)?;
     let done = context.block_on(async {
-        let interrupted = interrupts()?;
+        let interrupt = Interrupt::listen()?;
         let client = context.connect().await?;
         let mut progress = Progress::new(context.printer);
         let signed_in = async {
@@ -80,7 +77,7 @@ pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<Status, Failure
         let ended = tokio::select! {
             ended = signed_in => ended,
             // What is dropped with the other branch ends the stream, and with it the sign-in.
-            _ = interrupted.readable() => Err(Failure::interrupted()),
+            () = interrupt.pressed() => Err(Failure::interrupted()),
         };
         progress.end_line();
         ended
@@ -165,14 +162,6 @@ fn refuse_key_of_ours(client: &Client, how: &Login) -> Result<(), Failure> {
         return Err(Failure::caller("foreign_daemon", "another user's daemon is told no key"));
     }
     Ok(())
-}
-
-/// Readable once somebody pressed Ctrl-C.
-fn interrupts() -> Result<UnixStream, Failure> {
-    let (read, write) = Pair::pair()?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, write)?;
-    read.set_nonblocking(true)?;
-    Ok(UnixStream::from_std(read)?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `cloud billing`: what is left of the credit, and what changed it.
+//! `cloud billing`: what is left of the credit, what changed it, and how to add to it.
 
 use std::ops::ControlFlow;
 
@@ -7,15 +7,16 @@ use bitrouter_proto::{
         MicroUsd,
         ledger::{Balance, ToldTransaction},
     },
+    client::{Asked, CheckedOut, Client, IdempotencyKey},
     codes::exit,
 };
 use clap::Subcommand;
 
-use super::{call_text::NOTHING, pages::PageFlags, target::Target};
+use super::{pages::PageFlags, target::Target};
 use crate::{
     context::Context,
     exit::{Failure, Status},
-    render::{Column, Shown, block_text, table_text, when},
+    render::{Column, NOTHING, Shown, block_text, table_text, when},
 };
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +33,18 @@ pub(in crate::cli) enum BillingVerb {
         #[command(flatten)]
         target: Target,
     },
+    /// Begin to add to the credit: answers the page on which it is paid
+    Checkout {
+        /// How much, in US cents: 2000 is $20
+        #[arg(long, value_name = "CENTS", value_parser = cents, allow_negative_numbers = true)]
+        amount_cents: i64,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+fn cents(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no whole number of US cents; $20 is 2000"))
 }
 
 const TRANSACTIONS: &str = "cloud billing transactions";
@@ -48,20 +61,23 @@ const COLUMNS: [Column; 6] = [
 
 pub(super) fn run(context: &Context, verb: &BillingVerb) -> Result<Status, Failure> {
     match verb {
-        BillingVerb::Balance { target } => balance(context, target),
+        BillingVerb::Balance { target } => {
+            let call = async |client: &Client, asked: &Asked| client.balance(asked).await;
+            target.show(context, "cloud billing balance", call, balance_text)
+        }
         BillingVerb::Transactions { page, target } => transactions(context, page, target),
+        BillingVerb::Checkout { amount_cents, target } => {
+            let once = IdempotencyKey::new();
+            let call = async |client: &Client, asked: &Asked| client.create_checkout(asked, *amount_cents, &once).await;
+            target.show(context, "cloud billing checkout", call, checkout_text)
+        }
     }
 }
 
-fn balance(context: &Context, target: &Target) -> Result<Status, Failure> {
-    let asked = target.ask(context, "cloud billing balance", async |client, asked| client.balance(asked).await)?;
-    let told = match asked {
-        ControlFlow::Continue(told) => told,
-        ControlFlow::Break(ended) => return Ok(ended),
-    };
-    context.printer.document(&told.json)?;
-    context.printer.stdout(&balance_text(&told.read))?;
-    Ok(Status(exit::OK))
+fn checkout_text(checkout: &CheckedOut) -> String {
+    let url =
+        checkout.url.clone().unwrap_or_else(|| "(not shown: it is neither https nor http to this machine)".to_owned());
+    block_text(&[("session id", checkout.id.clone()), ("checkout url", url)])
 }
 
 fn balance_text(balance: &Balance) -> String {
@@ -120,6 +136,22 @@ mod tests {
         assert_eq!(balance_text(&balance), "balance:   -$0.10\npending:   $0.000001\navailable: $0.00");
         let other = Balance { currency: "eur".to_owned(), ..balance };
         assert!(balance_text(&other).starts_with("balance:   -100000 millionths of eur\n"));
+    }
+
+    #[test]
+    fn a_checkout_is_a_block() {
+        let url = Some("https://checkout.stripe.com/c/pay/cs_1".to_owned());
+        let checkout = CheckedOut { id: "cs_1".to_owned(), url };
+        let expected = "session id:   cs_1\ncheckout url: https://checkout.stripe.com/c/pay/cs_1";
+        assert_eq!(checkout_text(&checkout), expected);
+        let strange = CheckedOut { url: None, ..checkout };
+        assert!(checkout_text(&strange).contains("checkout url: (not shown"));
+    }
+
+    #[test]
+    fn amounts_are_whole_cents() {
+        assert_eq!((cents("2000"), cents("-5")), (Ok(2000), Ok(-5)));
+        assert!(cents("20.00").unwrap_err().contains("no whole number"));
     }
 
     #[test]

@@ -8,10 +8,7 @@ use bitrouter_proto::{
     local_time::LocalTime,
 };
 
-use crate::render::{Column, Shown, block_text, moment, when};
-
-/// What stands where there is nothing to say.
-pub(super) const NOTHING: &str = "—";
+use crate::render::{Column, NOTHING, Shown, block_text, moment, when};
 
 /// The columns of calls.
 pub(super) const COLUMNS: [Column; 14] = [

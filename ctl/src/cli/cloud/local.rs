@@ -19,7 +19,7 @@ use crate::{
     render::block_text,
 };
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(in crate::cli) struct LocalFlags {
     /// Ask this daemon's own node, as its owner, instead of the account that is signed in
     #[arg(long)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct LocalFlags {
 
     /// The namespace of the own node, by id or name [default: its first one]
     #[arg(long, value_name = "NAMESPACE", requires = "local")]
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
 }
 
 impl LocalFlags {
@@ -99,7 +99,7 @@ impl LocalFlags {
     }
 
     fn node(&self, context: &Context) -> Result<OwnNode, Failure> {
-        context.block_on(async {
+        context.wait(async {
             let client: Client = context.connect().await?;
             let rows = client.list_namespaces(false).await?;
             let people = client.list_people().await?;

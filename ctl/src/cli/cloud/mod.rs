@@ -1,12 +1,18 @@
 //! `cloud`: the account that is signed in, one file a noun.
 
+mod advice;
 mod billing;
+mod budget;
 mod call_text;
 mod follow;
+mod keys;
 mod local;
 mod namespace;
 mod pages;
+mod policy;
+mod preset;
 mod requests;
+mod sessions;
 mod target;
 mod usage;
 mod whoami;
@@ -36,7 +42,32 @@ pub(super) enum CloudNoun {
     Usage(usage::UsageArgs),
     /// List calls, the newest first, show one in full, or follow them
     Requests(requests::RequestsArgs),
-    /// Credit: what is left, and what changed it
+    /// API keys of the namespace
+    Keys {
+        #[command(subcommand)]
+        verb: keys::KeysVerb,
+    },
+    /// Programs that are signed in to the namespace
+    Sessions {
+        #[command(subcommand)]
+        verb: sessions::SessionsVerb,
+    },
+    /// Rules of the namespace, and what they are bound to
+    Policy {
+        #[command(subcommand)]
+        verb: policy::PolicyVerb,
+    },
+    /// How much may be spent: policies of that kind
+    Budget {
+        #[command(subcommand)]
+        verb: budget::BudgetVerb,
+    },
+    /// A guardrail, a budget and a rate limit under one name: policies of that kind
+    Preset {
+        #[command(subcommand)]
+        verb: preset::PresetVerb,
+    },
+    /// Credit: what is left, what changed it, and how to add to it
     Billing {
         #[command(subcommand)]
         verb: billing::BillingVerb,
@@ -50,6 +81,11 @@ pub(super) fn run(context: &Context, noun: &CloudNoun) -> Result<Status, Failure
         CloudNoun::Namespace { verb } => namespace::run(context, verb),
         CloudNoun::Usage(args) => usage::run(context, args),
         CloudNoun::Requests(args) => requests::run(context, args),
+        CloudNoun::Keys { verb } => keys::run(context, verb),
+        CloudNoun::Sessions { verb } => sessions::run(context, verb),
+        CloudNoun::Policy { verb } => policy::run(context, verb),
+        CloudNoun::Budget { verb } => budget::run(context, verb),
+        CloudNoun::Preset { verb } => preset::run(context, verb),
         CloudNoun::Billing { verb } => billing::run(context, verb),
     }
 }

@@ -45,7 +45,7 @@ fn list(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
         return Ok(ended);
     }
     let key = exported_key(context);
-    let told = context.block_on(async {
+    let told = context.wait(async {
         let client = trusted(context, key.is_some()).await?;
         Ok(client.list_account_namespaces(key.as_ref()).await?)
     })?;

@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 
 use bitrouter_proto::{
-    account::ledger::ToldRequestRow,
-    client::{Rows, Told},
+    client::{Asked, Client, Rows},
     codes::exit,
 };
 use clap::Args;
@@ -50,14 +49,8 @@ pub(super) fn run(context: &Context, args: &RequestsArgs) -> Result<Status, Fail
 }
 
 fn one(context: &Context, args: &RequestsArgs, id: &str) -> Result<Status, Failure> {
-    let asked = args.target.ask(context, VERB, async |client, asked| client.call(asked, id).await)?;
-    let told: Told<ToldRequestRow> = match asked {
-        ControlFlow::Continue(told) => told,
-        ControlFlow::Break(ended) => return Ok(ended),
-    };
-    context.printer.document(&told.json)?;
-    context.printer.stdout(&full_text(&told.read, context.local_time().as_ref()))?;
-    Ok(Status(exit::OK))
+    let call = async |client: &Client, asked: &Asked| client.call(asked, id).await;
+    args.target.show(context, VERB, call, |row| full_text(row, context.local_time().as_ref()))
 }
 
 fn page(context: &Context, args: &RequestsArgs) -> Result<Status, Failure> {

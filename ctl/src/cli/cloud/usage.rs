@@ -1,8 +1,10 @@
 //! `cloud usage`: sums of a window.
 
-use std::ops::ControlFlow;
-
-use bitrouter_proto::{account::ledger::Usage, codes::exit, local_time::LocalTime};
+use bitrouter_proto::{
+    account::ledger::Usage,
+    client::{Asked, Client},
+    local_time::LocalTime,
+};
 use clap::Args;
 
 use super::target::Target;
@@ -25,14 +27,8 @@ pub(in crate::cli) struct UsageArgs {
 
 pub(super) fn run(context: &Context, args: &UsageArgs) -> Result<Status, Failure> {
     let window = args.window.window(VERB)?;
-    let asked = args.target.ask(context, VERB, async |client, asked| client.usage(asked, &window).await)?;
-    let told = match asked {
-        ControlFlow::Continue(told) => told,
-        ControlFlow::Break(ended) => return Ok(ended),
-    };
-    context.printer.document(&told.json)?;
-    context.printer.stdout(&text(&told.read, context.local_time().as_ref()))?;
-    Ok(Status(exit::OK))
+    let call = async |client: &Client, asked: &Asked| client.usage(asked, &window).await;
+    args.target.show(context, VERB, call, |usage| text(usage, context.local_time().as_ref()))
 }
 
 fn text(usage: &Usage, for_people: Option<&LocalTime>) -> String {

@@ -35,7 +35,7 @@ pub(super) fn back_up(context: &Context, args: &BackupArgs) -> Result<Status, Fa
     let told = path.to_str().ok_or_else(|| {
         Failure::caller("invalid_argument", format!("`{}` cannot be written as text", path.display()))
     })?;
-    let made = context.block_on(async { Ok(context.connect().await?.back_up(told).await?) })?;
+    let made = context.wait(async { Ok(context.connect().await?.back_up(told).await?) })?;
     let (path, bytes, key) = (&made.path, made.bytes, &made.node_key);
     context.printer.json(&json!({ "path": path, "bytes": bytes, "node_key": key }))?;
     context.printer.stdout(&format!(

@@ -31,8 +31,7 @@ fn amount(text: &str) -> Result<MicroUsd, AmountError> {
 
 pub(super) fn run(context: &Context, verb: &CreditVerb) -> Result<Status, Failure> {
     let CreditVerb::Grant { who, amount } = verb;
-    let granted: Granted =
-        context.block_on(async { Ok(context.connect().await?.grant_credit(who, *amount).await?) })?;
+    let granted: Granted = context.wait(async { Ok(context.connect().await?.grant_credit(who, *amount).await?) })?;
     let Granted { transaction, person, name, balance } = granted;
     context.printer.json(&json!({
         "id": transaction.id, "kind": transaction.kind, "amount_micro_usd": transaction.amount_micro_usd,

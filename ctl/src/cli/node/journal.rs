@@ -17,7 +17,7 @@ pub(in crate::cli) enum JournalVerb {
 
 pub(super) fn run(context: &Context, verb: &JournalVerb) -> Result<Status, Failure> {
     let JournalVerb::Repair = verb;
-    let copies = context.block_on(async { Ok(context.connect().await?.repair_journal().await?) })?;
+    let copies = context.wait(async { Ok(context.connect().await?.repair_journal().await?) })?;
     context.printer.json(&json!({ "copies": copies }))?;
     if copies.is_empty() {
         context.printer.stdout("the journal is in order; nothing was changed")?;

@@ -3,6 +3,8 @@
 mod backup;
 mod credit;
 mod journal;
+mod keys;
+mod member;
 mod namespace;
 mod usage;
 mod user;
@@ -22,6 +24,16 @@ pub(super) enum NodeNoun {
     Namespace {
         #[command(subcommand)]
         verb: namespace::NamespaceVerb,
+    },
+    /// Who else may do what in a namespace
+    Member {
+        #[command(subcommand)]
+        verb: member::MemberVerb,
+    },
+    /// The operator's keys, which read what every namespace has used, and the metrics
+    Keys {
+        #[command(subcommand)]
+        verb: keys::KeysVerb,
     },
     /// The people who sign in to the node
     User {
@@ -49,6 +61,8 @@ pub(super) enum NodeNoun {
 pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure> {
     match noun {
         NodeNoun::Namespace { verb } => namespace::run(context, verb),
+        NodeNoun::Member { verb } => member::run(context, verb),
+        NodeNoun::Keys { verb } => keys::run(context, verb),
         NodeNoun::User { verb } => user::run(context, verb),
         NodeNoun::Usage(args) => usage::run(context, args),
         NodeNoun::Credit { verb } => credit::run(context, verb),

@@ -50,19 +50,18 @@ pub(super) fn run(context: &Context, verb: &NamespaceVerb) -> Result<Status, Fai
     match verb {
         NamespaceVerb::List { all } => list(context, *all)?,
         NamespaceVerb::Create { name } => {
-            let row = context.block_on(async { Ok(context.connect().await?.create_namespace(name).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.create_namespace(name).await?) })?;
             context.printer.json(&row)?;
             context.printer.stdout(&format!("created `{}` ({})", row.name, row.id))?;
         }
         NamespaceVerb::Rename { namespace, name } => {
-            let row =
-                context.block_on(async { Ok(context.connect().await?.rename_namespace(namespace, name).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.rename_namespace(namespace, name).await?) })?;
             context.printer.json(&row)?;
             context.printer.stdout(&format!("{} is now `{}`", row.id, row.name))?;
         }
         NamespaceVerb::Delete { namespace, yes } => {
             let which = if *yes { namespace.clone() } else { confirmed(context, namespace)? };
-            let row = context.block_on(async { Ok(context.connect().await?.delete_namespace(&which).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.delete_namespace(&which).await?) })?;
             context.printer.json(&row)?;
             context.printer.stdout(&format!("deleted `{}` ({}); its tokens have ended", row.name, row.id))?;
         }
@@ -88,7 +87,7 @@ pub(in crate::cli) fn named<'r>(own: &'r [Namespace], which: &str) -> Result<&'r
 /// The id of the namespace that `which` means, once somebody said that it is to be deleted. What cannot be is refused
 /// before anybody is asked.
 fn confirmed(context: &Context, which: &str) -> Result<String, Failure> {
-    let own = context.block_on(async { Ok(context.connect().await?.list_namespaces(false).await?) })?;
+    let own = context.wait(async { Ok(context.connect().await?.list_namespaces(false).await?) })?;
     let row = named(&own, which)?;
     let refused = |code, message: String| Err(Failure::caller(code, message).hint(LIST));
     if row.is_first {
@@ -105,7 +104,7 @@ fn confirmed(context: &Context, which: &str) -> Result<String, Failure> {
 
 fn list(context: &Context, all: bool) -> Result<(), Failure> {
     let printer = context.printer;
-    let data = context.block_on(async { Ok(context.connect().await?.list_namespaces(all).await?) })?;
+    let data = context.wait(async { Ok(context.connect().await?.list_namespaces(all).await?) })?;
     let text = if all {
         let row = |row: &Namespace| {
             let owner = row.owner_name.clone().unwrap_or_default();

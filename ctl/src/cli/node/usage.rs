@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, args: &UsageArgs) -> Result<Status, Failure
     let printer = context.printer;
     let window = args.window.window("node usage")?;
     let told: Told<NamedNodeUsage> =
-        context.block_on(async { Ok(context.connect().await?.node_usage(args.all, &window).await?) })?;
+        context.wait(async { Ok(context.connect().await?.node_usage(args.all, &window).await?) })?;
     printer.document(&told.json)?;
     let usage = &told.read.usage;
     if printer.on_terminal && printer.is_watched {

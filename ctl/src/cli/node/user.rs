@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, verb: &UserVerb) -> Result<Status, Failure>
             }
             let password =
                 password::chosen(context, name, *password_stdin, &format!("node user add {}", shell::quoted(name)))?;
-            let row = context.block_on(async { Ok(context.connect().await?.add_person(name, &password).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.add_person(name, &password).await?) })?;
             printer.json(&row)?;
             printer.stdout(&format!("added `{}` ({})", row.name, row.id))?;
         }
@@ -66,7 +66,7 @@ pub(super) fn run(context: &Context, verb: &UserVerb) -> Result<Status, Failure>
             let row = existing(context, name)?;
             let password = password::chosen(context, &row.name, *password_stdin, &again)?;
             let who = row.id.to_string();
-            let row = context.block_on(async { Ok(context.connect().await?.set_password(&who, &password).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.set_password(&who, &password).await?) })?;
             printer.json(&row)?;
             printer
                 .stdout(&format!("`{}` has another password; all browsers of that person are signed out", row.name))?;
@@ -74,7 +74,7 @@ pub(super) fn run(context: &Context, verb: &UserVerb) -> Result<Status, Failure>
         UserVerb::List => list(context)?,
         UserVerb::Remove { name, yes } => {
             let who = if *yes { name.clone() } else { confirmed(context, name)? };
-            let row = context.block_on(async { Ok(context.connect().await?.remove_person(&who).await?) })?;
+            let row = context.wait(async { Ok(context.connect().await?.remove_person(&who).await?) })?;
             printer.json(&row)?;
             printer.stdout(&format!("removed `{}` ({}), with all namespaces and sessions", row.name, row.id))?;
         }
@@ -96,7 +96,7 @@ fn confirmed(context: &Context, who: &str) -> Result<String, Failure> {
 
 /// Whom `who`, a name or an id, means: asked of the daemon before anybody is asked for more.
 fn known(context: &Context, who: &str) -> Result<Option<Person>, Failure> {
-    let all = context.block_on(async { Ok(context.connect().await?.list_people().await?) })?;
+    let all = context.wait(async { Ok(context.connect().await?.list_people().await?) })?;
     let id: Option<PersonId> = who.parse().ok();
     let is_meant = |row: &Person| match id {
         Some(id) => row.id == id,
@@ -116,7 +116,7 @@ fn conflict<T>(message: String) -> Result<T, Failure> {
 
 fn list(context: &Context) -> Result<(), Failure> {
     let printer = context.printer;
-    let data = context.block_on(async { Ok(context.connect().await?.list_people().await?) })?;
+    let data = context.wait(async { Ok(context.connect().await?.list_people().await?) })?;
     let row = |row: &Person| {
         let signs_in = match (row.owner, row.can_sign_in) {
             (true, true) => "owner, password",

@@ -1,0 +1,487 @@
+//! Every leaf of `cloud` that changes or lists something, at a scripted account: what is sent, what people and programs are shown,
+//! and what helps where the server says no.
+
+use bitrouter_tests::Reply;
+use serde_json::{Value, json};
+
+use crate::far::Far;
+
+/// One leaf, what the server says, and what is expected.
+struct Leaf {
+    words: &'static [&'static str],
+    at: &'static str,
+    answer: Value,
+    sent: &'static str,
+    body: Value,
+    shown: &'static str,
+}
+
+fn key() -> Value {
+    json!({
+        "id": "17", "display_name": "ci", "key_prefix": "brk_17", "scopes": ["policy:read", "usage:read"],
+        "expires_at": null, "last_used_at": null, "revoked_at": null, "created_at": "2026-05-01T00:00:00Z", "later": 1.0,
+    })
+}
+
+fn policy() -> Value {
+    let spec = json!({"window": "day", "limit_micro_usd": 5_000_000});
+    json!({"id": "p1", "name": "nightly-cap", "kind": "budget", "spec": spec, "disabled_at": null, "later": []})
+}
+
+fn budget() -> Value {
+    json!({"id": "p1", "name": "nightly-cap", "window": "day", "limit_micro_usd": 5_000_000, "disabled_at": null})
+}
+
+fn preset() -> Value {
+    json!({"id": "p3", "name": "engineering", "guardrail": {"model_deny": ["*opus*"]}, "budget": null})
+}
+
+const POLICY: &str =
+    "id:   p1\nname: nightly-cap\nkind: budget\nspec:\n{\n  \"limit_micro_usd\": 5000000,\n  \"window\": \"day\"\n}\n";
+const BUDGET: &str = "id:     p1\nname:   nightly-cap\nwindow: day\nlimit:  $5.00\n";
+const PRESET: &str = "id:      p3\nname:    engineering\nclauses: guardrail\nguardrail:\n{\n  \"model_deny\": [\n    \"*opus*\"\n  ]\n}\n";
+
+fn leaves() -> Vec<Leaf> {
+    let list = |row: Value| json!({"data": [row]});
+    let leaf = |words, at, answer, sent, body, shown| Leaf { words, at, answer, sent, body, shown };
+    vec![
+        leaf(
+            &["keys", "list"],
+            "/keys",
+            list(key()),
+            "GET",
+            Value::Null,
+            "17\tci\tpolicy:read usage:read\tbrk_17\tactive\t—\t—\n",
+        ),
+        leaf(&["keys", "revoke", "17"], "/keys/17", json!({"revoked": true}), "DELETE", Value::Null, "revoked: true\n"),
+        leaf(
+            &["policy", "list", "--kind", "rate-limit"],
+            "/policies",
+            list(policy()),
+            "GET ?kind=rate_limit",
+            Value::Null,
+            "p1\tnightly-cap\tbudget\tenabled\n",
+        ),
+        leaf(&["policy", "get", "p1"], "/policies/p1", policy(), "GET", Value::Null, POLICY),
+        leaf(
+            &["policy", "create", "--name", "nightly-cap", "--kind", "budget", "--spec", "spec.json"],
+            "/policies",
+            policy(),
+            "POST once",
+            json!({"name": "nightly-cap", "kind": "budget", "spec": {"window": "day", "limit_micro_usd": 5_000_000}}),
+            POLICY,
+        ),
+        leaf(&["policy", "update", "p1", "--name", "x"], "/policies/p1", policy(), "PUT", json!({"name": "x"}), POLICY),
+        leaf(
+            &["policy", "update", "p1", "--spec", "spec.json"],
+            "/policies/p1",
+            policy(),
+            "PUT",
+            json!({"spec": {"window": "day", "limit_micro_usd": 5_000_000}}),
+            POLICY,
+        ),
+        leaf(
+            &["policy", "delete", "p1"],
+            "/policies/p1",
+            json!({"deleted": true}),
+            "DELETE",
+            Value::Null,
+            "deleted: true\n",
+        ),
+        leaf(
+            &["policy", "bind", "p1", "--principal-type", "api_key", "--principal-id", "17"],
+            "/policies/p1/bind",
+            json!({"binding_id": "b1"}),
+            "POST once",
+            json!({"principal_type": "api_key", "principal_id": "17"}),
+            "binding id: b1\n",
+        ),
+        leaf(
+            &["policy", "unbind", "p1", "b1"],
+            "/policies/p1/bind/b1",
+            json!({"unbound": true}),
+            "DELETE",
+            Value::Null,
+            "unbound: true\n",
+        ),
+        leaf(
+            &["policy", "disable", "p1"],
+            "/policies/p1/disable",
+            json!({"disabled": true}),
+            "POST",
+            Value::Null,
+            "disabled: true\n",
+        ),
+        leaf(
+            &["policy", "enable", "p1"],
+            "/policies/p1/enable",
+            json!({"disabled": false}),
+            "POST",
+            Value::Null,
+            "disabled: false\n",
+        ),
+        leaf(
+            &["policy", "bindings", "p1"],
+            "/policies/p1/bindings",
+            list(json!({"id": "b1", "policy_id": "p1", "principal_type": "account", "principal_id": "a"})),
+            "GET",
+            Value::Null,
+            "b1\tp1\taccount\ta\n",
+        ),
+        leaf(
+            &["policy", "effective", "--principal-type", "api_key", "--principal-id", "17"],
+            "/policies/effective",
+            json!({"budgets": [], "rate_limits": [], "guardrail": null}),
+            "GET ?principal_type=api_key&principal_id=17",
+            Value::Null,
+            "budgets:     0\nrate limits: 0\nguardrail:   —\n",
+        ),
+        leaf(
+            &["policy", "for-principal", "api_key", "17"],
+            "/principals/api_key/17/policies",
+            list(policy()),
+            "GET",
+            Value::Null,
+            "p1\tnightly-cap\tbudget\tenabled\n",
+        ),
+        leaf(
+            &["budget", "list"],
+            "/budgets",
+            list(budget()),
+            "GET",
+            Value::Null,
+            "p1\tnightly-cap\tday\t$5.00\tenabled\n",
+        ),
+        leaf(&["budget", "get", "p1"], "/budgets/p1", budget(), "GET", Value::Null, BUDGET),
+        leaf(
+            &["budget", "create", "--name", "nightly-cap", "--window", "day", "--limit-micro-usd", "5000000"],
+            "/budgets",
+            budget(),
+            "POST once",
+            json!({"name": "nightly-cap", "window": "day", "limit_micro_usd": 5_000_000}),
+            BUDGET,
+        ),
+        leaf(
+            &["budget", "update", "p1", "--limit-micro-usd", "7"],
+            "/budgets/p1",
+            budget(),
+            "PUT",
+            json!({"limit_micro_usd": 7}),
+            BUDGET,
+        ),
+        leaf(
+            &["budget", "delete", "p1"],
+            "/budgets/p1",
+            json!({"deleted": true}),
+            "DELETE",
+            Value::Null,
+            "deleted: true\n",
+        ),
+        leaf(
+            &["preset", "list"],
+            "/presets",
+            list(preset()),
+            "GET",
+            Value::Null,
+            "p3\tengineering\tguardrail\tenabled\n",
+        ),
+        leaf(&["preset", "get", "p3"], "/presets/p3", preset(), "GET", Value::Null, PRESET),
+        leaf(
+            &["preset", "create", "--name", "engineering", "--guardrail", "guardrail.json", "--budget", "spec.json"],
+            "/presets",
+            preset(),
+            "POST once",
+            json!({
+                "name": "engineering", "guardrail": {"model_deny": ["*opus*"]},
+                "budget": {"window": "day", "limit_micro_usd": 5_000_000},
+            }),
+            PRESET,
+        ),
+        leaf(
+            &["preset", "update", "p3", "--rate-limit", "guardrail.json", "--clear-budget"],
+            "/presets/p3",
+            preset(),
+            "PUT",
+            json!({"rate_limit": {"model_deny": ["*opus*"]}, "clear_budget": true}),
+            PRESET,
+        ),
+        leaf(
+            &["preset", "delete", "p3"],
+            "/presets/p3",
+            json!({"deleted": true}),
+            "DELETE",
+            Value::Null,
+            "deleted: true\n",
+        ),
+        leaf(
+            &["sessions", "list"],
+            "/sessions",
+            list(json!({
+                "id": "s1", "client_id": "bitrouter-cli", "subject": "u1", "scopes": ["usage:read"],
+                "created_at": "2026-05-01T00:00:00Z", "last_used_at": "2026-05-02T00:00:00Z",
+                "expires_at": "2999-05-02T00:00:00Z",
+            })),
+            "GET",
+            Value::Null,
+            "s1\tbitrouter-cli\tu1\t2026-05-02T00:00:00Z\t2999-05-02T00:00:00Z\n",
+        ),
+        leaf(
+            &["sessions", "revoke", "s1", "--keep-keys"],
+            "/sessions/s1",
+            json!({"revoked": true}),
+            "DELETE ?keys=keep",
+            Value::Null,
+            "revoked: true\n",
+        ),
+    ]
+}
+
+/// The method and the query of a request, and whether it may be repeated.
+#[track_caller]
+fn sent(far: &Far, at: &str) -> String {
+    let request = far.last();
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    assert_eq!(path, format!("/v1/namespaces/ns_far{at}"));
+    let query = if query.is_empty() { String::new() } else { format!(" ?{query}") };
+    let once = if request.header("idempotency-key").is_some() { " once" } else { "" };
+    format!("{}{query}{once}", request.method)
+}
+
+fn here() -> Far {
+    let far = Far::new();
+    far.world.write("spec.json", r#"{"window": "day", "limit_micro_usd": 5000000}"#);
+    far.world.write("guardrail.json", r#"{"model_deny": ["*opus*"]}"#);
+    far
+}
+
+#[test]
+fn every_leaf_sends_what_it_says_and_shows_what_came() {
+    let far = here();
+    for Leaf { words, at, answer, sent: expected, body, shown } in leaves() {
+        far.answers(at, &answer);
+        let run = |more: &[&str]| {
+            let words = ["cloud"].iter().chain(words).chain(more).copied();
+            far.world.command(words).in_directory(far.world.root()).run().with_code(0)
+        };
+        let told = run(&[]);
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), (shown, ""), "{words:?}");
+        assert_eq!(sent(&far, at), expected, "{words:?}");
+        let request = far.last();
+        let got = if request.body.is_empty() { Value::Null } else { request.json() };
+        // An empty object says as much as nothing.
+        let got = if got == json!({}) { Value::Null } else { got };
+        assert_eq!(got, body, "{words:?}");
+        let told = run(&["--json"]);
+        assert_eq!((told.stdout, told.stderr.as_str()), (format!("{answer}\n"), ""), "{words:?}");
+    }
+    far.daemon.stop();
+}
+
+#[test]
+fn p04_a_minted_key_is_shown_once_and_asks_for_no_more_than_it_was_told_to() {
+    let far = here();
+    let token = far.world.canary("key");
+    far.world.watch(&token);
+    let answer = json!({
+        "token": token, "id": "17", "key_prefix": "brk_17", "display_name": "ci", "scopes": ["policy:read", "usage:read"],
+    });
+    far.answers("/keys", &answer);
+    let told = far.cloud(&["keys", "mint", "--name", "ci", "--scope", "policy:read usage:read"]).with_code(0);
+    let expected = format!("id:     17\nname:   ci\nprefix: brk_17\nscopes: policy:read usage:read\ntoken:  {token}\n");
+    assert_eq!(told.stdout, expected);
+    assert_eq!(told.stderr, "note: the token is shown this once; only its hash is kept\n");
+    assert_eq!(sent(&far, "/keys"), "POST once");
+    let scopes = json!(["policy:read", "usage:read"]);
+    assert_eq!(far.last().json(), json!({"display_name": "ci", "scopes": scopes}));
+    let words = ["keys", "mint", "--name", "ci", "--scope", "usage:read", "--scope", "keys:read usage:read"];
+    let told = far.cloud(&[&words[..], &["--expires-at", "2999-01-01T00:00:00Z", "--json"]].concat()).with_code(0);
+    assert_eq!((told.stdout, told.stderr.as_str()), (format!("{answer}\n"), ""));
+    let body = far.last().json();
+    assert_eq!(
+        (&body["scopes"], &body["expires_at"]),
+        (&json!(["usage:read", "keys:read"]), &json!("2999-01-01T00:00:00Z"))
+    );
+    far.cloud(&["keys", "mint", "--name", "ci", "--expires-in", "30d"]).expect_code(0);
+    let body = far.last().json();
+    assert_eq!(body["scopes"], json!(["inference:invoke"]));
+    assert!(body["expires_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{body}");
+    far.daemon.stop();
+    // It is in no file, and in no log.
+    assert_eq!(far.world.leaks(), Vec::<String>::new());
+}
+
+#[test]
+fn a_warning_of_the_server_is_said_beside_what_it_did() {
+    let far = here();
+    let answer = json!({"binding_id": "b1", "warning": "policies are not enforced yet"});
+    far.answers("/policies/p1/bind", &answer);
+    let words = ["policy", "bind", "p1", "--principal-type", "namespace", "--principal-id", "ns_far"];
+    let told = far.cloud(&words).with_code(0);
+    assert_eq!(
+        (told.stdout.as_str(), told.stderr.as_str()),
+        ("binding id: b1\n", "note: policies are not enforced yet\n")
+    );
+    let told = far.cloud(&[&words[..], &["--json"]].concat()).with_code(0);
+    assert_eq!((told.stdout, told.stderr.as_str()), (format!("{answer}\n"), ""));
+    far.daemon.stop();
+}
+
+#[test]
+fn what_is_read_from_standard_input_is_sent_as_it_stands_there() {
+    let far = here();
+    far.answers("/policies", &policy());
+    let create = ["cloud", "policy", "create", "--name", "n", "--kind", "guardrail", "--spec", "-"];
+    let run = |words: &[&str], stdin: &str| far.world.command(words).stdin(stdin).run();
+    run(&create, "{\"model_allow\": [\"a\"],\n\"max_request_tokens\":1}\n").expect_code(0);
+    assert_eq!(far.last().json()["spec"], json!({"model_allow": ["a"], "max_request_tokens": 1}));
+    let refused = run(&create, "{\"a\": }").with_code(1);
+    assert!(refused.stderr.contains("`--spec`: standard input is no JSON (line 1, column 7)"), "{}", refused.stderr);
+    let twice = ["cloud", "preset", "create", "--name", "n", "--guardrail", "-", "--budget", "-"];
+    let refused = run(&twice, "{}").with_code(1);
+    assert!(refused.stderr.contains("standard input can be read once"), "{}", refused.stderr);
+    far.daemon.stop();
+}
+
+#[test]
+fn checkout_answers_the_page_and_shows_no_other_link() {
+    let far = here();
+    let path = "/v1/billing/checkout/sessions";
+    far.issuer.rest(path, Reply::json(200, r#"{"id":"cs_1","url":"https://checkout.example/c/cs_1"}"#));
+    let told = far.cloud(&["billing", "checkout", "--amount-cents", "2000"]).with_code(0);
+    assert_eq!(told.stdout, "session id:   cs_1\ncheckout url: https://checkout.example/c/cs_1\n");
+    let request = far.last();
+    assert_eq!((request.target.as_str(), request.json()), (path, json!({"amount_cents": 2000})));
+    assert!(request.header("idempotency-key").is_some());
+    far.issuer.rest(path, Reply::json(200, r#"{"id":"cs_1","url":"http://phish.example/"}"#));
+    let told = far.cloud(&["billing", "checkout", "--amount-cents", "2000"]).with_code(0);
+    assert!(!told.stdout.contains("phish.example"), "{}", told.stdout);
+    far.daemon.stop();
+}
+
+#[test]
+fn an_empty_list_is_nothing_in_a_pipe() {
+    let far = here();
+    for (words, at) in [
+        (&["keys", "list"][..], "/keys"),
+        (&["policy", "list"], "/policies"),
+        (&["policy", "bindings", "p1"], "/policies/p1/bindings"),
+        (&["policy", "for-principal", "api_key", "17"], "/principals/api_key/17/policies"),
+        (&["budget", "list"], "/budgets"),
+        (&["preset", "list"], "/presets"),
+        (&["sessions", "list"], "/sessions"),
+    ] {
+        far.answers(at, &json!({"data": []}));
+        let told = far.cloud(words).with_code(0);
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""), "{words:?}");
+    }
+    far.daemon.stop();
+}
+
+#[test]
+fn a_refusal_names_the_next_command_and_has_its_exit_code() {
+    let far = here();
+    let refuse = |at: &str, status: u16, code: &str, said: &str| {
+        let body = json!({"error": code, "error_description": said});
+        far.issuer.rest(&format!("/v1/namespaces/ns_far{at}"), Reply::json(status, body.to_string()));
+    };
+    let revoke = &["keys", "revoke", "17"][..];
+    let delete = &["policy", "delete", "p1"][..];
+    let effective = &["policy", "effective", "--principal-type", "api_key", "--principal-id", "17"][..];
+    let budget = &["budget", "create", "--name", "n", "--window", "day", "--limit-micro-usd", "1"][..];
+    for (words, at, status, code, exit, hint) in [
+        (revoke, "/keys/17", 404, "not_found", 1, Some("bitrouter cloud keys list")),
+        (revoke, "/keys/17", 409, "conflict", 1, Some("bitrouter cloud keys list")),
+        (delete, "/policies/p1", 404, "not_found", 1, Some("bitrouter cloud policy list")),
+        (delete, "/policies/p1", 403, "own_policy", 1, Some("bitrouter cloud policy bindings p1")),
+        (effective, "/policies/effective", 404, "not_found", 1, Some("bitrouter cloud keys list")),
+        (budget, "/budgets", 400, "bad_request", 1, Some("bitrouter cloud budget create --help")),
+        (budget, "/budgets", 409, "conflict", 1, Some("bitrouter cloud budget list")),
+        (budget, "/budgets", 429, "rate_limited", 1, None),
+        (budget, "/budgets", 500, "internal", 3, None),
+        (budget, "/budgets", 503, "unavailable", 3, None),
+    ] {
+        refuse(at, status, code, "so it is");
+        let told = far.cloud(words).with_code(exit);
+        let expected = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+        assert_eq!(
+            (told.stdout.as_str(), told.stderr),
+            ("", format!("error: so it is\n{expected}")),
+            "{status} {words:?}"
+        );
+        let error = far.world.command(["cloud", "--json"].iter().chain(words)).run().with_code(exit).error();
+        assert_eq!(
+            (&error["code"], &error["message"], &error["status"], &error["hint"]),
+            (&json!(code), &json!("so it is"), &json!(status), &json!(hint)),
+            "{error}"
+        );
+    }
+    // The scope hint stands alone, for every leaf.
+    for (words, at) in [(revoke, "/keys/17"), (delete, "/policies/p1"), (effective, "/policies/effective")] {
+        refuse(at, 403, "forbidden", "missing required scope: clients:read");
+        let told = far.cloud(words).with_code(1);
+        let scope = "inference:invoke usage:read namespace:read clients:read";
+        let hint = format!("bitrouter auth login --scope \"{scope}\" --oauth-as {}\n", far.issuer.url());
+        assert_eq!(told.stderr, hint, "{words:?}");
+    }
+    far.daemon.stop();
+}
+
+#[test]
+fn what_makes_no_sense_is_named_before_anybody_is_asked() {
+    let world = bitrouter_tests::World::new();
+    let file = world.write("list.json", "[1]");
+    let file = file.to_str().expect("a path");
+    for (words, parts) in [
+        (&["cloud", "keys", "mint"][..], &["--name"][..]),
+        (
+            &["cloud", "keys", "mint", "--name", "x", "--expires-at", "tomorrow"],
+            &["`--expires-at`", "2027-05-01T00:00:00Z"],
+        ),
+        (
+            &["cloud", "keys", "mint", "--name", "x", "--expires-at", "2020-01-01T00:00:00Z"],
+            &["`--expires-at`", "over"],
+        ),
+        (&["cloud", "keys", "mint", "--name", "x", "--expires-in", "soon"], &["`--expires-in`", "30d"]),
+        (
+            &["cloud", "keys", "mint", "--name", "x", "--expires-in", "1d", "--expires-at", "2999-01-01T00:00:00Z"],
+            &["exclude"],
+        ),
+        (
+            &["cloud", "policy", "create", "--name", "x", "--kind", "quota", "--spec", "-"],
+            &["`--kind`", "`rate-limit`"],
+        ),
+        (&["cloud", "policy", "create", "--name", "x", "--kind", "budget", "--spec", "/none.json"], &["`/none.json`"]),
+        (&["cloud", "policy", "create", "--name", "x", "--kind", "budget", "--spec", file], &["no JSON object"]),
+        (&["cloud", "policy", "update", "p1"], &["--name", "needs"]),
+        (&["cloud", "policy", "bind", "p1", "--principal-type", "account", "--principal-id", "a"], &["`api_key`"]),
+        (
+            &["cloud", "budget", "create", "--name", "x", "--window", "week", "--limit-micro-usd", "1"],
+            &["`--window`", "`day`"],
+        ),
+        (
+            &["cloud", "budget", "create", "--name", "x", "--window", "day", "--limit-micro-usd", "0"],
+            &["more than nothing"],
+        ),
+        (
+            &["cloud", "budget", "create", "--name", "x", "--window", "day", "--limit-micro-usd", "-5"],
+            &["more than nothing"],
+        ),
+        (&["cloud", "budget", "update", "p1"], &["needs"]),
+        (&["cloud", "preset", "update", "p1"], &["something to change"]),
+        (&["cloud", "preset", "update", "p1", "--budget", "-", "--clear-budget"], &["exclude"]),
+        (&["cloud", "billing", "checkout"], &["--amount-cents"]),
+        (&["cloud", "billing", "checkout", "--amount-cents", "20.00"], &["whole number"]),
+        (&["cloud", "sessions", "revoke"], &["<SESSION>"]),
+        (&["node", "member", "add", "default", "ann"], &["--role"]),
+        (&["node", "member", "add", "default", "ann", "--role", "owner"], &["`--role`", "`viewer`"]),
+        (&["node", "keys", "mint"], &["--name"]),
+    ] {
+        let told = world.cli(words).with_code(1);
+        assert_eq!(told.stdout, "");
+        for part in parts {
+            assert!(told.stderr.contains(part), "{words:?}: `{part}` is not in {}", told.stderr);
+        }
+        assert!(told.stderr.contains("--help"), "{words:?}: {}", told.stderr);
+    }
+    assert!(!world.daemon_json().exists(), "a mistake starts no daemon");
+}
