@@ -1,4 +1,5 @@
-//! What a service manager's watchdog is fed on: both sockets answer, or the listener is closed because the drain began.
+//! What a service manager's watchdog is fed on: both sockets answer, or the listener is closed because the drain began. A team's
+//! listener is not asked: strangers may keep all its connections.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -33,7 +34,7 @@ impl BothSockets {
     async fn probe(&self) -> Result<(), String> {
         let place = self.socket.borrow().clone();
         match place.identity.map_or(Standing::Ours, |identity| socket::standing(&place.path, identity)) {
-            Standing::Ours => probe::both_answer(&place.path, self.http).await,
+            Standing::Ours => probe::all_answer(&place.path, &[self.http]).await,
             // What somebody did to a file says nothing of us.
             Standing::Gone | Standing::Foreign => {
                 self.look.notify_one();
