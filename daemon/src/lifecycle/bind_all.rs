@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::Listen,
     control::ControlListener,
-    listener::{adopt, bind, in_the_way},
+    listener::{adopt, bind, in_the_way, reached_at},
 };
 
 /// Everything bound, nothing served.
@@ -34,6 +34,12 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
+    /// Where programs of this machine reach the local endpoint.
+    pub(super) fn reached_at(&self) -> Result<SocketAddr, ServeError> {
+        let first = self.here.first().ok_or_else(|| ServeError::failure("no listener was bound"))?;
+        reached_at(first).map_err(|error| ServeError::failure(format!("cannot tell where we listen: {error}")))
+    }
+
     /// Where the local endpoint is, then where a team's listener is.
     pub(super) fn addresses(&self) -> Result<[Vec<SocketAddr>; 2], ServeError> {
         let addresses = |listeners: &[TcpListener]| {

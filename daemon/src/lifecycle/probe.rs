@@ -1,4 +1,4 @@
-//! Asks ourselves, as a client would, whether our sockets answer.
+//! Asks ourselves, as a client would, whether both sockets answer.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -13,8 +13,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// The pause before the control socket is asked again.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// True where the control socket answers `Status` and each listener answers `/health`.
-pub(super) async fn all_answer(socket: &Path, http: &[SocketAddr]) -> Result<(), String> {
+/// True where the control socket answers `Status` and the listener answers `/health`.
+pub(super) async fn both_answer(socket: &Path, http: SocketAddr) -> Result<(), String> {
     let control = async {
         let located = Located { path: socket.to_owned(), owner: rustix::process::geteuid().as_raw() };
         loop {
@@ -26,9 +26,8 @@ pub(super) async fn all_answer(socket: &Path, http: &[SocketAddr]) -> Result<(),
             }
         }
     };
-    let listeners = futures_util::future::try_join_all(http.iter().copied().map(listener_answers));
-    let all = async { tokio::try_join!(control, listeners).map(|_| ()) };
-    tokio::time::timeout(LIMIT, all).await.unwrap_or_else(|_| Err(late()))
+    let both = async { tokio::try_join!(control, listener_answers(http)).map(|_| ()) };
+    tokio::time::timeout(LIMIT, both).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The same for the listener alone.

@@ -1,4 +1,4 @@
-//! The third step: everything is served, and "ready" is said once every socket has answered ourselves.
+//! The third step: everything is served, and "ready" is said once both sockets have answered ourselves.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
@@ -28,9 +28,7 @@ use crate::{
     credentials::{CredentialPlan, Credentials},
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
-    listener::{
-        Audience, HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions, reached_at,
-    },
+    listener::{Audience, HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
     node_host::{NodeHost, NodePlan, NodeSettings, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
@@ -47,12 +45,12 @@ struct Told {
     tasks: Tasks,
 }
 
-/// Serves everything; returns when all sockets answer.
+/// Serves everything; returns when both sockets answer.
 pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals) -> Result<Served, ServeError> {
     let AllBound { parsed, control: socket, http } = bound;
     let [here, team] = http.addresses()?;
+    let address = http.reached_at()?;
     let Parsed { lock, places, engine, logging, fd_budget, environment, serve_args, .. } = parsed;
-    let address = here.first().copied().map(reached_at).ok_or_else(|| ServeError::failure("no listener was bound"))?;
     let told = Told::new(&environment, launch.detached);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
     let proxies = proxies(&environment);
@@ -104,8 +102,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
 
     // `/health` answers no sooner, and a probe that waits for it would count that against the sockets.
     agent.node.settled().await;
-    let listeners: Vec<_> = std::iter::once(address).chain(team.iter().copied().map(reached_at)).collect();
-    probe::all_answer(&socket.path, &listeners)
+    // A team's listener is not asked: strangers may hold all its connections, and must not keep us from being ready.
+    probe::both_answer(&socket.path, address)
         .await
         .map_err(|error| ServeError::failure(format!("the daemon does not answer itself: {error}")))?;
     let json = DaemonJson {

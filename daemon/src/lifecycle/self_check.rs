@@ -34,7 +34,7 @@ impl BothSockets {
     async fn probe(&self) -> Result<(), String> {
         let place = self.socket.borrow().clone();
         match place.identity.map_or(Standing::Ours, |identity| socket::standing(&place.path, identity)) {
-            Standing::Ours => probe::all_answer(&place.path, &[self.http]).await,
+            Standing::Ours => probe::both_answer(&place.path, self.http).await,
             // What somebody did to a file says nothing of us.
             Standing::Gone | Standing::Foreign => {
                 self.look.notify_one();

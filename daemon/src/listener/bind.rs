@@ -90,14 +90,18 @@ pub fn bind(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindErr
     Err(BindError::NoFreePort(addresses.to_vec()))
 }
 
-/// Where programs of this machine reach a listener at `addr`: one that stands for all addresses is called at loopback.
-pub fn reached_at(addr: SocketAddr) -> SocketAddr {
+/// Where programs of this machine reach `listener`: one that takes all addresses is called at loopback.
+///
+/// # Errors
+/// What the system says.
+pub fn reached_at(listener: &TcpListener) -> io::Result<SocketAddr> {
+    let addr = listener.local_addr()?;
     let ip = match addr.ip() {
-        ip if !ip.is_unspecified() => ip,
-        // A socket of IPv6 that takes all addresses takes those of IPv4 too, where the system has them.
-        _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if sockopt::ipv6_v6only(listener)? => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
     };
-    SocketAddr::new(ip, addr.port())
+    Ok(SocketAddr::new(ip, addr.port()))
 }
 
 /// Takes over a listening socket that a service manager or a predecessor passed on.
@@ -219,12 +223,13 @@ mod tests {
             let Ok(listeners) = bind(&ips(&[any]), 0) else { continue };
             let bound = listeners[0].local_addr().unwrap();
             assert_eq!((listeners.len(), bound.ip().to_string().as_str()), (1, any));
-            assert!(reached_at(bound).ip().is_loopback());
-            std::net::TcpStream::connect(reached_at(bound)).unwrap();
+            let reached = reached_at(&listeners[0]).unwrap();
+            assert_eq!(reached.to_string(), format!("127.0.0.1:{}", bound.port()));
+            std::net::TcpStream::connect(reached).unwrap();
             std::net::TcpStream::connect((Ipv4Addr::new(127, 3, 2, 1), bound.port())).unwrap();
         }
-        let single: SocketAddr = "192.0.2.7:1".parse().unwrap();
-        assert_eq!(reached_at(single), single);
+        let single = TcpListener::bind("127.0.0.9:0").unwrap();
+        assert_eq!(reached_at(&single).unwrap(), single.local_addr().unwrap());
     }
 
     #[test]
