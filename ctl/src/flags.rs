@@ -11,7 +11,7 @@ pub(crate) struct ServeFlags {
     #[arg(long)]
     pub(crate) demo: bool,
 
-    /// Listen here (loopback only; port 0 takes a free one) [default: `[server] listen`, else 127.0.0.1:4356]
+    /// Listen here: an IP address of this machine and a port (0 takes a free one) [default: `[server] listen`, else 127.0.0.1:4356]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
 

@@ -25,8 +25,10 @@ use crate::{
 /// What is fixed for the life of one daemon.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// `host:port` of each inference listener.
+    /// `host:port` of each inference listener, the local endpoint's first.
     pub listen: Vec<String>,
+    /// Where programs of this machine reach the local endpoint, as `http://host:port`.
+    pub http: String,
     /// The control socket at the start.
     pub socket: PathBuf,
     /// The flags it was started with, for `restart`.
@@ -106,9 +108,9 @@ impl StatusReader {
         }))
     }
 
-    /// `host:port` of each inference listener.
-    pub fn listen(&self) -> &[String] {
-        &self.0.identity.listen
+    /// Where programs of this machine reach the local endpoint, as `http://host:port`.
+    pub fn http(&self) -> &str {
+        &self.0.identity.http
     }
 
     /// The control socket has another place.

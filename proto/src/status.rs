@@ -217,6 +217,15 @@ pub struct Status {
 }
 
 impl Status {
+    /// The base URL of each listener, for people. One that listens at every address is named by where its own machine calls it.
+    pub fn base_urls(&self) -> Vec<String> {
+        let called = |listen: &String| {
+            let port = ["0.0.0.0:", "[::]:"].into_iter().find_map(|all| listen.strip_prefix(all));
+            port.map_or_else(|| format!("http://{listen}/v1"), |port| format!("http://127.0.0.1:{port}/v1"))
+        };
+        self.listen.iter().map(called).collect()
+    }
+
     /// The status of a daemon that does not answer, in `state`.
     pub fn silent(state: State) -> Self {
         Self {

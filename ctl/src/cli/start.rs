@@ -27,8 +27,8 @@ pub(super) fn run(context: &Context, flags: &ServeFlags) -> Result<Status, Failu
 /// Says which daemon runs where.
 pub(super) fn tell(context: &Context, status: &DaemonStatus, lead: &str) -> Result<Status, Failure> {
     let pid = status.pid.unwrap_or_default();
-    let listen = status.listen.first().cloned().unwrap_or_default();
-    context.printer.stdout(&format!("{lead} (pid {pid}) on http://{listen}/v1"))?;
+    let url = status.base_urls().into_iter().next().unwrap_or_default();
+    context.printer.stdout(&format!("{lead} (pid {pid}) on {url}"))?;
     context.printer.json(status)?;
     Ok(Status(exit::OK))
 }

@@ -33,8 +33,7 @@ pub(crate) fn status_text(status: &Status, view: View<'_>) -> String {
         let _ = writeln!(out, "  {label:<9}  {text}");
     };
     if !status.listen.is_empty() {
-        let addresses: Vec<String> = status.listen.iter().map(|listen| format!("http://{listen}/v1")).collect();
-        row("listening", &addresses.join("  "));
+        row("listening", &status.base_urls().join("  "));
     }
     if let Some(socket) = &status.socket {
         row("control", socket);

@@ -6,7 +6,7 @@ use super::{Account, Config, Node, ProviderSettings, Secret, Stripe};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
-const NEED_RESTART: [&str; 4] = ["server.listen", "log.format", "node.enabled", "node.public_url"];
+const NEED_RESTART: [&str; 5] = ["server.listen", "log.format", "node.enabled", "node.listen", "node.public_url"];
 
 impl Config {
     /// The dotted keys of everything that differs, sorted.
@@ -36,8 +36,9 @@ impl Config {
         differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
         differs(*client_id != old.account.client_id, "account.client_id");
         differs(*scope != old.account.scope, "account.scope");
-        let Node { enabled, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } = node;
+        let Node { enabled, listen, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } = node;
         differs(*enabled != old.node.enabled, "node.enabled");
+        differs(*listen != old.node.listen, "node.listen");
         differs(*public_url != old.node.public_url, "node.public_url");
         differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");
         differs(*credit != old.node.credit, "node.credit");
@@ -104,9 +105,10 @@ mod tests {
         new.node.oauth.complete_uri = false;
         new.node.enabled = false;
         new.node.public_url = Some("https://node.example".parse().unwrap());
+        new.node.listen = Some("127.0.0.1:2".parse().unwrap());
         assert_eq!(
             Config::needs_restart(&old, &new),
-            ["server.listen", "log.format", "node.enabled", "node.public_url"]
+            ["server.listen", "log.format", "node.enabled", "node.listen", "node.public_url"]
         );
     }
 

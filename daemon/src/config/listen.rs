@@ -1,12 +1,15 @@
-//! The address of the local endpoint: loopback only.
+//! Where a listener is: an address of this machine, or all of them.
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
-/// A loopback address and a port (0: any that is free).
+/// By what programs of this machine find the local endpoint.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// An address and a port (0: any that is free).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Listen {
     address: IpAddr,
@@ -22,19 +25,13 @@ pub enum ListenError {
     /// The port is none.
     #[error("must have a port between 0 and 65535 after the last `:`")]
     BadPort,
-    /// Other machines could reach it.
-    #[error(
-        "must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not `{0}`: this listener serves programs of \
-         this machine; others reach it through a proxy, at the `[node] public_url`"
-    )]
-    NotLoopback(IpAddr),
     /// A name other than `localhost` can become any address.
-    #[error("must name `127.0.0.1`, `[::1]` or `localhost`: any other name could become an address others can reach")]
+    #[error("must hold an IP address or `localhost`: any other name could become an address that others can reach")]
     NotAnAddress,
 }
 
 impl Listen {
-    /// The loopback address that was asked for.
+    /// The address that was asked for.
     pub fn address(&self) -> IpAddr {
         self.address
     }
@@ -42,6 +39,39 @@ impl Listen {
     /// The port; 0 asks for any that is free.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The addresses that are bound for it as `[server] listen`: programs of this machine always find that one at 127.0.0.1 and,
+    /// where present, [::1], so that an address of a network is bound besides them. Another loopback address is bound alone,
+    /// and so is one that stands for all of its family.
+    pub fn for_this_machine(&self) -> Vec<IpAddr> {
+        let address = self.address.to_canonical();
+        let stands_alone = address.is_unspecified() || address.is_loopback() && !LOOPBACK.contains(&address);
+        let mut all: Vec<IpAddr> = if stands_alone { Vec::new() } else { LOOPBACK.into() };
+        if !all.contains(&address) {
+            all.push(address);
+        }
+        all
+    }
+
+    /// The addresses that are bound for it as `[node] listen`: that one alone, but that 127.0.0.1 and [::1] stand for each other.
+    pub fn for_a_team(&self) -> Vec<IpAddr> {
+        let address = self.address.to_canonical();
+        if LOOPBACK.contains(&address) { LOOPBACK.into() } else { vec![address] }
+    }
+
+    /// What [`Listen::for_this_machine`] binds, with the port; none while the port is not known.
+    pub fn at_its_port_here(&self) -> Vec<SocketAddr> {
+        self.at_its_port(self.for_this_machine())
+    }
+
+    /// What [`Listen::for_a_team`] binds, with the port; none while the port is not known.
+    pub fn at_its_port_for_a_team(&self) -> Vec<SocketAddr> {
+        self.at_its_port(self.for_a_team())
+    }
+
+    fn at_its_port(&self, bound: Vec<IpAddr>) -> Vec<SocketAddr> {
+        bound.into_iter().filter(|_| self.port != 0).map(|ip| SocketAddr::new(ip, self.port)).collect()
     }
 }
 
@@ -70,16 +100,13 @@ impl FromStr for Listen {
             None if host.eq_ignore_ascii_case("localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
             None => IpAddr::V4(host.parse::<Ipv4Addr>().map_err(|_| ListenError::NotAnAddress)?),
         };
-        if !address.is_loopback() {
-            return Err(ListenError::NotLoopback(address));
-        }
         Ok(Self { address, port })
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        std::net::SocketAddr::new(self.address, self.port).fmt(f)
+        SocketAddr::new(self.address, self.port).fmt(f)
     }
 }
 
@@ -88,13 +115,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_addresses_are_taken() {
+    fn addresses_are_taken() {
         for (text, shown) in [
             ("127.0.0.1:4356", "127.0.0.1:4356"),
             ("127.8.8.8:1", "127.8.8.8:1"),
             ("localhost:0", "127.0.0.1:0"),
             ("LocalHost:80", "127.0.0.1:80"),
             ("[::1]:65535", "[::1]:65535"),
+            ("0.0.0.0:4356", "0.0.0.0:4356"),
+            ("192.168.1.4:4356", "192.168.1.4:4356"),
+            ("[::]:0", "[::]:0"),
+            ("[fd00::1]:4356", "[fd00::1]:4356"),
         ] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), shown);
         }
@@ -103,12 +134,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_its_reason() {
-        let not_loopback = |text: &str| ListenError::NotLoopback(text.parse().unwrap());
         for (text, expected) in [
-            ("0.0.0.0:4356", not_loopback("0.0.0.0")),
-            ("192.168.1.4:4356", not_loopback("192.168.1.4")),
-            ("[::]:4356", not_loopback("::")),
-            ("[::ffff:127.0.0.1]:4356", not_loopback("::ffff:127.0.0.1")),
             ("4356", ListenError::NotHostAndPort),
             (":4356", ListenError::NotHostAndPort),
             ("[::1:4356", ListenError::NotHostAndPort),
@@ -123,6 +149,28 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Listen>(), Err(expected), "{text}");
         }
-        assert!(not_loopback("0.0.0.0").to_string().contains("`[node] public_url`"));
+    }
+
+    #[test]
+    fn programs_of_this_machine_always_find_the_local_endpoint() {
+        let both = ["127.0.0.1", "::1"];
+        for (text, here, team) in [
+            ("127.0.0.1:1", &both[..], &both[..]),
+            ("[::1]:1", &both, &both),
+            ("[::ffff:127.0.0.1]:1", &both, &both),
+            ("127.0.0.9:1", &["127.0.0.9"], &["127.0.0.9"]),
+            ("0.0.0.0:1", &["0.0.0.0"], &["0.0.0.0"]),
+            ("[::]:1", &["::"], &["::"]),
+            ("192.0.2.7:1", &["127.0.0.1", "::1", "192.0.2.7"], &["192.0.2.7"]),
+            ("[fd00::1]:1", &["127.0.0.1", "::1", "fd00::1"], &["fd00::1"]),
+        ] {
+            let listen: Listen = text.parse().unwrap();
+            let ips = |texts: &[&str]| -> Vec<IpAddr> { texts.iter().map(|ip| ip.parse().unwrap()).collect() };
+            assert_eq!((listen.for_this_machine(), listen.for_a_team()), (ips(here), ips(team)), "{text}");
+        }
+        let listen: Listen = "[::1]:7".parse().unwrap();
+        assert_eq!(listen.at_its_port_for_a_team(), ["127.0.0.1:7", "[::1]:7"].map(|at| at.parse().unwrap()));
+        let free: Listen = "[::1]:0".parse().unwrap();
+        assert_eq!(free.at_its_port_for_a_team(), []);
     }
 }

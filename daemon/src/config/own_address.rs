@@ -1,22 +1,22 @@
 //! Which addresses of providers are our own: a call that went there would come back, and go there again, without end.
 //!
-//! Decided by the spelling, without asking a name server. That is enough where we listen: plain http goes only to
+//! Decided by the spelling, without asking a name server. That is enough wherever we listen: plain http goes only to
 //! `localhost` and loopback addresses, and over https nobody reaches our listener but through a proxy, whose loop shows
 //! only when a call comes round.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 
-use super::Listen;
+use super::{Config, Listen};
 
-impl Listen {
-    /// The addresses that are bound for it; none while the port is not known.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let one = [self.address()];
-        let ips = if both.contains(&self.address()) { &both[..] } else { &one[..] };
-        ips.iter().filter(|_| self.port() != 0).map(|ip| SocketAddr::new(*ip, self.port())).collect()
+impl Config {
+    /// Where we will listen, as far as the settings tell; `server` is where the local endpoint does, where something stronger
+    /// decides about it. None where a port is not known.
+    pub fn own_addresses(&self, server: Option<&[SocketAddr]>) -> Vec<SocketAddr> {
+        let mut own = server.map_or_else(|| self.server.listen.at_its_port_here(), <[_]>::to_vec);
+        own.extend(self.node.listens().into_iter().flat_map(Listen::at_its_port_for_a_team));
+        own
     }
 }
 
@@ -29,9 +29,10 @@ pub fn own_address(url: &str, own: &[SocketAddr]) -> Option<SocketAddr> {
         authority.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     let is_localhost = host == "localhost" || host.ends_with(".localhost");
     let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+    let is_here = is_localhost || ip.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
     let leads_to = |own: IpAddr| {
         let own = own.to_canonical();
-        is_localhost && own.is_loopback() || ip == Some(own) || own.is_unspecified() && (is_localhost || ip.is_some())
+        is_localhost && own.is_loopback() || ip == Some(own) || own.is_unspecified() && is_here
     };
     own.iter().copied().find(|own| own.port() == port && leads_to(own.ip()))
 }
@@ -50,7 +51,8 @@ mod tests {
 
     #[test]
     fn r1_02_every_spelling_of_our_own_address_is_known() {
-        let own = "127.0.0.1:4356".parse::<Listen>().unwrap().addresses();
+        let own = |listen: &str| listen.parse::<Listen>().unwrap().at_its_port_here();
+        let here = own("127.0.0.1:4356");
         for (url, is_own) in [
             ("http://127.0.0.1:4356/v1", true),
             ("http://[::1]:4356/v1", true),
@@ -67,12 +69,31 @@ mod tests {
             ("https://localhost.example.com:4356/v1", false),
             ("", false),
         ] {
-            assert_eq!(own_address(url, &own).is_some(), is_own, "{url}");
+            assert_eq!(own_address(url, &here).is_some(), is_own, "{url}");
         }
-        let eighty = "127.0.0.1:80".parse::<Listen>().unwrap().addresses();
-        assert!(own_address("http://localhost/v1", &eighty).is_some());
-        assert!(own_address("http://127.9.9.9:1/v1", &["0.0.0.0:1".parse().unwrap()]).is_some());
-        assert!("127.0.0.1:0".parse::<Listen>().unwrap().addresses().is_empty());
-        assert_eq!("127.0.0.2:1".parse::<Listen>().unwrap().addresses(), ["127.0.0.2:1".parse().unwrap()]);
+        for (url, listen, is_own) in [
+            ("http://localhost/v1", "127.0.0.1:80", true),
+            ("http://127.9.9.9:1/v1", "0.0.0.0:1", true),
+            ("http://0.0.0.0:1/v1", "0.0.0.0:1", true),
+            ("http://[::1]:1/v1", "[::]:1", true),
+            ("http://localhost:1/v1", "192.0.2.7:1", true),
+            ("https://192.0.2.7:1/v1", "192.0.2.7:1", true),
+            ("https://192.0.2.8:1/v1", "192.0.2.7:1", false),
+            // An address of the network may be anybody's.
+            ("https://192.0.2.8:443/v1", "0.0.0.0:443", false),
+        ] {
+            assert_eq!(own_address(url, &own(listen)).is_some(), is_own, "{url} {listen}");
+        }
+    }
+
+    #[test]
+    fn both_listeners_are_ours() {
+        let mut config = Config::default();
+        config.node.listen = Some("192.0.2.7:8443".parse().unwrap());
+        let at = |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|at| at.parse().unwrap()).collect() };
+        assert_eq!(config.own_addresses(None), at(&["127.0.0.1:4356", "[::1]:4356", "192.0.2.7:8443"]));
+        assert_eq!(config.own_addresses(Some(&[])), at(&["192.0.2.7:8443"]));
+        config.node.enabled = false;
+        assert_eq!(config.own_addresses(Some(&[])), []);
     }
 }

@@ -30,7 +30,7 @@ pub struct ConfigLocation<'a> {
     pub path: &'a Path,
     /// The home directory, where there is one.
     pub home: Option<&'a Path>,
-    /// Where the daemon listens; `None` where the file itself decides.
+    /// Where the local endpoint listens; `None` where the file itself decides.
     pub own: Option<&'a [SocketAddr]>,
 }
 
@@ -99,8 +99,7 @@ impl Config {
         let mut document = Document::new(text);
         let mut config = Self::default();
         if let Some(root) = document.root() {
-            let mut reading =
-                Reading { document: &mut document, place, known, own: place.own.unwrap_or_default().to_vec() };
+            let mut reading = Reading { document: &mut document, place, known, own: Vec::new() };
             reading.all(&root, &mut config);
         }
         let problems = document.into_problems();
@@ -126,9 +125,10 @@ impl<'t> Reading<'_, 't> {
         if let Some(table) = self.section(root, &SERVER) {
             self.server(table, config);
         }
-        if self.place.own.is_none() {
-            self.own = config.server.listen.addresses();
+        if let Some(table) = self.section(root, &NODE) {
+            self.node(table, config);
         }
+        self.own = config.own_addresses(self.place.own);
         if let Some(table) = self.section(root, &LOG) {
             self.log(table, config);
         }
@@ -146,9 +146,6 @@ impl<'t> Reading<'_, 't> {
         }
         if let Some(table) = self.section(root, &ACCOUNT) {
             self.account(table, config);
-        }
-        if let Some(table) = self.section(root, &NODE) {
-            self.node(table, config);
         }
     }
 

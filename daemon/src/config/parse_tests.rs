@@ -69,6 +69,7 @@ client_id = "brc_1"
 scope = "keys:read  usage:read"
 [node]
 enabled = false
+listen = "10.0.0.5:8443"
 public_url = "https://Node.example/"
 trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
 credit = "required"
@@ -115,6 +116,7 @@ api_base = "http://127.0.0.1:4402/"
     assert_eq!(config.account, account);
     let node = Node {
         enabled: false,
+        listen: Some("10.0.0.5:8443".parse().unwrap()),
         public_url: Some("https://node.example".parse().unwrap()),
         trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
         oauth: bitrouter_node::OauthSettings {
@@ -139,7 +141,7 @@ api_base = "http://127.0.0.1:4402/"
 
 #[test]
 fn what_later_versions_know_is_unknown() {
-    for key in ["database_url", "listen", "byok"] {
+    for key in ["database_url", "byok"] {
         let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
         assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
     }
@@ -247,10 +249,18 @@ fn refusals_name_line_key_and_cure() {
              or GB; for example `max_body = \"64 MiB\"`",
         ),
         (
-            "[server]\nlisten = \"0.0.0.0:4356\"\n",
-            "/c/config.toml:2: `server.listen` must be a loopback address (`127.0.0.1`, `[::1]` or `localhost`), not \
-             `0.0.0.0`: this listener serves programs of this machine; others reach it through a proxy, at the `[node] \
-             public_url`; for example `listen = \"127.0.0.1:4356\"`",
+            "[server]\nlisten = \"box.lan:4356\"\n",
+            "/c/config.toml:2: `server.listen` must hold an IP address or `localhost`: any other name could become an address \
+             that others can reach; for example `listen = \"127.0.0.1:4356\"`",
+        ),
+        (
+            "[node]\nlisten = \"10.0.0.5\"\npublic_url = \"https://node.example\"\n",
+            "/c/config.toml:2: `node.listen` must be a host and a port; for example `listen = \"10.0.0.5:8443\"`",
+        ),
+        (
+            "[node]\nlisten = \"10.0.0.5:8443\"\npublic_url = \"\"\n",
+            "/c/config.toml:2: `node.listen` needs `node.public_url`: the address at which its team reaches it; for \
+             example `listen = \"10.0.0.5:8443\"`",
         ),
         (
             "[server]\nallow_hosts = [\n  \"ok.example\",\n  7,\n]\n",

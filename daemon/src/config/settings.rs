@@ -172,6 +172,8 @@ pub struct Routing {
 pub struct Node {
     /// False: there is no node, and nothing is asked of its database.
     pub enabled: bool,
+    /// Where the listener for a team is; without it there is none.
+    pub listen: Option<Listen>,
     /// Where others reach it; also its issuer.
     pub public_url: Option<PublicUrl>,
     /// Who may say, in a forwarding header, for whom it speaks.
@@ -197,11 +199,19 @@ pub struct Stripe {
     pub api_base: String,
 }
 
+impl Node {
+    /// Where the listener for a team is to be: without a node nobody's credential is good, and there is none.
+    pub fn listens(&self) -> Option<&Listen> {
+        self.listen.as_ref().filter(|_| self.enabled)
+    }
+}
+
 impl Default for Node {
     fn default() -> Self {
         let bitrouter_node::Settings { oauth, credit, keep_requests, .. } = bitrouter_node::Settings::default();
         Self {
             enabled: true,
+            listen: None,
             public_url: None,
             trusted_proxies: Vec::new(),
             oauth,

@@ -50,6 +50,8 @@ pub enum Code {
     NodeOff,
     /// Calls come through a proxy or a tunnel that nobody trusts: their callers are strangers.
     UntrustedProxy,
+    /// Others could read keys on their way to us.
+    KeysInClear,
     /// The node is off, and calls without a key are served uncounted.
     Unmetered,
     /// The node's database was last open on another machine.
@@ -96,6 +98,7 @@ impl Code {
             Self::RunningAsRoot => "running_as_root",
             Self::NodeOff => "node_off",
             Self::UntrustedProxy => "untrusted_proxy",
+            Self::KeysInClear => "keys_in_clear",
             Self::Unmetered => "unmetered",
             Self::DatabaseMoved => "database_moved",
             Self::ClockStepped => "clock_stepped",

@@ -89,7 +89,7 @@ fn sources(options: &ServeOptions, places: &Places, passes_http: bool, level_is_
         demo: options.demo,
         listen_is_fixed: options.listen.is_some() || passes_http,
         listens: match options.listen.as_deref().map(str::parse::<Listen>) {
-            Some(Ok(listen)) => Some(listen.addresses()),
+            Some(Ok(listen)) => Some(listen.at_its_port_here()),
             // What is no address is refused when it is to be bound, and what a service manager bound is looked at then.
             Some(Err(_)) => Some(Vec::new()),
             None => passes_http.then(Vec::new),

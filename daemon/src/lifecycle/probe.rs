@@ -42,7 +42,8 @@ fn late() -> String {
 
 async fn healthy(http: SocketAddr) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(http).await?;
-    let request = format!("GET /health HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    // Every listener goes by this name, wherever it is bound.
+    let request = format!("GET /health HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", http.port());
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0_u8; 12];
     stream.read_exact(&mut head).await?;

@@ -1,6 +1,6 @@
 //! The third step: everything is served, and "ready" is said once both sockets have answered ourselves.
 
-use std::{net::TcpListener, os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{Gateway, GatewayOptions, ProxySettings};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     ServeError,
-    bind_all::AllBound,
+    bind_all::{AllBound, Listeners},
     options::Launch,
     parse::Parsed,
     probe,
@@ -28,7 +28,7 @@ use crate::{
     credentials::{CredentialPlan, Credentials},
     environment::EnvFileWatch,
     health::{Code, Health, events::Events},
-    listener::{HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
+    listener::{Audience, HttpServer, Limits, ListenerSettings, PeerLookup, ProvenPeer, RefusalSink, ServerOptions},
     node_host::{NodeHost, NodeOutbound, NodePlan, NodeSettings, owner_name},
     reload::{self, Engine, ReloadObservers, Reloader, Targets, Trigger},
     service_manager::Notifier,
@@ -47,9 +47,10 @@ struct Told {
 
 /// Serves everything; returns when both sockets answer.
 pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals) -> Result<Served, ServeError> {
-    let AllBound { parsed, control: socket, http, addresses } = bound;
+    let AllBound { parsed, control: socket, http } = bound;
+    let [here, team] = http.addresses()?;
+    let address = http.reached_at()?;
     let Parsed { lock, places, engine, logging, fd_budget, environment, serve_args, .. } = parsed;
-    let address = addresses.first().copied().ok_or_else(|| ServeError::failure("no listener was bound"))?;
     let told = Told::new(&environment, launch.detached);
     told.tasks.spawn("log", told.health.clone().follow(Code::LogUnwritable, logging.problem()));
     let proxies = proxies(&environment);
@@ -84,7 +85,8 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     };
     let reloader = spawn_reloader(engine, targets, &told, state_dir)?;
     let identity = Identity {
-        listen: addresses.iter().map(ToString::to_string).collect(),
+        listen: here.iter().chain(&team).map(ToString::to_string).collect(),
+        http: format!("http://{address}"),
         socket: socket.path.clone(),
         serve_args,
         service_managed: told.notifier.speaks() || launch.is_service,
@@ -101,13 +103,14 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
 
     // `/health` answers no sooner, and a probe that waits for it would count that against the sockets.
     agent.node.settled().await;
+    // A team's listener is not asked: strangers may hold all its connections, and must not keep us from being ready.
     probe::both_answer(&socket.path, address)
         .await
         .map_err(|error| ServeError::failure(format!("the daemon does not answer itself: {error}")))?;
     let json = DaemonJson {
         pid: std::process::id(),
         socket: socket.path.display().to_string(),
-        http: format!("http://{address}"),
+        http: agent.status.http().to_owned(),
         version: VERSION.to_owned(),
     };
     let written = state_file::write(&lock.dir, &places, &json);
@@ -256,7 +259,7 @@ impl RefusalSink for Refusals {
 
 /// Serves the inference listeners, and says what is odd about who may call.
 fn serve_http(
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     gateway: &Arc<Gateway>,
     settings: Arc<ArcSwap<ListenerSettings>>,
     told: &Told,
@@ -282,5 +285,7 @@ fn serve_http(
         metrics: Arc::new(move || metrics.text()),
         limits: Limits { connections, ..Limits::default() },
     };
-    HttpServer::start(listeners, options).map_err(|error| failure("cannot serve the listener", &error))
+    let here = listeners.here.into_iter().map(|listener| (Audience::ThisMachine, listener));
+    let team = listeners.team.into_iter().map(|listener| (Audience::Team, listener));
+    HttpServer::start(here.chain(team), options).map_err(|error| failure("cannot serve the listener", &error))
 }

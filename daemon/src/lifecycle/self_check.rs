@@ -1,4 +1,5 @@
-//! What a service manager's watchdog is fed on: both sockets answer, or the listener is closed because the drain began.
+//! What a service manager's watchdog is fed on: both sockets answer, or the listener is closed because the drain began. A team's
+//! listener is not asked: strangers may keep all its connections.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -3,17 +3,24 @@
 
 use std::{
     io,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use bitrouter_proto::tasks::Tasks;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 
 use super::{
     access::ListenerAuthorities,
     connection,
+    options::Audience,
     peer::{Peer, PeerIdentity},
     shared::Shared,
 };
@@ -26,20 +33,50 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Other users together get this part of the connections, so that they cannot lock out the owner.
 const OTHER_USERS_PART: usize = 4;
 
+/// The listeners of one audience: whom they serve, and how many at once.
+#[derive(Debug)]
+pub(super) struct Reception {
+    audience: Audience,
+    limit: usize,
+    slots: Arc<Semaphore>,
+    other_users: AtomicUsize,
+}
+
+impl Reception {
+    pub(super) fn new(audience: Audience, limit: usize) -> Self {
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Self { audience, limit, slots: Arc::new(Semaphore::new(limit)), other_users: AtomicUsize::new(0) }
+    }
+
+    fn peer(&self, tcp: &TcpStream, shared: &Shared) -> PeerIdentity {
+        match (self.audience, tcp.peer_addr(), tcp.local_addr()) {
+            (Audience::Team, ..) => PeerIdentity::NotAsked,
+            (Audience::ThisMachine, Ok(peer), Ok(local)) => shared.peers.identify(peer, local),
+            (Audience::ThisMachine, ..) => PeerIdentity::Unknown,
+        }
+    }
+}
+
 /// Accepts until the server drains; the listener is closed when this returns.
-pub(super) async fn run(listener: TcpListener, own: Arc<ListenerAuthorities>, shared: Arc<Shared>, tasks: Tasks) {
+pub(super) async fn run(
+    listener: TcpListener,
+    own: Arc<ListenerAuthorities>,
+    reception: Arc<Reception>,
+    shared: Arc<Shared>,
+    tasks: Tasks,
+) {
     let mut pause = FIRST_PAUSE;
     let mut warning = RateLimitedWarning::default();
     loop {
-        if shared.slots.available_permits() == 0 {
+        if reception.slots.available_permits() == 0 {
             warning.warn(|unsaid| {
-                tracing::warn!(limit = shared.limits.connections, unsaid, "the connection limit is reached");
+                tracing::warn!(limit = reception.limit, unsaid, "the connection limit is reached");
             });
         }
         let slot = tokio::select! {
             biased;
             () = shared.draining.cancelled() => return,
-            slot = Arc::clone(&shared.slots).acquire_owned() => slot,
+            slot = Arc::clone(&reception.slots).acquire_owned() => slot,
         };
         let accepted = tokio::select! {
             biased;
@@ -49,8 +86,8 @@ pub(super) async fn run(listener: TcpListener, own: Arc<ListenerAuthorities>, sh
         match accepted {
             Ok((tcp, address)) => {
                 pause = FIRST_PAUSE;
-                let peer = Peer { identity: identify(&tcp, &shared), address: address.ip().to_canonical() };
-                let Some(permit) = ConnectionPermit::enter(&shared, peer.identity) else {
+                let peer = Peer { identity: reception.peer(&tcp, &shared), address: address.ip().to_canonical() };
+                let Some(permit) = ConnectionPermit::enter(&reception, &shared, peer.identity) else {
                     shared.refusals.refused("connection_limit");
                     warning.warn(|unsaid| {
                         tracing::warn!(?peer, unsaid, "closing a connection: other users hold their share");
@@ -79,13 +116,6 @@ pub(super) async fn run(listener: TcpListener, own: Arc<ListenerAuthorities>, sh
     }
 }
 
-fn identify(tcp: &TcpStream, shared: &Shared) -> PeerIdentity {
-    match (tcp.peer_addr(), tcp.local_addr()) {
-        (Ok(peer), Ok(local)) => shared.peers.identify(peer, local),
-        _ => PeerIdentity::Unknown,
-    }
-}
-
 /// A connection that failed before it was accepted says nothing about the next.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
@@ -95,22 +125,23 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 /// Counts a connection for as long as it lives.
 struct ConnectionPermit {
+    reception: Arc<Reception>,
     shared: Arc<Shared>,
     other_user: bool,
 }
 
 impl ConnectionPermit {
-    fn enter(shared: &Arc<Shared>, peer: PeerIdentity) -> Option<Self> {
-        let other_user = peer != PeerIdentity::SameUser;
+    fn enter(reception: &Arc<Reception>, shared: &Arc<Shared>, peer: PeerIdentity) -> Option<Self> {
+        let other_user = !matches!(peer, PeerIdentity::SameUser | PeerIdentity::NotAsked);
         if other_user {
-            let share = (shared.limits.connections / OTHER_USERS_PART).max(1);
-            if shared.other_users.fetch_add(1, Relaxed) >= share {
-                shared.other_users.fetch_sub(1, Relaxed);
+            let share = (reception.limit / OTHER_USERS_PART).max(1);
+            if reception.other_users.fetch_add(1, Relaxed) >= share {
+                reception.other_users.fetch_sub(1, Relaxed);
                 return None;
             }
         }
         shared.connections.fetch_add(1, Relaxed);
-        Some(Self { shared: Arc::clone(shared), other_user })
+        Some(Self { reception: Arc::clone(reception), shared: Arc::clone(shared), other_user })
     }
 }
 
@@ -118,7 +149,7 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Relaxed);
         if self.other_user {
-            self.shared.other_users.fetch_sub(1, Relaxed);
+            self.reception.other_users.fetch_sub(1, Relaxed);
         }
     }
 }

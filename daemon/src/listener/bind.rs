@@ -1,28 +1,26 @@
-//! Opens the loopback sockets: 127.0.0.1 and, where present, [::1] on one port; or takes over sockets that were passed in.
-//!
-//! A taken port names its holder. Anything but loopback is refused here again, whatever the configuration let through.
+//! Opens the sockets of a listener, all on one port, or takes over sockets that were passed in. A taken port names its holder.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, sockopt},
+};
 
 use super::port_owner::{PortOwner, find_port_owner};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How many ports are tried until one is free on both address families.
+/// How many ports are tried until one is free at every address.
 const PORT_TRIES: usize = 64;
 
 /// Why the listener could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Not a loopback address.
-    #[error("listen address {0} is not loopback; only 127.0.0.1, [::1] and localhost are served")]
-    NotLoopback(SocketAddr),
     /// Another process has the port.
     #[error("port {port} is held by {}", describe(.holder.as_ref()))]
     Taken {
@@ -37,9 +35,12 @@ pub enum BindError {
         /// The port.
         port: u16,
     },
-    /// No port was free on 127.0.0.1 and [::1] at once.
-    #[error("no port is free on both 127.0.0.1 and [::1]")]
-    NoFreePort,
+    /// No port was free at every address at once.
+    #[error("no port is free at {} at once", listed(.0))]
+    NoFreePort(Vec<IpAddr>),
+    /// The address is another machine's, or nobody's.
+    #[error("{0} is no address of this machine")]
+    NotOurs(IpAddr),
     /// A passed socket cannot be used.
     #[error("the passed socket cannot be used: {0}")]
     Passed(&'static str),
@@ -54,10 +55,10 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// What to try next.
+    /// The flag to try next, for the local endpoint.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Taken { .. } | Self::Denied { .. } | Self::NotLoopback(_) | Self::NoFreePort => {
+            Self::Taken { .. } | Self::Denied { .. } | Self::NotOurs(_) | Self::NoFreePort(_) => {
                 Some("--listen 127.0.0.1:0")
             }
             Self::Passed(_) | Self::System { .. } => None,
@@ -69,51 +70,56 @@ fn describe(holder: Option<&PortOwner>) -> String {
     holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
 }
 
-/// Opens `listen`. 127.0.0.1 and [::1] stand for each other: both are bound where both exist, the IPv4 one first; another
-/// loopback address is bound alone. Port 0 finds a port that is free on both.
-pub fn bind(listen: SocketAddr) -> Result<Vec<TcpListener>, BindError> {
-    let ip = listen.ip().to_canonical();
-    if !ip.is_loopback() {
-        return Err(BindError::NotLoopback(listen));
-    }
-    let wanted: &[IpAddr] = match ip {
-        IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => {
-            &[IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-        }
-        _ => &[ip],
-    };
-    if listen.port() != 0 {
-        return open_all(wanted, listen.port());
+fn listed(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Opens `addresses`, in their order, on one port. Of several loopback addresses those are left out that this machine does not
+/// have, as long as one is there. Port 0 finds a port that is free at all of them.
+pub fn bind(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindError> {
+    if port != 0 {
+        return open_all(addresses, port);
     }
     for _ in 0..PORT_TRIES {
-        match open_all(wanted, 0) {
-            // The first family got a port that the second cannot have: the next try gets another.
-            Err(BindError::Taken { .. }) => {}
+        match open_all(addresses, 0) {
+            // The first address got a port that another cannot have: the next try gets another.
+            Err(BindError::Taken { .. }) if addresses.len() > 1 => {}
             done => return done,
         }
     }
-    Err(BindError::NoFreePort)
+    Err(BindError::NoFreePort(addresses.to_vec()))
+}
+
+/// Where programs of this machine reach `listener`: one that takes all addresses is called at loopback.
+///
+/// # Errors
+/// What the system says.
+pub fn reached_at(listener: &TcpListener) -> io::Result<SocketAddr> {
+    let addr = listener.local_addr()?;
+    let ip = match addr.ip() {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if sockopt::ipv6_v6only(listener)? => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    Ok(SocketAddr::new(ip, addr.port()))
 }
 
 /// Takes over a listening socket that a service manager or a predecessor passed on.
 pub fn adopt(listener: TcpListener) -> Result<TcpListener, BindError> {
-    let listening = rustix::net::sockopt::socket_acceptconn(&listener)
-        .map_err(|_| BindError::Passed("the descriptor is not a socket"))?;
+    let listening =
+        sockopt::socket_acceptconn(&listener).map_err(|_| BindError::Passed("the descriptor is not a socket"))?;
     if !listening {
         return Err(BindError::Passed("it is not listening"));
     }
     let addr = listener.local_addr().map_err(|_| BindError::Passed("it is not a TCP socket"))?;
-    if rustix::net::sockopt::socket_type(&listener) != Ok(rustix::net::SocketType::STREAM) {
+    if sockopt::socket_type(&listener) != Ok(SocketType::STREAM) {
         return Err(BindError::Passed("it is not a TCP socket"));
-    }
-    if !addr.ip().to_canonical().is_loopback() {
-        return Err(BindError::NotLoopback(addr));
     }
     listener.set_nonblocking(true).map_err(|source| BindError::System { addr, source })?;
     Ok(listener)
 }
 
-/// Opens every address that this system has, all on one port.
+/// Opens every one of `addresses`, all on one port.
 fn open_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindError> {
     let mut opened: Vec<TcpListener> = Vec::new();
     let mut port = port;
@@ -125,7 +131,7 @@ fn open_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindErr
                 port = listener.local_addr().map_err(|source| BindError::System { addr, source })?.port();
                 opened.push(listener);
             }
-            Err(source) if family_is_absent(&source) => missing = Some(BindError::System { addr, source }),
+            Err(source) if ip.is_loopback() && is_absent(&source) => missing = Some(BindError::System { addr, source }),
             Err(source) => return Err(classify(addr, source)),
         }
     }
@@ -136,15 +142,20 @@ fn open_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindErr
 }
 
 fn open(addr: SocketAddr) -> io::Result<TcpListener> {
-    // std sets SO_REUSEADDR and close-on-exec; a second `listen` only widens its short backlog. An IPv6 loopback address
-    // never takes IPv4 traffic, so IPV6_V6ONLY changes nothing here.
-    let listener = TcpListener::bind(addr)?;
-    rustix::net::listen(&listener, BACKLOG)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if addr.is_ipv6() {
+        // All addresses means all, whatever `net.ipv6.bindv6only` says; for a single one it changes nothing.
+        sockopt::set_ipv6_v6only(&socket, addr.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
+    }
+    rustix::net::bind(&socket, &addr)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
 }
 
-fn family_is_absent(error: &io::Error) -> bool {
+fn is_absent(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT | Errno::PFNOSUPPORT)
@@ -155,6 +166,7 @@ fn classify(addr: SocketAddr, source: io::Error) -> BindError {
     let port = addr.port();
     match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { port, holder: find_port_owner(addr) },
+        io::ErrorKind::AddrNotAvailable => BindError::NotOurs(addr.ip()),
         io::ErrorKind::PermissionDenied if port != 0 && port < 1024 => BindError::Denied { port },
         _ => BindError::System { addr, source },
     }
@@ -164,13 +176,15 @@ fn classify(addr: SocketAddr, source: io::Error) -> BindError {
 mod tests {
     use super::*;
 
-    fn local(port: u16) -> SocketAddr {
-        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
+    const BOTH: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|ip| ip.parse().unwrap()).collect()
     }
 
     #[test]
     fn port_zero_finds_one_port_for_both_families() {
-        let listeners = bind(local(0)).unwrap();
+        let listeners = bind(&BOTH, 0).unwrap();
         let addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
         assert!(addresses[0].is_ipv4());
         assert!(addresses.iter().all(|a| a.ip().is_loopback() && a.port() == addresses[0].port()));
@@ -182,43 +196,64 @@ mod tests {
 
     #[test]
     fn a_taken_port_names_its_holder() {
-        let held = bind(local(0)).unwrap();
+        let held = bind(&BOTH, 0).unwrap();
         let port = held[0].local_addr().unwrap().port();
-        let error = bind(local(port)).unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
-        assert!(text.ends_with(&format!("(pid {})", std::process::id())), "{text}");
-        assert_eq!(error.hint(), Some("--listen 127.0.0.1:0"));
+        for wanted in [&BOTH[..], &ips(&["0.0.0.0"]), &ips(&["::"])] {
+            let error = match bind(wanted, port) {
+                Err(BindError::System { .. }) if wanted[0].is_ipv6() => continue,
+                other => other.unwrap_err(),
+            };
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
+            assert!(text.ends_with(&format!("(pid {})", std::process::id())), "{text}");
+            assert_eq!(error.hint(), Some("--listen 127.0.0.1:0"));
+        }
     }
 
     #[test]
     fn a_port_that_only_ipv6_has_taken_is_not_half_opened() {
         let Ok(held) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
         let port = held.local_addr().unwrap().port();
-        assert!(matches!(bind(local(port)), Err(BindError::Taken { .. })));
+        assert!(matches!(bind(&BOTH, port), Err(BindError::Taken { .. })));
     }
 
     #[test]
-    fn only_loopback_is_opened() {
-        for text in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
-            let error = bind(text.parse().unwrap()).unwrap_err();
-            assert!(matches!(error, BindError::NotLoopback(_)), "{text}: {error}");
+    fn all_addresses_are_opened_at_once() {
+        for any in ["0.0.0.0", "::"] {
+            let Ok(listeners) = bind(&ips(&[any]), 0) else { continue };
+            let bound = listeners[0].local_addr().unwrap();
+            assert_eq!((listeners.len(), bound.ip().to_string().as_str()), (1, any));
+            let reached = reached_at(&listeners[0]).unwrap();
+            assert_eq!(reached.to_string(), format!("127.0.0.1:{}", bound.port()));
+            std::net::TcpStream::connect(reached).unwrap();
+            std::net::TcpStream::connect((Ipv4Addr::new(127, 3, 2, 1), bound.port())).unwrap();
+        }
+        let single = TcpListener::bind("127.0.0.9:0").unwrap();
+        assert_eq!(reached_at(&single).unwrap(), single.local_addr().unwrap());
+    }
+
+    #[test]
+    fn an_address_of_nobody_is_named_and_nothing_else_is_opened_for_it() {
+        for wanted in [&ips(&["198.51.100.1"])[..], &ips(&["127.0.0.1", "::1", "198.51.100.1"])] {
+            let error = bind(wanted, 0).unwrap_err();
+            assert_eq!(error.to_string(), "198.51.100.1 is no address of this machine");
         }
     }
 
     #[test]
     fn another_loopback_address_is_bound_alone() {
-        let listeners = bind("127.0.0.9:0".parse().unwrap()).unwrap();
+        let listeners = bind(&ips(&["127.0.0.9"]), 0).unwrap();
         assert_eq!(listeners.len(), 1);
         assert_eq!(listeners[0].local_addr().unwrap().ip().to_string(), "127.0.0.9");
+        let port = listeners[0].local_addr().unwrap().port();
+        assert_eq!(bind(&ips(&["127.0.0.8"]), port).unwrap().len(), 1, "it is another address");
     }
 
     #[test]
     fn passed_sockets_are_checked() {
-        let good = TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(adopt(good).is_ok());
-        let wide = TcpListener::bind("0.0.0.0:0").unwrap();
-        assert!(matches!(adopt(wide), Err(BindError::NotLoopback(_))));
+        for good in ["127.0.0.1:0", "0.0.0.0:0"] {
+            assert!(adopt(TcpListener::bind(good).unwrap()).is_ok());
+        }
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let posing = TcpListener::from(std::os::fd::OwnedFd::from(stream));
@@ -230,7 +265,7 @@ mod tests {
 
     #[test]
     fn privileged_ports_say_so() {
-        let error = classify(local(80), io::Error::from(Errno::ACCESS));
+        let error = classify(SocketAddr::new(BOTH[0], 80), io::Error::from(Errno::ACCESS));
         assert_eq!(error.to_string(), "port 80 may not be bound by this user; choose a port above 1023");
     }
 }

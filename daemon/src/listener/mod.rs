@@ -1,5 +1,5 @@
-//! The loopback HTTP listener: binds, accepts, asks the kernel who is calling, applies the host and browser rules, and
-//! hands what may pass to a service.
+//! The HTTP listeners, the local one and that of a team: binds, accepts, asks the kernel who is calling, applies the host and
+//! browser rules, and hands what may pass to a service.
 //!
 //! The journey of a request: [`bind`] opens the sockets → `accept` takes a connection and asks [`peer`] once whose it is
 //! → `connection` drives HTTP/1.1 on it and bounds every wait → `service` gives each request its id, finds its line in
@@ -28,12 +28,14 @@ mod shared;
 mod tests;
 
 pub use access::{
-    Authentication, Authenticator, CallerEvidence, PendingCaller, PresentedKey, ProvenPeer, not_served, two_keys,
+    Authentication, Authenticator, CallerEvidence, PendingCaller, PresentedKey, ProvenPeer, not_served,
+    not_the_operators, two_keys,
 };
-pub use bind::{BindError, adopt, bind};
-pub use options::{Limits, MetricsBody, NodeFuture, NodeService, RefusalSink, RequestService, ServerOptions};
+pub use bind::{BindError, adopt, bind, reached_at};
+pub use options::{Audience, Limits, MetricsBody, NodeFuture, NodeService, RefusalSink, RequestService, ServerOptions};
 pub use peer::{Peer, PeerIdentity, PeerLookup};
 pub(crate) use peer::{PortUid, who_listens};
+pub(crate) use port_owner::in_the_way;
 pub use routing::Access;
 pub use server::HttpServer;
 pub use settings::{Keyless, ListenerSettings};

@@ -30,10 +30,21 @@ pub trait RefusalSink: Send + Sync + 'static {
 /// Makes the text of `/metrics`, in the OpenMetrics format.
 pub type MetricsBody = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The programs of this machine, of which those of the daemon's own user need no credential. Where it is bound to an
+    /// address of a network, also those of others.
+    ThisMachine,
+    /// A team, which reaches it at the `public_url`: everybody needs a credential, and nobody's user is asked for.
+    Team,
+}
+
 /// Bounds that only a restart changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once; other users together get a quarter of them.
+    /// Connections open at once. A team's listeners get half of them, and of what is this machine's, other users together a
+    /// quarter.
     pub connections: usize,
     /// How long the head of a request may take, from its first byte (of a new connection: from accept).
     pub head: Duration,

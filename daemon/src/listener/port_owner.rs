@@ -54,11 +54,12 @@ pub(super) fn find_port_owner(wanted: SocketAddr) -> Option<PortOwner> {
     Some(ours.then(|| hidden_daemon(proc, socket.uid)).flatten().unwrap_or(PortOwner::User(socket.uid)))
 }
 
-/// True where a socket that listens on `held` keeps another one from `wanted`.
-fn in_the_way(held: IpAddr, wanted: IpAddr) -> bool {
+/// True where a socket that listens on `held` keeps another one from `wanted`, on the same port.
+pub(crate) fn in_the_way(held: IpAddr, wanted: IpAddr) -> bool {
     let (held, wanted) = (held.to_canonical(), wanted.to_canonical());
     // `::` takes the traffic of both families unless told otherwise, which the table does not show.
-    held == wanted || held.is_unspecified() && (held.is_ipv6() || wanted.is_ipv4())
+    let takes = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    held == wanted || takes(held, wanted) || takes(wanted, held)
 }
 
 /// The listening sockets on `port` in the text of `/proc/net/tcp` or `tcp6`.
@@ -193,6 +194,9 @@ mod tests {
             ("::", "127.0.0.1", true),
             ("::ffff:127.0.0.1", "127.0.0.1", true),
             ("127.0.0.2", "127.0.0.1", false),
+            ("127.0.0.2", "0.0.0.0", true),
+            ("::1", "0.0.0.0", false),
+            ("127.0.0.2", "::", true),
         ] {
             assert_eq!(in_the_way(held.parse().unwrap(), wanted.parse().unwrap()), is, "{held} {wanted}");
         }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 pub enum Access {
     /// Everybody whom host and origin let pass.
     Anyone,
-    /// Programs of the daemon's own user, whatever `[server] keyless` says.
+    /// Programs of the daemon's own user, whatever `[server] keyless` says, and the node's operator.
     SameUser,
     /// Whoever has a credential; programs of the daemon's own user without one as far as `[server] keyless` lets them.
     AsKeylessSays,

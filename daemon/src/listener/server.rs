@@ -9,7 +9,15 @@ use std::{
 
 use bitrouter_proto::{clock, tasks::Tasks};
 
-use super::{accept, access::ListenerAuthorities, options::ServerOptions, shared::Shared};
+use super::{
+    accept::{self, Reception},
+    access::ListenerAuthorities,
+    options::{Audience, ServerOptions},
+    shared::Shared,
+};
+
+/// A team's listeners get this part of the connections: whoever fills them locks out nobody of this machine.
+const TEAM_PART: usize = 2;
 
 /// A running server. Dropping it leaves it running.
 #[derive(Debug)]
@@ -21,21 +29,35 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Serves on `listeners` (non-blocking, from [`super::bind`] or [`super::adopt`]). Must be called on a runtime.
-    pub fn start(listeners: Vec<std::net::TcpListener>, options: ServerOptions) -> io::Result<Self> {
+    /// Serves on `listeners` (non-blocking, from [`super::bind`] or [`super::adopt`]), each with whom it is for. Must be called
+    /// on a runtime.
+    pub fn start(
+        listeners: impl IntoIterator<Item = (Audience, std::net::TcpListener)>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(options));
         let opened = listeners
             .into_iter()
-            .map(|listener| {
+            .map(|(audience, listener)| {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                Ok((listener.local_addr()?, listener))
+                Ok((audience, listener.local_addr()?, listener))
             })
             .collect::<io::Result<Vec<_>>>()?;
+        let all = shared.limits.connections;
+        let for_team =
+            if opened.iter().any(|(audience, ..)| *audience == Audience::Team) { all / TEAM_PART } else { 0 };
+        let this_machine = Arc::new(Reception::new(Audience::ThisMachine, all - for_team));
+        let team = Arc::new(Reception::new(Audience::Team, for_team));
         let (accepting, serving) = (Tasks::new(), Tasks::new());
-        let addresses = opened.iter().map(|(address, _)| *address).collect();
-        for (address, listener) in opened {
+        let addresses = opened.iter().map(|(_, address, _)| *address).collect();
+        for (audience, address, listener) in opened {
             let own = Arc::new(ListenerAuthorities::new(address));
-            accepting.spawn("http accept", accept::run(listener, own, Arc::clone(&shared), serving.clone()));
+            let reception = match audience {
+                Audience::ThisMachine => &this_machine,
+                Audience::Team => &team,
+            };
+            let run = accept::run(listener, own, Arc::clone(reception), Arc::clone(&shared), serving.clone());
+            accepting.spawn("http accept", run);
         }
         Ok(Self { shared, accepting, serving, addresses })
     }

@@ -12,7 +12,6 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_proto::clock;
 use hyper::server::conn::http1;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -56,9 +55,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) seen_ids: SeenIds,
     pub(super) http: http1::Builder,
-    pub(super) slots: Arc<Semaphore>,
     pub(super) connections: AtomicUsize,
-    pub(super) other_users: AtomicUsize,
     pub(super) in_flight: AtomicUsize,
     pub(super) draining: CancellationToken,
     pub(super) interrupting: CancellationToken,
@@ -88,9 +85,7 @@ impl Shared {
             limits,
             seen_ids: SeenIds::default(),
             http: http1(),
-            slots: Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS))),
             connections: AtomicUsize::new(0),
-            other_users: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             draining: CancellationToken::new(),
             interrupting: CancellationToken::new(),

@@ -11,7 +11,8 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::{NodeHost, NodeOff, NodeState};
 use crate::listener::{
-    Access, Authentication, Authenticator, CallerEvidence, PeerIdentity, PresentedKey, ProvenPeer, not_served, two_keys,
+    Access, Authentication, Authenticator, CallerEvidence, PeerIdentity, PresentedKey, ProvenPeer, not_served,
+    not_the_operators, two_keys,
 };
 
 /// What access tokens begin with.
@@ -26,18 +27,15 @@ impl Authenticator for NodeHost {
         match evidence.presented {
             PresentedKey::Different => Authentication::Known(Err(two_keys())),
             PresentedKey::One(key) => {
-                // The page of metrics is for this user's programs, whatever they present.
-                let refusal = (evidence.access == Access::SameUser).then(|| not_served(&evidence)).flatten();
+                let is_for_operator = evidence.access == Access::SameUser && !is_own;
                 if !matches!(**state, NodeState::Starting) {
-                    return Authentication::Known(
-                        holder(&state, key, is_own).and_then(|caller| refusal.map_or(Ok(caller), Err)),
-                    );
+                    let caller = holder(&state, key, is_own);
+                    return Authentication::Known(caller.and_then(|caller| opens(caller, is_for_operator)));
                 }
                 let (host, key) = (self.clone(), SecretSlice::from(key.to_vec()));
                 Authentication::Asking(Box::pin(async move {
                     host.settled().await;
-                    let caller = holder(&host.state(), key.expose_secret(), is_own)?;
-                    refusal.map_or(Ok(caller), Err)
+                    opens(holder(&host.state(), key.expose_secret(), is_own)?, is_for_operator)
                 }))
             }
             PresentedKey::None if evidence.access == Access::Credential => Authentication::Known(visitor(&state)),
@@ -78,6 +76,15 @@ fn judge(node: &Node, key: &[u8]) -> Result<Caller, InferenceError> {
         TokenRefused::Key => invalid(format!("{refused}; `bitrouter cloud keys mint --name NAME` makes a new one")),
         TokenRefused::Suspended(_) => invalid(refused.to_string()),
     })
+}
+
+/// `caller`, as far as what it asks for is not the operator's alone.
+fn opens(caller: Caller, is_for_operator: bool) -> Result<Caller, InferenceError> {
+    match caller {
+        Caller::Operator(_) => Ok(caller),
+        _ if is_for_operator => Err(not_the_operators()),
+        _ => Ok(caller),
+    }
 }
 
 /// A program of the daemon's own user, without a credential.
@@ -192,7 +199,7 @@ mod tests {
             assert_eq!(metrics, Ok(Caller::Keyless { namespace: None }));
             for (peer, keyless) in [(OTHER, Keyless::SameUser), (OWN, Keyless::Never)] {
                 let answer = ask(&host, &PresentedKey::None, peer, Access::AsKeylessSays, keyless).await;
-                assert_eq!(code(&answer), Some(InferenceCode::PeerNotAllowed));
+                assert_eq!(code(&answer), Some(InferenceCode::ApiKeyRequired));
             }
         }
         for (disabled, expected) in [(true, Some(InferenceCode::InvalidApiKey)), (false, None)] {
@@ -200,6 +207,19 @@ mod tests {
             let managed = ask(&host, &PresentedKey::None, OTHER, Access::Credential, Keyless::Never).await;
             assert_eq!(code(&managed), expected);
         }
+    }
+
+    #[test]
+    fn the_page_of_metrics_is_the_operators_too_and_no_other_credentials() {
+        let operator = Caller::Operator("key_00000000000000000000000000".parse().unwrap());
+        for is_for_operator in [false, true] {
+            assert_eq!(opens(operator, is_for_operator).unwrap(), operator);
+        }
+        let keyless = Caller::Keyless { namespace: None };
+        assert_eq!(opens(keyless, false).unwrap(), keyless);
+        let refused = opens(keyless, true).unwrap_err();
+        assert_eq!(refused.code(), InferenceCode::PeerNotAllowed);
+        assert!(refused.message().contains("`bitrouter node keys mint "), "{}", refused.message());
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,16 @@ pub struct Engine {
     /// The account as its session and its server's list have it.
     pub(super) account: AccountNow,
     /// Where we listen, once it is bound.
-    pub(super) bound: Option<Vec<SocketAddr>>,
+    pub(super) bound: Option<Bound>,
+}
+
+/// Where we really listen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bound {
+    /// The local endpoint.
+    pub(super) here: Vec<SocketAddr>,
+    /// A team's listener.
+    pub(super) team: Vec<SocketAddr>,
 }
 
 impl Engine {
@@ -38,13 +47,20 @@ impl Engine {
         Ok(Self { sources, pushed, parent, loaded, keys, account: AccountNow::default(), bound: None })
     }
 
-    /// Takes note of where we really listen: a port was free, or a service manager chose the address.
+    /// Takes note of where the local endpoint and a `team`'s listener really are: a port was free, or a service manager chose the
+    /// address.
     ///
     /// # Errors
     /// When a provider leads there.
-    pub fn bound(&mut self, addresses: &[SocketAddr]) -> Result<(), Refused> {
-        self.bound = Some(addresses.to_vec());
-        calls_nobody_back(&self.loaded.catalog, addresses)
+    pub fn bound(&mut self, here: Vec<SocketAddr>, team: Vec<SocketAddr>) -> Result<(), Refused> {
+        calls_nobody_back(&self.loaded.catalog, &[&here[..], &team].concat())?;
+        self.bound = Some(Bound { here, team });
+        Ok(())
+    }
+
+    /// Where we listen, the local endpoint first, once it is bound.
+    pub(super) fn listens(&self) -> Option<Vec<SocketAddr>> {
+        self.bound.as_ref().map(|Bound { here, team }| [&here[..], team].concat())
     }
 
     /// The settings that were read.
@@ -67,7 +83,7 @@ impl Engine {
 
     /// The settings of the node.
     pub fn node_settings(&self) -> bitrouter_node::Settings {
-        node_settings(&self.loaded.config, self.bound.as_deref().unwrap_or_default())
+        node_settings(&self.loaded.config, &self.listens().unwrap_or_default())
     }
 }
 

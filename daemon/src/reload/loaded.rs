@@ -91,7 +91,7 @@ impl Loaded {
             Config::load(&place, sources.config.is_some(), &known).map_err(|error| refused(&error))?
         };
         let account = AccountDefaults::of(&config.account);
-        let listens = listens.map_or_else(|| config.server.listen.addresses(), <[_]>::to_vec);
+        let listens = config.own_addresses(listens);
         // Where we took the usual port of a shipped local server, that server is not there.
         shipped.retain(|manifest| {
             config.providers.contains_key(manifest.id.as_str()) || own_address(&manifest.endpoint, &listens).is_none()

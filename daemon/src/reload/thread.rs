@@ -141,7 +141,7 @@ impl Running {
 
     fn read_again(&self, trigger: Trigger, shell: Option<Shell>) -> Result<Reading, Refused> {
         let engine = &self.engine;
-        let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files, engine.bound.as_deref())?;
+        let loaded = Loaded::read(&engine.sources, &engine.loaded.env_files, engine.listens().as_deref())?;
         self.needs_no_restart(&loaded)?;
         let mut pushed = engine.pushed.clone();
         let mut forgotten = Vec::new();
@@ -334,6 +334,7 @@ impl Running {
         }));
         self.names.keep(&pushed_names, |name| engine.keys.supplies(name) || engine.pushed.is_forgotten(name));
         warnings::about_keys(&self.observers.health, engine, &self.names);
+        warnings::about_networks(&self.observers.health, engine);
         self.published.swaps.send_replace(());
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
         None => {}
     }
     Box::pin(async move {
-        handle_page(&gateway, request, context.dialect).await.unwrap_or_else(|error| {
+        handle_page(&gateway, request, &context).await.unwrap_or_else(|error| {
             gateway.usage.refused(error.code().as_str());
             render_error(&error, context.dialect)
         })
@@ -102,14 +102,19 @@ pub(super) fn missing_scope() -> InferenceError {
 async fn handle_page(
     gateway: &Arc<Gateway>,
     request: Request<CallerBody>,
-    dialect: Dialect,
+    context: &RequestContext,
 ) -> Result<Response<ResponseBody>, InferenceError> {
+    let dialect = context.dialect;
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let page = Page::at(path).filter(|page| !page.is_called(&head.method, path));
     let page = page.ok_or_else(|| path_not_found(path, &head.headers))?;
     if !matches!(head.method, Method::GET | Method::HEAD) {
         return Err(wrong_method("GET, HEAD"));
+    }
+    // It is of no namespace: what could be called is nothing to it.
+    if matches!((&page, context.caller), (Page::Models | Page::Model(_), Caller::Operator(_))) {
+        return Err(missing_scope());
     }
     if let Some(length) = announced_length(&head.headers)
         && length > gateway.max_body()

@@ -57,6 +57,20 @@ async fn whatever_reaches_a_model_wants_the_scope_for_it() {
 }
 
 #[tokio::test]
+async fn the_operators_key_reaches_no_model_and_no_list_of_them() {
+    let world = World::new().await;
+    let operator = Caller::Operator("key_00000000000000000000000004".parse().unwrap());
+    let lists = ["/v1/models", "/v1beta/models", "/v1/models/acme/big", "/v1/models/nowhere"].map(|path| ("GET", path));
+    for (method, path) in SURFACE.into_iter().chain(lists) {
+        let (status, text) = world.answer(operator, method, path).await;
+        assert_eq!(status, 403, "{method} {path}: {text}");
+        assert!(text.to_ascii_lowercase().contains("missing_scope"), "{method} {path}: {text}");
+    }
+    assert_eq!(world.answer(operator, "GET", "/v1/nowhere").await.0, 404);
+    assert_eq!(world.answer(operator, "PUT", "/v1/models").await.0, 405);
+}
+
+#[tokio::test]
 async fn the_path_comes_before_the_scope_and_the_scope_before_all_else() {
     let world = World::new().await;
     let poor = holder([]);

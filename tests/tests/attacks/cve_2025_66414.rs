@@ -23,7 +23,7 @@ fn cve_2025_66414_an_allowed_host_allows_itself_only() {
     fixture.http().get("/health").host(&format!("proxy.test:{port}")).send().ok();
     // Whoever comes by that name is a stranger.
     let stranger = fixture.http().chat(MODEL, "x").host(&format!("proxy.test:{port}"));
-    stranger.send().refused(403, "peer_not_allowed");
+    stranger.send().refused(401, "api_key_required");
     for host in [
         format!("x.proxy.test:{port}"),
         format!("proxy.test.evil:{port}"),

@@ -149,7 +149,7 @@ fn p05_every_method_is_asked_as_every_class() {
 fn p06_another_user_spends_nothing_over_http_and_each_refusal_is_counted() {
     let fixture = InferenceFixture::new();
     let Some(foreign) = fixture.world.user().foreign() else { return };
-    let before = super::refusals(&fixture.daemon, "peer_not_allowed");
+    let before = super::refusals(&fixture.daemon, "api_key_required");
     let mut sent = 0;
     for user in [foreign, User::root()] {
         for call in [
@@ -159,11 +159,11 @@ fn p06_another_user_spends_nothing_over_http_and_each_refusal_is_counted() {
             fixture.http().as_user(user).get("/v1/models"),
             fixture.http().as_user(user).get("/metrics"),
         ] {
-            call.send().refused(403, "peer_not_allowed");
+            call.send().refused(401, "api_key_required");
             sent += 1;
         }
     }
-    assert_eq!(super::refusals(&fixture.daemon, "peer_not_allowed") - before, sent);
+    assert_eq!(super::refusals(&fixture.daemon, "api_key_required") - before, sent);
     assert_eq!(fixture.provider.count(), 0);
 }
 
@@ -180,7 +180,7 @@ fn p06_the_overflow_uid_is_nobody() {
     let run = fixture.world.program("/usr/bin/setpriv".as_ref(), args).as_user(User::root());
     let output = run.env("PORT", fixture.daemon.port().to_string()).in_directory("/".as_ref()).run();
     assert!(
-        output.stdout.starts_with("HTTP/1.1 403") && output.stdout.contains("peer_not_allowed"),
+        output.stdout.starts_with("HTTP/1.1 401") && output.stdout.contains("api_key_required"),
         "{}",
         output.text()
     );

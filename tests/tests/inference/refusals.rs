@@ -16,7 +16,7 @@ fn p13_r5_08_refusals_come_in_their_order() {
         let call = wrong(other.clone().host("evil.example").header("origin", "http://evil.example"));
         call.send().refused(403, "host_not_allowed");
         wrong(other.clone().header("origin", "http://evil.example")).send().refused(403, "origin_not_allowed");
-        wrong(other).send().refused(403, "peer_not_allowed");
+        wrong(other).send().refused(401, "api_key_required");
     }
     let call = wrong(chat().host("evil.example").header("origin", "http://evil.example"));
     call.send().refused(403, "host_not_allowed");

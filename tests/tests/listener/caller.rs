@@ -56,11 +56,11 @@ fn p06_another_user_is_refused_whatever_it_presents() {
     let Some(foreign) = fixture.world.user().foreign() else { return };
     for user in [foreign, User::root()] {
         let http = fixture.http().as_user(user);
-        http.chat(MODEL, "x").send().refused(403, "peer_not_allowed");
-        http.chat(MODEL, "x").bearer("sk-anything").send().refused(403, "peer_not_allowed");
-        http.get("/v1/models").send().refused(403, "peer_not_allowed");
-        http.get("/metrics").send().refused(403, "peer_not_allowed");
-        http.get("/nowhere").send().refused(403, "peer_not_allowed");
+        http.chat(MODEL, "x").send().refused(401, "api_key_required");
+        http.chat(MODEL, "x").bearer("sk-anything").send().refused(401, "api_key_required");
+        http.get("/v1/models").send().refused(401, "api_key_required");
+        http.get("/metrics").send().refused(401, "api_key_required");
+        http.get("/nowhere").send().refused(401, "api_key_required");
         http.chat(MODEL, "x").bearer("brk_0123").send().refused(401, "invalid_api_key");
         http.get("/health").send().ok();
     }
@@ -77,7 +77,7 @@ fn p06_another_user_is_refused_on_ipv6_too() {
         return shared_files::lacks("IPv6");
     }
     http.chat(MODEL, "x").send().ok();
-    http.as_user(foreign).chat(MODEL, "x").send().refused(403, "peer_not_allowed");
+    http.as_user(foreign).chat(MODEL, "x").send().refused(401, "api_key_required");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn p06_the_answer_holds_for_the_whole_connection_and_for_each_one_alone() {
             scope.spawn(|| {
                 for _ in 0..20 {
                     assert_eq!(fixture.http().get("/v1/models").send().status, 200);
-                    assert_eq!(other.get("/v1/models").send().status, 403);
+                    assert_eq!(other.get("/v1/models").send().status, 401);
                 }
             });
         }
@@ -102,10 +102,7 @@ fn p06_the_answer_holds_for_the_whole_connection_and_for_each_one_alone() {
 fn p06_keyless_never_needs_a_key_from_everybody() {
     let fixture = InferenceFixture::with("[server]\nkeyless = \"never\"\n");
     for call in [fixture.http().chat(MODEL, "x"), fixture.http().chat(MODEL, "x").bearer("anything")] {
-        let answer = call.send();
-        let code = answer.error()["code"].as_str().unwrap_or_default().to_owned();
-        let refused = matches!((answer.status, code.as_str()), (403, "peer_not_allowed") | (401, "api_key_required"));
-        assert!(refused, "{} {}", answer.status, answer.text());
+        call.send().refused(401, "api_key_required");
     }
     fixture.http().get("/health").send().ok();
     assert_eq!(fixture.provider.count(), 0);
@@ -116,9 +113,14 @@ fn p06_a_refusal_says_what_to_do() {
     let world = World::new();
     let daemon = world.demo();
     let Some(foreign) = world.user().foreign() else { return };
-    let error = daemon.http().as_user(foreign).chat("demo/echo", "x").send().refused(403, "peer_not_allowed");
+    let answer = daemon.http().as_user(foreign).chat("demo/echo", "x").send();
+    let error = answer.refused(401, "api_key_required");
     let message = error["message"].as_str().unwrap_or_default();
-    assert!(message.contains(&world.user().uid().to_string()) || message.contains("user"), "{message}");
+    assert!(message.contains(&format!("uid {}", foreign.uid())), "{message}");
+    assert!(message.contains("`bitrouter cloud keys mint ") && message.contains("`bitrouter auth login`"), "{message}");
+    assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer")));
+    let error = daemon.http().as_user(foreign).get("/metrics").send().refused(401, "api_key_required");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("`bitrouter node keys mint ")), "{error}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn p06_a_caller_in_a_user_namespace_is_who_it_is_outside() {
     let Some(foreign) = world.user().foreign() else { return };
     for more in [&[][..], &["--map-root-user"]] {
         let output = call(foreign, more);
-        assert!(output.stdout.ends_with("\n403") && output.stdout.contains("peer_not_allowed"), "{}", output.text());
+        assert!(output.stdout.ends_with("\n401") && output.stdout.contains("api_key_required"), "{}", output.text());
     }
 }
 

@@ -16,8 +16,8 @@ fn r1_20_a_run_of_slashes_is_one() {
     // Whoever judges a path judges the one that is meant.
     let Some(foreign) = fixture.world.user().foreign() else { return };
     let other = fixture.http().as_user(foreign);
-    other.get("//metrics").send().refused(403, "peer_not_allowed");
-    other.get("/health//").send().refused(403, "peer_not_allowed");
+    other.get("//metrics").send().refused(401, "api_key_required");
+    other.get("/health//").send().refused(401, "api_key_required");
     other.get("//health").send().ok();
 }
 
@@ -32,7 +32,7 @@ fn metrics_take_get_and_head_only() {
     }
     daemon.http().get("/metrics").send().ok();
     let Some(foreign) = world.user().foreign() else { return };
-    daemon.http().as_user(foreign).post("/metrics").send().refused(403, "peer_not_allowed");
+    daemon.http().as_user(foreign).post("/metrics").send().refused(401, "api_key_required");
 }
 
 #[test]

@@ -26,10 +26,10 @@ fn warning(world: &World) -> Option<String> {
 }
 
 fn stranger(call: Call, named: &str) -> Value {
-    let error = call.send().refused(403, "peer_not_allowed");
+    let error = call.send().refused(401, "api_key_required");
     let message = error["message"].as_str().unwrap_or_default();
     assert!(message.contains(&format!("`{named}`")), "{message}");
-    assert!(message.contains("trusted_proxies") && message.contains("`bitrouter auth login`"), "{message}");
+    assert!(message.contains("trusted_proxies") && message.contains(" keys mint "), "{message}");
     error
 }
 

@@ -46,14 +46,15 @@ fn p06_a_token_opens_inference_to_whoever_has_it() {
     // What is the daemon's alone stays so.
     if let Some(foreign) = fixture.world.user().foreign() {
         let metrics = fixture.http().as_user(foreign).get("/metrics").bearer(&access_token);
-        metrics.send().refused(403, "peer_not_allowed");
+        let error = metrics.send().refused(403, "peer_not_allowed");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains("`bitrouter node keys mint ")), "{error}");
     }
 }
 
 #[test]
 fn p06_keyless_never_is_opened_by_a_token() {
     let fixture = InferenceFixture::with("[server]\nkeyless = \"never\"\n");
-    let error = fixture.http().chat(MODEL, "x").send().refused(403, "peer_not_allowed");
+    let error = fixture.http().chat(MODEL, "x").send().refused(401, "api_key_required");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("`bitrouter auth login`")), "{error}");
     let Session { access_token, .. } = sign_in(&fixture.world, &fixture.daemon, INVOKE);
     fixture.http().chat(MODEL, "x").bearer(&access_token).send().ok();
@@ -138,9 +139,9 @@ fn p08_a_web_session_never_opens_inference() {
     let fixture = InferenceFixture::with("[server]\nkeyless = \"never\"\n");
     let owner = Owner::sign_in(&fixture.world, &fixture.daemon);
     let call = fixture.http().chat(MODEL, "x").header("cookie", owner.cookie());
-    call.send().refused(403, "peer_not_allowed");
+    call.send().refused(401, "api_key_required");
     let models = fixture.http().get("/v1/models").header("cookie", owner.cookie());
-    models.send().refused(403, "peer_not_allowed");
+    models.send().refused(401, "api_key_required");
     assert_eq!(fixture.provider.count(), 0);
 }
 

@@ -97,7 +97,7 @@ fn calls(daemon: &Daemon, secrets: &mut Secrets) {
     http.raw(format!("{caller}\r\n\r\n"));
     if let Some(foreign) = daemon.world().user().foreign() {
         let other = http.as_user(foreign).post("/v1/chat/completions").bearer(&caller);
-        other.json(format!(r#"{{"model":"openai:m","messages":["{body}"]}}"#)).send().refused(403, "peer_not_allowed");
+        other.json(format!(r#"{{"model":"openai:m","messages":["{body}"]}}"#)).send().refused(401, "api_key_required");
     }
 }
 

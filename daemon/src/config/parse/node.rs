@@ -10,12 +10,13 @@ use super::{
     document::{self, dotted},
     parse_duration, set,
 };
-use crate::config::{Config, QuantityError, Secret, Stripe, addresses};
+use crate::config::{Config, Listen, QuantityError, Secret, Stripe, addresses};
 
 pub(super) const NODE: Section = Section {
     name: "node",
     keys: &[
         ("enabled", "true"),
+        ("listen", r#""10.0.0.5:8443""#),
         ("public_url", r#""https://node.example""#),
         ("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
         ("credit", r#""off""#),
@@ -74,7 +75,17 @@ impl<'t> Reading<'_, 't> {
                 "" => Ok(None),
                 url => Ok(Some(url.parse()?)),
             });
+        let has_public_url = !matches!(&public_url, Some(None)) && table.contains_key("public_url");
         set(&mut node.public_url, public_url);
+        let listen = self.document.read(table, NODE.name, &NODE, "listen", |value| match document::text(value)? {
+            "" => Ok(None),
+            // What links, sign-in and `Host` go by there.
+            _ if !has_public_url => {
+                Err(ValueError::new("needs `node.public_url`: the address at which its team reaches it"))
+            }
+            listen => Ok(Some(listen.parse::<Listen>()?)),
+        });
+        set(&mut node.listen, listen);
         let proxies = self.document.read(table, NODE.name, &NODE, "trusted_proxies", |value| {
             document::list(value, |network| Ok(network.parse()?))
         });

@@ -13,13 +13,13 @@ use crate::{
 pub(super) struct Service {
     host: NodeHost,
     health: Health,
-    /// `host:port` of each inference listener.
-    listen: Vec<String>,
+    /// Where programs of this machine reach us, as `http://host:port`.
+    http: String,
 }
 
 impl Service {
-    pub(super) fn new(host: NodeHost, health: Health, listen: Vec<String>) -> Self {
-        Self { host, health, listen }
+    pub(super) fn new(host: NodeHost, health: Health, http: String) -> Self {
+        Self { host, health, http }
     }
 }
 
@@ -34,9 +34,8 @@ impl ConsoleService for Service {
         // Where the kernel names nobody, a link that only one user may follow leads nowhere.
         let uid = (!self.health.is_raised(Code::PeerLookupUnavailable)).then_some(peer.uid);
         let link = node.console_link(uid);
-        let at = self.listen.first().map(String::as_str).unwrap_or_default();
         Ok(Response::new(OpenConsoleResponse {
-            url: format!("http://{at}{}", link.path.expose_secret()),
+            url: format!("{}{}", self.http, link.path.expose_secret()),
             bound: uid.is_some(),
             expires_in: u32::try_from(link.expires_in.as_secs()).unwrap_or(u32::MAX),
         }))

@@ -75,7 +75,7 @@ pub(super) async fn all(
     let billing = billing::Service::new(asking.clone());
     let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
-    let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.listen().to_vec());
+    let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.http().to_owned());
     Ok(tonic::service::Routes::new(DaemonServiceServer::new(daemon).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(EnvironmentServiceServer::new(environment).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(LogServiceServer::new(logs).max_decoding_message_size(MESSAGE_LIMIT))

@@ -4,7 +4,7 @@
 //! `Host` still says that name. What is allowed is also the door by which a request came in: a loopback name, the node's
 //! public one, or another that the settings list.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{Uri, uri::Scheme};
 
@@ -28,18 +28,18 @@ pub(in crate::listener) struct ListenerAuthorities {
 }
 
 impl ListenerAuthorities {
-    /// The names of a listener at `local`: the loopback names with its port, and the address itself.
+    /// The names of a listener at `local`: the loopback names with its port, and the address itself where it is a loopback one.
+    /// By what others call a listener on a network, only the settings can tell.
     pub(in crate::listener) fn new(local: SocketAddr) -> Self {
         let port = local.port();
         let mut names: Vec<String> = LOOPBACK_NAMES.map(str::to_owned).into();
         let own = match local.ip().to_canonical() {
-            std::net::IpAddr::V4(ip) => ip.to_string(),
-            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        // An address that stands for all of them is nowhere to be called.
-        let called = if local.ip().is_unspecified() { names[0].as_str() } else { own.as_str() };
-        let base_url = format!("http://{called}:{port}");
-        if !names.contains(&own) {
+        let is_loopback = local.ip().to_canonical().is_loopback();
+        let base_url = format!("http://{}:{port}", if is_loopback { own.as_str() } else { LOOPBACK_NAMES[0] });
+        if is_loopback && !names.contains(&own) {
             names.push(own);
         }
         let mut hosts: Vec<String> = names.iter().map(|name| format!("{name}:{port}")).collect();

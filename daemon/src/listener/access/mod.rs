@@ -16,7 +16,9 @@ use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Request};
 
 pub use self::{
-    authenticate::{Authentication, Authenticator, CallerEvidence, PendingCaller, not_served, two_keys},
+    authenticate::{
+        Authentication, Authenticator, CallerEvidence, PendingCaller, not_served, not_the_operators, two_keys,
+    },
     credential::PresentedKey,
     proven::ProvenPeer,
 };
@@ -29,7 +31,7 @@ use self::{
 use super::{
     cors,
     options::RefusalSink,
-    peer::Peer,
+    peer::{Peer, PeerIdentity},
     routing::{Access, Mount, Route},
     settings::ListenerSettings,
 };
@@ -80,11 +82,12 @@ impl Judge<'_> {
         let host = match check_host(request.uri(), headers.host, self.own, &settings.allow_hosts, public) {
             Ok(host) => host,
             Err(refused) => {
-                let message = format!(
-                    "{}; use {}, or add the host to `[server] allow_hosts`",
-                    refused.reason(),
-                    self.own.base_url()
-                );
+                let use_this = match public.filter(|_| self.peer.identity == PeerIdentity::NotAsked) {
+                    Some(public) => public.to_string(),
+                    None => self.own.base_url().to_owned(),
+                };
+                let message =
+                    format!("{}; use {use_this}, or add the host to `[server] allow_hosts`", refused.reason());
                 return Judged::refused(InferenceError::new(InferenceCode::HostNotAllowed, message));
             }
         };
@@ -134,10 +137,15 @@ impl Judge<'_> {
         }
     }
 
-    /// Whose process it is was asked, and a proxy that nobody trusts made a stranger of it: that is said.
+    /// Who it is was asked, and a proxy that nobody trusts hid it: that is said.
     fn look_at(&self, arrival: &Arrival<'_>, peer: ProvenPeer<'_>) {
-        if !matches!(peer, ProvenPeer::Kernel(_)) && !arrival.is_of_a_trusted_proxy() {
-            self.refusals.came_through_a_proxy(peer);
+        match (peer, arrival.untrusted_header()) {
+            (ProvenPeer::Kernel(PeerIdentity::NotAsked), Some(header)) => {
+                self.refusals.came_through_a_proxy(ProvenPeer::Forwarded(header));
+            }
+            (ProvenPeer::Kernel(_), _) => {}
+            (hidden, _) if !arrival.is_of_a_trusted_proxy() => self.refusals.came_through_a_proxy(hidden),
+            _ => {}
         }
     }
 }

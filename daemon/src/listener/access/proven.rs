@@ -52,6 +52,10 @@ impl<'a> Arrival<'a> {
     /// Whose process it is.
     #[inline]
     pub(super) fn proven(&self) -> ProvenPeer<'a> {
+        // Nothing can take a proof away that nobody looked for.
+        if self.peer.identity == PeerIdentity::NotAsked {
+            return ProvenPeer::Kernel(PeerIdentity::NotAsked);
+        }
         if let Some(name) = self.headers.forwarding {
             if !self.is_of_a_trusted_proxy() {
                 return ProvenPeer::Forwarded(name);
@@ -60,11 +64,16 @@ impl<'a> Arrival<'a> {
                 return ProvenPeer::Forwarded(name);
             }
         }
-        if self.host.is_loopback {
+        if self.host.is_loopback || self.peer.identity == PeerIdentity::Remote {
             ProvenPeer::Kernel(self.peer.identity)
         } else {
             ProvenPeer::OtherHost(self.authority())
         }
+    }
+
+    /// The header that shows that somebody whom nobody trusts passed the request on.
+    pub(super) fn untrusted_header(&self) -> Option<&'a str> {
+        self.headers.forwarding.filter(|_| !self.is_of_a_trusted_proxy())
     }
 
     /// `Host`, which was allowed.
@@ -87,7 +96,7 @@ impl<'a> Arrival<'a> {
             uid: match identity {
                 PeerIdentity::SameUser => Some(own),
                 PeerIdentity::OtherUser(uid) => Some(uid),
-                PeerIdentity::Unknown => None,
+                PeerIdentity::Unknown | PeerIdentity::Remote | PeerIdentity::NotAsked => None,
             },
             is_own_user: identity == PeerIdentity::SameUser,
             address: self.address(),
@@ -160,6 +169,35 @@ mod tests {
             assert_eq!(found, proven, "{host:?} {pairs:?} {trusted:?}");
             assert_eq!(visitor.address, address.parse::<IpAddr>().unwrap(), "{host:?} {pairs:?} {trusted:?}");
             assert_eq!(visitor.entrance == Entrance::Public, host.is_public && !host.is_loopback);
+        }
+    }
+
+    #[test]
+    fn neither_a_network_nor_a_teams_listener_names_a_user() {
+        let here = [AllowedHost::OWN, AllowedHost { is_loopback: false, is_public: true }];
+        for (identity, address) in [(PeerIdentity::Remote, "192.0.2.7"), (PeerIdentity::NotAsked, "127.0.0.1")] {
+            for host in here {
+                for (pairs, trusted, elsewhere) in
+                    [(&[][..], &[][..], false), (&[LOCAL], &["127.0.0.1", "192.0.2.7"], false), (&[REMOTE], &[], true)]
+                {
+                    let mut all = HeaderMap::new();
+                    for (name, value) in [("host", "localhost:1")].iter().chain(pairs) {
+                        all.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+                    }
+                    let uri = Uri::from_static("/");
+                    let headers = AccessHeaders::of(&uri, &all);
+                    let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
+                    let peer = Peer { identity, address: address.parse().unwrap() };
+                    let arrival = Arrival { host, headers: &headers, all: &all, peer, trusted: &trusted };
+                    let forwarded = elsewhere && identity == PeerIdentity::Remote;
+                    let expected =
+                        if forwarded { ProvenPeer::Forwarded("x-forwarded-for") } else { ProvenPeer::Kernel(identity) };
+                    assert_eq!(arrival.proven(), expected, "{host:?} {pairs:?}");
+                    assert_eq!(arrival.untrusted_header().is_some(), elsewhere);
+                    let visitor = arrival.visitor(1000);
+                    assert_eq!((visitor.uid, visitor.is_own_user), (None, false));
+                }
+            }
         }
     }
 

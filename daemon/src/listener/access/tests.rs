@@ -164,8 +164,18 @@ fn each_listener_knows_its_own_port_and_address() {
         ("[::1]:9999", "http://[::1]:9999"),
         ("[::ffff:127.0.0.9]:80", "http://127.0.0.9:80"),
         ("[::]:4356", "http://127.0.0.1:4356"),
+        ("192.0.2.7:4356", "http://127.0.0.1:4356"),
     ] {
         assert_eq!(ListenerAuthorities::new(local.parse().unwrap()).base_url(), url);
+    }
+    // An address of a network is a name only where the settings say so.
+    let lists = ["192.0.2.7:4356".to_owned()];
+    for local in ["192.0.2.7:4356", "0.0.0.0:4356", "[::]:4356"] {
+        let bound = ListenerAuthorities::new(local.parse().unwrap());
+        let called = |name: &str, allow| host(&Uri::from_static("/"), &headers(&[("host", name)]), &bound, allow);
+        assert_eq!(called(local, &[]), Err(HostRefused::Foreign));
+        assert_eq!(called("192.0.2.7:4356", &lists), Ok(()));
+        assert_eq!(called("localhost:4356", &[]), Ok(()));
     }
     assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "127.0.0.9:4356")]), &alone, &[]), Ok(()));
     let web = ListenerAuthorities::new("127.0.0.1:80".parse().unwrap());

@@ -1,8 +1,8 @@
 //! Whose process is at the other end of a loopback connection, as the kernel says.
 //!
 //! Asked once per connection, right after accept. Only an established socket with an inode identifies; the overflow uid,
-//! a failed lookup and a system that cannot be asked are all unknown. It never guesses and never asks anything but the
-//! kernel.
+//! a failed lookup and a system that cannot be asked are all unknown. What did not come over loopback is not asked for. It
+//! never guesses and never asks anything but the kernel.
 
 mod listening;
 #[cfg(target_os = "linux")]
@@ -31,6 +31,10 @@ pub enum PeerIdentity {
     OtherUser(u32),
     /// The kernel does not tell.
     Unknown,
+    /// The connection came over a network.
+    Remote,
+    /// Nobody asked: the listener serves a team, whose members are told by their credentials.
+    NotAsked,
 }
 
 /// The program at the other end.
@@ -79,6 +83,9 @@ impl PeerLookup {
 
     /// Who is at `peer` of the connection that was accepted at `local`.
     pub fn identify(&self, peer: SocketAddr, local: SocketAddr) -> PeerIdentity {
+        if ![peer, local].iter().all(|end| end.ip().to_canonical().is_loopback()) {
+            return PeerIdentity::Remote;
+        }
         self.ask(peer, local).map_or(PeerIdentity::Unknown, |uid| self.judge(uid))
     }
 
@@ -190,6 +197,20 @@ mod tests {
             PeerIdentity::Unknown
         );
         assert_eq!(lookup.identify("[::1]:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()), PeerIdentity::Unknown);
+    }
+
+    #[test]
+    fn what_comes_over_a_network_is_remote_whoever_it_is() {
+        let lookup = PeerLookup::new();
+        for (peer, local) in [
+            ("192.0.2.7:1", "192.0.2.2:2"),
+            ("192.0.2.7:1", "127.0.0.1:2"),
+            ("127.0.0.1:1", "192.0.2.2:2"),
+            ("[::ffff:192.0.2.7]:1", "[::ffff:192.0.2.2]:2"),
+            ("[fd00::7]:1", "[fd00::2]:2"),
+        ] {
+            assert_eq!(lookup.identify(peer.parse().unwrap(), local.parse().unwrap()), PeerIdentity::Remote, "{peer}");
+        }
     }
 
     #[test]

@@ -3,3 +3,4 @@
 mod rig;
 mod server;
 mod strangers;
+mod team;

@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use crate::listener::{
-    Access, Authentication, Authenticator, CallerEvidence, HttpServer, Limits, ListenerSettings, NodeFuture,
+    Access, Audience, Authentication, Authenticator, CallerEvidence, HttpServer, Limits, ListenerSettings, NodeFuture,
     NodeService, PeerLookup, PresentedKey, ProvenPeer, RefusalSink, RequestService, ServerOptions, bind, not_served,
     two_keys,
 };
@@ -83,6 +83,8 @@ impl Authenticator for OwnUserOnly {
 pub(super) struct Rig {
     pub(super) server: HttpServer,
     pub(super) addr: SocketAddr,
+    /// Where a team's listener is, where there is one.
+    pub(super) team: SocketAddr,
     pub(super) settings: Arc<ArcSwap<ListenerSettings>>,
     pub(super) refused: Arc<RefusalLog>,
     pub(super) release: Arc<Notify>,
@@ -182,7 +184,19 @@ impl Authenticator for SlowKeys {
 }
 
 pub(super) fn start_with(limits: Limits, settings: ListenerSettings, authenticator: Arc<dyn Authenticator>) -> Rig {
-    let listeners = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    build(limits, settings, authenticator, false)
+}
+
+/// With a team's listener besides.
+pub(super) fn start_for_a_team(limits: Limits, settings: ListenerSettings) -> Rig {
+    build(limits, settings, Arc::new(SlowKeys), true)
+}
+
+fn build(limits: Limits, settings: ListenerSettings, authenticator: Arc<dyn Authenticator>, has_team: bool) -> Rig {
+    let both = ["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+    let here = bind(&both, 0).unwrap().into_iter().map(|listener| (Audience::ThisMachine, listener));
+    let team = has_team.then(|| bind(&both[..1], 0).unwrap()).into_iter().flatten();
+    let team = team.map(|listener| (Audience::Team, listener));
     let settings = Arc::new(ArcSwap::from_pointee(settings));
     let refused = Arc::new(RefusalLog::default());
     let release = Arc::new(Notify::new());
@@ -196,9 +210,10 @@ pub(super) fn start_with(limits: Limits, settings: ListenerSettings, authenticat
         metrics: Arc::new(|| "metrics here\n# EOF\n".to_owned()),
         limits,
     };
-    let server = HttpServer::start(listeners, options).unwrap();
-    let addr = server.addresses()[0];
-    Rig { server, addr, settings, refused, release }
+    let server = HttpServer::start(here.chain(team), options).unwrap();
+    let addresses = server.addresses();
+    let (addr, team) = (addresses[0], addresses[addresses.len() - 1]);
+    Rig { server, addr, team, settings, refused, release }
 }
 
 pub(super) fn usual() -> Rig {

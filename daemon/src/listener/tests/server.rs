@@ -63,8 +63,8 @@ async fn keyless_never_refuses_all_but_health_and_metrics() {
     let close = "Connection: close\r\n\r\n";
     rig.settings.store(Arc::new(ListenerSettings { keyless: Keyless::Never, ..ListenerSettings::default() }));
     let reply = rig.exchange(rig.request("GET /wait", close)).await;
-    assert_eq!((status(&reply), code(&reply).as_str()), ("403", "peer_not_allowed"));
-    assert!(reply.contains("keyless"), "{reply}");
+    assert_eq!((status(&reply), code(&reply).as_str()), ("401", "api_key_required"));
+    assert!(header(&reply, "www-authenticate").is_some() && reply.contains("keyless"), "{reply}");
     assert_eq!(status(&rig.exchange(rig.request("GET /health", close)).await), "200");
     let reply = rig.exchange(rig.request("GET /metrics", close)).await;
     assert!(reply.ends_with("metrics here\n# EOF\n"), "{reply}");
@@ -98,7 +98,7 @@ async fn another_user_is_refused() {
         return;
     }
     let rig = usual();
-    for (path, expected) in [("/metrics", "403"), ("/v1/models", "403"), ("/health", "200")] {
+    for (path, expected) in [("/metrics", "401"), ("/v1/models", "401"), ("/health", "200")] {
         let (host, port) = (rig.addr.ip(), rig.addr.port());
         let script = format!(
             "exec 3<>/dev/tcp/{host}/{port}; \
@@ -110,12 +110,12 @@ async fn another_user_is_refused() {
         });
         let reply = String::from_utf8(output.await.unwrap().unwrap().stdout).unwrap();
         assert_eq!(status(&reply), expected, "{path}: {reply}");
-        if expected == "403" {
-            assert_eq!(code(&reply), "peer_not_allowed");
+        if expected == "401" {
+            assert_eq!(code(&reply), "api_key_required");
             assert!(reply.contains("uid 4242"), "{reply}");
         }
     }
-    assert_eq!(rig.reasons(), ["peer_not_allowed", "peer_not_allowed"]);
+    assert_eq!(rig.reasons(), ["api_key_required", "api_key_required"]);
 }
 
 #[tokio::test]

@@ -60,11 +60,11 @@ async fn a_proxy_makes_a_stranger_of_its_caller() {
     let via = format!("X-Real-IP: 127.0.0.1\r\n{close}");
     for path in ["/id", "/metrics"] {
         let reply = rig.exchange(rig.request(&format!("GET {path}"), &via)).await;
-        assert_eq!((status(&reply), code(&reply).as_str()), ("403", "peer_not_allowed"), "{path}");
+        assert_eq!((status(&reply), code(&reply).as_str()), ("401", "api_key_required"), "{path}");
         assert!(reply.contains("`x-real-ip`") && reply.contains("trusted_proxies"), "{reply}");
         for host in ["box.lan", "node.example"] {
             let reply = rig.exchange(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{close}")).await;
-            assert_eq!((status(&reply), code(&reply).as_str()), ("403", "peer_not_allowed"), "{path} {host}");
+            assert_eq!((status(&reply), code(&reply).as_str()), ("401", "api_key_required"), "{path} {host}");
             assert!(reply.contains(&format!("`{host}`")), "{reply}");
         }
     }
@@ -75,7 +75,7 @@ async fn a_proxy_makes_a_stranger_of_its_caller() {
     rig.settings.store(Arc::new(trusted));
     assert_eq!(status(&rig.exchange(rig.request("GET /id", &via)).await), "200");
     let from_elsewhere = format!("X-Real-IP: 203.0.113.7\r\n{close}");
-    assert_eq!(status(&rig.exchange(rig.request("GET /id", &from_elsewhere)).await), "403");
+    assert_eq!(status(&rig.exchange(rig.request("GET /id", &from_elsewhere)).await), "401");
     let reply = rig.exchange(rig.request("GET /login", &from_elsewhere)).await;
     assert!(reply.contains("uid: None, is_own_user: false, address: 203.0.113.7"), "{reply}");
     assert_eq!(rig.reasons().iter().filter(|reason| **reason == "proxy").count(), 6);

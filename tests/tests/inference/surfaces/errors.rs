@@ -160,11 +160,11 @@ fn p13_a_stranger_is_refused_in_his_dialect() {
     let stranger: Client = cast.http().as_user(foreign);
     for line in &LIST {
         let answer = stranger.request(line.method, line.path).send();
-        let error = line.voice.refused(&answer, 403, "peer_not_allowed");
+        let error = line.voice.refused(&answer, 401, "api_key_required");
         assert!(error["message"].as_str().is_some_and(|text| text.contains("user")), "{error}");
     }
-    Voice::Anthropic.refused(&with(stranger.get("/nowhere"), &[VERSION]).send(), 403, "peer_not_allowed");
-    Voice::Google.refused(&with(stranger.get("/v1/models"), &[GOOGLE_KEY]).send(), 403, "peer_not_allowed");
+    Voice::Anthropic.refused(&with(stranger.get("/nowhere"), &[VERSION]).send(), 401, "api_key_required");
+    Voice::Google.refused(&with(stranger.get("/v1/models"), &[GOOGLE_KEY]).send(), 401, "api_key_required");
     assert_eq!(cast.arrivals(), 0);
 }
 
@@ -172,8 +172,8 @@ fn p13_a_stranger_is_refused_in_his_dialect() {
 fn p13_a_key_is_demanded_in_every_dialect() {
     let cast = Cast::with("[server]\nkeyless = \"never\"\n");
     for line in &LIST {
-        line.voice.refused(&cast.call(line).send(), 403, "peer_not_allowed");
-        line.voice.refused(&cast.call(line).bearer("sk-any").send(), 403, "peer_not_allowed");
+        line.voice.refused(&cast.call(line).send(), 401, "api_key_required");
+        line.voice.refused(&cast.call(line).bearer("sk-any").send(), 401, "api_key_required");
     }
     assert_eq!(cast.arrivals(), 0);
 }

@@ -37,7 +37,7 @@ fn p13_refusals_come_in_their_order_in_every_line() {
             refused(spoilt(wrong_method, &large), 401, "invalid_api_key");
         }
         if let Some(foreign) = foreign {
-            refused(spoilt(cast.http().as_user(foreign).post(line.path), &large), 403, "peer_not_allowed");
+            refused(spoilt(cast.http().as_user(foreign).post(line.path), &large), 401, "api_key_required");
         }
         refused(spoilt(cast.http().request("PUT", line.path), &large), 405, "method_not_allowed");
         refused(spoilt(cast.http().post(line.path), &large), 415, "unsupported_media_type");
