@@ -315,7 +315,7 @@ fn nothing(path: &str) -> ApiError {
 }
 
 /// 405 with the methods that there are (RFC 9110 §15.5.6).
-fn wrong_method(methods: &[&http::Method]) -> ApiError {
+fn wrong_method(methods: &[&Method]) -> ApiError {
     let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");

@@ -136,8 +136,7 @@ impl World {
 
     /// Asks as the owner in person.
     async fn own(&self, path: &str) -> (u16, Value) {
-        read(Arc::clone(&self.node).answer_owner(http::Request::get(path).body(bytes::Bytes::new()).unwrap()).await)
-            .await
+        read(Arc::clone(&self.node).answer_owner(Request::get(path).body(Bytes::new()).unwrap()).await).await
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::account::MicroUsd;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};

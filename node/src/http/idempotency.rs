@@ -255,6 +255,7 @@ mod tests {
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         let node = Node::open_on(options, Machine::this()).await.unwrap();
         let now = node.clock.wall();

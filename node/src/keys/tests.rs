@@ -42,6 +42,7 @@ impl World {
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&self.clock) as _,
             tasks: Tasks::new(),
+            outbound: Arc::new(crate::outbound::NoOutbound),
         };
         Node::open_on(options, Machine::this()).await.unwrap()
     }
