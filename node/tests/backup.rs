@@ -10,8 +10,8 @@ use bitrouter_node::{
     people::{Password, PeopleError, namespaces},
     restore,
 };
-use bitrouter_proto::account::ScopeSet;
-use http::StatusCode;
+use bitrouter_proto::account::{Role, ScopeSet};
+use http::{Method, StatusCode};
 use support::TestNode;
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -30,6 +30,13 @@ async fn copy_of(test: &TestNode) -> (tempfile::TempDir, std::path::PathBuf) {
     (place, path)
 }
 
+/// A key of the first namespace: its id, and itself.
+async fn key(test: &TestNode, name: &str) -> (String, String) {
+    let body = format!("{{\"display_name\":\"{name}\",\"scopes\":[\"inference:invoke\"]}}");
+    let minted = test.ask_as_owner(&Method::POST, "/keys", &body).await.ok();
+    (minted["id"].as_str().unwrap().to_owned(), minted["token"].as_str().unwrap().to_owned())
+}
+
 async fn restored(test: TestNode, from: &Path) -> (TestNode, Restored) {
     let (test, done) = test.reopened_after(async |dir: &Path, clock| restore(dir, from, clock).await).await;
     (test, done.unwrap())
@@ -44,9 +51,15 @@ async fn a_restored_week_old_copy_lets_nobody_back_in_whom_somebody_threw_out() 
     let ada = test.node.add_user("bob".parse().unwrap(), password("the former password")).await.unwrap();
     let doomed = namespaces::create(&test.node, owner, "doomed").await.unwrap();
     let in_doomed = test.sign_in_as(owner, doomed.id).await;
+    let (leaked, used) = (key(&test, "leaked").await, key(&test, "used").await);
+    let shared = namespaces::create(&test.node, owner, "shared").await.unwrap();
+    test.node.set_member("shared", "bob", Role::Admin).await.unwrap();
+    let as_member = test.sign_in_as(ada.id, shared.id).await;
     let (_place, copy) = copy_of(&test).await;
 
     assert_eq!(test.revoke(&thrown_out.refresh).await.status, StatusCode::OK);
+    test.ask_as_owner(&Method::DELETE, &format!("/keys/{}", leaked.0), "").await.ok();
+    test.node.remove_member("shared", "bob").await.unwrap();
     test.node.remove_user("eve").await.unwrap();
     test.node.set_password("bob", password("the newer password")).await.unwrap();
     namespaces::delete(&test.node, owner, "doomed").await.unwrap();
@@ -54,13 +67,14 @@ async fn a_restored_week_old_copy_lets_nobody_back_in_whom_somebody_threw_out() 
     test.advance(WEEK);
     let (test, done) = restored(test, &copy).await;
 
-    assert_eq!((done.revocations, done.nothing_is_trusted), (4, false));
+    assert_eq!((done.revocations, done.nothing_is_trusted), (6, false));
     let aside = done.aside.unwrap();
     assert!(aside.file_name().unwrap().to_str().unwrap().starts_with("node.db.aside-20"), "{}", aside.display());
-    for ended in [&thrown_out, &in_doomed] {
+    for ended in [&thrown_out, &in_doomed, &as_member] {
         assert!(!test.opens(&ended.access));
         assert_eq!(test.refresh(&ended.refresh).await.refusal(), (400, "invalid_grant".to_owned()));
     }
+    assert!(!test.opens(&leaked.1) && test.opens(&used.1), "a key that was revoked stays so, and no other does");
     assert!(test.opens(&test.refresh(&stays.refresh).await.pair().access), "who was not thrown out comes in");
     assert!(matches!(test.node.set_password("eve", password("another password")).await, Err(PeopleError::Nobody(_))));
     let people = test.node.list_users().await.unwrap();
@@ -78,6 +92,7 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
         let first = test.sign_in(None).await;
         test.revoke(&first.refresh).await;
         let kept = test.sign_in(None).await;
+        let minted = key(&test, "minted").await;
         let (_place, copy) = copy_of(&test).await;
         let (test, done) = test
             .reopened_after(async |dir: &Path, clock| {
@@ -93,6 +108,9 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
         assert!(!test.opens(&kept.access));
         assert_eq!(test.refresh(&kept.refresh).await.refusal(), (400, "invalid_grant".to_owned()), "{lost}");
         assert!(test.opens(&test.sign_in(None).await.access), "signing in anew works");
+        assert!(!test.opens(&minted.1), "a key waits for somebody to say that it holds");
+        assert_eq!(test.node.confirm_keys(Some(minted.0.parse().unwrap())).await.unwrap(), 1);
+        assert!(test.opens(&minted.1));
         // It is as if it had never been away from now on.
         let test = test.reopened().await;
         assert!(test.opens(&test.sign_in(None).await.access));

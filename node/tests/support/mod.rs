@@ -149,6 +149,19 @@ impl TestNode {
         Reply { status: head.status, headers: head.headers, body }
     }
 
+    /// Sends what the owner asks for at the control socket, below the first namespace.
+    pub async fn ask_as_owner(&self, method: &Method, below: &str, body: &str) -> Reply {
+        let mut request =
+            Request::builder().method(method).uri(format!("/v1/namespaces/{}{below}", self.node.first_namespace()));
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let (head, body) = Arc::clone(&self.node).answer_owner(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
     pub async fn get(&self, path: &str) -> Reply {
         let request = Request::builder().uri(path).body(Bytes::new()).unwrap();
         self.send(request, neighbour()).await

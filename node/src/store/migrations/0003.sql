@@ -100,7 +100,7 @@ CREATE TABLE checkouts (
 CREATE UNIQUE INDEX checkouts_session ON checkouts (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX checkouts_payment_intent ON checkouts (payment_intent) WHERE payment_intent IS NOT NULL;
 
--- Refunds and disputes by their id at Stripe; they may be heard of before what they are of. over_at: a dispute was won, a refund
+-- Refunds and disputes by their id at Stripe, they may be heard of before what they are of. over_at: a dispute was won, a refund
 -- failed.
 CREATE TABLE checkout_reversals (
     id TEXT PRIMARY KEY,
