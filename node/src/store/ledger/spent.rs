@@ -36,19 +36,19 @@ macro_rules! statements {
             sums: concat!(
                 "WITH RECURSIVE spenders (id) AS (",
                 $of_eight,
-                ") SELECT 0, ",
+                ") SELECT CAST(0 AS BIGINT), ",
                 halves!("u.cost"),
                 ", ",
                 halves!("u.charge"),
                 " FROM spenders s CROSS JOIN usage_hours u
                   WHERE u.credential_id = s.id AND u.hour >= $2 AND u.hour < $3 AND u.namespace_id || '' = $1
-                  UNION ALL SELECT 1, ",
+                  UNION ALL SELECT CAST(1 AS BIGINT), ",
                 halves!("cost"),
                 ", ",
                 halves!("charge"),
                 " FROM requests WHERE namespace_id = $1 AND created_at >= $4 AND created_at < $5
                     AND credential_id IN (SELECT id FROM spenders)
-                  UNION ALL SELECT 2, ",
+                  UNION ALL SELECT CAST(2 AS BIGINT), ",
                 halves!("cost"),
                 ", ",
                 halves!("charge"),

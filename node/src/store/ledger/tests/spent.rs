@@ -47,9 +47,9 @@ impl World {
                     let is_ours = number != 9;
                     execute!(
                         write,
-                        "INSERT INTO api_keys (id, hash, namespace_id, person_id, name, prefix, scopes, parent_key_id,
+                        "INSERT INTO api_keys (id, hash, namespace_id, person_id, name, scopes, parent_key_id,
                                                grant_id, client_id, depth, created_at)
-                         VALUES ($1, $1, $2, $3, '', '', '', $4, $5, $6, 0, 0)",
+                         VALUES ($1, $1, $2, $3, '', '', $4, $5, $6, 0, 0)",
                         key(number).to_string(),
                         namespace(0).to_string(),
                         person(u64::from(!is_ours)).to_string(),
