@@ -40,7 +40,7 @@ impl Admission for Ledger {
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }
-        let (payer, funding) = (self.payer(request.context.caller, namespace), self.funding(namespace));
+        let (payer, funding) = (self.payer(request.context.caller, namespace)?, self.funding(namespace));
         // Without credit nothing is reserved; a call without a bound reserves what is known, which is nothing.
         let reserved = match funding {
             FundingSource::CloudCredit => request.metered.bound.cost,
@@ -70,13 +70,17 @@ impl Admission for Ledger {
 }
 
 impl Ledger {
-    /// The owner of the namespace. One that ended while a call came in has none: then the person behind the credential, and
-    /// the node's owner without one.
-    fn payer(&self, caller: Caller, namespace: NamespaceId) -> PersonId {
-        self.roles.owner(namespace).unwrap_or(match caller {
-            Caller::Credential(principal) => principal.person,
-            Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone => self.owner,
-        })
+    /// The owner of the namespace, whoever calls in it. One that ended while a call came in has none, and its credentials
+    /// ended with it: nobody else is charged.
+    fn payer(&self, caller: Caller, namespace: NamespaceId) -> Result<PersonId, InferenceError> {
+        match (self.roles.owner(namespace), caller) {
+            (Some(owner), _) => Ok(owner),
+            (None, Caller::Credential(_)) => {
+                let words = "the namespace of this credential is gone, and the credential with it";
+                Err(InferenceError::new(InferenceCode::InvalidApiKey, words))
+            }
+            (None, Caller::Keyless { .. } | Caller::Operator(_) | Caller::Anyone) => Ok(self.owner),
+        }
     }
 
     /// Who pays for calls in a namespace: whoever runs the node, or the credit of the namespace's owner.

@@ -16,20 +16,25 @@ enum Kind {
     Whole,
     /// A token in it that was issued one scope.
     Narrow,
+    /// A key that was minted with the whole one.
+    Key,
     /// A token of her own namespace.
     Foreign,
     /// Her browser.
     Browser,
 }
 
-const KINDS: [Kind; 4] = [Kind::Whole, Kind::Narrow, Kind::Foreign, Kind::Browser];
+const KINDS: [Kind; 5] = [Kind::Whole, Kind::Narrow, Kind::Key, Kind::Foreign, Kind::Browser];
 
 /// What she is to be told; `None`: an answer.
 fn refusal(entry: &Entry, kind: Kind, role: Option<Role>) -> Option<u16> {
-    let Some(role) = role else { return Some(if matches!(kind, Kind::Whole | Kind::Narrow) { 401 } else { 404 }) };
+    let is_in_it = matches!(kind, Kind::Whole | Kind::Narrow | Kind::Key);
+    let Some(role) = role else { return Some(if is_in_it { 401 } else { 404 }) };
     let issued = match kind {
         Kind::Foreign => return Some(404),
-        Kind::Whole | Kind::Browser => ScopeSet::GRANTABLE,
+        Kind::Browser => ScopeSet::GRANTABLE,
+        Kind::Whole => WHOLE,
+        Kind::Key => WHOLE.without(NEVER_IN_A_KEY),
         Kind::Narrow => NARROW,
     };
     if entry.names_row() {
@@ -39,7 +44,10 @@ fn refusal(entry: &Entry, kind: Kind, role: Option<Role>) -> Option<u16> {
     (!holds || (!entry.takes_tokens && kind != Kind::Browser)).then_some(403)
 }
 
+/// What a program that asks for nothing in particular is granted.
+const WHOLE: ScopeSet = ScopeSet::DEFAULT;
 const NARROW: ScopeSet = ScopeSet::of(&[Scope::UsageRead]);
+const NEVER_IN_A_KEY: ScopeSet = ScopeSet::of(&[Scope::ByokWrite]);
 
 #[tokio::test]
 async fn p07_p08_every_endpoint_for_every_role_and_kind_of_credential() {
@@ -52,11 +60,17 @@ async fn p07_p08_every_endpoint_for_every_role_and_kind_of_credential() {
     // Signed in while she might do most; what she is later decides.
     scene.test.node.set_member(&home.to_string(), "eve", Role::Admin).await.unwrap();
     let pair = scene.test.sign_in_as(eve, home).await;
+    let whole = scene.test.node.judge(pair.access.as_bytes()).unwrap();
+    let scopes: Vec<_> = WHOLE.without(NEVER_IN_A_KEY).iter().map(Scope::as_str).collect();
+    let body = serde_json::json!({"display_name": "of the matrix", "scopes": scopes}).to_string();
+    let minted = scene.send(whole, &Method::POST, "/v1/namespaces/me/keys", &body).await.ok();
+    let key = minted["token"].as_str().unwrap();
     let of = |kind| match (scene.test.node.judge(pair.access.as_bytes()), kind) {
         (Ok(caller), Kind::Whole) => Some(caller),
         (Ok(Caller::Credential(whole)), Kind::Narrow) => {
             Some(Caller::Credential(Principal { scopes: whole.scopes.intersection(NARROW), ..whole }))
         }
+        (_, Kind::Key) => scene.test.node.judge(key.as_bytes()).ok(),
         (_, Kind::Foreign) => Some(Caller::Credential(Principal {
             credential: bitrouter_proto::account::CredentialId::Grant(scene.stranger.session),
             namespace: scene.stranger.namespace,
@@ -80,10 +94,12 @@ async fn p07_p08_every_endpoint_for_every_role_and_kind_of_credential() {
                     scene.owner.session
                 };
                 let path = entry.at(&home.to_string(), &in_it.to_string());
+                // A name can be made once.
+                let body = entry.body.replace("made", &format!("made{answered}"));
                 let expected = refusal(entry, kind, role);
                 let reply = match (kind, of(kind)) {
-                    (Kind::Browser, _) => browser.json(&scene.test, &entry.method(), &path, entry.body).await,
-                    (_, Some(caller)) => scene.send(caller, &entry.method(), &path, entry.body).await,
+                    (Kind::Browser, _) => browser.json(&scene.test, &entry.method(), &path, &body).await,
+                    (_, Some(caller)) => scene.send(caller, &entry.method(), &path, &body).await,
                     (_, None) => {
                         assert_eq!(expected, Some(401), "{case}");
                         continue;

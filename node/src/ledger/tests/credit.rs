@@ -1,10 +1,10 @@
 //! Who has credit, and what open calls reserve of it.
 
 use bitrouter_gateway::{
-    http::Caller,
+    http::{Caller, Principal},
     ports::{Admission as _, Metering},
 };
-use bitrouter_proto::account::{MicroUsd, PersonId};
+use bitrouter_proto::account::{CredentialId, GrantId, MicroUsd, NamespaceId, PersonId, Role, ScopeSet};
 
 use super::world::{World, ended};
 use crate::settings::CreditRule;
@@ -98,5 +98,32 @@ async fn p10_what_selling_brings_asks_no_credit_of_the_owners_namespaces() {
     world.roles.remove_namespace(world.row.first_namespace);
     world.roles.add_namespace(world.row.first_namespace, world.row.owner);
     assert!(running.admit("b", false).is_err(), "written out it exempts nobody");
+    running.close().await;
+}
+
+#[tokio::test]
+async fn p10_the_owner_of_the_namespace_pays_whoever_calls_in_it() {
+    let mut world = World::new().await;
+    world.require_credit();
+    let mut running = world.start().await;
+    let ulid = ulid::Ulid::from_parts(1, 1);
+    let (owner, member) = (world.row.owner, PersonId::new(ulid));
+    let by_member = |namespace| {
+        let (credential, scopes) = (CredentialId::Grant(GrantId::new(ulid)), ScopeSet::GRANTABLE);
+        Caller::Credential(Principal { credential, namespace, person: member, scopes })
+    };
+    world.roles.add_namespace(world.row.first_namespace, owner);
+    world.roles.give(world.row.first_namespace, member, Role::Member);
+    running.caller = by_member(world.row.first_namespace);
+    running.ledger.granted(member, MicroUsd::new(1_000));
+    assert_eq!(running.admit("a", false).err().map(|error| error.code().as_str()), Some("insufficient_credit"));
+    running.ledger.granted(owner, MicroUsd::new(1_000));
+    running.admit("b", false).unwrap().settle(ended(10, 5, 12));
+    let left = |person| running.ledger.shared.credits.balance(person).micros();
+    assert_eq!((left(owner), left(member)), (988, 1_000));
+    // Deleted while the body of the call was on its way.
+    running.caller = by_member(NamespaceId::new(ulid));
+    let refused = running.admit("c", false).err().map(|error| (error.status().as_u16(), error.code().as_str()));
+    assert_eq!(refused, Some((401, "invalid_api_key")));
     running.close().await;
 }

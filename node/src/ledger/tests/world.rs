@@ -102,7 +102,8 @@ pub(super) struct Running {
     pub(super) store: Store,
     tasks: Tasks,
     ending: CancellationToken,
-    caller: Caller,
+    /// Who makes the calls.
+    pub(super) caller: Caller,
 }
 
 #[derive(Debug)]
