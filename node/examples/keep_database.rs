@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = NodeOptions {
         dir: dir.clone(),
         owner_name: "owner".to_owned(),
+        database: None,
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock,
         tasks: Tasks::new(),

@@ -12,12 +12,14 @@
 //! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
 //! * [`keys`]: API keys, in memory as tokens are.
+//! * `away`: a database that cannot be reached.
 //! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure; `in_force`: what follows from them.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
 
 mod api;
+mod away;
 mod backup;
 mod billing;
 pub mod clock;
@@ -50,5 +52,6 @@ pub use self::{
     opening::{FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore},
     revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::{CreditRule, OauthSettings, Settings, StripeSettings},
+    store::{PostgresUrl, PostgresUrlError, TakeError},
     warnings::NodeWarning,
 };

@@ -47,7 +47,7 @@ use crate::{
     roles::Roles,
     secret::{NodeKey, PresentedToken, TokenKind},
     settings::Settings,
-    store::{NodeRow, Store},
+    store::{NodeRow, PostgresUrl, Store},
     web,
 };
 
@@ -58,6 +58,8 @@ pub struct NodeOptions {
     pub dir: PathBuf,
     /// What the owner is called where the node is new.
     pub owner_name: String,
+    /// The PostgreSQL database; without one it is the file `node.db`.
+    pub database: Option<PostgresUrl>,
     /// What can be configured.
     pub settings: Arc<ArcSwap<Settings>>,
     /// What time it is.

@@ -73,7 +73,7 @@ impl Node {
         let begun = options.clone();
         let opening = tokio::task::spawn_blocking(move || Opening::begin(&begun, machine)).await;
         let opening = opening.map_err(|_| OpenError::Interrupted(options.dir.clone()))??;
-        let store = Store::sqlite(&opening.database).await.map_err(|error| opening.store_error(error))?;
+        let store = opening.store(&options).await?;
         let opened = match opening.finish(&options, &store).await {
             Ok(opened) => opened,
             Err(error) => {
@@ -98,7 +98,7 @@ impl Node {
             Ok(opened) => opened,
             Err(error) => {
                 store.close().await;
-                return Err(OpenError::of_journal(&opening.database, error));
+                return Err(OpenError::of_journal(&opening.database, &opening.files.path, error));
             }
         };
         tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), Arc::clone(&keys), store.clone()));
@@ -131,6 +131,7 @@ impl Node {
         node.note_keys_of_replayed_sessions().await;
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
+        node.watch_link();
         node.ledger.run(&node.tasks, &node.ending);
         node.watch_journal();
         Ok(node)
@@ -164,7 +165,8 @@ impl Opening {
     /// Looks at the directory and takes the lock. The database is there afterwards, if only as an empty file.
     fn begin(options: &NodeOptions, machine: Machine) -> Result<Self, OpenError> {
         let files = NodeFiles::open(&options.dir)?;
-        let database = files.shown(NodeFiles::DATABASE);
+        let file = files.shown(NodeFiles::DATABASE);
+        let database = options.database.as_ref().map_or_else(|| file.clone(), |url| PathBuf::from(url.shown()));
         let filesystem = (machine.filesystem)(&files.dir).map_err(|source| {
             let path = files.path.clone();
             files::PlaceError::Io { action: "ask for the file system of", path, source }
@@ -179,6 +181,9 @@ impl Opening {
         let had_log = files.size(NodeFiles::REVOKED)?.is_some();
         let key_path = files.shown(NodeFiles::KEY);
         let mut key = NodeKey::read(&key_path)?;
+        if options.database.is_some() {
+            return Ok(Self { files, lock, machine, database, key, generation, had_log });
+        }
         let size = files.size(NodeFiles::DATABASE)?.unwrap_or(0);
         // SQLite takes what is shorter than its header for an empty database, and writes over it.
         if (1..SMALLEST_DATABASE).contains(&size) || !size.is_multiple_of(SMALLEST_DATABASE) {
@@ -199,7 +204,17 @@ impl Opening {
     }
 
     fn store_error(&self, error: crate::store::StoreError) -> OpenError {
-        OpenError::of_store(&self.database, error)
+        OpenError::of_store(&self.database, &self.files.path, error)
+    }
+
+    /// Opens the database. One of PostgreSQL is this process's afterwards, as long as it can be reached.
+    async fn store(&self, options: &NodeOptions) -> Result<Store, OpenError> {
+        match &options.database {
+            None => Store::sqlite(&self.database).await.map_err(|error| self.store_error(error)),
+            Some(url) => Store::postgres(url)
+                .await
+                .map_err(|source| OpenError::Postgres { database: url.shown().to_owned(), source }),
+        }
     }
 
     /// Makes the database ready, or says what is wrong with it. What is not whole, not ours or not of this key is not written.
@@ -211,9 +226,15 @@ impl Opening {
         };
         let database = || self.database.clone();
         let identity = match found {
+            // A server's database is made before the node is: without tables it is another one than there was.
+            Condition::Empty if store.is_postgres() && self.generation.is_some() => {
+                let (generation, dir) = (self.files.shown(NodeFiles::GENERATION), self.files.path.clone());
+                return Err(OpenError::DatabaseEmpty { database: database(), generation, dir });
+            }
             Condition::Empty => None,
             Condition::Node(identity) => identity,
             Condition::OldSqlite(found) => return Err(OpenError::OldSqlite { database: database(), found }),
+            Condition::Foreign if store.is_postgres() => return Err(OpenError::ForeignSchema(database())),
             Condition::Foreign => return Err(OpenError::Foreign(database())),
             Condition::Newer(found) => {
                 return Err(OpenError::Newer { database: database(), found, known: crate::store::NEWEST });
@@ -262,6 +283,8 @@ impl Opening {
     ) -> Result<Opened, OpenError> {
         let failed = |error| self.store_error(error);
         let mut write = store.write().await.map_err(failed)?;
+        // First of all: what is read below nobody changes any more.
+        let mut epoch = NodeRow::raise_epoch(&mut write).await.map_err(failed)?;
         let known = NodeRow::read(&mut write).await.map_err(failed)?;
         let log_path = self.files.shown(NodeFiles::REVOKED);
         let seq = known.as_ref().map_or(0, |row| row.revoked_seq);
@@ -277,6 +300,7 @@ impl Opening {
                 }
                 let row = self.first_start(options, &key, now);
                 insert(&row, &options.owner_name, &mut write).await.map_err(failed)?;
+                epoch = NodeRow::raise_epoch(&mut write).await.map_err(failed)?;
                 (row, Vec::new())
             }
             Some(before) => {
@@ -321,6 +345,7 @@ impl Opening {
         let roles = Roles::load(&mut write).await.map_err(failed)?;
         let in_force = InForce::read(&mut write, row.first_namespace, row.owner).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
+        store.set_epoch(epoch.unwrap_or_default());
         self.files.set_generation(row.generation)?;
         self.files.check()?;
         Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, in_force, warnings })

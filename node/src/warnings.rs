@@ -42,6 +42,13 @@ pub enum NodeWarning {
     },
     /// Policies are bound, and do not act yet.
     PoliciesNotEnforced,
+    /// The server of the database does not answer.
+    DatabaseUnreachable {
+        /// The database.
+        database: String,
+        /// What is known.
+        reason: String,
+    },
     /// No row can be written: calls that need one are refused until it can.
     JournalUnwritable(Trouble),
     /// What was written cannot be read: calls that need a row are refused until somebody repairs it.
@@ -84,6 +91,10 @@ impl fmt::Display for NodeWarning {
                 database.display()
             ),
             Self::PoliciesNotEnforced => f.write_str(NOT_ENFORCED),
+            Self::DatabaseUnreachable { database, reason } => write!(
+                f,
+                "the node's database `{database}` cannot be reached ({reason}): calls go on for 5 s, what manages the node is refused; it is tried again by itself"
+            ),
             Self::JournalUnwritable(trouble) | Self::JournalDamaged(trouble) => trouble.fmt(f),
         }
     }

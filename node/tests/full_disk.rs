@@ -72,6 +72,7 @@ fn options(dir: &Path) -> NodeOptions {
     NodeOptions {
         dir: dir.join("d"),
         owner_name: "ada".to_owned(),
+        database: None,
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock: Arc::new(SystemClock),
         tasks: Tasks::new(),

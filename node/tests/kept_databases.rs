@@ -62,6 +62,7 @@ async fn each_kept_database_is_opened() {
         let options = NodeOptions {
             dir,
             owner_name: "somebody else".to_owned(),
+            database: None,
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::new(ManualClock::new(Moment::from_millis(1_790_000_060_000))),
             tasks: Tasks::new(),

@@ -16,6 +16,7 @@ async fn node(dir: &tempfile::TempDir) -> (Arc<Node>, Arc<ManualClock>) {
     let options = NodeOptions {
         dir: dir.path().join("node"),
         owner_name: "owner".to_owned(),
+        database: None,
         settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
         clock: Arc::clone(&clock) as _,
         tasks: Tasks::new(),

@@ -5,7 +5,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
-# What the tests use: Debian package, then a program of it (or `python:module`, `header:name`), then what it is for.
+# What the tests use: Debian package, then a program of it (or `python:module`, `file:path`), then what it is for.
 # The one list; `.ci/run` has only what make itself needs.
 test_packages() {
     cat <<'LIST'
@@ -25,6 +25,9 @@ systemd          systemd-socket-activate passed sockets
 valgrind         valgrind                counted instructions of a request
 util-linux       setpriv                 callers of another uid, namespaces
 iproute2         ip                      a machine without IPv6
+postgresql       file:/usr/lib/postgresql/*/bin/initdb the node on PostgreSQL
+postgresql-client psql                   what stands in its database
+pgbouncer        file:/usr/sbin/pgbouncer a pooler in front of it
 LIST
 }
 
@@ -64,6 +67,7 @@ needs_build() {
 
 has() {
     case $1 in
+        file:*) ls ${1#file:} >/dev/null 2>&1 ;;
         python:*) python3 -c "import ${1#python:}" 2>/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac

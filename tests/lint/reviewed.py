@@ -8,11 +8,13 @@ repository; one that ends in `/` names all that lies below it.
 DIRECTION = {
     "bitrouter-proto": set(),
     "bitrouter-gateway": {"bitrouter-proto"},
-    "bitrouter-node": {"bitrouter-gateway", "bitrouter-proto", "bitrouter-node"},
+    "bitrouter-node": {"bitrouter-gateway", "bitrouter-proto", "bitrouter-node", "bitrouter-test-postgres"},
     "bitrouter-daemon": {"bitrouter-gateway", "bitrouter-node", "bitrouter-proto"},
     "bitrouter": {"bitrouter-daemon", "bitrouter-proto"},
     # Behaviour tests: the built binary and the public contract, never the daemon's insides.
-    "bitrouter-tests": {"bitrouter-proto"},
+    "bitrouter-tests": {"bitrouter-proto", "bitrouter-test-postgres"},
+    # Servers for tests, which know nothing of what is tested.
+    "bitrouter-test-postgres": set(),
     # Of the daemon's insides only the node, which is measured in process too: the binary limits how often it is asked.
     "bitrouter-bench": {"bitrouter-tests", "bitrouter-node", "bitrouter-gateway", "bitrouter-proto"},
 }
@@ -48,13 +50,13 @@ ONLY_IN = [
     (r"\b(sqlx|rusqlite|interprocess|oauth2|notify|signal_hook)::", "gateway/", set(),
      "the gateway knows no accounts, files or listening sockets"),
     (r"\b(sqlx|libsqlite3_sys)::|\b(SELECT|INSERT INTO|DELETE FROM|PRAGMA) ", "node/",
-     {"node/src/store/", "node/src/opening/tests.rs"}, "one place with SQL: a query is a function of the store"),
+     {"node/src/store/", "node/src/opening/tests.rs", "node/tests/postgres/", "node/tests/support/mod.rs"}, "one place with SQL: a query is a function of the store"),
     (r"\b(TcpListener|UnixListener|TcpSocket)\b", "node/", set(), "the node is mounted; it never binds"),
     (r"\b(sqlx|rusqlite)::", "daemon/", set(), "what is stored is the node's business"),
     (r"\btokio::", "proto/src/", {"proto/src/client/", "proto/src/tasks.rs", "proto/src/convert/", "proto/src/wire.rs"},
      "the contract works without a runtime unless `client`, `server` or `tasks` is asked for"),
     (r"\bdaemonize::", "", {"daemon/src/lifecycle/detach.rs"}, "RUSTSEC-2025-0069: one file, before any thread exists"),
-    (r"\bsleep(_until)?\s*\(", "tests/", {"tests/src/wait.rs", "tests/src/provider/", "tests/tests/soak.rs"},
+    (r"\bsleep(_until)?\s*\(", "tests/", {"tests/src/wait.rs", "tests/src/provider/", "tests/tests/soak.rs", "tests/postgres/src/bouncer.rs"},
      "sleep is not synchronisation: wait on a condition with a deadline"),
     (r"release/bitrouter\b", "tests/tests/", set(), "the harness is the only way to start the binary"),
     (r"#\s*\[\s*ignore", "", {"tests/tests/soak.rs"}, "no test is skipped; the soak has a target of its own"),
@@ -112,6 +114,7 @@ EXPOSES_SECRETS = {
     "daemon/src/environment/pushed.rs": "measures pushed values against their bounds",
     "daemon/src/node_host/callers.rs": "hands a token, kept while the node is being opened, to the node that judges it",
     "daemon/src/environment/pushed_tests.rs": "looks at what a session's push left",
+    "node/src/store/postgres_url.rs": "reads the URL of the database, and shows it without its password",
     "node/src/steady.rs": "its test presents a token",
     "node/src/secret/token.rs": "its tests look at the texts of tokens",
     "node/src/people/password.rs": "hashes a password, and measures it",

@@ -181,6 +181,7 @@ impl Calls {
         let node = Node::open(NodeOptions {
             dir: root.join("node"),
             owner_name: "bench".to_owned(),
+            database: None,
             settings: Arc::default(),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),

@@ -32,6 +32,7 @@ pub(super) async fn rows(options: &Options) -> Result<Vec<Row>, BenchError> {
     let node = Node::open(NodeOptions {
         dir: root.path().join("node"),
         owner_name: "bench".to_owned(),
+        database: None,
         settings: Arc::default(),
         clock: Arc::new(SystemClock),
         tasks: Tasks::new(),

@@ -6,7 +6,8 @@ use super::{Account, Config, Node, ProviderSettings, Secret, Stripe};
 use crate::nearest::shown;
 
 /// The settings that are read once, when the daemon starts.
-const NEED_RESTART: [&str; 5] = ["server.listen", "log.format", "node.enabled", "node.listen", "node.public_url"];
+const NEED_RESTART: [&str; 6] =
+    ["server.listen", "log.format", "node.enabled", "node.database_url", "node.listen", "node.public_url"];
 
 impl Config {
     /// The dotted keys of everything that differs, sorted.
@@ -36,8 +37,10 @@ impl Config {
         differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
         differs(*client_id != old.account.client_id, "account.client_id");
         differs(*scope != old.account.scope, "account.scope");
-        let Node { enabled, listen, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } = node;
+        let Node { enabled, database_url, listen, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } =
+            node;
         differs(*enabled != old.node.enabled, "node.enabled");
+        differs(*database_url != old.node.database_url, "node.database_url");
         differs(*listen != old.node.listen, "node.listen");
         differs(*public_url != old.node.public_url, "node.public_url");
         differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");

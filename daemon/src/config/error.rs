@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use bitrouter_node::PostgresUrlError;
+
 use super::SecretError;
 use crate::regular_file::{ExposedFile, UntrustedFile};
 
@@ -42,6 +44,9 @@ pub enum ConfigError {
         /// Why not.
         error: SecretError,
     },
+    /// The node's database is nowhere.
+    #[error("`node.database_url` {0}")]
+    DatabaseUrl(PostgresUrlError),
     /// The file cannot be read.
     #[error("cannot read `{path}`: {reason}")]
     Unreadable {
@@ -61,6 +66,7 @@ impl ConfigError {
             | Self::Untrusted(_)
             | Self::Exposed(_)
             | Self::Secret { .. }
+            | Self::DatabaseUrl(_)
             | Self::Unreadable { .. } => &[],
         }
     }

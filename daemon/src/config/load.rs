@@ -2,6 +2,7 @@
 
 use std::io;
 
+use bitrouter_node::PostgresUrl;
 use secrecy::SecretString;
 
 use super::{Config, ConfigError, ConfigLocation, KnownProviders, Secret};
@@ -59,8 +60,18 @@ impl Config {
         Ok(())
     }
 
+    /// Where the node's PostgreSQL database is; `None` where it is a file.
+    ///
+    /// # Errors
+    /// Where what was found is no such place.
+    pub fn database(&self) -> Result<Option<PostgresUrl>, ConfigError> {
+        let url = self.node.database_url.as_ref().and_then(Secret::value);
+        url.cloned().map(PostgresUrl::parse).transpose().map_err(ConfigError::DatabaseUrl)
+    }
+
     fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let mut secrets = Vec::new();
+        secrets.extend(self.node.database_url.as_ref().map(|url| (DATABASE_URL, url)));
         if let Some(stripe) = &self.node.stripe {
             secrets.extend([(STRIPE_KEY, &stripe.secret_key), (STRIPE_WEBHOOK, &stripe.webhook_secret)]);
         }
@@ -69,6 +80,7 @@ impl Config {
 
     fn secrets_mut(&mut self) -> Vec<(&'static str, &mut Secret)> {
         let mut secrets = Vec::new();
+        secrets.extend(self.node.database_url.as_mut().map(|url| (DATABASE_URL, url)));
         if let Some(stripe) = &mut self.node.stripe {
             secrets.extend([(STRIPE_KEY, &mut stripe.secret_key), (STRIPE_WEBHOOK, &mut stripe.webhook_secret)]);
         }
@@ -76,6 +88,7 @@ impl Config {
     }
 }
 
+const DATABASE_URL: &str = "node.database_url";
 const STRIPE_KEY: &str = "node.stripe.secret_key";
 const STRIPE_WEBHOOK: &str = "node.stripe.webhook_secret";
 

@@ -184,6 +184,8 @@ pub struct Node {
     pub credit: CreditRule,
     /// How long the rows of calls are kept.
     pub keep_requests: Duration,
+    /// The PostgreSQL database; without one it is a file.
+    pub database_url: Option<Secret>,
     /// `[node.stripe]`; without it the node sells nothing.
     pub stripe: Option<Stripe>,
 }
@@ -217,6 +219,7 @@ impl Default for Node {
             oauth,
             credit,
             keep_requests,
+            database_url: None,
             stripe: None,
         }
     }

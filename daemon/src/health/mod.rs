@@ -66,6 +66,8 @@ pub enum Code {
     DiskFull,
     /// Policies are bound, and do not act yet.
     PoliciesNotEnforced,
+    /// The server of the node's database does not answer.
+    DatabaseUnreachable,
     /// No row of a call can be written.
     JournalUnwritable,
     /// The journal of calls cannot be read.
@@ -106,6 +108,7 @@ impl Code {
             Self::KeysOfReplayed => "keys_of_replayed_session",
             Self::DiskFull => "disk_full",
             Self::PoliciesNotEnforced => "policies_not_enforced",
+            Self::DatabaseUnreachable => "database_unreachable",
             Self::JournalUnwritable => "journal_unwritable",
             Self::JournalDamaged => "journal_damaged",
             Self::SessionEnded => "session_ended",
@@ -121,6 +124,7 @@ impl Code {
             Self::ReloadRefused
             | Self::PeerLookupUnavailable
             | Self::ControlSocketTaken
+            | Self::DatabaseUnreachable
             | Self::JournalUnwritable
             | Self::JournalDamaged
             | Self::SessionEnded

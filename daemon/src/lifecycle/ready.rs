@@ -60,6 +60,7 @@ pub(super) async fn get_ready(bound: AllBound, launch: Launch, signals: Signals)
     let plan = NodePlan {
         enabled: engine.config().node.enabled,
         dir: places.data_dir.clone(),
+        database: engine.config().database().map_err(|error| ServeError::failure(error.to_string()))?,
         owner_name: owner_name(&environment),
         settings: Arc::clone(&node_settings),
         outbound: Arc::new(NodeOutbound::new(&proxies)),

@@ -119,7 +119,10 @@ impl NodeHost {
     /// What `bitrouter status` says of it.
     pub fn status(&self) -> NodeStatus {
         let (state, database, detail) = match &**self.state() {
-            NodeState::On(node) => ("on", Some("sqlite".to_owned()), node.console_url()),
+            NodeState::On(node) => {
+                let database = if node.is_on_postgres() { "postgres" } else { "sqlite" };
+                ("on", Some(database.to_owned()), node.console_url())
+            }
             NodeState::Off(off) if off.elsewhere => ("elsewhere", None, off.reason.clone()),
             NodeState::Off(off) => ("off", None, off.reason.clone()),
             NodeState::Starting => ("off", None, "it is still being opened".to_owned()),

@@ -4,13 +4,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bitrouter_node::{
-    CreditRule, FilesStamp, Node, NodeOptions, NodeWarning, OpenError, Settings, clock::SystemClock, is_bound,
-    outbound::Outbound,
+    CreditRule, FilesStamp, Node, NodeOptions, NodeWarning, OpenError, PostgresUrl, Settings, TakeError,
+    clock::SystemClock, is_bound, outbound::Outbound,
 };
 use bitrouter_proto::tasks::Tasks;
 use tokio::sync::watch;
 
-use super::{FIRST_CALLS, NodeHost, NodeOff, NodeState};
+use super::{CLOSING, FIRST_CALLS, NodeHost, NodeOff, NodeState};
 use crate::health::{Code, Health};
 
 /// How long until a node that may open now is tried again.
@@ -23,6 +23,8 @@ pub(crate) struct NodePlan {
     pub(crate) enabled: bool,
     /// The data directory.
     pub(crate) dir: PathBuf,
+    /// `[node] database_url`; without one the database is a file in the directory.
+    pub(crate) database: Option<PostgresUrl>,
     /// What the owner is called where the node is new.
     pub(crate) owner_name: String,
     /// What can be configured.
@@ -62,6 +64,7 @@ impl NodeHost {
             let options = NodeOptions {
                 dir: plan.dir.clone(),
                 owner_name: plan.owner_name.clone(),
+                database: plan.database.clone(),
                 settings: Arc::clone(&plan.settings),
                 clock: Arc::new(SystemClock),
                 tasks: Tasks::new(),
@@ -79,16 +82,31 @@ impl NodeHost {
                 Ok(node) => {
                     tracing::info!(node_id = node.id(), "the node is on");
                     let warnings = node.warnings();
-                    self.set(NodeState::On(node));
+                    self.set(NodeState::On(Arc::clone(&node)));
                     plan.health.clear(Code::NodeOff);
                     plan.health.clear(Code::Unmetered);
-                    return follow_warnings(&plan.health, warnings).await;
+                    let reason = tokio::select! {
+                        reason = node.superseded() => reason,
+                        () = follow_warnings(&plan.health, warnings) => return,
+                    };
+                    let reason = format!("its database is no longer this daemon's: {reason}");
+                    self.is_off(
+                        &plan,
+                        NodeOff { reason, elsewhere: true, bound: plan.is_bound(), ..NodeOff::default() },
+                    );
+                    plan.health.clear(Code::DatabaseUnreachable);
+                    // What is open writes its end into the journal, which the next one applies.
+                    if tokio::time::timeout(CLOSING, node.close()).await.is_err() {
+                        tracing::warn!("the node's database was not closed in time");
+                    }
                 }
                 Err(error) => {
                     self.is_off(&plan, off(&error, &plan));
                     let files = FilesStamp::of(&plan.dir);
                     tokio::time::sleep(AGAIN).await;
-                    while !error.may_pass() && FilesStamp::of(&plan.dir) == files {
+                    // A server is asked in a moment, whatever was wrong there.
+                    let may_pass = error.may_pass() || plan.database.is_some();
+                    while !may_pass && FilesStamp::of(&plan.dir) == files {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
@@ -117,6 +135,7 @@ const UNMETERED: &str = "while the node is off, calls without a key are served a
 fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
     let holder = match error {
         OpenError::Elsewhere { holder, .. } => Some(*holder),
+        OpenError::Postgres { source: TakeError::Held(_), .. } => Some(None),
         _ => None,
     };
     NodeOff {
@@ -132,7 +151,7 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
 /// Shows what an open node has to say, until it ends.
 async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
-        let (mut moved, mut stepped, mut ended, mut full) = (None, None, None, None);
+        let (mut moved, mut stepped, mut ended, mut full, mut unreachable) = (None, None, None, None, None);
         let (mut unwritable, mut damaged, mut cure, mut idle) = (None, None, None, None);
         let (mut replayed, mut replayed_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
@@ -142,6 +161,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                 NodeWarning::SessionsEnded { .. } => &mut ended,
                 NodeWarning::DiskFull { .. } => &mut full,
                 NodeWarning::PoliciesNotEnforced => &mut idle,
+                NodeWarning::DatabaseUnreachable { .. } => &mut unreachable,
                 NodeWarning::JournalUnwritable(_) => &mut unwritable,
                 NodeWarning::JournalDamaged(_) => {
                     cure = warning.command();
@@ -160,6 +180,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::KeysOfReplayed, replayed, replayed_cure);
         health.set(Code::DiskFull, full, None);
         health.set(Code::PoliciesNotEnforced, idle, None);
+        health.set(Code::DatabaseUnreachable, unreachable, None);
         health.set(Code::JournalUnwritable, unwritable, None);
         health.set(Code::JournalDamaged, damaged, cure);
         if warnings.changed().await.is_err() {

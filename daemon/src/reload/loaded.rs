@@ -107,6 +107,7 @@ impl Loaded {
             in_file.or_else(|| sources.process.secret(name))
         };
         config.find_secrets(variable).map_err(|error| refused(&error))?;
+        config.database().map_err(|error| refused(&error))?;
         Ok(Self {
             config_path: path.exists().then_some(path),
             known: KnownNames::of(&key_names),

@@ -44,6 +44,7 @@ impl World {
         let options = NodeOptions {
             dir: dir.path().join("node"),
             owner_name: "ada".to_owned(),
+            database: None,
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),

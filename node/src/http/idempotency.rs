@@ -252,6 +252,7 @@ mod tests {
         let options = NodeOptions {
             dir: root.path().join("d"),
             owner_name: "ada".to_owned(),
+            database: None,
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),

@@ -37,6 +37,9 @@ impl Admission for Ledger {
         if let Some(trouble) = self.shared.troubles.of_reading() {
             return Err(trouble.into());
         }
+        if let Some(trouble) = self.shared.troubles.of_database() {
+            return Err(trouble.into());
+        }
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }

@@ -136,6 +136,15 @@ impl Ledger {
         self.shared.troubles.subscribe()
     }
 
+    /// Says that the database has been out of reach for too long, or that it can be reached: what was written meanwhile is applied
+    /// then.
+    pub(crate) fn set_database(&self, away: Option<Trouble>) {
+        if away.is_none() {
+            self.apply.notify_one();
+        }
+        self.shared.troubles.set_database(away);
+    }
+
     /// `person` was given that much, or that much was taken where it is negative, in the database: calls are judged by it from now on.
     pub(crate) fn granted(&self, person: PersonId, amount: MicroUsd) {
         self.shared.credits.add(person, amount);

@@ -31,6 +31,13 @@ pub enum Trouble {
         /// Where in it.
         offset: u64,
     },
+    /// The database has been out of reach for longer than the journal goes on without it.
+    Away {
+        /// The database.
+        database: String,
+        /// What is known.
+        reason: String,
+    },
     /// A newer release has written a record.
     Newer {
         /// The segment.
@@ -63,6 +70,10 @@ impl fmt::Display for Trouble {
                 "`{}` is damaged at byte {offset}: calls that need a row are refused; run `{REPAIR}`, which cuts it off there and keeps a copy",
                 path.display()
             ),
+            Self::Away { database, reason } => write!(
+                f,
+                "the node's database `{database}` cannot be reached ({reason}): calls that need a row are refused until it can; it is tried again by itself"
+            ),
             Self::Newer { path } => write!(
                 f,
                 "`{}` holds a record of a newer release: calls that need a row are refused; install that release again, or run `{REPAIR}`, which cuts it off there and keeps a copy",
@@ -89,6 +100,8 @@ pub(crate) struct Now {
     pub(crate) writing: Option<Trouble>,
     /// What was written cannot be read.
     pub(crate) reading: Option<Trouble>,
+    /// What was written cannot be applied.
+    pub(crate) database: Option<Trouble>,
 }
 
 impl Troubles {
@@ -105,6 +118,14 @@ impl Troubles {
         self.0.borrow().reading.clone()
     }
 
+    pub(crate) fn of_database(&self) -> Option<Trouble> {
+        self.0.borrow().database.clone()
+    }
+
+    pub(crate) fn set_database(&self, trouble: Option<Trouble>) {
+        self.set(|now| &mut now.database, trouble);
+    }
+
     pub(crate) fn set_writing(&self, trouble: Option<Trouble>) {
         self.set(|now| &mut now.writing, trouble);
     }
@@ -119,7 +140,7 @@ impl Troubles {
             let is_new = *known != trouble;
             match &trouble {
                 Some(trouble) if is_new => tracing::warn!("{trouble}"),
-                None if is_new => tracing::info!("the journal can be used again"),
+                None if is_new => tracing::info!("rows of calls can be written again"),
                 _ => {}
             }
             *known = trouble;

@@ -1,7 +1,7 @@
 //! Revocation (RFC 7009): either token ends the session, from the next request on.
 
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
-use bitrouter_proto::account::GrantId;
+use bitrouter_proto::account::{CredentialId, GrantId};
 use http::Response;
 use serde_json::json;
 
@@ -28,7 +28,14 @@ async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
 
 /// Ends the session of a token that `client` holds.
 pub(super) async fn revoke(node: &Node, client: &str, token: &[u8]) -> Result<(), StoreError> {
-    let Some(grant) = session_of(node, token).await? else { return Ok(()) };
+    let found = session_of(node, token).await;
+    // Whoever presents a token that memory knows holds it: no database is needed to end its session.
+    if let (Err(StoreError::Away { .. }), Ok(principal)) = (&found, node.live.judge(token))
+        && let CredentialId::Grant(grant) = principal.credential
+    {
+        return node.end_grant(grant, EndReason::Revoked).await.map(drop);
+    }
+    let Some(grant) = found? else { return Ok(()) };
     let found = GrantRow::find(&mut node.store.read().await?, grant).await?;
     if found.is_some_and(|found| !found.has_ended && found.row.client_id == client) {
         node.end_grant(grant, EndReason::Revoked).await?;

@@ -61,7 +61,14 @@ impl Node {
     /// Where it could not be written; its tokens are refused all the same, until the node is opened again.
     pub async fn end_grant(&self, id: GrantId, reason: EndReason) -> Result<bool, StoreError> {
         self.live.end_grant(id);
-        let mut write = self.store.write().await?;
+        let mut write = match self.store.write().await {
+            // Who holds the token or the socket may end it: there was no more to ask for.
+            Err(StoreError::Away { .. }) => {
+                let (Revoked::Whole | Revoked::Later) = self.revoke_unreached(Revocation::Grant(id)).await?;
+                return Ok(true);
+            }
+            done => done?,
+        };
         let ended = match GrantRow::end(&mut write, id, reason, self.clock.wall()).await {
             // The line in the log has room, whatever the row has.
             Err(StoreError::Full { .. }) => true,

@@ -1,11 +1,19 @@
 //! Why there is no node: the reason, the file, and what cures it.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use bitrouter_proto::{files::PlaceError, shell};
 
 use super::lock::LockError;
-use crate::{ledger::Stopped, revocations::LogError, secret::KeyError, store::StoreError};
+use crate::{
+    ledger::Stopped,
+    revocations::LogError,
+    secret::KeyError,
+    store::{StoreError, TakeError},
+};
 
 /// Why there is no node. Nothing was replaced.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +94,29 @@ pub enum OpenError {
     /// Another program's database stands there.
     #[error("`{0}` is the database of another program; move it away")]
     Foreign(PathBuf),
+    /// Tables of another program stand in the schema.
+    #[error("`{}` holds tables of another program; give the node a database of its own, or a schema with `?options[search_path]=NAME`", .0.display())]
+    ForeignSchema(PathBuf),
+    /// The database of a server is not this daemon's.
+    #[error("`{database}` {source}")]
+    Postgres {
+        /// Its URL without the password.
+        database: String,
+        /// Why not.
+        source: TakeError,
+    },
+    /// There is nothing in the database, and the node was there before.
+    #[error(
+        "`{}` is empty, and `{}` says that there was a node; put its tables back, or move all of `{}/node.*`, `generation` and `revoked.log` away to begin anew", .database.display(), .generation.display(), .dir.display()
+    )]
+    DatabaseEmpty {
+        /// The database.
+        database: PathBuf,
+        /// The file that says so.
+        generation: PathBuf,
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A newer release has written the database.
     #[error(
         "`{database}` is of a newer release (migration {found}, this one knows {known}); install that release again"
@@ -177,23 +208,20 @@ impl OpenError {
     }
 
     /// What a journal that cannot be opened means.
-    pub(super) fn of_journal(database: &std::path::Path, error: Stopped) -> Self {
+    pub(super) fn of_journal(database: &Path, dir: &Path, error: Stopped) -> Self {
         match error {
-            Stopped::Store(error) => Self::of_store(database, error),
+            Stopped::Store(error) => Self::of_store(database, dir, error),
             Stopped::Place(error) => error.into(),
             Stopped::InUse(path) => Self::Interrupted(path),
         }
     }
 
     /// What the database's failure means.
-    pub(super) fn of_store(database: &std::path::Path, source: StoreError) -> Self {
+    pub(super) fn of_store(database: &Path, dir: &Path, source: StoreError) -> Self {
         let database = database.to_owned();
         match source {
             StoreError::Full { .. } => Self::Full(database),
-            StoreError::Damaged(error) => {
-                let dir = database.parent().unwrap_or(&database).to_owned();
-                Self::Damaged { database, dir, detail: error.to_string() }
-            }
+            StoreError::Damaged(error) => Self::Damaged { database, dir: dir.to_owned(), detail: error.to_string() },
             StoreError::Log(error) => error.into(),
             source => Self::Store { database, source },
         }
@@ -244,7 +272,7 @@ impl LogError {
 }
 
 impl OpenError {
-    pub(super) fn of_lock(database: &std::path::Path, error: LockError) -> Self {
+    pub(super) fn of_lock(database: &Path, error: LockError) -> Self {
         match error {
             LockError::Place(error) => error.into(),
             LockError::Held(holder) => Self::Elsewhere { database: database.to_owned(), holder },

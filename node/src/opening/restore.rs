@@ -191,13 +191,13 @@ impl Restoring {
         match contradiction(&ready).await {
             Ok(None) => Ok(changed),
             Ok(Some(what)) => Err(no_copy(Some(what))),
-            Err(error) => Err(OpenError::of_store(&ready, error).into()),
+            Err(error) => Err(OpenError::of_store(&ready, &self.files.path, error).into()),
         }
     }
 
     async fn change(&self, store: &Store, from: &Path, now: Moment) -> Result<Changed, RestoreError> {
         let ready = self.files.shown(READY);
-        let failed = |error| OpenError::of_store(&ready, error);
+        let failed = |error| OpenError::of_store(&ready, &self.files.path, error);
         let no_copy = |detail| RestoreError::NoCopy { path: from.to_owned(), detail };
         let found = {
             let mut write = store.write().await.map_err(|error| no_copy(Some(error.to_string())))?;

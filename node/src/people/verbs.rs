@@ -44,7 +44,9 @@ impl Node {
         let mut write = self.store.write().await?;
         match person.insert(&mut write).await {
             Err(StoreError::Exists(_)) => {
-                let other = PersonRow::by_folded_name(&mut write, &name.folded()).await?;
+                // The transaction is over with that.
+                drop(write);
+                let other = PersonRow::by_folded_name(&mut self.store.read().await?, &name.folded()).await?;
                 // It is told as its owner writes it.
                 return Err(PeopleError::Taken(other.map_or(name.to_string(), |(person, _)| person.name)));
             }

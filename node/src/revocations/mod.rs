@@ -168,18 +168,46 @@ impl Node {
         self.revoke_and_set(write, Revocation::KeySecret(former), Successor::Secret(key, hash)).await
     }
 
-    async fn revoke_and_set(
-        &self,
-        mut write: Write,
-        what: Revocation,
-        successor: Successor<'_>,
-    ) -> Result<Revoked, StoreError> {
+    /// Takes a right away while the database cannot be reached, which hears of it afterwards. Of what memory does not hold the
+    /// caller knows that it was there.
+    ///
+    /// # Errors
+    /// Where the line could not be written: nothing happened.
+    pub(crate) async fn revoke_unreached(&self, what: Revocation) -> Result<Revoked, StoreError> {
+        let line = self.note(what).await?;
+        tracing::warn!(
+            seq = line.seq,
+            "a revocation stands in `revoked.log` and holds; the database cannot be reached"
+        );
+        self.have_it_follow();
+        Ok(Revoked::Later)
+    }
+
+    /// Writes the line, and has memory go by it.
+    async fn note(&self, what: Revocation) -> Result<RevokedLine, StoreError> {
         let (log, at) = (Arc::clone(&self.revoked_log), self.clock.wall());
         // fsync waits for the disk.
         let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
         let line = line.unwrap_or(Err(LogError::Unusable)).map_err(StoreError::Log)?;
         what.end_in(self);
         self.store.pending().add(line);
+        Ok(line)
+    }
+
+    /// Has the database brought up to the log. Where others wait, somebody does so already.
+    fn have_it_follow(&self) {
+        if self.revocations_pending() == 1 {
+            self.tasks.spawn("revocations", catch_up(self.store.clone(), self.ending.clone()));
+        }
+    }
+
+    async fn revoke_and_set(
+        &self,
+        mut write: Write,
+        what: Revocation,
+        successor: Successor<'_>,
+    ) -> Result<Revoked, StoreError> {
+        let line = self.note(what).await?;
         let done = async {
             write.catch_up().await?;
             match successor {
@@ -197,10 +225,7 @@ impl Node {
             return Ok(Revoked::Whole);
         };
         tracing::warn!(%error, seq = line.seq, "a revocation stands in `revoked.log` and holds; the database follows");
-        // Where others wait, somebody brings them up already.
-        if self.revocations_pending() == 1 {
-            self.tasks.spawn("revocations", catch_up(self.store.clone(), self.ending.clone()));
-        }
+        self.have_it_follow();
         Ok(Revoked::Later)
     }
 

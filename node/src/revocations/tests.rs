@@ -34,6 +34,7 @@ impl World {
         let options = NodeOptions {
             dir: self.dir.clone(),
             owner_name: "ada".to_owned(),
+            database: None,
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&self.clock) as _,
             tasks: Tasks::new(),

@@ -260,7 +260,7 @@ impl ApiKeyRow {
     ) -> Result<bool, StoreError> {
         let row: Option<(i64,)> = fetch_optional!(
             on,
-            "SELECT 1 FROM requests WHERE namespace_id = $1 AND created_at >= $2 AND credential_id = $3 LIMIT 1",
+            "SELECT CAST(1 AS BIGINT) FROM requests WHERE namespace_id = $1 AND created_at >= $2 AND credential_id = $3 LIMIT 1",
             namespace.to_string(),
             since.millis(),
             id.to_string(),

@@ -30,12 +30,20 @@ pub(crate) struct Identity {
 
 /// Looks at the database.
 pub(crate) async fn condition(write: &mut Write) -> Result<Condition, StoreError> {
-    let version: Option<(String,)> = fetch_optional!(write, "SELECT sqlite_version()")?;
-    let version = version.map(|row| row.0).unwrap_or_default();
-    if !is_safe(&version) {
-        return Ok(Condition::OldSqlite(version));
-    }
-    let tables: Vec<(String,)> = fetch_all!(write, "SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables: Vec<(String,)> = if write.is_postgres() {
+        // Those of the schema in which tables would be made.
+        fetch_all!(
+            write,
+            "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema()"
+        )?
+    } else {
+        let version: Option<(String,)> = fetch_optional!(write, "SELECT sqlite_version()")?;
+        let version = version.map(|row| row.0).unwrap_or_default();
+        if !is_safe(&version) {
+            return Ok(Condition::OldSqlite(version));
+        }
+        fetch_all!(write, "SELECT name FROM sqlite_schema WHERE type = 'table'")?
+    };
     let has = |name: &str| tables.iter().any(|table| table.0 == name);
     if tables.is_empty() {
         return Ok(Condition::Empty);
@@ -52,6 +60,10 @@ pub(crate) async fn condition(write: &mut Write) -> Result<Condition, StoreError
 
 /// Reads the whole database, and says what in it contradicts itself (<https://sqlite.org/pragma.html#pragma_quick_check>).
 pub(crate) async fn damage(write: &mut Write) -> Result<Option<String>, StoreError> {
+    if write.is_postgres() {
+        // Its server looks after that.
+        return Ok(None);
+    }
     let said: Vec<(String,)> = fetch_all!(write, "PRAGMA quick_check(1)")?;
     Ok(said.into_iter().map(|row| row.0).find(|what| what != "ok"))
 }

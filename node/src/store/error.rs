@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::postgres::PgDatabaseError;
+
+use super::engine::{is_of_connection, reason};
 use crate::revocations::LogError;
 
 /// A failure of the database.
@@ -49,6 +52,22 @@ pub enum StoreError {
     /// It could not be written now: only what takes a right away holds.
     #[error("`{}` cannot be written now; what was revoked holds, the rest was not changed", .0.display())]
     NotNow(PathBuf),
+    /// The server of the database does not answer.
+    #[error("the database `{database}` cannot be reached ({reason}); try again")]
+    Away {
+        /// The URL without its password.
+        database: String,
+        /// What is known.
+        reason: String,
+    },
+    /// Another process has the database now.
+    #[error("the database `{database}` is no longer this daemon's: {reason}")]
+    Superseded {
+        /// The URL without its password.
+        database: String,
+        /// Who has it.
+        reason: String,
+    },
     /// Anything else.
     #[error("the database failed: {0}")]
     Other(#[source] sqlx::Error),
@@ -76,6 +95,10 @@ impl StoreError {
         if database.is_unique_violation() {
             return Self::Exists(error);
         }
+        if let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() {
+            let code = postgres.code().to_owned();
+            return Self::of_postgres(error, &code, path);
+        }
         let code = database.code().and_then(|code| code.parse::<i32>().ok());
         let path = path.to_owned();
         if code == Some(sqlite::IOERR_SHMSIZE) {
@@ -91,11 +114,32 @@ impl StoreError {
         }
     }
 
+    /// What `code` of PostgreSQL means (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+    fn of_postgres(error: sqlx::Error, code: &str, path: &Path) -> Self {
+        let path = path.to_owned();
+        match code {
+            // disk_full
+            "53100" => Self::Full { path, source: error },
+            // read_only_sql_transaction
+            "25006" => Self::ReadOnly { path, source: error },
+            // data_corrupted, index_corrupted
+            "XX001" | "XX002" => Self::Damaged(error),
+            // serialization_failure, deadlock_detected, lock_not_available, query_canceled, and what the server has none of
+            "40001" | "40P01" | "55P03" | "57014" | "53000" | "53200" | "53400" => Self::Busy(error),
+            _ => Self::Other(error),
+        }
+    }
+
+    /// What `error` says where it is one of the connection to `database`.
+    pub(super) fn away(database: &str, error: &sqlx::Error) -> Option<Self> {
+        is_of_connection(error).then(|| Self::Away { database: database.to_owned(), reason: reason(error) })
+    }
+
     /// What a caller is told of a failure that passes, and after how many seconds to try again.
     pub(crate) fn passing(&self) -> Option<(String, u64)> {
         match self {
             Self::Busy(_) => Some(("the node is busy; try again".to_owned(), 5)),
-            Self::Locked { .. } => Some((self.to_string(), 5)),
+            Self::Locked { .. } | Self::Away { .. } | Self::Superseded { .. } => Some((self.to_string(), 5)),
             Self::Full { .. } | Self::ReadOnly { .. } | Self::Log(_) | Self::NotNow(_) => Some((self.to_string(), 60)),
             Self::Damaged(_) | Self::Exists(_) | Self::Unreadable(_) | Self::Other(_) => None,
         }

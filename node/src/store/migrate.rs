@@ -53,9 +53,19 @@ pub(super) async fn newest(on: &mut impl Queryable) -> Result<i64, StoreError> {
 /// Runs each statement of a migration.
 async fn apply(write: &mut Write, text: &'static str) -> Result<(), StoreError> {
     for statement in statements(text) {
-        execute!(write, statement)?;
+        if write.is_postgres() {
+            execute!(write, sqlx::AssertSqlSafe(in_bytes(statement)))?;
+        } else {
+            execute!(write, statement)?;
+        }
     }
     Ok(())
+}
+
+/// The same for PostgreSQL, which otherwise sorts and compares texts as the database's language does: pages and ranges go by
+/// the order of ids, which is that of their bytes.
+fn in_bytes(statement: &str) -> String {
+    statement.replace(" TEXT", " TEXT COLLATE \"C\"")
 }
 
 /// The statements of a migration: no `;` stands within one.

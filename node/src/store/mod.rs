@@ -1,7 +1,7 @@
 //! The database: the only place with SQL.
 //!
 //! One schema and one set of queries, in SQL that SQLite and PostgreSQL both read; [`engine`] is the thin seam behind which
-//! the pools of one engine lie. [`migrate`] brings a database to this release. One file of queries a noun.
+//! the connections of one engine lie. [`migrate`] brings a database to this release. One file of queries a noun.
 //!
 //! Whoever writes takes [`Store::write`], one at a time; a transaction is passed down, the pool never is.
 
@@ -24,6 +24,7 @@ mod node_row;
 mod people;
 mod place;
 mod policies;
+mod postgres_url;
 mod principals;
 mod refresh_tokens;
 mod restored;
@@ -33,6 +34,7 @@ mod sweep;
 mod times;
 mod web_sessions;
 
+pub(crate) use self::engine::LinkState;
 use self::engine::{columns, execute, execute_bound, fetch_all, fetch_all_bound, fetch_optional};
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
@@ -54,12 +56,13 @@ pub(crate) use self::{
 };
 pub use self::{
     device_codes::{Approval, CodeState, DeviceCodeRow},
-    engine::{Queryable, Read, Store, Write},
+    engine::{Holder, Queryable, Read, Store, TakeError, Write},
     error::StoreError,
     grants::{EndReason, GrantRow},
     migrate::{MigrateError, NEWEST},
     namespaces::NamespaceRow,
     node_row::NodeRow,
     people::PersonRow,
+    postgres_url::{PostgresUrl, PostgresUrlError},
     web_sessions::{Door, MadeBy, WebSessionRow},
 };

@@ -58,6 +58,16 @@ impl NodeRow {
         .transpose()
     }
 
+    /// Takes the database for this process: from its commit on, no transaction of another one that writes is committed. The
+    /// row is locked until then; `None` where there is none yet.
+    pub(crate) async fn raise_epoch(write: &mut Write) -> Result<Option<i64>, StoreError> {
+        let row: Option<(i64,)> = fetch_optional!(
+            write,
+            "UPDATE node SET writer_epoch = writer_epoch + 1 WHERE id = 1 RETURNING writer_epoch"
+        )?;
+        Ok(row.map(|row| row.0))
+    }
+
     /// Writes the row of a new node.
     pub(crate) async fn insert(&self, write: &mut Write) -> Result<(), StoreError> {
         execute!(

@@ -71,7 +71,7 @@ pub(crate) async fn admit_now(write: &mut Write, now: Moment) -> Result<(), Stor
 pub(crate) async fn holds_sessions(on: &mut impl Queryable) -> Result<bool, StoreError> {
     let row: Option<(i64,)> = fetch_optional!(
         on,
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM grants WHERE ended_at IS NULL) OR EXISTS (SELECT 1 FROM web_sessions)
+        "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM grants WHERE ended_at IS NULL) OR EXISTS (SELECT 1 FROM web_sessions)
            OR EXISTS (SELECT 1 FROM api_keys WHERE revoked_at IS NULL)"
     )?;
     Ok(row.is_some())

@@ -338,3 +338,22 @@ async fn sessions_are_listed_with_their_last_use() {
     assert_eq!(node.node.session(read.id).await.unwrap(), None);
     assert!(node.sessions().await.is_empty());
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p07_a_device_signs_in_and_its_token_is_of_the_chosen_namespace,
+    p08_only_what_was_ticked_and_asked_for_is_granted,
+    p08_a_code_is_approved_only_into_a_namespace_of_ones_own,
+    rfc8628_3_2_the_reply_to_a_device,
+    rfc8628_3_5_early_polls_are_told_to_slow_down_and_the_interval,
+    n01_polls_write_nothing_and_lose_no_approval,
+    n02_a_decision_is_final,
+    rfc8628_3_5_expired_codes_are_told_so_for_ten_minutes_whatever_was_decided,
+    rfc8628_3_4_a_code_is_its_own_clients,
+    a_lost_first_reply_is_given_again_while_nothing_of_it_was_used,
+    n05_guesses_are_counted_and_a_success_resets_nothing,
+    n06_a_device_elsewhere_takes_a_tick_that_the_server_checks,
+    n07_starts_are_limited_by_who_asks,
+    n07_a_flood_pushes_out_its_own_codes_and_never_a_newcomer,
+    the_longest_idle_session_makes_room_for_the_hundred_and_first,
+    sessions_are_listed_with_their_last_use,
+);

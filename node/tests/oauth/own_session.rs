@@ -189,3 +189,14 @@ async fn a_change_runs_to_its_end_though_its_caller_goes_away() {
     node.quiet().await;
     assert!(!node.opens(&pair(&own).access));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    the_owner_is_signed_in_as_any_device_is,
+    the_namespace_is_told_by_name_or_id,
+    p08_sensitive_scopes_are_granted_where_they_are_asked_for_and_namespace_write_never,
+    the_longest_idle_session_makes_room,
+    p02_a_refresh_in_process_follows_the_rules_of_the_token_endpoint,
+    a_revocation_in_process_ends_the_session_of_its_client,
+    a_token_is_known_by_id_and_hash_when_its_session_has_ended_too,
+    a_change_runs_to_its_end_though_its_caller_goes_away,
+);

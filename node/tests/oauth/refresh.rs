@@ -175,3 +175,15 @@ async fn n40_a_caller_that_hangs_up_stops_no_refresh_half_way() {
     let second = node.refresh(&first.refresh).await.pair();
     node.refresh(&second.refresh).await.ok();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n08_a_lost_reply_is_answered_with_the_same_successor_for_as_long_as_it_takes,
+    n11_a_replay_ends_the_session_before_it_is_answered,
+    n12_another_client_neither_spends_nor_revokes,
+    rfc6749_6_a_narrower_scope_narrows_the_access_token_alone_and_a_wider_one_spends_nothing,
+    n10_two_at_once_get_the_same_successor,
+    beyond_32_repeats_one_a_minute_is_answered_and_nothing_is_revoked,
+    a_refresh_token_is_good_for_its_idle_time_and_no_session_for_longer_than_its_own,
+    rfc6749_6_only_a_refresh_token_refreshes,
+    n40_a_caller_that_hangs_up_stops_no_refresh_half_way,
+);

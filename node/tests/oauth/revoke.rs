@@ -118,3 +118,12 @@ async fn p08_a_deleted_namespace_and_a_removed_person_take_their_tokens_along() 
 fn password() -> Password {
     Password::new("a long enough one".into()).unwrap()
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    rfc7009_2_1_either_token_ends_the_session_from_the_next_request_on,
+    rfc7009_2_2_an_unknown_token_is_no_error_and_another_clients_is_left_alone,
+    an_old_token_of_the_session_ends_it_too,
+    p08_a_person_ends_a_session_by_its_id,
+    n03_what_a_person_lost_between_approval_and_poll_is_not_given_out,
+    p08_a_deleted_namespace_and_a_removed_person_take_their_tokens_along,
+);

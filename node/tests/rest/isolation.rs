@@ -165,3 +165,14 @@ async fn n23_deleting_a_namespace_ends_its_tokens_and_no_other() {
     let test = scene.test.reopened().await;
     assert!(!test.opens(&ended.access) && test.opens(&kept.access));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p07_foreign_and_absent_ids_read_the_same_before_any_scope_is_looked_at,
+    p07_a_browser_reaches_all_namespaces_of_its_person_and_no_other,
+    p07_ids_are_read_in_any_case_and_me_is_the_credentials_own,
+    p07_without_a_credential_every_judged_endpoint_is_401,
+    p07_an_open_endpoint_tells_nothing_of_anybody,
+    p07_the_list_of_namespaces_is_the_persons_whole_one,
+    n23_what_was_ended_opens_nothing_at_once,
+    n23_deleting_a_namespace_ends_its_tokens_and_no_other,
+);

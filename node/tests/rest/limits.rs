@@ -55,3 +55,9 @@ async fn a_name_that_reads_as_an_id_hides_no_namespace() {
     let refused = namespaces::rename(node, scene.owner.id, &other, &strange).await;
     assert!(matches!(refused, Err(NamespaceError::Name(_))), "{refused:?}");
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_person_has_at_most_a_hundred_namespaces,
+    the_first_and_the_last_one_stay,
+    a_name_that_reads_as_an_id_hides_no_namespace,
+);

@@ -78,3 +78,8 @@ async fn p08_no_token_is_ever_issued_that_creates_or_deletes_namespaces() {
         scene.test.post("/oauth/device_authorization", &[("client_id", "bitrouter-cli"), ("scope", "namespace:write")]);
     assert_eq!(asked.await.refusal(), (400, "invalid_scope".to_owned()));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p08_each_endpoint_takes_its_scope_and_no_other,
+    p08_no_token_is_ever_issued_that_creates_or_deletes_namespaces,
+);

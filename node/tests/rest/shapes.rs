@@ -154,3 +154,14 @@ async fn nothing_of_ours_is_kept_by_anybody_on_the_way() {
     assert_eq!(reply.header(header::CACHE_CONTROL), Some("no-store"));
     assert_eq!(reply.header(header::CONTENT_TYPE), Some("application/json"));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    bodies_are_read_strictly_and_the_member_is_named,
+    a_created_row_is_200_and_a_taken_name_409,
+    parameters_that_nobody_reads_are_refused_by_name,
+    media_type_comes_before_size_and_size_before_content,
+    a_scope_is_asked_for_before_the_body_is_read,
+    another_method_is_405_with_those_that_there_are,
+    what_is_not_there_is_401_for_strangers_and_404_for_the_rest,
+    nothing_of_ours_is_kept_by_anybody_on_the_way,
+);

@@ -109,3 +109,11 @@ async fn a_person_deletes_the_own_account_with_all_that_is_in_it() {
     assert_eq!(deleted.ok(), serde_json::json!({"deleted": true}));
     assert_eq!(eve.json(&scene.test, &Method::GET, "/v1/account", "").await.status, StatusCode::UNAUTHORIZED);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_browser_holds_every_scope_of_its_person,
+    a_browser_without_the_sign_of_our_pages_is_refused,
+    a_program_with_cookie_and_header_needs_no_origin,
+    a_session_of_another_uid_entrance_or_time_is_none,
+    a_person_deletes_the_own_account_with_all_that_is_in_it,
+);

@@ -9,6 +9,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{http::Caller, ports::BoxFuture};
 use bitrouter_node::{
-    Node, NodeOptions, Settings, StripeSettings,
+    Node, NodeOptions, OpenError, PostgresUrl, Settings, StripeSettings,
     clock::{ManualClock, Moment},
     http::{Entrance, Visitor},
     oauth::{
@@ -29,6 +30,7 @@ use bitrouter_proto::{
     account::{NamespaceId, PersonId, ScopeSet},
     tasks::Tasks,
 };
+use bitrouter_test_postgres::{Database, wanted};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -47,7 +49,17 @@ pub struct TestNode {
     idle_tasks: usize,
     clients: Tasks,
     dir: PathBuf,
-    _root: Arc<TempDir>,
+    places: Places,
+}
+
+/// Where a node is.
+#[derive(Clone)]
+struct Places {
+    root: Arc<TempDir>,
+    /// Where its database is, unless that is in the directory.
+    url: Option<String>,
+    /// It goes with the last node on it.
+    database: Option<Arc<Database>>,
 }
 
 /// A reply, read to its end.
@@ -79,42 +91,59 @@ pub struct Pair {
 
 impl TestNode {
     pub async fn new() -> Self {
-        let root = Arc::new(tempfile::tempdir().unwrap());
-        // Some day in 2026.
-        let clock = Arc::new(ManualClock::new(Moment::from_millis(1_780_000_000_000)));
-        Self::open(root, clock, Arc::default()).await
+        let database = wanted();
+        let url = database.as_ref().map(Database::url);
+        Self::in_places(url, database).await.unwrap()
     }
 
-    async fn open(root: Arc<TempDir>, clock: Arc<ManualClock>, settings: Arc<ArcSwap<Settings>>) -> Self {
-        let dir = root.path().join("bitrouter");
+    /// On a database of PostgreSQL.
+    pub async fn on_postgres(url: String) -> Result<Self, OpenError> {
+        Self::in_places(Some(url), None).await
+    }
+
+    async fn in_places(url: Option<String>, database: Option<Database>) -> Result<Self, OpenError> {
+        let root = Arc::new(tempfile::tempdir().unwrap());
+        let places = Places { root, url, database: database.map(Arc::new) };
+        // Some day in 2026.
+        let clock = Arc::new(ManualClock::new(Moment::from_millis(1_780_000_000_000)));
+        Self::open(places, clock, Arc::default()).await
+    }
+
+    async fn open(
+        places: Places,
+        clock: Arc<ManualClock>,
+        settings: Arc<ArcSwap<Settings>>,
+    ) -> Result<Self, OpenError> {
+        let dir = places.root.path().join("bitrouter");
         let tasks = Tasks::new();
         let options = NodeOptions {
             dir: dir.clone(),
             owner_name: "ada".to_owned(),
+            database: places.url.as_ref().map(|url| PostgresUrl::parse(url.clone().into()).unwrap()),
             settings: Arc::clone(&settings),
             clock: clock.clone(),
             tasks: tasks.clone(),
             outbound: Arc::new(Till::default()),
         };
-        let node = Node::open(options).await.unwrap();
-        Self { node, clock, settings, idle_tasks: tasks.len(), tasks, clients: Tasks::new(), dir, _root: root }
+        let node = Node::open(options).await?;
+        Ok(Self { node, clock, settings, idle_tasks: tasks.len(), tasks, clients: Tasks::new(), dir, places })
     }
 
     /// Closes the node and opens it again on the same directory.
     pub async fn reopened(self) -> Self {
         self.node.close().await;
-        let Self { node, clock, settings, _root: root, .. } = self;
+        let Self { node, clock, settings, places, .. } = self;
         drop(node);
-        Self::open(root, clock, settings).await
+        Self::open(places, clock, settings).await.unwrap()
     }
 
     /// Closes the node, does `change` to its directory, and opens it again.
     pub async fn reopened_after<T>(self, change: impl AsyncFnOnce(&Path, Arc<ManualClock>) -> T) -> (Self, T) {
         self.node.close().await;
-        let Self { node, clock, settings, dir, _root: root, .. } = self;
+        let Self { node, clock, settings, dir, places, .. } = self;
         drop(node);
         let done = change(&dir, Arc::clone(&clock)).await;
-        (Self::open(root, clock, settings).await, done)
+        (Self::open(places, clock, settings).await.unwrap(), done)
     }
 
     pub fn dir(&self) -> &PathBuf {
@@ -255,10 +284,40 @@ impl TestNode {
         }
     }
 
-    /// What changes with every transaction that writes.
-    pub fn database_changes(&self) -> Vec<Option<std::time::SystemTime>> {
-        let modified = |name: &str| self.dir.join(name).metadata().ok().and_then(|data| data.modified().ok());
+    /// What changes with every transaction that writes a device code.
+    pub fn database_changes(&self) -> Vec<String> {
+        if let Some(database) = &self.places.database {
+            return vec![database.ask("SELECT xmin, xmax, device_hash FROM device_codes ORDER BY device_hash")];
+        }
+        let modified =
+            |name: &str| format!("{:?}", self.dir.join(name).metadata().and_then(|data| data.modified()).ok());
         ["node.db", "node.db-wal"].into_iter().map(modified).collect()
+    }
+
+    /// No transaction is open on a connection that nobody uses, and no session has other than one unspent refresh token.
+    pub fn is_whole(&self) {
+        let Some(database) = &self.places.database else { return };
+        let open = "SELECT COUNT(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        assert_eq!(database.ask(open), "0");
+        let odd = "SELECT COUNT(*) FROM (SELECT grant_id FROM refresh_tokens WHERE spent_at IS NULL
+                   GROUP BY grant_id HAVING COUNT(*) <> 1) AS odd";
+        assert_eq!(database.ask(odd), "0");
+    }
+
+    /// Closes the node, lets `change` try to open it, and opens it.
+    pub async fn reopened_with<T>(
+        self,
+        change: impl AsyncFnOnce(&dyn Fn() -> Pin<Box<dyn Future<Output = Result<Self, OpenError>>>>) -> T,
+    ) -> (Self, T) {
+        self.node.close().await;
+        let Self { node, clock, settings, places, .. } = self;
+        drop(node);
+        let reopen = || -> Pin<Box<dyn Future<Output = Result<Self, OpenError>>>> {
+            Box::pin(Self::open(places.clone(), Arc::clone(&clock), Arc::clone(&settings)))
+        };
+        let done = change(&reopen).await;
+        (reopen().await.unwrap(), done)
     }
 
     /// True where the access token opens something.

@@ -7,5 +7,6 @@ mod console;
 mod namespaces;
 mod off;
 mod people;
+mod postgres;
 mod rest;
 mod tokens;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_node::{CreditRule, OauthSettings};
+use bitrouter_node::{CreditRule, OauthSettings, PostgresUrl};
 use toml::de::DeTable;
 
 use super::{
@@ -16,6 +16,7 @@ pub(super) const NODE: Section = Section {
     name: "node",
     keys: &[
         ("enabled", "true"),
+        ("database_url", r#""postgres://ada@db.example/node""#),
         ("listen", r#""10.0.0.5:8443""#),
         ("public_url", r#""https://node.example""#),
         ("trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#),
@@ -70,6 +71,17 @@ impl<'t> Reading<'_, 't> {
         let node = &mut config.node;
         let enabled = self.document.read(table, NODE.name, &NODE, "enabled", document::truth);
         set(&mut node.enabled, enabled);
+        let database =
+            self.document.read(table, NODE.name, &NODE, "database_url", |value| match document::text(value)? {
+                "" => Ok(None),
+                url => {
+                    let secret = Secret::parse(url).map_err(ValueError::new)?;
+                    // What stands elsewhere is looked at when it is found.
+                    secret.value().cloned().map(PostgresUrl::parse).transpose()?;
+                    Ok(Some(secret))
+                }
+            });
+        set(&mut node.database_url, database);
         let public_url =
             self.document.read(table, NODE.name, &NODE, "public_url", |value| match document::text(value)? {
                 "" => Ok(None),

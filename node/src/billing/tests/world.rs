@@ -103,6 +103,7 @@ impl World {
         let options = NodeOptions {
             dir: root.path().join("bitrouter"),
             owner_name: "ada".to_owned(),
+            database: None,
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),

@@ -264,3 +264,15 @@ async fn p16_long_journals_go_on_in_further_segments() {
     running.close().await;
     assert!(world.files().is_empty());
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p16_a_call_becomes_a_row_and_a_clean_end_leaves_nothing,
+    p16_what_was_written_and_not_applied_is_applied_by_the_next_start,
+    p16_open_calls_are_settled_as_interrupted_within_their_bounds,
+    n31_damage_stops_calls_until_it_is_cut_off,
+    p16_a_record_of_a_newer_release_stops_calls_and_says_so,
+    p16_a_file_that_is_no_segment_is_moved_aside_by_the_repair,
+    p16_rows_whose_journal_was_taken_away_are_settled_at_their_bound,
+    p16_a_process_that_still_runs_is_read_as_it_writes_and_settled_once_it_is_gone,
+    p16_long_journals_go_on_in_further_segments,
+);

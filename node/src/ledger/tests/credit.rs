@@ -127,3 +127,9 @@ async fn p10_the_owner_of_the_namespace_pays_whoever_calls_in_it() {
     assert_eq!(refused, Some((401, "invalid_api_key")));
     running.close().await;
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not,
+    n26_the_sum_of_reservations_is_that_of_the_open_calls,
+    p10_credit_that_is_off_reserves_and_charges_nothing,
+);

@@ -28,6 +28,7 @@ use bitrouter_proto::{
     account::{CallStatus, MicroUsd, UsageOrigin, ledger::RequestRow},
     tasks::Tasks,
 };
+use bitrouter_test_postgres::{Database, wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -36,7 +37,7 @@ use crate::{
     ledger::{LedgerOptions, Trouble, journal::Disk},
     roles::Roles,
     settings::CreditRule,
-    store::{self, NodeRow, Store},
+    store::{self, NodeRow, PostgresUrl, Store, TakeError},
 };
 
 pub(super) const START: Moment = Moment::from_millis(1_800_000_000_000);
@@ -93,6 +94,8 @@ pub(super) struct World {
     pub(super) settings: Arc<ArcSwap<Settings>>,
     /// Empty until a test says whose a namespace is.
     pub(super) roles: Arc<Roles>,
+    /// Where it is, unless in the directory.
+    database: Option<Database>,
 }
 
 /// An open ledger.
@@ -119,9 +122,11 @@ impl World {
         let root = tempfile::tempdir().unwrap();
         let (dir, clock) = (root.path().join("d"), Arc::new(ManualClock::new(START)));
         let settings = Arc::new(ArcSwap::from_pointee(Settings::default()));
+        let database = wanted();
         let options = NodeOptions {
             dir: dir.clone(),
             owner_name: "ada".to_owned(),
+            database: database.as_ref().map(url_of),
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
@@ -130,7 +135,7 @@ impl World {
         let node = Node::open_on(options, Machine::this()).await.unwrap();
         let row = node.row.clone();
         node.close().await;
-        Self { _root: root, dir, clock, row, settings, roles: Arc::default() }
+        Self { _root: root, dir, clock, row, settings, roles: Arc::default(), database }
     }
 
     pub(super) fn require_credit(&self) {
@@ -148,7 +153,7 @@ impl World {
 
     pub(super) async fn start_on(&mut self, disk: TestDisk) -> Running {
         self.row.generation += 1;
-        let (disk, store) = (Arc::new(disk), Store::sqlite(&self.dir.join("node.db")).await.unwrap());
+        let (disk, store) = (Arc::new(disk), self.store().await);
         let parts = LedgerOptions {
             dir: &self.dir,
             row: &self.row,
@@ -160,6 +165,18 @@ impl World {
         let ledger = Ledger::open_on(parts, Arc::clone(&disk) as _).await.unwrap();
         let caller = Caller::Keyless { namespace: Some(self.row.first_namespace) };
         Running { ledger, disk, store, tasks: Tasks::new(), ending: CancellationToken::new(), caller }
+    }
+
+    /// The database; whoever had it before is gone.
+    async fn store(&self) -> Store {
+        let Some(database) = &self.database else { return Store::sqlite(&self.dir.join("node.db")).await.unwrap() };
+        loop {
+            match Store::postgres(&url_of(database)).await {
+                // Its connection is closed in the background.
+                Err(TakeError::Held(_)) => tokio::task::yield_now().await,
+                taken => return taken.unwrap(),
+            }
+        }
     }
 
     /// Names of the files of the journal.
@@ -178,6 +195,10 @@ impl World {
         let [name] = segments[..] else { panic!("{names:?}") };
         self.dir.join("journal").join(name)
     }
+}
+
+fn url_of(database: &Database) -> PostgresUrl {
+    PostgresUrl::parse(database.url().into()).unwrap()
 }
 
 /// A token that goes in costs one millionth, one that comes out two.

@@ -74,10 +74,14 @@ macro_rules! statements {
     };
 }
 
+// The id as its own column has it: PostgreSQL wants one way of comparing for all of a recursion.
 pub(super) static OF_KEY: Statements = statements!(
-    "SELECT CAST($8 AS TEXT) UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id",
-    "SELECT CAST($4 AS TEXT) UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id",
-    "SELECT CAST($5 AS TEXT) UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id"
+    "SELECT COALESCE((SELECT id FROM api_keys WHERE id = $8), $8)
+     UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id",
+    "SELECT COALESCE((SELECT id FROM api_keys WHERE id = $4), $4)
+     UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id",
+    "SELECT COALESCE((SELECT id FROM api_keys WHERE id = $5), $5)
+     UNION ALL SELECT k.id FROM api_keys k JOIN spenders s ON k.parent_key_id = s.id"
 );
 pub(super) static OF_SESSION: Statements = statements!(
     "SELECT CAST($8 AS TEXT) UNION ALL SELECT id FROM api_keys WHERE grant_id = $8",

@@ -249,9 +249,9 @@ macro_rules! halves {
 macro_rules! sums {
     ($part:literal, $namespace:literal, $count:literal, $from:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT CAST(",
             $part,
-            ", ",
+            " AS BIGINT), ",
             $namespace,
             ", CAST(COALESCE(",
             $count,

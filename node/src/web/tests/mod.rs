@@ -44,6 +44,7 @@ impl Fixture {
         let options = NodeOptions {
             dir: dir.path().join("node"),
             owner_name: "owner".to_owned(),
+            database: None,
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),

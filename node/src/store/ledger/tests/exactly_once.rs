@@ -329,3 +329,14 @@ async fn follow(world: &World, namespace: NamespaceId, known: &mut (i64, BTreeMa
         }
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p16_a_row_is_admitted_once_and_settled_once,
+    p16_what_nobody_admitted_is_not_settled,
+    p16_admission_and_settlement_of_one_batch_are_one_change,
+    p16_what_makes_no_sense_is_left_out,
+    n31_a_segment_is_applied_up_to_where_it_was_never_back,
+    p16_a_transaction_that_is_not_committed_never_was,
+    p16_open_rows_are_as_they_were_admitted,
+    n28_sums_stay_at_the_end_of_what_can_be_counted,
+);

@@ -8,10 +8,11 @@ mod spent;
 mod sums;
 
 use bitrouter_proto::account::{MicroUsd, NamespaceId, PersonId, RequestRowId, ledger::RequestRow};
+use bitrouter_test_postgres::{Database, wanted};
 use ulid::Ulid;
 
 use super::{
-    super::{Store, StoreError, Write, execute, fetch_all, fetch_optional, migrate},
+    super::{PostgresUrl, Store, StoreError, Write, execute, fetch_all, fetch_optional, migrate},
     apply::Applied,
     credit::Credit,
     requests::Newest,
@@ -31,6 +32,8 @@ const DAY: i64 = 24 * HOUR;
 struct World {
     _dir: tempfile::TempDir,
     store: Store,
+    /// Last: it goes when nobody uses it.
+    _database: Option<Database>,
 }
 
 impl World {
@@ -38,10 +41,14 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.db");
         std::fs::File::create_new(&path).unwrap();
-        let store = Store::sqlite(&path).await.unwrap();
+        let database = wanted();
+        let store = match &database {
+            None => Store::sqlite(&path).await.unwrap(),
+            Some(database) => Store::postgres(&PostgresUrl::parse(database.url().into()).unwrap()).await.unwrap(),
+        };
         store.use_write_ahead_log().await.unwrap();
         migrate(&store, Moment::from_millis(START)).await.unwrap();
-        Self { _dir: dir, store }
+        Self { _dir: dir, store, _database: database }
     }
 
     async fn apply(&self, batch: &[Record]) -> Applied {

@@ -158,3 +158,12 @@ async fn what_providers_stored_is_remembered_and_forgotten() {
     world.apply(&[forgotten([5; 16]), add(4, START), store(4, &[5])]).await;
     assert_eq!(keys().await, [1, 5]);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n30_a_page_goes_on_where_the_last_one_ended_while_rows_arrive,
+    a_row_is_found_by_its_id_and_by_the_newest_call_of_a_name,
+    debits_of_other_namespaces_are_one_sum_a_day_on_every_page,
+    n28_transactions_keep_their_order_whatever_the_clock_says,
+    a_grant_that_would_be_more_than_can_be_held_is_none,
+    what_providers_stored_is_remembered_and_forgotten,
+);

@@ -102,3 +102,9 @@ async fn the_oldest_stored_objects_of_a_namespace_give_way() {
     assert_eq!(world.number("SELECT COUNT(*) FROM stored_objects").await, 20_001);
     assert_eq!(stored_objects(&mut world.store.read().await.unwrap()).await.unwrap(), remembered);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p16_pruning_keeps_every_sum,
+    p16_a_call_keeps_its_time_whatever_the_clock_says_later,
+    the_oldest_stored_objects_of_a_namespace_give_way,
+);

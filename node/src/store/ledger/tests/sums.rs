@@ -32,8 +32,9 @@ async fn n29_sums_of_hours_equal_the_rows() {
     .unwrap();
     let rows: Vec<Row> = fetch_all!(
         &mut read,
-        "SELECT namespace_id, created_at / 3600000, credential_id, provider_id, model_id, COUNT(*), SUM(prompt_tokens),
-           SUM(completion_tokens), SUM(COALESCE(cost, 0)), SUM(COALESCE(charge, 0))
+        "SELECT namespace_id, created_at / 3600000, credential_id, provider_id, model_id, COUNT(*),
+           CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(completion_tokens) AS BIGINT),
+           CAST(SUM(COALESCE(cost, 0)) AS BIGINT), CAST(SUM(COALESCE(charge, 0)) AS BIGINT)
          FROM requests GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
     )
     .unwrap();
@@ -81,3 +82,8 @@ async fn the_nodes_usage_is_that_of_each_namespace() {
         assert_eq!(found, expected, "{from} {to}");
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n29_sums_of_hours_equal_the_rows,
+    the_nodes_usage_is_that_of_each_namespace,
+);
