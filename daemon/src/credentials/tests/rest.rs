@@ -1,7 +1,7 @@
 //! Calls of the account's REST that change something: what is sent, and what is sent again.
 
+use ::http::HeaderValue;
 use bitrouter_proto::codes::Reason;
-use http::HeaderValue;
 
 use super::*;
 
