@@ -29,7 +29,7 @@ use super::{
     AccountError, Inner, SignInEvent,
     clocks::chance,
     exchange::METADATA,
-    http::{Call, CallError, LocalUid, shown},
+    http::{Body, Call, CallError, LocalUid, shown},
     metadata::{Metadata, unreachable},
     reply::{Tokens, fits_header, subject_of, words},
     shown::command,
@@ -114,7 +114,14 @@ impl Wire<'_> {
         let url = Url::parse(&request.uri().to_string())
             .map_err(|_| unreachable(&CallError::Unreachable("the endpoint is no URL".to_owned())))?;
         let form = String::from_utf8(request.into_body()).map(SecretString::from).unwrap_or_default();
-        let call = Call { method: Method::POST, url: &url, form: Some(form), bearer: None, within: POLL };
+        let call = Call {
+            method: Method::POST,
+            url: &url,
+            body: Some(Body::Form(form)),
+            once: None,
+            bearer: None,
+            within: POLL,
+        };
         let reply = self.keeper.http.call(call, self.uid).await.map_err(|error| unreachable(&error))?;
         let (status, host) = (reply.status, shown(&url));
         let undecided = |what: &str| {

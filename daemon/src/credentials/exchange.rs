@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     clocks::chance,
-    http::{Call, LocalUid, form, shown},
+    http::{Body, Call, LocalUid, form, shown},
     refresher::{Outcome, Why},
     reply::{TokenReply, Tokens, token_reply},
     store::{Locked, Unwritable},
@@ -256,7 +256,8 @@ impl Inner {
         let call = Call {
             method: Method::POST,
             url: &metadata.token,
-            form: Some(form(&fields)),
+            body: Some(Body::Form(form(&fields))),
+            once: None,
             bearer: None,
             within: EXCHANGE,
         };

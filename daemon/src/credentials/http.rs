@@ -14,11 +14,11 @@ use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::sync::Mutex;
 
-use super::issuer::is_loopback;
+use super::{issuer::is_loopback, rest::IDEMPOTENCY_KEY};
 use crate::listener::{PortUid, who_listens};
 
-/// The longest reply that is read.
-const LONGEST: usize = 1 << 20;
+/// The longest reply that is read, bytes: a whole list of what a namespace may hold at most fits.
+const LONGEST: usize = 16 << 20;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -52,11 +52,30 @@ pub(super) enum LocalUid {
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) url: &'a Url,
-    /// Form-encoded (RFC 6749 appendix B).
-    pub(super) form: Option<SecretString>,
+    pub(super) body: Option<Body>,
+    /// The `Idempotency-Key` of a call that makes something.
+    pub(super) once: Option<&'a HeaderValue>,
     pub(super) bearer: Option<&'a SecretString>,
     /// The whole call, reply included.
     pub(super) within: Duration,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// Form-encoded (RFC 6749 appendix B).
+    Form(SecretString),
+    /// JSON.
+    Json(SecretString),
+}
+
+impl Body {
+    fn parts(&self) -> (&'static str, &SecretString) {
+        match self {
+            Self::Form(text) => ("application/x-www-form-urlencoded", text),
+            Self::Json(text) => ("application/json", text),
+        }
+    }
 }
 
 /// What a server answered. Its body can hold tokens: it cannot be printed.
@@ -121,10 +140,11 @@ impl Http {
             local_client(call.url, at, is_tls).await?
         };
         let mut request = client.request(call.method, call.url.clone()).header(header::ACCEPT, "application/json");
-        if let Some(form) = &call.form {
-            request = request
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.expose_secret().to_owned());
+        if let Some((kind, text)) = call.body.as_ref().map(Body::parts) {
+            request = request.header(header::CONTENT_TYPE, kind).body(text.expose_secret().to_owned());
+        }
+        if let Some(key) = call.once {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         if let Some(token) = call.bearer {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
@@ -197,7 +217,7 @@ impl Http {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(CallError::Lost(format!("the reply of `{host}` is longer than 1 MiB"))),
+                Ok(Some(_)) => return Err(CallError::Lost(format!("the reply of `{host}` is longer than 16 MiB"))),
                 Ok(None) => break,
                 Err(error) => return Err(CallError::Lost(said(host, &error))),
             }

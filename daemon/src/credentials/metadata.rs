@@ -82,7 +82,7 @@ impl KnownServers {
         let url = Url::parse(server)
             .map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{server}` is no URL")))?;
         let url = metadata_url(&url);
-        let call = Call { method: Method::GET, url: &url, form: None, bearer: None, within };
+        let call = Call { method: Method::GET, url: &url, body: None, once: None, bearer: None, within };
         let reply = http.call(call, uid).await.map_err(|error| unreachable(&error))?;
         let status = reply.status;
         let failed = |what: &str| AccountError {

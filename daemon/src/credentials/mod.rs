@@ -71,7 +71,7 @@ use self::{
 pub(crate) use self::{
     error::AccountError,
     http::{CallError, Http},
-    rest::{RestPath, own_node_json},
+    rest::{RestCall, RestPath, own_node_json},
     session::{Session, SessionState},
     shown::login_command,
     sign_in::{SignIn, SignInEvent, SignedIn},

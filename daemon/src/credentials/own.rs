@@ -96,14 +96,12 @@ impl OwnNode {
         self.node().await.is_ok_and(|node| node.has_minted(key))
     }
 
-    /// What the node answers to `GET <path>` of `principal`.
+    /// What the node answers to a request of `principal`.
     ///
     /// # Errors
     /// Why it is off.
-    pub(super) async fn get(&self, principal: Principal, path: &str) -> Result<Reply, String> {
+    pub(super) async fn answer(&self, principal: Principal, request: Request<Bytes>) -> Result<Reply, String> {
         let node = self.node().await?;
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = path.parse().map_err(|_| format!("`{path}` is no path"))?;
         // The daemon itself asks.
         let visitor = Visitor {
             uid: Some(rustix::process::geteuid().as_raw()),

@@ -1,19 +1,22 @@
 //! Calls of the account's REST, with the credential in force or with a key that the caller brings.
+//!
+//! What makes something carries an `Idempotency-Key`, the same at each try: where the reply is lost, or the token has to be
+//! renewed first, it is sent once more and makes nothing more. Nothing else that changes is ever sent twice but behind a 401.
 
 use std::{sync::Arc, time::Duration};
 
 use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
 use bitrouter_node::Node;
-use bitrouter_proto::{account::credential::Credential, codes::Reason};
+use bitrouter_proto::{account::credential::Credential, clock, codes::Reason};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
     AccountError, Credentials, Inner,
     exchange::local_uid,
-    http::{Call, LocalUid, Reply, encode},
+    http::{Body, Call, LocalUid, Reply, encode},
     issuer::server_url,
     metadata::unreachable,
     own::collected,
@@ -23,6 +26,14 @@ use super::{
 
 /// How long a call may take.
 const WITHIN: Duration = Duration::from_secs(30);
+
+/// How long it may take with a second try.
+const IN_ALL: Duration = Duration::from_secs(50);
+
+const JSON: &str = "application/json";
+
+/// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What stands for the namespace of a credential that does not say which one it is: every server knows what is meant.
 const OWN_NAMESPACE: &str = "me";
@@ -66,15 +77,78 @@ impl RestPath {
     }
 }
 
-/// What the own node answers to `GET <path>` of its owner: JSON, as any client sees it.
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RestCall {
+    method: Method,
+    path: RestPath,
+    /// JSON.
+    body: Option<String>,
+    once: Option<HeaderValue>,
+    is_at_once: bool,
+}
+
+impl RestCall {
+    fn new(method: Method, path: RestPath) -> Self {
+        Self { method, path, body: None, once: None, is_at_once: false }
+    }
+
+    /// Reads what stands at `path`.
+    pub(crate) fn get(path: RestPath) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// Does what is done there, which may be done again.
+    pub(crate) fn post(path: RestPath) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// Changes what stands there.
+    pub(crate) fn put(path: RestPath) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
+    /// Takes it away.
+    pub(crate) fn delete(path: RestPath) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// The same with a JSON body.
+    pub(crate) fn with_body(self, body: String) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// The same, as a call that makes something once for each `key`.
+    pub(crate) fn once(self, key: HeaderValue) -> Self {
+        Self { once: Some(key), ..self }
+    }
+
+    /// The same for somebody who does not wait: no token is renewed for it.
+    pub(crate) fn at_once(self) -> Self {
+        Self { is_at_once: true, ..self }
+    }
+
+    /// As the own node takes it at `path`.
+    fn request(&self, path: &str) -> Result<Request<Bytes>, AccountError> {
+        let mut request = Request::builder().method(self.method.clone()).uri(path);
+        if self.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, JSON);
+        }
+        if let Some(key) = &self.once {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        let body = self.body.clone().map(Bytes::from).unwrap_or_default();
+        let no_path = |_| AccountError::new(Reason::InvalidArgument, format!("`{path}` is no path"));
+        request.body(body).map_err(no_path)
+    }
+}
+
+/// What the own node answers its owner, for `namespace`: JSON, as any client sees it.
 ///
 /// # Errors
 /// Where the node says no.
-pub(crate) async fn own_node_json(node: &Arc<Node>, path: &str) -> Result<String, AccountError> {
-    let mut request = Request::new(Bytes::new());
-    *request.uri_mut() =
-        path.parse().map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{path}` is no path")))?;
-    let response = Arc::clone(node).answer_owner(request).await;
+pub(crate) async fn own_node_json(node: &Arc<Node>, namespace: &str, call: &RestCall) -> Result<String, AccountError> {
+    let response = Arc::clone(node).answer_owner(call.request(&call.path.at(namespace))?).await;
     let reply = collected(response).await.map_err(|reason| AccountError::new(Reason::Internal, reason))?;
     json_reply(&reply, OWN_NODE)
 }
@@ -82,29 +156,31 @@ pub(crate) async fn own_node_json(node: &Arc<Node>, path: &str) -> Result<String
 const OWN_NODE: &str = "the own node";
 
 impl Credentials {
-    /// What the account's server answers to `GET <server><path>`, exactly as it came: JSON. A 401 has the token renewed
-    /// once. The own node answers in process.
+    /// What the account's server answers, exactly as it came: JSON. A 401 has the token renewed once. The own node answers in
+    /// process.
     ///
     /// # Errors
     /// Where nobody is signed in, the server cannot be reached, or says no.
-    pub(crate) async fn get_json(&self, path: &RestPath) -> Result<String, AccountError> {
+    pub(crate) async fn json(&self, call: &RestCall) -> Result<String, AccountError> {
         let keeper = &self.0;
-        let token = match keeper.credential().await {
+        let credential = if call.is_at_once { keeper.at_hand().await } else { keeper.credential().await };
+        let token = match credential {
             Ok(AccountCredential::Token(token)) => token,
             Ok(AccountCredential::OwnNode(principal)) => {
-                let path = path.at(&principal.namespace.to_string());
-                let answered = keeper.own.get(principal, &path).await;
+                let request = call.request(&call.path.at(&principal.namespace.to_string()))?;
+                let answered = keeper.own.answer(principal, request).await;
                 let reply = answered.map_err(|reason| self.refused(AccountRefused::Unavailable(reason)))?;
                 return json_reply(&reply, OWN_NODE);
             }
             Err(refused) => return Err(self.refused(refused)),
         };
-        let path = &path.at(&self.namespace(path)?);
-        let reply = keeper.get(&token, path).await?;
+        let path = &call.path.at(&self.namespace(&call.path)?);
+        let reply = keeper.send(&token, call, path).await?;
         if reply.status == StatusCode::UNAUTHORIZED
+            && !call.is_at_once
             && let Some(newer) = keeper.renewed(&token).await
         {
-            let reply = keeper.get(&newer, path).await?;
+            let reply = keeper.send(&newer, call, path).await?;
             return json_reply(&reply, &newer.issuer);
         }
         json_reply(&reply, &token.issuer).map_err(|error| match keeper.held().ended.clone() {
@@ -117,15 +193,15 @@ impl Credentials {
     ///
     /// # Errors
     /// Where the server cannot be reached, or says no.
-    pub(crate) async fn get_json_with_key(
+    pub(crate) async fn json_with_key(
         &self,
         server: &str,
         api_key: &SecretString,
-        path: &RestPath,
+        call: &RestCall,
     ) -> Result<String, AccountError> {
         let server = server_url(server)?;
         let token = AccountToken { token: api_key.clone(), issuer: server.into() };
-        let reply = self.0.get(&token, &path.at(OWN_NAMESPACE)).await?;
+        let reply = self.0.send(&token, call, &call.path.at(OWN_NAMESPACE)).await?;
         json_reply(&reply, &token.issuer)
     }
 
@@ -169,12 +245,33 @@ impl Credentials {
 }
 
 impl Inner {
-    async fn get(self: &Arc<Self>, token: &AccountToken, path: &str) -> Result<Reply, AccountError> {
+    /// Sends a call to the server of `token`, and a second time where the reply is lost and that makes nothing twice.
+    async fn send(self: &Arc<Self>, token: &AccountToken, call: &RestCall, path: &str) -> Result<Reply, AccountError> {
         let url = Url::parse(&format!("{}{path}", token.issuer))
             .map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{}` is no URL", token.issuer)))?;
-        let call = Call { method: Method::GET, url: &url, form: None, bearer: Some(&token.token), within: WITHIN };
-        let reply = self.http.call(call, self.uid_of(token)).await;
-        reply.map_err(|error| unreachable(&error))
+        let deadline = clock::after(IN_ALL);
+        let mut was_sent = false;
+        loop {
+            let left = deadline.saturating_duration_since(clock::monotonic_now());
+            let sent = Call {
+                method: call.method.clone(),
+                url: &url,
+                body: call.body.clone().map(|json| Body::Json(json.into())),
+                once: call.once.as_ref(),
+                bearer: Some(&token.token),
+                within: WITHIN.min(left),
+            };
+            match self.http.call(sent, self.uid_of(token)).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) if error.is_lost() && call.once.is_some() && !was_sent => was_sent = true,
+                Err(error) => {
+                    let is_unknown = call.method != Method::GET && (was_sent || error.is_lost());
+                    let error = unreachable(&error);
+                    let said = if is_unknown { "; whether it was done is not known" } else { "" };
+                    return Err(AccountError { message: format!("{}{said}", error.message), ..error });
+                }
+            }
+        }
     }
 
     /// Whose listener the server of `token` must be, where it is on this machine.

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use super::{
     Inner,
     exchange::local_uid,
-    http::{Call, form},
+    http::{Body, Call, form},
 };
 
 /// How long one request may take.
@@ -40,7 +40,14 @@ impl Inner {
         for (hint, token) in tokens {
             let fields =
                 [("token", token.expose_secret()), ("token_type_hint", hint), ("client_id", &credential.client_id)];
-            let call = Call { method: Method::POST, url, form: Some(form(&fields)), bearer: None, within: REQUEST };
+            let call = Call {
+                method: Method::POST,
+                url,
+                body: Some(Body::Form(form(&fields))),
+                once: None,
+                bearer: None,
+                within: REQUEST,
+            };
             let reply = self.http.call(call, uid).await.map_err(|error| error.to_string())?;
             if !(200..300).contains(&reply.status) {
                 return Err(format!("`{server}` answered {} to the revocation", reply.status));

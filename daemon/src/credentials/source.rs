@@ -74,14 +74,7 @@ impl Inner {
                     may_go(&token, uid)?;
                     return Ok(AccountCredential::Token(token));
                 }
-                Now::OwnKey(key) => {
-                    let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
-                    return match node.judge(key.expose_secret().as_bytes()) {
-                        Ok(Caller::Credential(principal)) => Ok(AccountCredential::OwnNode(principal)),
-                        Ok(_) => Err(AccountRefused::Ended("the operator's reading keys open no models".to_owned())),
-                        Err(refused) => Err(AccountRefused::Ended(refused.to_string())),
-                    };
-                }
+                Now::OwnKey(key) => return self.own_key(&key).await,
                 Now::Own { access_token, is_over } => {
                     let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
                     let why = if is_over {
@@ -108,6 +101,36 @@ impl Inner {
                     _ => Err(AccountRefused::OutOfReach(self.trouble())),
                 };
             }
+        }
+    }
+
+    /// The credential that is in force this moment. Nothing is looked at, renewed or waited for.
+    pub(super) async fn at_hand(self: &Arc<Self>) -> Result<AccountCredential, AccountRefused> {
+        match self.now() {
+            Now::Refused(refused) => Err(refused),
+            Now::Key { token, uid } | Now::Token { token, uid, is_over: false } => {
+                may_go(&token, uid)?;
+                Ok(AccountCredential::Token(token))
+            }
+            Now::Own { access_token, is_over: false } => {
+                let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
+                let judged = node.judge_token(access_token.expose_secret().as_bytes());
+                judged
+                    .map(AccountCredential::OwnNode)
+                    .map_err(|refused| AccountRefused::OutOfReach(refused.to_string()))
+            }
+            Now::OwnKey(key) => self.own_key(&key).await,
+            _ => Err(AccountRefused::OutOfReach("no token is in force".to_owned())),
+        }
+    }
+
+    /// What a key of the own node opens.
+    async fn own_key(&self, key: &SecretString) -> Result<AccountCredential, AccountRefused> {
+        let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
+        match node.judge(key.expose_secret().as_bytes()) {
+            Ok(Caller::Credential(principal)) => Ok(AccountCredential::OwnNode(principal)),
+            Ok(_) => Err(AccountRefused::Ended("the operator's reading keys open no models".to_owned())),
+            Err(refused) => Err(AccountRefused::Ended(refused.to_string())),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Client, ClientError,
     account::REMOTE,
     asked::{Asked, Told},
-    calls::{MESSAGE_LIMIT, origin},
+    calls::{DOCUMENT_LIMIT, origin},
     channel::Channel,
     documents::{self, IdempotencyKey},
 };
@@ -94,6 +94,6 @@ impl Client {
     }
 
     fn budgets(&self) -> BudgetServiceClient<Channel> {
-        BudgetServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        BudgetServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 }

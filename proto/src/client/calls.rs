@@ -34,6 +34,9 @@ const LONG: Duration = Duration::from_secs(30);
 /// The wire size limit in both directions, bytes.
 pub(super) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
 
+/// The same for what holds a whole document of a server.
+pub(super) const DOCUMENT_LIMIT: usize = 32 * 1024 * 1024;
+
 /// A connection to a daemon that answered its status.
 pub struct Client {
     pub(super) channel: Channel,

@@ -6,7 +6,7 @@ use super::{
     Client, ClientError,
     account::REMOTE,
     asked::{Asked, Told},
-    calls::{MESSAGE_LIMIT, origin},
+    calls::{DOCUMENT_LIMIT, origin},
     channel::Channel,
     distrust,
     documents::{self, IdempotencyKey},
@@ -80,11 +80,11 @@ impl Client {
     }
 
     fn operator_keys(&self) -> OperatorKeyServiceClient<Channel> {
-        OperatorKeyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        OperatorKeyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 
     fn keys(&self) -> KeyServiceClient<Channel> {
-        KeyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        KeyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Client, ClientError,
     account::REMOTE,
     asked::{Asked, Told},
-    calls::{MESSAGE_LIMIT, origin},
+    calls::{DOCUMENT_LIMIT, origin},
     channel::Channel,
     documents::{self, IdempotencyKey},
 };
@@ -170,7 +170,7 @@ impl Client {
     }
 
     fn policies(&self) -> PolicyServiceClient<Channel> {
-        PolicyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        PolicyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 }
 

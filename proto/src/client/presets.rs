@@ -4,7 +4,7 @@ use super::{
     Client, ClientError,
     account::REMOTE,
     asked::{Asked, Told},
-    calls::{MESSAGE_LIMIT, origin},
+    calls::{DOCUMENT_LIMIT, origin},
     channel::Channel,
     documents::{self, IdempotencyKey},
 };
@@ -101,7 +101,7 @@ impl Client {
     }
 
     fn presets(&self) -> PresetServiceClient<Channel> {
-        PresetServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        PresetServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Client, ClientError,
     account::REMOTE,
     asked::{Asked, Told},
-    calls::{MESSAGE_LIMIT, origin},
+    calls::{DOCUMENT_LIMIT, origin},
     channel::Channel,
     documents,
 };
@@ -32,6 +32,6 @@ impl Client {
     }
 
     fn sessions(&self) -> SessionServiceClient<Channel> {
-        SessionServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(MESSAGE_LIMIT)
+        SessionServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }
 }

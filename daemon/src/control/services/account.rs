@@ -15,7 +15,7 @@ use super::error;
 use crate::{
     account_provider::AccountProvider,
     config::server_url,
-    credentials::{AccountError, Credentials, RestPath, Session, SessionState, login_command},
+    credentials::{AccountError, Credentials, RestCall, Session, SessionState, login_command},
     reload::Reloader,
 };
 
@@ -87,11 +87,11 @@ impl Account {
         Ok(Some(Key { key, server }))
     }
 
-    /// What the account's server answers to a `GET`, as it came: with `key`, else with what is stored.
-    pub(super) async fn get(&self, key: Option<&Key>, path: &RestPath) -> Result<String, Status> {
+    /// What the account's server answers, as it came: with `key`, else with what is stored.
+    pub(super) async fn call(&self, key: Option<&Key>, call: &RestCall) -> Result<String, Status> {
         let answered = match key {
-            Some(key) => self.credentials.get_json_with_key(&key.server, &key.key, path).await,
-            None => self.credentials.get_json(path).await,
+            Some(key) => self.credentials.json_with_key(&key.server, &key.key, call).await,
+            None => self.credentials.json(call).await,
         };
         answered.map_err(|error| self.refused(error, key.is_some()))
     }

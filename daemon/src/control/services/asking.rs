@@ -1,12 +1,15 @@
-//! Whom a call about calls and credit asks: the account by its REST, the own node by the same in process.
+//! Whom a call about an account asks, and with what: the account by its REST, the own node by the same in process.
 
 use bitrouter_node::people::namespaces;
 use bitrouter_proto::{
     account::NamespaceId,
+    client::IdempotencyKey,
     codes::Reason,
     wire::{self, asked::Whom},
 };
-use serde::de::DeserializeOwned;
+use http::HeaderValue;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use tonic::Status;
 
 use super::{
@@ -16,12 +19,15 @@ use super::{
     node_call::node,
 };
 use crate::{
-    credentials::{AccountError, RestPath, own_node_json},
+    credentials::{AccountError, RestCall, RestPath, own_node_json},
     node_host::NodeHost,
 };
 
 /// The longest id of a row that is asked for, characters.
 const LONGEST_ID: usize = 128;
+
+/// The longest idempotency key that servers take, characters.
+const LONGEST_KEY: usize = 255;
 
 /// Who can be asked.
 #[derive(Clone, Debug)]
@@ -72,19 +78,31 @@ impl Asking {
     }
 
     /// What the own node answers to its owner.
-    pub(super) async fn own_node(&self, path: &str) -> Result<String, Status> {
+    pub(super) async fn own_node(&self, namespace: &str, call: &RestCall) -> Result<String, Status> {
         let node = node(&self.host).await?;
-        own_node_json(&node, path).await.map_err(|error| self.account.refused(error, false))
+        own_node_json(&node, namespace, call).await.map_err(|error| self.account.refused(error, false))
     }
 }
 
 impl Source {
+    /// What it answers to a call, as it came.
+    pub(super) async fn call(&self, call: &RestCall) -> Result<String, Status> {
+        match &self.whom {
+            Answering::Account(key) => self.asking.account.call(key.as_ref(), call).await,
+            Answering::Node(namespace) => self.asking.own_node(&namespace.to_string(), call).await,
+        }
+    }
+
+    /// The same, where it is a `T`; `what` that is, for people.
+    pub(super) async fn told<T: DeserializeOwned>(&self, call: &RestCall, what: &str) -> Result<String, Status> {
+        let json = self.call(call).await?;
+        serde_json::from_str::<T>(&json).map_err(|_| self.unreadable(what))?;
+        Ok(json)
+    }
+
     /// What it answers to `path`, as it came.
     pub(super) async fn get(&self, path: &RestPath) -> Result<String, Status> {
-        match &self.whom {
-            Answering::Account(key) => self.asking.account.get(key.as_ref(), path).await,
-            Answering::Node(namespace) => self.asking.own_node(&path.at(&namespace.to_string())).await,
-        }
+        self.call(&RestCall::get(path.clone())).await
     }
 
     /// The same, read; `what` it should be, for people.
@@ -109,15 +127,112 @@ impl Source {
     }
 }
 
-/// The id of a row as it can stand in a path.
+/// An id as it can stand in a path; `what` it is of, for people.
 ///
 /// # Errors
 /// Where no server has such an id.
-pub(super) fn row_id(id: &str) -> Result<&str, Status> {
+pub(super) fn id_of<'a>(id: &'a str, what: &str) -> Result<&'a str, Status> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(plain) {
         return Ok(id);
     }
     let shown: String = id.chars().take(LONGEST_ID).collect();
-    Err(error::status(Reason::NotFound, format!("there is no call `{shown}`"), None))
+    Err(error::status(Reason::NotFound, format!("there is no {what} `{shown}`"), None))
+}
+
+/// The `Idempotency-Key` of a call that makes something: the caller's own, else one for this call.
+///
+/// # Errors
+/// Where no server takes it.
+pub(super) fn once(key: &str) -> Result<HeaderValue, Status> {
+    let chosen = if key.is_empty() { IdempotencyKey::new().as_str().to_owned() } else { key.to_owned() };
+    let fits = chosen.len() <= LONGEST_KEY && chosen.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| HeaderValue::try_from(chosen).ok()).flatten().ok_or_else(|| {
+        let message = format!("an idempotency key is 1 to {LONGEST_KEY} visible ASCII characters");
+        error::status(Reason::InvalidArgument, message, None)
+    })
+}
+
+/// A JSON object, member by member.
+#[derive(Debug, Default)]
+pub(super) struct Body(String);
+
+impl Body {
+    /// The same with a member.
+    pub(super) fn with(self, name: &str, value: impl Into<Value>) -> Self {
+        self.with_text(name, &value.into().to_string())
+    }
+
+    /// The same with a member, where there is a value.
+    pub(super) fn with_any(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The same with a document that somebody wrote, as it is: the server says what is wrong in it, a member that stands there
+    /// twice too.
+    ///
+    /// # Errors
+    /// Where it is no JSON.
+    pub(super) fn with_document(self, name: &str, json: &str) -> Result<Self, Status> {
+        match serde_json::from_str::<IgnoredAny>(json) {
+            Ok(_) => Ok(self.with_text(name, json.trim())),
+            Err(error) => {
+                let message = format!("`{name}` is no JSON: {error}");
+                Err(error::status_with(Reason::InvalidArgument, message, [("field", name.to_owned())]))
+            }
+        }
+    }
+
+    fn with_text(mut self, name: &str, json: &str) -> Self {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&Value::from(name).to_string());
+        self.0.push(':');
+        self.0.push_str(json);
+        self
+    }
+
+    /// As it is sent.
+    pub(super) fn json(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_stays_as_it_is() {
+        let body = Body::default().with("name", "a\"b").with_any("limit", None::<i64>).with_any("cap", Some(5));
+        let spec = " {\"a\": 1.50, \"a\": [ ]}\n";
+        let body = body.with_document("spec", spec).unwrap();
+        assert_eq!(body.json(), r#"{"name":"a\"b","cap":5,"spec":{"a": 1.50, "a": [ ]}}"#);
+        assert_eq!(Body::default().json(), "{}");
+        for wrong in ["", "{", "{} {}", r#"{"a":1},"b":{}"#] {
+            let refused = Body::default().with_document("spec", wrong).unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_word_of_a_path() {
+        for id in ["key_01jxyz", "bitrouter-cli", "7"] {
+            assert_eq!(id_of(id, "key").unwrap(), id);
+        }
+        for id in ["", ".", "..", "a/b", "a?b", "a#b", "%2e", "a b", "\u{e9}", &"a".repeat(129)] {
+            let refused = id_of(id, "key").unwrap_err();
+            assert!(refused.code() == tonic::Code::NotFound && refused.message().contains("key"), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_makes_something_has_a_key_of_its_own_or_the_callers() {
+        assert_eq!(once("mine").unwrap(), "mine");
+        assert_ne!(once("").unwrap(), once("").unwrap());
+        assert!(once("a b").is_err() && once(&"a".repeat(256)).is_err());
+    }
 }

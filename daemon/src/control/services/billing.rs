@@ -5,6 +5,7 @@ use bitrouter_proto::{
     account::{
         MicroUsd,
         ledger::{Balance, Page, ToldTransaction},
+        told::ToldCheckout,
     },
     codes::Reason,
     wire::{
@@ -15,12 +16,12 @@ use bitrouter_proto::{
 use tonic::{Request, Response, Status};
 
 use super::{
-    asking::Asking,
+    asking::{Asking, Body, once},
     error,
     node_call::{change, node},
     people,
 };
-use crate::credentials::RestPath;
+use crate::credentials::{RestCall, RestPath};
 
 pub(super) struct Service {
     asking: Asking,
@@ -59,9 +60,15 @@ impl BillingService for Service {
 
     async fn create_checkout(
         &self,
-        _request: Request<CreateCheckoutRequest>,
+        request: Request<CreateCheckoutRequest>,
     ) -> Result<Response<CreateCheckoutResponse>, Status> {
-        Err(error::status(Reason::Unimplemented, "nothing is sold here", None))
+        let CreateCheckoutRequest { asked, amount_cents, idempotency_key } = request.into_inner();
+        let source = self.asking.source(asked).await?;
+        let body = Body::default().with("amount_cents", amount_cents).json();
+        let call = RestCall::post(RestPath::new("/v1/billing/checkout/sessions"));
+        let call = call.with_body(body).once(once(&idempotency_key)?);
+        let json = source.told::<ToldCheckout>(&call, "payment").await?;
+        Ok(Response::new(CreateCheckoutResponse { json }))
     }
 
     async fn grant_credit(

@@ -4,25 +4,37 @@ mod account;
 mod asking;
 mod auth;
 mod billing;
+mod budgets;
+mod completion;
 mod console;
 mod daemon;
 mod environment;
 mod following;
+mod keys;
 mod logs;
+mod members;
 mod namespaces;
 mod node;
 mod node_call;
+mod operator_keys;
 mod people;
+mod policies;
+mod presets;
+mod sessions;
 mod usage;
 
 use bitrouter_proto::{
     codes::Reason,
     wire::{
         DESCRIPTORS, auth_service_server::AuthServiceServer, billing_service_server::BillingServiceServer,
+        budget_service_server::BudgetServiceServer, completion_service_server::CompletionServiceServer,
         console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
-        environment_service_server::EnvironmentServiceServer, log_service_server::LogServiceServer,
+        environment_service_server::EnvironmentServiceServer, key_service_server::KeyServiceServer,
+        log_service_server::LogServiceServer, member_service_server::MemberServiceServer,
         namespace_service_server::NamespaceServiceServer, node_service_server::NodeServiceServer,
-        person_service_server::PersonServiceServer, usage_service_server::UsageServiceServer,
+        operator_key_service_server::OperatorKeyServiceServer, person_service_server::PersonServiceServer,
+        policy_service_server::PolicyServiceServer, preset_service_server::PresetServiceServer,
+        session_service_server::SessionServiceServer, usage_service_server::UsageServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -55,6 +67,14 @@ pub(super) async fn all(
     reporter.set_serving::<UsageServiceServer<usage::Service>>().await;
     reporter.set_serving::<BillingServiceServer<billing::Service>>().await;
     reporter.set_serving::<NodeServiceServer<node::Service>>().await;
+    reporter.set_serving::<KeyServiceServer<keys::Service>>().await;
+    reporter.set_serving::<OperatorKeyServiceServer<operator_keys::Service>>().await;
+    reporter.set_serving::<PolicyServiceServer<policies::Service>>().await;
+    reporter.set_serving::<BudgetServiceServer<budgets::Service>>().await;
+    reporter.set_serving::<PresetServiceServer<presets::Service>>().await;
+    reporter.set_serving::<SessionServiceServer<sessions::Service>>().await;
+    reporter.set_serving::<MemberServiceServer<members::Service>>().await;
+    reporter.set_serving::<CompletionServiceServer<completion::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -73,6 +93,14 @@ pub(super) async fn all(
     let namespaces = namespaces::Service::new(agent.node.clone(), account);
     let usage = usage::Service::new(asking.clone(), closing.clone());
     let billing = billing::Service::new(asking.clone());
+    let keys = keys::Service::new(asking.clone());
+    let operator_keys = operator_keys::Service::new(agent.node.clone());
+    let policies = policies::Service::new(asking.clone());
+    let budgets = budgets::Service::new(asking.clone());
+    let presets = presets::Service::new(asking.clone());
+    let sessions = sessions::Service::new(asking.clone());
+    let members = members::Service::new(agent.node.clone());
+    let completion = completion::Service::new(asking.clone());
     let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
     let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.http().to_owned());
@@ -86,6 +114,14 @@ pub(super) async fn all(
         .add_service(UsageServiceServer::new(usage).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(BillingServiceServer::new(billing).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(NodeServiceServer::new(node).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(KeyServiceServer::new(keys).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(OperatorKeyServiceServer::new(operator_keys).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(PolicyServiceServer::new(policies).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(BudgetServiceServer::new(budgets).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(PresetServiceServer::new(presets).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(MemberServiceServer::new(members).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(CompletionServiceServer::new(completion).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

@@ -19,7 +19,7 @@ use super::{
     node_call::{change, node},
 };
 use crate::{
-    credentials::{AccountError, RestPath},
+    credentials::{AccountError, RestCall, RestPath},
     node_host::NodeHost,
 };
 
@@ -92,7 +92,7 @@ impl NamespaceService for Service {
         let ListAccountNamespacesRequest { api_key, api_url } = request.into_inner();
         let key = self.account.key(api_key, &api_url)?;
         let credentials = &self.account.credentials;
-        let json = self.account.get(key.as_ref(), &RestPath::new(PATH)).await?;
+        let json = self.account.call(key.as_ref(), &RestCall::get(RestPath::new(PATH))).await?;
         let session = credentials.session();
         let active = match session.credential.as_deref() {
             Some(Credential::Oauth(tokens)) if key.is_none() => tokens.namespace_id.clone(),
@@ -104,7 +104,7 @@ impl NamespaceService for Service {
 }
 
 /// Where an account's namespaces are listed.
-const PATH: &str = "/v1/namespaces";
+pub(super) const PATH: &str = "/v1/namespaces";
 
 /// What we know of the rows that a server answered. Its ids may have another form than ours; what it says besides stays in the
 /// document.
@@ -117,7 +117,7 @@ struct Row {
     created_at: String,
 }
 
-fn rows(json: &str) -> Result<Vec<wire::Namespace>, AccountError> {
+pub(super) fn rows(json: &str) -> Result<Vec<wire::Namespace>, AccountError> {
     let list: List<Row> = serde_json::from_str(json).map_err(|_| {
         AccountError::new(Reason::ServerFailed, "the server answered with what is no list of namespaces")
     })?;

@@ -20,7 +20,7 @@ use super::{
     node_call::{change, node},
     usage::present,
 };
-use crate::credentials::RestPath;
+use crate::credentials::{RestCall, RestPath};
 
 pub(super) struct Service {
     asking: Asking,
@@ -40,7 +40,7 @@ impl NodeService for Service {
     ) -> Result<Response<GetNodeUsageResponse>, Status> {
         let GetNodeUsageRequest { all, from, to } = request.into_inner();
         let path = RestPath::new("/v1/node/usage").with("from", present(&from)).with("to", present(&to));
-        let json = self.asking.own_node(&path.at("")).await?;
+        let json = self.asking.own_node("", &RestCall::get(path)).await?;
         let internal = |error: serde_json::Error| error::status(Reason::Internal, error.to_string(), None);
         let usage: NodeUsage = serde_json::from_str(&json).map_err(internal)?;
         let node = node(&self.asking.host).await?;

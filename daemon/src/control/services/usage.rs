@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{
-    asking::{Asking, row_id},
+    asking::{Asking, id_of},
     following::{self, Following},
 };
 use crate::credentials::RestPath;
@@ -63,7 +63,7 @@ impl UsageService for Service {
     async fn get_call(&self, request: Request<GetCallRequest>) -> Result<Response<GetCallResponse>, Status> {
         let GetCallRequest { asked, id } = request.into_inner();
         let source = self.asking.source(asked).await?;
-        let path = RestPath::in_namespace(format!("/requests/{}", row_id(&id)?));
+        let path = RestPath::in_namespace(format!("/requests/{}", id_of(&id, "call")?));
         let (call, json) = source.read::<ToldRequestRow>(&path, "call").await?;
         Ok(Response::new(GetCallResponse { call: Some(call.into()), json }))
     }

@@ -61,8 +61,10 @@ struct Shared {
     replays: usize,
     metadata: Value,
     revoked: Vec<String>,
-    /// Replies to `/v1/…`, each for one request.
-    rest: VecDeque<(u16, String)>,
+    /// Replies to `/v1/…`, each for one request; `None`: it is taken, and the connection ends without a word.
+    rest: VecDeque<Option<(u16, String)>>,
+    /// Heads of the requests to it.
+    heads: Vec<String>,
     lifetime: u64,
     /// The reply that waits.
     late: String,
@@ -115,7 +117,26 @@ impl TestIssuer {
     }
 
     pub(super) fn next_rest(&self, status: u16, body: &str) {
-        lock(&self.shared).rest.push_back((status, body.to_owned()));
+        lock(&self.shared).rest.push_back(Some((status, body.to_owned())));
+    }
+
+    pub(super) fn lose_rest(&self) {
+        lock(&self.shared).rest.push_back(None);
+    }
+
+    /// What was sent to `/v1/…`: the line of each request, the value of a header of it, and its body.
+    pub(super) fn rest_sent(&self, header: &str) -> Vec<(String, Option<String>, String)> {
+        let shared = lock(&self.shared);
+        let bodies = shared.requests.iter().filter(|(path, _)| path.starts_with("/v1/")).map(|(_, body)| body.clone());
+        let heads = shared.heads.iter().map(|head| {
+            let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+            let value = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                name.eq_ignore_ascii_case(header).then(|| value.to_owned())
+            });
+            (line, value)
+        });
+        heads.zip(bodies).map(|((line, value), body)| (line, value, body)).collect()
     }
 
     pub(super) fn set_lifetime(&self, seconds: u64) {
@@ -211,6 +232,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Mutex<Shared>>) -> std::io::Re
     let answer = {
         let mut shared = lock(&shared);
         shared.requests.push((path.clone(), body.clone()));
+        if path.starts_with("/v1/") {
+            shared.heads.push(head);
+        }
         shared.answer(&path, &body)
     };
     let (status, kind, text) = match answer {
@@ -251,7 +275,8 @@ impl Shared {
             }
             "/token" => self.token(body),
             _ => match self.rest.pop_front() {
-                Some((status, text)) => Answer::Text(status, "application/json", text),
+                Some(Some((status, text))) => Answer::Text(status, "application/json", text),
+                Some(None) => Answer::Gone,
                 None => json(&json!({"data": []})),
             },
         }

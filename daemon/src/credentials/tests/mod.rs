@@ -6,6 +6,7 @@ mod interleaved;
 mod issuer;
 mod judged;
 mod meanwhile;
+mod rest;
 mod signing;
 
 use std::{

@@ -187,16 +187,16 @@ async fn p03_what_may_not_be_sent_or_is_no_key_is_refused_before_any_request() {
 #[tokio::test]
 async fn what_the_account_answers_passes_as_it_is_and_its_errors_keep_what_they_say() {
     let rig = Rig::new().await;
-    let error = rig.keeper.get_json(&RestPath::new("/v1/namespaces")).await.unwrap_err();
+    let error = rig.keeper.json(&RestCall::get(RestPath::new("/v1/namespaces"))).await.unwrap_err();
     assert_eq!((error.reason, error.command.as_deref()), (Reason::NotSignedIn, Some("bitrouter auth login")));
     rig.write(&rig.content(3600));
     let odd = r#"{ "data" : [ {"id":"ns_1","later":1.50} ] }"#;
     rig.issuer.next_rest(200, odd);
-    assert_eq!(rig.keeper.get_json(&RestPath::new("/v1/namespaces")).await.unwrap(), odd);
+    assert_eq!(rig.keeper.json(&RestCall::get(RestPath::new("/v1/namespaces"))).await.unwrap(), odd);
     // One 401, one renewal, one more try.
     rig.issuer.next_rest(401, r#"{"error":"unauthorized"}"#);
     rig.issuer.next_rest(200, "[]");
-    assert_eq!(rig.keeper.get_json(&RestPath::new("/x")).await.unwrap(), "[]");
+    assert_eq!(rig.keeper.json(&RestCall::get(RestPath::new("/x"))).await.unwrap(), "[]");
     assert_eq!(rig.issuer.shown().len(), 1);
     for (status, body, reason, message, field) in [
         (
@@ -233,7 +233,7 @@ async fn what_the_account_answers_passes_as_it_is_and_its_errors_keep_what_they_
         (200, "<html>", Reason::ServerFailed, "no JSON", None),
     ] {
         rig.issuer.next_rest(status, body);
-        let error = rig.keeper.get_json(&RestPath::new("/x")).await.unwrap_err();
+        let error = rig.keeper.json(&RestCall::get(RestPath::new("/x"))).await.unwrap_err();
         assert_eq!((error.reason, error.status), (reason, Some(status)), "{body}");
         assert!(error.message.contains(message), "{}", error.message);
         assert_eq!(error.field.as_deref(), field);
@@ -241,7 +241,11 @@ async fn what_the_account_answers_passes_as_it_is_and_its_errors_keep_what_they_
     }
     rig.issuer.next_rest(200, "{}");
     let key = "brk_k.v".to_owned().into();
-    assert_eq!(rig.keeper.get_json_with_key(&rig.issuer.url(), &key, &RestPath::new("/y")).await.unwrap(), "{}");
-    let error = rig.keeper.get_json_with_key("http://127.0.0.1:1", &key, &RestPath::new("/y")).await.unwrap_err();
+    assert_eq!(
+        rig.keeper.json_with_key(&rig.issuer.url(), &key, &RestCall::get(RestPath::new("/y"))).await.unwrap(),
+        "{}"
+    );
+    let error =
+        rig.keeper.json_with_key("http://127.0.0.1:1", &key, &RestCall::get(RestPath::new("/y"))).await.unwrap_err();
     assert_eq!(error.reason, Reason::ServerUnreachable);
 }
