@@ -76,6 +76,7 @@ EXPOSES_SECRETS = {
     "proto/src/credential_file.rs": "reads what the credential file holds",
     "proto/src/client/people.rs": "puts a chosen password on the wire of the control socket",
     "ctl/src/cli/console.rs": "shows a link that is good once, for the user who asked",
+    "ctl/src/cli/key_text.rs": "shows a key that was just minted, to whoever minted it",
     "ctl/src/cli/password.rs": "compares what was typed twice",
     "daemon/src/control/services/console.rs": "puts the link on the wire of the control socket",
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",

@@ -22,7 +22,7 @@ use crate::{
 pub(in crate::cli) struct Target {
     #[command(flatten)]
     pub(super) local: LocalFlags,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Where a daemon is started for it")]
     daemon: ServeFlags,
 }
 

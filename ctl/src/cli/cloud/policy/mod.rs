@@ -163,7 +163,8 @@ pub(super) fn run(context: &Context, verb: &PolicyVerb) -> Result<Status, Failur
             let call =
                 async |client: &Client, asked: &Asked| client.bind_policy(asked, policy, &principal, &once).await;
             let text = |bound: &ToldBound| block_text(&[("binding id", bound.binding_id.clone())]);
-            target.show_with_note(context, "cloud policy bind", call, text, |bound| bound.warning.clone())
+            let ended = target.show_with_note(context, "cloud policy bind", call, text, |bound| bound.warning.clone());
+            ended.map_err(|failure| principal::advised_of_both(failure, &principal, &target.local))
         }
         PolicyVerb::Unbind { policy, binding, target } => {
             let call = async |client: &Client, asked: &Asked| client.unbind_policy(asked, policy, binding).await;

@@ -83,7 +83,34 @@ pub(super) fn advised(failure: Failure, principal: &PrincipalRef, local: &LocalF
         PrincipalType::ApiKey => "cloud keys list",
         PrincipalType::OauthToken => "cloud sessions list",
         PrincipalType::Namespace => "cloud namespace list",
-        PrincipalType::OauthClient | PrincipalType::User => return failure,
+        // Nothing here lists those, and a list of something else is no help.
+        PrincipalType::OauthClient | PrincipalType::User => return Failure { hint: None, ..failure },
     };
     failure.hint(format!("bitrouter {list}{}", local.words()))
+}
+
+/// As [`advised`], for a command that is about a policy too: its server says which of the two is not there.
+pub(super) fn advised_of_both(failure: Failure, principal: &PrincipalRef, local: &LocalFlags) -> Failure {
+    if failure.message.contains("principal") { advised(failure, principal, local) } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_there_is_looked_for_where_such_are_listed() {
+        let local = LocalFlags { local: true, namespace: None };
+        let absent = |message: &str| Failure::caller("not_found", message).hint("bitrouter cloud policy list");
+        let hint = |kind, message: &str| {
+            advised_of_both(absent(message), &PrincipalRef { kind, id: "x".to_owned() }, &local).hint
+        };
+        let keys = Some("bitrouter cloud keys list --local".to_owned());
+        assert_eq!(hint(PrincipalType::ApiKey, "there is no such principal"), keys);
+        assert_eq!(hint(PrincipalType::User, "there is no such principal"), None);
+        let policies = Some("bitrouter cloud policy list".to_owned());
+        assert_eq!(hint(PrincipalType::ApiKey, "there is no such policy"), policies);
+        let other = advised(Failure::caller("conflict", "x").hint("y"), &principal(TypeWord::User, "u"), &local);
+        assert_eq!(other.hint.as_deref(), Some("y"));
+    }
 }
