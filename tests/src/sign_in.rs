@@ -16,7 +16,7 @@ pub struct Session {
     pub namespace: String,
 }
 
-/// The node's owner with a web session.
+/// The node's owner, or another person, with a web session.
 #[derive(Clone, Debug)]
 pub struct Owner {
     http: Client,
@@ -52,10 +52,30 @@ impl Owner {
         let (_, behind) = url.split_once("://").expect("a URL");
         let path = &behind[behind.find('/').expect("a path")..];
         let answer = daemon.http().get(path).send();
-        let set =
-            answer.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {} {}", answer.status, answer.text()));
-        let cookie = set.split(';').next().expect("a cookie").to_owned();
-        Self { http: daemon.http(), cookie }
+        Self { http: daemon.http(), cookie: cookie_of(&answer) }
+    }
+
+    /// Signs a person in with name and password.
+    #[track_caller]
+    pub fn with_password(daemon: &Daemon, name: &str, password: &str) -> Self {
+        let page = daemon.http().get("/login").send();
+        // The form has a cookie of its own.
+        let nobody = Self { http: daemon.http(), cookie: cookie_of(&page) };
+        let page = page.ok().text();
+        let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
+        let answer = nobody.post("/login", &[("csrf", csrf), ("username", name), ("password", password)]);
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        Self { cookie: cookie_of(&answer), ..nobody }
+    }
+
+    /// Makes a person a member of the namespace with this id, on its page.
+    #[track_caller]
+    pub fn share(&self, namespace: &str, name: &str, role: &str) {
+        let page = format!("/console/namespaces/{namespace}");
+        let text = self.get(&page).ok().text();
+        let csrf = between(&text, "name=\"csrf\" value=\"", "\"");
+        let answer = self.post(&format!("{page}/members"), &[("csrf", csrf), ("name", name), ("role", role)]);
+        assert_eq!(answer.status, 303, "{}", answer.text());
     }
 
     /// The cookie, as a browser sends it.
@@ -122,6 +142,13 @@ impl Owner {
             namespace: text("namespace_id"),
         }
     }
+}
+
+/// The first cookie that an answer sets, as a browser sends it back.
+#[track_caller]
+fn cookie_of(answer: &Answer) -> String {
+    let set = answer.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {} {}", answer.status, answer.text()));
+    set.split(';').next().expect("a cookie").to_owned()
 }
 
 /// Ends the session of `token` (RFC 7009).
