@@ -3,7 +3,10 @@
 use bitrouter_proto::account::{GrantId, KeyId, policy::Funding};
 
 use super::*;
-use crate::policy::PrincipalId;
+use crate::{
+    policy::PrincipalId,
+    store::{ApiKeyRow, GrantRow},
+};
 
 fn key(number: u64) -> KeyId {
     KeyId::new(Ulid::from_parts(3, u128::from(number)))
@@ -157,5 +160,32 @@ async fn what_was_pruned_counts_by_its_hour() {
         assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (7, Some(START)), "{spender}");
         let later = world.spent(spender, Funding::Credit, START + MINUTE, START + DAY).await;
         assert_eq!(later, (4, Some(START + 2 * HOUR)), "{spender}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_long_gone_still_tells_whose_calls_they_were() {
+    let world = World::with_keys().await;
+    world.call(1, &key(2).to_string(), START, 3).await;
+    world.call(2, &session(1).to_string(), START, 4).await;
+    world
+        .change(async |write| {
+            execute!(write, "UPDATE api_keys SET revoked_at = 1")?;
+            // From below, a link a round.
+            for _ in 0..4 {
+                ApiKeyRow::sweep(write, at(START)).await?;
+                GrantRow::sweep(write, at(START)).await?;
+            }
+            Ok(())
+        })
+        .await;
+    assert_eq!(world.number("SELECT COUNT(*) FROM api_keys").await, 2, "the key that has spent, and the one above it");
+    for (spender, sum) in [
+        (PrincipalId::ApiKey(key(1)), 3),
+        (PrincipalId::OauthToken(session(1)), 7),
+        (PrincipalId::OauthClient("bitrouter-cli"), 7),
+        (PrincipalId::User(person(0)), 7),
+    ] {
+        assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await.0, sum, "{spender}");
     }
 }
