@@ -86,8 +86,8 @@ impl World {
 async fn each_spender_has_spent_what_its_credentials_have() {
     let world = World::with_keys().await;
     let spenders = [key(1).to_string(), key(2).to_string(), key(3).to_string(), key(9).to_string()];
-    for (number, credential) in spenders.iter().enumerate() {
-        world.call(number as u64, credential, START + number as i64, 10_i64.pow(number as u32)).await;
+    for (number, credential) in (0_u32..).zip(&spenders) {
+        world.call(number.into(), credential, START + i64::from(number), 10_i64.pow(number)).await;
     }
     world.call(4, &session(1).to_string(), START + 4, 10_000).await;
     world.call(5, "keyless", START + 5, 100_000).await;
@@ -122,13 +122,14 @@ async fn each_spender_has_spent_what_its_credentials_have() {
 async fn a_window_is_exact_to_the_row() {
     let world = World::with_keys().await;
     let spender = PrincipalId::ApiKey(key(1));
-    for number in 0..48 {
-        world.call(number, &key(number % 2 + 1).to_string(), START + number as i64 * 10 * MINUTE, 1).await;
+    for number in 0..48_u32 {
+        let credential = key(u64::from(number % 2 + 1)).to_string();
+        world.call(number.into(), &credential, START + i64::from(number) * 10 * MINUTE, 1).await;
     }
     for (from, to) in
         [(0, 8 * HOUR), (1, 8 * HOUR), (10 * MINUTE + 1, 8 * HOUR), (55 * MINUTE, 65 * MINUTE), (0, 10 * MINUTE)]
     {
-        let expected = (0..48).filter(|number| (from..to).contains(&(number * 10 * MINUTE))).count() as i64;
+        let expected: i64 = (0..48).map(|number| i64::from((from..to).contains(&(number * 10 * MINUTE)))).sum();
         let first = (0..48).map(|number| number * 10 * MINUTE).find(|at| (from..to).contains(at));
         let found = world.spent(spender, Funding::Credit, START + from, START + to).await;
         assert_eq!(found, (expected, first.map(|at| START + at)), "{from} {to}");
