@@ -26,7 +26,7 @@ const AT_ONCE: i64 = 500;
 /// How long a row is kept after it has expired.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How long a key is listed after it was revoked or has expired.
-const KEYS_KEPT: Duration = Duration::from_hours(90 * 24);
+pub(crate) const KEYS_KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]

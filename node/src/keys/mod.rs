@@ -22,6 +22,7 @@ use crate::{
     Node,
     clock::Moment,
     secret::PresentedToken,
+    steady::KEYS_KEPT,
     store::{ApiKeyRow, GrantRow, StoreError},
 };
 
@@ -105,7 +106,8 @@ impl Node {
     /// # Errors
     /// Where the database fails.
     pub async fn keys(&self, namespace: NamespaceId) -> Result<Vec<Key>, StoreError> {
-        let rows = ApiKeyRow::of_namespace(&mut self.store.read().await?, namespace).await?;
+        let since = self.clock.wall().before(KEYS_KEPT);
+        let rows = ApiKeyRow::of_namespace(&mut self.store.read().await?, namespace, since).await?;
         Ok(rows.into_iter().map(|row| self.told(row)).collect())
     }
 

@@ -124,10 +124,21 @@ impl ApiKeyRow {
         row.map(read).transpose()
     }
 
-    /// The keys of a namespace, the newest first, those that ended too.
-    pub(crate) async fn of_namespace(on: &mut impl Queryable, id: NamespaceId) -> Result<Vec<Self>, StoreError> {
-        let rows: Vec<Columns> =
-            fetch_all!(on, select!("WHERE namespace_id = $1 ORDER BY created_at DESC, id DESC"), id.to_string())?;
+    /// The keys of a namespace, the newest first, those that ended after `since` too.
+    pub(crate) async fn of_namespace(
+        on: &mut impl Queryable,
+        id: NamespaceId,
+        since: Moment,
+    ) -> Result<Vec<Self>, StoreError> {
+        let rows: Vec<Columns> = fetch_all!(
+            on,
+            select!(
+                "WHERE namespace_id = $1 AND (revoked_at IS NULL OR revoked_at >= $2)
+                   AND (expires_at IS NULL OR expires_at >= $2) ORDER BY created_at DESC, id DESC"
+            ),
+            id.to_string(),
+            since.millis(),
+        )?;
         rows.into_iter().map(read).collect()
     }
 
@@ -284,9 +295,16 @@ impl ApiKeyRow {
         rows.into_iter().map(read).collect()
     }
 
-    /// Forgets the keys that were revoked or expired before `before`.
+    /// Forgets the keys that were revoked or expired before `before`. One that calls were made with keeps its row, and so do
+    /// those above it: they tell whose the calls were.
     pub(crate) async fn sweep(write: &mut Write, before: Moment) -> Result<u64, StoreError> {
-        execute!(write, "DELETE FROM api_keys WHERE revoked_at < $1 OR expires_at < $1", before.millis())
+        execute!(
+            write,
+            "DELETE FROM api_keys WHERE (revoked_at < $1 OR expires_at < $1)
+               AND NOT EXISTS (SELECT 1 FROM usage_hours u WHERE u.credential_id = api_keys.id)
+               AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.parent_key_id = api_keys.id)",
+            before.millis(),
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 mod bindings;
 mod documented;
 mod effective;
+mod keys;
 mod limits;
 mod own;
 mod rows;

@@ -13,7 +13,7 @@ use super::super::{
 const BUDGET: &str = "budget";
 
 /// A way to take a policy off.
-fn ways(policy: &str, binding: &str) -> Vec<(Method, String, Value)> {
+pub(super) fn ways(policy: &str, binding: &str) -> Vec<(Method, String, Value)> {
     let looser = json!({"spec": {"window": "day", "limit_micro_usd": 6}});
     vec![
         (Method::PUT, format!("policies/{policy}"), looser),
@@ -26,7 +26,7 @@ fn ways(policy: &str, binding: &str) -> Vec<(Method, String, Value)> {
     ]
 }
 
-fn is_own(reply: &Reply) -> bool {
+pub(super) fn is_own(reply: &Reply) -> bool {
     if reply.status == http::StatusCode::OK {
         return false;
     }

@@ -3,7 +3,10 @@
 use bitrouter_proto::account::{GrantId, KeyId, policy::Funding};
 
 use super::*;
-use crate::policy::PrincipalId;
+use crate::{
+    policy::PrincipalId,
+    store::{ApiKeyRow, GrantRow},
+};
 
 fn key(number: u64) -> KeyId {
     KeyId::new(Ulid::from_parts(3, u128::from(number)))
@@ -83,8 +86,8 @@ impl World {
 async fn each_spender_has_spent_what_its_credentials_have() {
     let world = World::with_keys().await;
     let spenders = [key(1).to_string(), key(2).to_string(), key(3).to_string(), key(9).to_string()];
-    for (number, credential) in spenders.iter().enumerate() {
-        world.call(number as u64, credential, START + number as i64, 10_i64.pow(number as u32)).await;
+    for (number, credential) in (0_u32..).zip(&spenders) {
+        world.call(number.into(), credential, START + i64::from(number), 10_i64.pow(number)).await;
     }
     world.call(4, &session(1).to_string(), START + 4, 10_000).await;
     world.call(5, "keyless", START + 5, 100_000).await;
@@ -119,13 +122,14 @@ async fn each_spender_has_spent_what_its_credentials_have() {
 async fn a_window_is_exact_to_the_row() {
     let world = World::with_keys().await;
     let spender = PrincipalId::ApiKey(key(1));
-    for number in 0..48 {
-        world.call(number, &key(number % 2 + 1).to_string(), START + number as i64 * 10 * MINUTE, 1).await;
+    for number in 0..48_u32 {
+        let credential = key(u64::from(number % 2 + 1)).to_string();
+        world.call(number.into(), &credential, START + i64::from(number) * 10 * MINUTE, 1).await;
     }
     for (from, to) in
         [(0, 8 * HOUR), (1, 8 * HOUR), (10 * MINUTE + 1, 8 * HOUR), (55 * MINUTE, 65 * MINUTE), (0, 10 * MINUTE)]
     {
-        let expected = (0..48).filter(|number| (from..to).contains(&(number * 10 * MINUTE))).count() as i64;
+        let expected: i64 = (0..48).map(|number| i64::from((from..to).contains(&(number * 10 * MINUTE)))).sum();
         let first = (0..48).map(|number| number * 10 * MINUTE).find(|at| (from..to).contains(at));
         let found = world.spent(spender, Funding::Credit, START + from, START + to).await;
         assert_eq!(found, (expected, first.map(|at| START + at)), "{from} {to}");
@@ -157,5 +161,32 @@ async fn what_was_pruned_counts_by_its_hour() {
         assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (7, Some(START)), "{spender}");
         let later = world.spent(spender, Funding::Credit, START + MINUTE, START + DAY).await;
         assert_eq!(later, (4, Some(START + 2 * HOUR)), "{spender}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_long_gone_still_tells_whose_calls_they_were() {
+    let world = World::with_keys().await;
+    world.call(1, &key(2).to_string(), START, 3).await;
+    world.call(2, &session(1).to_string(), START, 4).await;
+    world
+        .change(async |write| {
+            execute!(write, "UPDATE api_keys SET revoked_at = 1")?;
+            // From below, a link a round.
+            for _ in 0..4 {
+                ApiKeyRow::sweep(write, at(START)).await?;
+                GrantRow::sweep(write, at(START)).await?;
+            }
+            Ok(())
+        })
+        .await;
+    assert_eq!(world.number("SELECT COUNT(*) FROM api_keys").await, 2, "the key that has spent, and the one above it");
+    for (spender, sum) in [
+        (PrincipalId::ApiKey(key(1)), 3),
+        (PrincipalId::OauthToken(session(1)), 7),
+        (PrincipalId::OauthClient("bitrouter-cli"), 7),
+        (PrincipalId::User(person(0)), 7),
+    ] {
+        assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await.0, sum, "{spender}");
     }
 }
