@@ -57,12 +57,7 @@ impl MemberService for Service {
     ) -> Result<Response<RemoveMemberResponse>, Status> {
         let RemoveMemberRequest { namespace, person } = request.into_inner();
         let node = node(&self.host).await?;
-        let (which, who) = (namespace.clone(), person.clone());
-        let removed = change(&node, |on| async move { on.remove_member(&which, &who).await }, refused).await?;
-        let member = removed.member.ok_or_else(|| {
-            let message = format!("`{person}` is no member of `{namespace}`");
-            error::status(Reason::NotFound, message, Some("bitrouter node member list"))
-        })?;
+        let member = change(&node, |on| async move { on.remove_member(&namespace, &person).await }, refused).await?;
         Ok(Response::new(RemoveMemberResponse { member: Some(member.into()) }))
     }
 }
@@ -71,6 +66,9 @@ fn refused(why: MemberError) -> Status {
     match why {
         MemberError::Namespace(why) => namespaces::refused(why),
         MemberError::Person(why) => people::refused(why),
+        MemberError::NoMember(_) => {
+            error::status(Reason::NotFound, why.to_string(), Some("bitrouter node member list"))
+        }
         MemberError::Owner(_) => error::status(Reason::Conflict, why.to_string(), None),
         MemberError::Store(failure) => {
             tracing::error!(error = %failure, "the node's database failed");
