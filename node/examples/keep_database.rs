@@ -11,7 +11,8 @@ use bitrouter_node::{
     clock::{ManualClock, Moment},
     people::{Password, namespaces},
 };
-use bitrouter_proto::tasks::Tasks;
+use bitrouter_proto::{account::Role, tasks::Tasks};
+use http::Request;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,7 +32,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in ["Ada", "Eve"] {
         node.add_user(name.parse()?, password()?).await?;
     }
-    namespaces::create(&node, node.owner(), "work").await?;
+    let work = namespaces::create(&node, node.owner(), "work").await?;
+    node.set_member("work", "Ada", Role::Member).await?;
+    node.mint_operator_key("grafana").await?;
+    for (below, body) in [
+        ("keys", r#"{"display_name":"ci","scopes":["inference:invoke"]}"#),
+        ("policies", r#"{"name":"cap","kind":"budget","spec":{"window":"day","limit_micro_usd":5000000}}"#),
+    ] {
+        let request = Request::post(format!("/v1/namespaces/{}/{below}", work.id));
+        let request = request.header("content-type", "application/json").body(body.into())?;
+        let made = Arc::clone(&node).answer_owner(request).await;
+        assert!(made.status().is_success(), "{below}: {}", made.status());
+    }
     let old = namespaces::create(&node, node.owner(), "old").await?;
     namespaces::delete(&node, node.owner(), &old.id.to_string()).await?;
     node.remove_user("Eve").await?;

@@ -72,7 +72,7 @@ impl fmt::Display for NodeWarning {
             ),
             Self::SessionsEnded { missing } => write!(
                 f,
-                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended, and API keys are suspended until somebody confirms them; sign in again",
+                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended, and API keys are suspended until `bitrouter node keys confirm`; sign in again",
                 missing.display()
             ),
             Self::KeysOfReplayed { keys } => {

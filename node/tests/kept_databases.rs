@@ -16,12 +16,13 @@ use bitrouter_node::{
     clock::{ManualClock, Moment},
     people::namespaces,
 };
-use bitrouter_proto::tasks::Tasks;
+use bitrouter_proto::{account::Role, tasks::Tasks};
 
 /// SHA-256 of each migration: a database has run it as it stood, so that it can never say anything else.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001.sql", "8ca6b89696b24e5ed51ff84af601c0695142910581b58c6110cd4c09b58c7ae3"),
     ("0002.sql", "c0b251916c15906da411056b74437535ba064d79365943a1f01800750fb4f78d"),
+    ("0003.sql", "a4b001db75f0f6864556b1cb36038c347623847b3f28821075422386c8d3d79b"),
 ];
 
 fn kept() -> PathBuf {
@@ -77,6 +78,11 @@ async fn each_kept_database_is_opened() {
         let mut own: Vec<_> = own.into_iter().map(|one| one.name).collect();
         own.sort();
         assert_eq!(own, ["default", "work"], "{name}");
+        // What only a later release wrote.
+        let has_keys = *name >= "0003.sql";
+        let roles: Vec<_> = node.list_members("work").await.unwrap().into_iter().map(|one| one.role).collect();
+        assert_eq!(roles.contains(&Role::Member), has_keys, "{name}");
+        assert_eq!(node.list_operator_keys().await.unwrap().len(), usize::from(has_keys), "{name}");
         node.close().await;
     }
 }

@@ -87,6 +87,7 @@ const METHODS: &[Method] = &[
     Method::new("/bitrouter.control.v1.OperatorKeyService/ListOperatorKeys", Admin),
     Method::new("/bitrouter.control.v1.OperatorKeyService/MintOperatorKey", Admin),
     Method::new("/bitrouter.control.v1.OperatorKeyService/RevokeOperatorKey", Admin),
+    Method::new("/bitrouter.control.v1.OperatorKeyService/ConfirmKeys", Admin),
     Method::new("/bitrouter.control.v1.PolicyService/ListPolicies", Admin),
     Method::new("/bitrouter.control.v1.PolicyService/GetPolicy", Admin),
     Method::new("/bitrouter.control.v1.PolicyService/CreatePolicy", Admin),

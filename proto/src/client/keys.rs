@@ -79,6 +79,13 @@ impl Client {
         documents::flag(&self.bounded(self.operator_keys().revoke_operator_key(request)).await?.json, "revoked")
     }
 
+    /// Says that keys of the own node hold which a restore has disabled: this one, or all; how many of them were.
+    pub async fn confirm_keys(&self, id: Option<&str>) -> Result<u64, ClientError> {
+        self.same_protocol()?;
+        let request = wire::ConfirmKeysRequest { id: id.unwrap_or_default().to_owned() };
+        Ok(self.bounded(self.operator_keys().confirm_keys(request)).await?.count)
+    }
+
     fn operator_keys(&self) -> OperatorKeyServiceClient<Channel> {
         OperatorKeyServiceClient::with_origin(self.channel.clone(), origin()).max_decoding_message_size(DOCUMENT_LIMIT)
     }

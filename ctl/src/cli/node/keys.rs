@@ -2,6 +2,7 @@
 
 use bitrouter_proto::{clock, codes::exit};
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::{
     cli::key_text::{list_text, shown_once},
@@ -33,6 +34,12 @@ pub(in crate::cli) enum KeysVerb {
         #[arg(short, long, hide = true)]
         yes: bool,
     },
+    /// Say that API keys hold which a restore without `revoked.log` has disabled
+    Confirm {
+        /// Which: `key_…`; without it all of them, of every namespace
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+    },
 }
 
 const LIST: &str = "bitrouter node keys list";
@@ -49,6 +56,7 @@ pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure>
             printer.document(&told.json)?;
             printer.rows(&list_text(&told.read.data, printer.table(*wide), clock::wall_now()), "no keys")?;
         }
+        KeysVerb::Confirm { key } => confirm(context, key.as_deref())?,
         KeysVerb::Revoke { key, .. } => {
             let told = context.wait(async { Ok(context.connect().await?.revoke_operator_key(key).await?) });
             let told = told.map_err(|failure| if failure.hint.is_none() { failure.hint(LIST) } else { failure })?;
@@ -57,4 +65,13 @@ pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure>
         }
     }
     Ok(Status(exit::OK))
+}
+
+fn confirm(context: &Context, key: Option<&str>) -> Result<(), Failure> {
+    let count = context.wait(async { Ok(context.connect().await?.confirm_keys(key).await?) })?;
+    if let (0, Some(key)) = (count, key) {
+        return Err(Failure::caller("not_found", format!("there is no disabled key `{key}`")).hint(LIST));
+    }
+    context.printer.json(&json!({ "confirmed": count }))?;
+    Ok(context.printer.stdout(&block_text(&[("confirmed", count.to_string())]))?)
 }

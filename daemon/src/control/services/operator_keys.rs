@@ -1,12 +1,13 @@
 //! `OperatorKeyService`: acts for the node's owner.
 
-use bitrouter_node::keys::KeyError;
+use bitrouter_node::{keys::KeyError, store::StoreError};
 use bitrouter_proto::{
     account::{KeyId, List},
     codes::Reason,
     wire::{
-        ListOperatorKeysRequest, ListOperatorKeysResponse, MintOperatorKeyRequest, MintOperatorKeyResponse,
-        RevokeOperatorKeyRequest, RevokeOperatorKeyResponse, operator_key_service_server::OperatorKeyService,
+        ConfirmKeysRequest, ConfirmKeysResponse, ListOperatorKeysRequest, ListOperatorKeysResponse,
+        MintOperatorKeyRequest, MintOperatorKeyResponse, RevokeOperatorKeyRequest, RevokeOperatorKeyResponse,
+        operator_key_service_server::OperatorKeyService,
     },
 };
 use serde::Serialize;
@@ -61,6 +62,21 @@ impl OperatorKeyService for Service {
         let node = node(&self.host).await?;
         change(&node, |on| async move { on.revoke_operator_key(id).await }, refused).await?;
         Ok(Response::new(RevokeOperatorKeyResponse { json: json(&serde_json::json!({ "revoked": true }))? }))
+    }
+
+    async fn confirm_keys(
+        &self,
+        request: Request<ConfirmKeysRequest>,
+    ) -> Result<Response<ConfirmKeysResponse>, Status> {
+        let id = request.into_inner().id;
+        let id: Option<KeyId> = match id.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| refused(KeyError::Absent))?),
+        };
+        let node = node(&self.host).await?;
+        let refused = |failure: StoreError| refused(failure.into());
+        let count = change(&node, |on| async move { on.confirm_keys(id).await }, refused).await?;
+        Ok(Response::new(ConfirmKeysResponse { count }))
     }
 }
 
