@@ -312,9 +312,11 @@ pub struct Transaction<Id = TransactionId, RowId = RequestRowId, Namespace = Nam
     pub amount_micro_usd: MicroUsd,
     /// The row of the call that was charged.
     #[serde(default = "Option::default")]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub request_id: Option<RowId>,
     /// The namespace of that call.
     #[serde(default = "Option::default")]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub namespace_id: Option<Namespace>,
     /// RFC 3339, UTC.
     #[serde(default)]
