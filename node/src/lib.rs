@@ -29,6 +29,7 @@ pub mod keys;
 pub mod ledger;
 mod node;
 pub mod oauth;
+mod openapi;
 mod opening;
 pub mod outbound;
 pub mod people;

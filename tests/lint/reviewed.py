@@ -95,7 +95,6 @@ EXPOSES_SECRETS = {
     "daemon/src/credentials/http.rs": "puts a credential into the header or the form of a request to its own server",
     "daemon/src/credentials/keep.rs": "compares tokens, and measures what will be written",
     "daemon/src/credentials/metadata.rs": "parses a reply, whose body might have been one with tokens",
-    "daemon/src/credentials/refresher.rs": "compares tokens",
     "daemon/src/credentials/reply.rs": "parses replies, which may hold tokens",
     "daemon/src/credentials/revocation.rs": "puts a token into the request that revokes it",
     "daemon/src/credentials/sign_in.rs": "judges the shape of a key, and measures what will be written",

@@ -44,16 +44,16 @@ pub(super) struct StripeSession {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StripeError {
     /// Nothing was sent, or what came of it is not known.
-    #[error("Stripe was not reached: {0}")]
+    #[error("no answer from Stripe: {0}")]
     Outbound(#[from] OutboundError),
     /// It knows the key no more, or the key may not do this.
-    #[error("Stripe refuses this node's key; whoever runs the node sets `[node.stripe] secret_key`")]
+    #[error("this node's key is refused by Stripe; whoever runs the node sets `[node.stripe] secret_key`")]
     Key,
     /// It has too much to do, or is doing this already.
-    #[error("Stripe is busy ({0}); try again")]
+    #[error("there is too much to do at Stripe ({0}); try again")]
     Busy(u16),
     /// It does not take what was asked.
-    #[error("Stripe refuses the session ({status}{what}); `bitrouter logs` on the node says more", what = told(.code.as_ref()))]
+    #[error("the session is refused by Stripe ({status}{what}); `bitrouter logs` on the node says more", what = told(.code.as_ref()))]
     Refused {
         /// Its status.
         status: u16,
@@ -61,10 +61,10 @@ pub(super) enum StripeError {
         code: Option<String>,
     },
     /// It failed, and says so of this call for ever.
-    #[error("Stripe failed ({0}); try again")]
+    #[error("the call failed at Stripe ({0}); try again")]
     Failed(u16),
     /// Its reply is none.
-    #[error("Stripe's reply cannot be read")]
+    #[error("the reply of Stripe cannot be read")]
     Unreadable,
 }
 

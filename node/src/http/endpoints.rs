@@ -4,7 +4,7 @@ use bitrouter_proto::account::Scope;
 use http::Method;
 
 use super::Handler;
-use crate::{api, billing, oauth, web};
+use crate::{api, billing, oauth, openapi, web};
 
 /// How an endpoint reads bodies and writes errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,8 @@ impl Endpoint {
 }
 
 /// The tables of all parts.
-const TABLES: &[&[Endpoint]] = &[oauth::ENDPOINTS, api::ENDPOINTS, billing::ENDPOINTS, web::ENDPOINTS];
+const TABLES: &[&[Endpoint]] =
+    &[oauth::ENDPOINTS, api::ENDPOINTS, billing::ENDPOINTS, openapi::ENDPOINTS, web::ENDPOINTS];
 
 /// Every endpoint.
 pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {

@@ -14,7 +14,10 @@ use http::{Method, Request, header};
 use http_body_util::BodyExt as _;
 use ulid::Ulid;
 
-use super::support::{Reply, TestNode, neighbour};
+use super::{
+    described,
+    support::{Reply, TestNode, neighbour},
+};
 
 /// A person with two namespaces and a session in the first, and a stranger with the same.
 pub struct Scene {
@@ -72,9 +75,12 @@ impl Scene {
 }
 
 async fn answered(test: &TestNode, request: Request<Bytes>, caller: Caller, visitor: Visitor) -> Reply {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = Arc::clone(&test.node).answer_whole(request, caller, visitor).await;
     let (head, body) = response.into_parts();
-    Reply { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    let reply = Reply { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() };
+    described::check(test, &method, &path, &reply).await;
+    reply
 }
 
 /// Makes a second namespace for `id`, and a session in the first.

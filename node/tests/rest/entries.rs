@@ -84,7 +84,8 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 /// Where an endpoint may be open to everybody.
-const OPEN: &[&str] = &["/.well-known/", "/oauth/", "/login", "/logout", "/console", "/v1/billing/stripe/webhook"];
+const OPEN: &[&str] =
+    &["/.well-known/", "/oauth/", "/login", "/logout", "/console", "/v1/billing/stripe/webhook", "/openapi.json"];
 
 impl Entry {
     pub fn method(&self) -> Method {

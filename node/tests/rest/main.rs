@@ -8,6 +8,7 @@
 )]
 
 mod caller;
+mod described;
 mod entries;
 mod idempotency;
 mod isolation;

@@ -8,6 +8,7 @@ use super::{MicroUsd, NamespaceId, RequestRowId, TransactionId};
 
 /// How a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     /// It was admitted.
@@ -63,6 +64,7 @@ impl fmt::Display for CallStatus {
 
 /// Who counted the tokens of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UsageOrigin {
     /// The provider.
@@ -88,6 +90,7 @@ impl UsageOrigin {
 
 /// Who pays a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FundingSource {
     /// The owner of the namespace, at the provider.
@@ -116,6 +119,7 @@ impl FundingSource {
 
 /// `GET /v1/namespaces/{nsid}/usage`: sums of a window, which is decided by when calls were admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// The beginning, inclusive; RFC 3339, UTC.
     pub from: String,
@@ -136,6 +140,7 @@ pub struct Usage {
 
 /// Tokens of a call by class; each token is in one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TokenClasses {
     /// Text that was read anew.
@@ -165,6 +170,7 @@ pub struct TokenClasses {
 /// One call: a row of `GET /v1/namespaces/{nsid}/requests`. What was asked and answered is not in it. Another server's ids may
 /// have another form than ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestRow<Id = RequestRowId> {
     /// Which row.
     pub id: Id,
@@ -232,6 +238,7 @@ pub struct RequestRow<Id = RequestRowId> {
 
 /// `GET /v1/requests/{request_id}/settlement`: how one call was settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settlement {
     /// What the caller knows the call by.
     pub request_id: String,
@@ -251,6 +258,7 @@ pub struct Settlement {
 
 /// A page of rows, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
@@ -267,6 +275,7 @@ pub struct Page<T> {
 
 /// `GET /v1/billing/balance`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Balance {
     /// The sum of all transactions.
     pub balance_micro_usd: MicroUsd,
@@ -281,6 +290,7 @@ pub struct Balance {
 
 /// `POST /v1/billing/checkout/sessions`: a page on which credit is bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckoutSession {
     /// The session, as whoever takes the money knows it.
     pub id: String,
@@ -291,6 +301,7 @@ pub struct CheckoutSession {
 /// A row of `GET /v1/billing/transactions`: what was added to a credit, or taken from it. Another server's ids may have another
 /// form than ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Transaction<Id = TransactionId, RowId = RequestRowId, Namespace = NamespaceId> {
     /// Which.
     pub id: Id,
@@ -301,9 +312,11 @@ pub struct Transaction<Id = TransactionId, RowId = RequestRowId, Namespace = Nam
     pub amount_micro_usd: MicroUsd,
     /// The row of the call that was charged.
     #[serde(default = "Option::default")]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub request_id: Option<RowId>,
     /// The namespace of that call.
     #[serde(default = "Option::default")]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub namespace_id: Option<Namespace>,
     /// RFC 3339, UTC.
     #[serde(default)]
@@ -318,6 +331,7 @@ pub type ToldTransaction = Transaction<String, String, String>;
 
 /// `GET /v1/node/usage`: sums of each namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeUsage {
     /// The beginning, inclusive; RFC 3339, UTC.
     pub from: String,
@@ -329,6 +343,7 @@ pub struct NodeUsage {
 
 /// What one namespace used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NamespaceUsage {
     /// Which.
     pub namespace_id: NamespaceId,

@@ -7,6 +7,7 @@ mod console;
 mod members;
 mod namespaces;
 mod off;
+mod openapi;
 mod people;
 mod postgres;
 mod rest;

@@ -4,14 +4,14 @@ use bitrouter_tests::{Answer, Daemon, World};
 use serde_json::{Value, json};
 
 /// A browser in which the owner is signed in by a link.
-struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     daemon: &'a Daemon,
-    cookie: String,
-    csrf: String,
+    pub(crate) cookie: String,
+    pub(crate) csrf: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(world: &World, daemon: &'a Daemon) -> Self {
+    pub(crate) fn new(world: &World, daemon: &'a Daemon) -> Self {
         let link = world.cli(["console", "--json"]).with_code(0).json()["url"].as_str().expect("a link").to_owned();
         let path = link.strip_prefix(&format!("http://{}", daemon.addr())).expect("a link to the daemon").to_owned();
         let followed = daemon.http().get(&path).send();
