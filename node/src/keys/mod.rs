@@ -13,7 +13,6 @@ use std::sync::Arc;
 use bitrouter_proto::account::{
     CredentialId, GrantId, KeyId, NameError, NamespaceId, PersonId, Scope, ScopeSet, keys::Key,
 };
-
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub(crate) use self::mint::{Minted, Minter, Wanted, again, mint};
@@ -23,7 +22,7 @@ use crate::{
     clock::Moment,
     secret::PresentedToken,
     steady::KEYS_KEPT,
-    store::{ApiKeyRow, GrantRow, StoreError},
+    store::{ApiKeyRow, StoreError},
 };
 
 /// So many keys of a namespace live at once at most.
@@ -124,30 +123,6 @@ impl Node {
             CredentialId::Key(id) => self.keys.chain_of(id),
             CredentialId::Grant(id) => self.live.chain_of(id),
         }
-    }
-
-    /// The same of any session that has not ended, and of one that has and that keys still come from.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn chain(&self, credential: CredentialId) -> Result<Option<Chain>, StoreError> {
-        if let Some(chain) = self.chain_of(credential) {
-            return Ok(Some(chain));
-        }
-        let CredentialId::Grant(id) = credential else { return Ok(None) };
-        let Some(found) = GrantRow::find(&mut self.store.read().await?, id).await? else { return Ok(None) };
-        let grant = found.row;
-        let is_over = found.has_ended || self.is_over(&grant) || grant.ends_at() <= self.clock.wall();
-        if is_over && self.keys.count_of(id) == 0 {
-            return Ok(None);
-        }
-        Ok(Some(Chain {
-            namespace: Some(grant.namespace),
-            person: grant.person,
-            keys: Vec::new(),
-            grant: Some(id),
-            client: Some(grant.client_id.into()),
-        }))
     }
 
     /// A key as people see it.
