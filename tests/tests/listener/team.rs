@@ -88,6 +88,42 @@ fn p06_a_teams_listener_asks_everybody_for_a_credential() {
 }
 
 #[test]
+fn p06_keys_open_both_listeners_and_the_operators_opens_metrics() {
+    let fixture = InferenceFixture::with(TEAM);
+    let minted = |args: &[&str]| fixture.world.cli(args).with_code(0).json();
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().expect("a text").to_owned();
+    let key = text(&minted(&["cloud", "keys", "mint", "--name", "ci", "--local", "--json"]), "token");
+    let operators = minted(&["node", "keys", "mint", "--name", "grafana", "--json"]);
+    let (operator, operator_id) = (text(&operators, "token"), text(&operators, "id"));
+    let team = team(&fixture.daemon);
+    let here = fixture.daemon.addr().to_string();
+    let users = [Some(fixture.world.user()), fixture.world.user().foreign()];
+    for user in users.into_iter().flatten() {
+        for (http, host) in [(fixture.http().as_user(user), here.as_str()), (team.as_user(user), HOST)] {
+            for (place, call) in places(http, host, &key) {
+                let answer = call.send();
+                assert_eq!(answer.status, 200, "{place} {host}: {}", answer.text());
+            }
+            http.get("/v1/models").host(host).bearer(&key).send().ok();
+            // The operator's reads what calls came to, and nothing else.
+            for (place, call) in places(http, host, &operator) {
+                assert_eq!(call.send().status, 403, "{place} {host}");
+            }
+            http.get("/v1/models").host(host).bearer(&operator).send().refused(403, "missing_scope");
+            http.get("/metrics").host(host).bearer(&operator).send().ok();
+            http.get("/metrics").host(host).header("x-api-key", &operator).send().ok();
+            http.get("/v1/node/usage").host(host).bearer(&operator).send().ok();
+            let is_own = user == fixture.world.user() && host != HOST;
+            let answer = http.get("/metrics").host(host).bearer(&key).send();
+            assert_eq!(answer.status, if is_own { 200 } else { 403 }, "{}", answer.text());
+        }
+    }
+    fixture.world.cli(["node", "keys", "revoke", &operator_id, "--yes"]).expect_code(0);
+    team.get("/metrics").host(HOST).bearer(&operator).send().refused(401, "invalid_api_key");
+    fixture.http().get("/metrics").send().ok();
+}
+
+#[test]
 fn p06_a_teams_listener_is_called_by_the_public_name() {
     let fixture = InferenceFixture::with(TEAM);
     let team = team(&fixture.daemon);
