@@ -89,7 +89,7 @@ impl From<ClientError> for Failure {
         (failure.hint, failure.exit) = (error.hint(), error.exit());
         if let ClientError::Refused(refusal) = error {
             failure.is_all_in_the_hint = is_scope_hint(&refusal);
-            let Refusal { status, field, request_id, .. } = refusal;
+            let Refusal { status, field, request_id, .. } = *refusal;
             failure.said = Some(Box::new(ServerSaid { status, field, request_id }));
         }
         failure
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn refusal(status: Option<u16>, command: Option<&str>) -> ClientError {
-        ClientError::Refused(Refusal {
+        ClientError::Refused(Box::new(Refusal {
             reason: Reason::ServerRefused,
             message: "missing required scope: clients:read".to_owned(),
             command: command.map(str::to_owned),
@@ -129,7 +129,7 @@ mod tests {
             status,
             field: Some("name".to_owned()),
             request_id: Some("r1".to_owned()),
-        })
+        }))
     }
 
     #[test]

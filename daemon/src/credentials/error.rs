@@ -13,7 +13,7 @@ pub(crate) struct AccountError {
     /// The command that helps.
     pub(crate) command: Option<String>,
     /// The server's own word for it.
-    pub(crate) code: Option<String>,
+    pub(crate) code: Option<Box<str>>,
     /// The HTTP status, where a server answered.
     pub(crate) status: Option<u16>,
     /// The member that the server complains of.

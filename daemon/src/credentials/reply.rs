@@ -185,7 +185,12 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
         (None, None) => format!("`{host}` answered {status}"),
     };
     let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
-    failed(reason, message, field.map(|field| words(Some(&field), "")), code.filter(|code| is_word(code)))
+    failed(
+        reason,
+        message,
+        field.map(|field| words(Some(&field), "")),
+        code.filter(|code| is_word(code)).map(String::into_boxed_str),
+    )
 }
 
 /// A word that programs can tell errors by: a server chose it.

@@ -42,13 +42,13 @@ pub(super) async fn mint(call: Call) -> Result<Made<MintedKey>, ApiError> {
             return Ok(Made::Again(keys::again(node, write, &minter, &wanted, id).await?.told()));
         }
     };
-    let minted = keys::mint(node, &mut write, &minter, wanted).await?;
+    let made = keys::mint(node, &mut write, &minter, wanted).await?;
     if let Some(free) = free {
         // The secret is kept nowhere.
-        free.keep(&mut write, &minted.row.id.to_string(), None::<&()>).await?;
+        free.keep(&mut write, &made.row.id.to_string(), None::<&()>).await?;
     }
-    node.commit_key(write, &minted.row).await?;
-    Ok(Made::New(minted.told()))
+    node.commit_key(write, &made.row).await?;
+    Ok(Made::New(made.told()))
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {

@@ -19,6 +19,7 @@ const KEYS: &str = "keys";
 
 /// What opens nothing any more, and what became of the keys that were minted through it, where there were some.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are the members of the reply")]
 pub(super) struct Revoked {
     revoked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

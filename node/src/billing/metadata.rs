@@ -2,11 +2,10 @@
 //! crash or from a copy that is older.
 
 use bitrouter_proto::account::{MicroUsd, PersonId};
-use ring::constant_time::verify_slices_are_equal;
 use serde_json::Value;
 use ulid::Ulid;
 
-use crate::secret::{NodeKey, hex};
+use crate::secret::{NodeKey, TokenHash, hex};
 
 const NODE: &str = "bitrouter_node";
 const PERSON: &str = "bitrouter_person";
@@ -50,7 +49,8 @@ impl Purchase {
         let (checkout, person) = (text(CHECKOUT)?.parse().ok()?, text(PERSON)?.parse().ok()?);
         let purchase = Self { checkout, person, amount: MicroUsd::new(amount) };
         let signature = purchase.signature(node_id, key);
-        let fits = verify_slices_are_equal(signature.as_bytes(), text(SIGNATURE)?.as_bytes()).is_ok();
+        // By their hashes: how long it takes says nothing of what would fit.
+        let fits = TokenHash::of(signature.as_bytes()) == TokenHash::of(text(SIGNATURE)?.as_bytes());
         (fits && text(NODE)? == node_id).then_some(purchase)
     }
 }

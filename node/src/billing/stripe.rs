@@ -159,15 +159,15 @@ impl Stripe<'_> {
         if response.status() == StatusCode::OK {
             return document.ok_or(StripeError::Unreadable);
         }
-        Err(refusal(&response, document))
+        Err(refusal(&response, document.as_ref()))
     }
 }
 
 /// What a reply that is no success means (<https://docs.stripe.com/api/errors>). Its message may quote a part of the key and
 /// is not repeated.
-fn refusal(response: &Response<Bytes>, document: Option<Value>) -> StripeError {
+fn refusal(response: &Response<Bytes>, document: Option<&Value>) -> StripeError {
     let status = response.status();
-    let error = document.as_ref().and_then(|document| document.get("error"));
+    let error = document.and_then(|document| document.get("error"));
     let word = |name: &str| {
         let text = error.and_then(|error| error.get(name)).and_then(Value::as_str);
         let is_word =

@@ -132,8 +132,6 @@ pub(crate) struct Used {
     pub(crate) resource_id: String,
     /// What was answered; none where it held a secret.
     pub(crate) reply: Option<Value>,
-    /// When.
-    pub(crate) at: Moment,
 }
 
 impl Claim {
@@ -156,7 +154,7 @@ impl Claim {
             }
             let reply = row.reply.as_deref().map(serde_json::from_str).transpose();
             let reply = reply.map_err(|_| StoreError::Unreadable("reply"))?;
-            return Ok(Self::Used(Used { resource_id: row.resource_id, reply, at: row.created_at }));
+            return Ok(Self::Used(Used { resource_id: row.resource_id, reply }));
         }
         if IdempotencyRow::count(write, &credential, since).await? >= MOST {
             let message = format!("{MOST} values of `Idempotency-Key` were used by this credential within a day");

@@ -14,7 +14,7 @@ use crate::http::{Access, Endpoint, Kind, all_endpoints};
 
 /// What an error looks like.
 #[derive(JsonSchema)]
-#[expect(dead_code, reason = "it says what `http::error` writes")]
+#[expect(dead_code, clippy::struct_field_names, reason = "it says what `http::error` writes")]
 struct Error {
     /// What went wrong, as programs read it.
     error: ErrorCode,

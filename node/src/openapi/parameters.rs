@@ -32,7 +32,7 @@ pub(super) fn of_path(name: &str) -> Value {
 }
 
 fn id(prefix: &str, words: &'static str) -> (Value, &'static str) {
-    let letters: String = prefix.chars().map(|c| format!("[{c}{}]", c.to_ascii_uppercase())).collect();
+    let letters: String = prefix.chars().flat_map(|c| ['[', c, c.to_ascii_uppercase(), ']']).collect();
     (json!({"type": "string", "pattern": format!("^{letters}_{ULID}$")}), words)
 }
 

@@ -1,8 +1,6 @@
 //! What is answered where no type of `bitrouter_proto::account` says so: that something was done. The tests of REST hold every
 //! reply against these.
 
-#![expect(dead_code, reason = "these say what is written")]
-
 use bitrouter_proto::account::BindingId;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -52,6 +52,7 @@ impl Combined {
     }
 
     /// Both together.
+    #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.budgets.extend(other.budgets);
         self.rate_limits.extend(other.rate_limits);

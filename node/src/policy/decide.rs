@@ -119,8 +119,7 @@ impl Rules {
     pub fn refuses(&self, model: Model<'_>) -> Option<PolicyId> {
         let denies = |(_, globs): &&(PolicyId, Vec<Glob>)| globs.iter().any(|glob| glob.denies(model));
         let forgets = |(_, globs): &&(PolicyId, Vec<Glob>)| !globs.iter().any(|glob| glob.allows(model));
-        let denied = self.deny.iter().find(denies);
-        denied.or_else(|| self.allow.iter().find(forgets)).map(|(policy, _)| *policy)
+        self.deny.iter().find(denies).or_else(|| self.allow.iter().find(forgets)).map(|(policy, _)| *policy)
     }
 
     /// What becomes of a request.

@@ -77,9 +77,8 @@ fn meet(one: &Glob, other: &Glob) -> Vec<Glob> {
         return vec![one.clone()];
     }
     match (one.names_provider(), other.names_provider()) {
-        (true, true) => overlap(one, other),
-        // Without `/` on both sides it has none.
-        (false, false) => overlap(one, other),
+        // Without `/` on both sides what both mean has none.
+        (true, true) | (false, false) => overlap(one, other),
         (true, false) => below_provider(one, other),
         (false, true) => below_provider(other, one),
     }

@@ -123,9 +123,8 @@ impl Revocation {
                 roles.remove_person(person);
             }
             // Done at start, before anything is held.
-            Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything => {}
-            // Whoever replaces it has put the new one in its place.
-            Self::KeySecret(_) => {}
+            // Whoever replaces a secret has put the new one in its place.
+            Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything | Self::KeySecret(_) => {}
         }
     }
 }

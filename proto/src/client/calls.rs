@@ -258,7 +258,9 @@ impl Client {
 /// Why a call was refused. What another user's daemon would have us run is not handed on.
 pub(super) fn refused(status: &tonic::Status, is_foreign: bool) -> ClientError {
     match ClientError::from_status(status) {
-        ClientError::Refused(refusal) if is_foreign => ClientError::Refused(Refusal { command: None, ..refusal }),
+        ClientError::Refused(refusal) if is_foreign => {
+            ClientError::Refused(Box::new(Refusal { command: None, ..*refusal }))
+        }
         error => error,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Client, ClientError, asked::Asked, calls::origin, distrust};
-use crate::wire::{self, completion_service_client::CompletionServiceClient};
+use crate::wire::{self, CompletionKind, completion_service_client::CompletionServiceClient};
 
 /// How long somebody who has pressed a key waits.
 const AT_ONCE: Duration = Duration::from_millis(1500);
@@ -52,18 +52,17 @@ impl Client {
     /// What may stand where `prefix` stands already. It is no error where nothing is known.
     pub async fn complete(&self, asked: &Asked, what: Completed, prefix: &str) -> Result<Vec<Completion>, ClientError> {
         self.same_protocol()?;
-        use wire::CompletionKind as Kind;
         let (kind, within) = match what {
-            Completed::Key => (Kind::Keys, String::new()),
-            Completed::Policy => (Kind::Policies, String::new()),
-            Completed::Budget => (Kind::Budgets, String::new()),
-            Completed::Preset => (Kind::Presets, String::new()),
-            Completed::Binding { policy } => (Kind::Bindings, policy),
-            Completed::Session => (Kind::Sessions, String::new()),
-            Completed::Namespace => (Kind::Namespaces, String::new()),
-            Completed::Member { namespace } => (Kind::Members, namespace),
-            Completed::Person => (Kind::People, String::new()),
-            Completed::OperatorKey => (Kind::OperatorKeys, String::new()),
+            Completed::Key => (CompletionKind::Keys, String::new()),
+            Completed::Policy => (CompletionKind::Policies, String::new()),
+            Completed::Budget => (CompletionKind::Budgets, String::new()),
+            Completed::Preset => (CompletionKind::Presets, String::new()),
+            Completed::Binding { policy } => (CompletionKind::Bindings, policy),
+            Completed::Session => (CompletionKind::Sessions, String::new()),
+            Completed::Namespace => (CompletionKind::Namespaces, String::new()),
+            Completed::Member { namespace } => (CompletionKind::Members, namespace),
+            Completed::Person => (CompletionKind::People, String::new()),
+            Completed::OperatorKey => (CompletionKind::OperatorKeys, String::new()),
         };
         let request =
             wire::CompleteRequest { asked: Some(asked.into()), kind: kind.into(), prefix: prefix.to_owned(), within };

@@ -79,7 +79,7 @@ pub enum ClientError {
     },
     /// The daemon refused.
     #[error("{}", .0.message)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It asked for something that no daemon of ours asks for.
     #[error("the daemon asks for `{}`, which is no name of a variable", crate::terminal::visible_line(.0))]
     Suspicious(String),
@@ -165,7 +165,7 @@ impl ClientError {
             Self::Suspicious(_) => "suspicious_daemon",
             Self::Unresponsive { .. } => "unresponsive",
             Self::Version { .. } => "version_mismatch",
-            Self::Refused(Refusal { code: Some(code), .. }) => code,
+            Self::Refused(refusal) if refusal.code.is_some() => refusal.code.as_deref().unwrap_or_default(),
             Self::Refused(refusal) => match refusal.reason {
                 Reason::VersionMismatch => "version_mismatch",
                 Reason::PeerNotAllowed => "peer_not_allowed",
@@ -218,7 +218,7 @@ impl ClientError {
         if let Some(reason) = info.as_ref().and_then(|info| Reason::parse(&info.reason)) {
             let mut metadata = info.map(|info| info.metadata).unwrap_or_default();
             let mut said = |key: &str| metadata.remove(key).map(|text| visible_line(&text).into_owned());
-            return Self::Refused(Refusal {
+            return Self::Refused(Box::new(Refusal {
                 reason,
                 message: visible(status.message()).into_owned(),
                 command: said("command"),
@@ -226,7 +226,7 @@ impl ClientError {
                 status: said("status").and_then(|status| status.parse().ok()),
                 field: said("field"),
                 request_id: said("request_id"),
-            });
+            }));
         }
         // What a library says of a connection that ended is of no use to anybody.
         let what = match status.code() {

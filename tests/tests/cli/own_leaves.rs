@@ -51,7 +51,7 @@ impl Own {
     #[track_caller]
     fn mint(&self, words: &[&str]) -> Value {
         let told = self.cloud_words(&[&["keys", "mint", "--json"], words].concat()).with_code(0).json();
-        self.world.watch(told["token"].as_str().expect("a token"));
+        self.world.watch(text(&told, "token"));
         told
     }
 

@@ -116,7 +116,7 @@ impl Account {
         let error = with_scope_hint(error, (!with_key).then_some(&session), &self.defaults().oauth_as);
         let mut facts = Vec::new();
         facts.extend(error.command.map(|command| ("command", command)));
-        facts.extend(error.code.map(|code| ("code", code)));
+        facts.extend(error.code.map(|code| ("code", code.into_string())));
         facts.extend(error.status.map(|status| ("status", status.to_string())));
         facts.extend(error.field.map(|field| ("field", field)));
         facts.extend(error.request_id.map(|id| ("request_id", id)));

@@ -38,7 +38,7 @@ impl Link {
             match &state {
                 LinkState::Up => tracing::info!("the database can be reached again"),
                 LinkState::Lost(reason) if *now == LinkState::Up => {
-                    tracing::warn!(%reason, "the database cannot be reached")
+                    tracing::warn!(%reason, "the database cannot be reached");
                 }
                 LinkState::Lost(_) => {}
                 LinkState::Gone(reason) => tracing::error!(%reason, "the database is another process's"),

@@ -172,7 +172,7 @@ fn key(schema: &str) -> i64 {
 /// What the lock's connection is called: other daemons show it.
 fn own_name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let host: String = host.chars().filter(|c| c.is_ascii_graphic()).take(32).collect();
+    let host: String = host.chars().filter(char::is_ascii_graphic).take(32).collect();
     format!("bitrouter on {host}, pid {}", std::process::id())
 }
 
@@ -233,7 +233,7 @@ async fn keep(server: Weak<Postgres>, link: Arc<Link>, ending: CancellationToken
             }
         }
     };
-    let _ = ending.run_until_cancelled(keeping).await;
+    let _ = ending.run_until_cancelled(Box::pin(keeping)).await;
     if let Some(lock) = held {
         // The next one may take it at once.
         let _ = tokio::time::timeout(ANSWER, lock.connection.close()).await;
