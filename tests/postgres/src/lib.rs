@@ -4,7 +4,6 @@
 //! test's own, to be stopped, killed and started again. [`Bouncer`] is pgbouncer in front of it.
 //!
 //! As root, the servers run as an unprivileged user: PostgreSQL refuses to be root's. It knows nothing of what is tested.
-#![expect(clippy::missing_panics_doc, reason = "tests panic where what they stand on does not hold")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -171,3 +171,11 @@ async fn the_mark_and_the_warning_follow_what_is_in_force() {
     assert_eq!(said(&scene), (false, false));
     assert_eq!(ids(&scene.get("policies").await.ok()), Vec::<String>::new());
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_policy_is_bound_to_what_is_in_its_namespace,
+    p07_what_is_not_there_or_not_of_here_cannot_be_bound,
+    deleting_a_policy_takes_its_bindings,
+    enabling_and_disabling_again_changes_nothing,
+    the_mark_and_the_warning_follow_what_is_in_force,
+);

@@ -85,3 +85,8 @@ async fn rules_are_combined_and_say_where_they_come_from() {
     assert_eq!((&rail["max_request_tokens"], &rail["allow_streaming"]), (&json!(10), &json!(false)));
     assert_eq!(rail.get("model_deny"), None);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    everything_above_a_principal_binds_it,
+    rules_are_combined_and_say_where_they_come_from,
+);

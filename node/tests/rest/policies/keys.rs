@@ -136,3 +136,10 @@ async fn so_many_content_patterns_are_in_force_for_a_key_by_way_of_what_stands_a
     }
     scene.bind(&more, "oauth_client", "tokenroute-cli").await;
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_key_is_bound_by_everything_above_it_and_by_nothing_below,
+    p08_a_key_takes_off_nothing_that_binds_it,
+    a_key_that_a_person_mints_at_the_console_has_no_session_above_it,
+    so_many_content_patterns_are_in_force_for_a_key_by_way_of_what_stands_above,
+);

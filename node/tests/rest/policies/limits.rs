@@ -86,3 +86,8 @@ async fn so_many_content_patterns_are_in_force_for_anybody() {
     let refused = scene.by_socket(Method::PUT, &format!("presets/{one}"), json!({"guardrail": spec(3)})).await;
     assert_eq!(refused.refusal(), (409, "conflict".to_owned()));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_principal_has_sixty_four_bindings,
+    so_many_content_patterns_are_in_force_for_anybody,
+);

@@ -149,3 +149,10 @@ async fn p08_a_member_does_not_take_off_what_binds_the_person() {
         }
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p08_a_session_does_not_take_off_what_binds_it,
+    the_control_socket_and_the_owners_browser_take_off_anything,
+    what_binds_somebody_else_is_unbound_though_it_binds_the_caller_too,
+    p08_a_member_does_not_take_off_what_binds_the_person,
+);

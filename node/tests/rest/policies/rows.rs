@@ -215,3 +215,13 @@ async fn n49_a_repeated_post_makes_nothing_more() {
     assert_eq!(ids(&scene.get("policies").await.ok()).len(), 4);
     assert_eq!(ids(&scene.get(&format!("policies/{policy}/bindings")).await.ok()).len(), 1);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_policy_is_made_shown_changed_and_deleted,
+    a_list_is_of_one_kind_or_of_all,
+    what_is_wrong_is_named,
+    too_much_in_a_policy_is_a_conflict,
+    p07_what_is_of_another_namespace_is_not_there,
+    p08_reading_takes_one_scope_and_changing_another,
+    n49_a_repeated_post_makes_nothing_more,
+);

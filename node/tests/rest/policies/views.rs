@@ -134,3 +134,10 @@ async fn a_row_of_another_kind_is_not_there() {
     assert_eq!(scene.ask(Method::DELETE, &format!("budgets/{preset}"), Value::Null).await.status.as_u16(), 404);
     scene.ask(Method::DELETE, &format!("presets/{preset}"), Value::Null).await.ok();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_budget_is_a_policy_of_that_kind,
+    a_budget_is_checked_as_its_policy_is,
+    a_preset_is_changed_clause_by_clause,
+    a_row_of_another_kind_is_not_there,
+);

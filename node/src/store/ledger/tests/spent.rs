@@ -190,3 +190,11 @@ async fn what_is_long_gone_still_tells_whose_calls_they_were() {
         assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await.0, sum, "{spender}");
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    each_spender_has_spent_what_its_credentials_have,
+    a_window_is_exact_to_the_row,
+    what_is_open_or_free_is_not_spent,
+    what_was_pruned_counts_by_its_hour,
+    what_is_long_gone_still_tells_whose_calls_they_were,
+);
