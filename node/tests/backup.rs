@@ -1,9 +1,13 @@
 //! A copy of the database, and its way back: what somebody was thrown out of stays closed.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and writes what is no copy"
+)]
 
 mod support;
 
-use std::{path::Path, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use bitrouter_node::{
     BackupError, OpenError, RestoreError, Restored,
@@ -207,6 +211,5 @@ async fn a_backup_is_written_over_nothing() {
     assert!(matches!(test.node.back_up(&nowhere).await, Err(BackupError::Place(_))));
     let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["copy.db"], "nothing half-made is left");
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }

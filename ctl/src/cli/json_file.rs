@@ -106,7 +106,7 @@ mod tests {
             (b"[1]", "no JSON object"),
             (b"\"x\"", "no JSON object"),
             (b"\xff", "no UTF-8"),
-            (&[b' '; 1024 * 1024 + 1][..], "larger than 1 MiB"),
+            (&vec![b' '; 1024 * 1024 + 1], "larger than 1 MiB"),
         ] {
             let said = read(content).unwrap_err();
             assert!(said.starts_with("`--spec`: ") && said.contains(part), "{said}");

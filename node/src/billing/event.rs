@@ -185,6 +185,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "what is read is written where it is read")]
     fn read(kind: &str, object: Value) -> What {
         let event =
             json!({"id": "evt_1", "object": "event", "type": kind, "livemode": false, "data": {"object": object}});

@@ -44,7 +44,7 @@ fn guardrail() -> impl Strategy<Value = Value> {
     let flag = maybe(any::<bool>().prop_map(Value::from));
     let byok = maybe(prop::sample::select(vec![json!("required"), json!("forbidden"), json!("optional")]));
     let patterns = prop::collection::vec("[ab]{1,2}", 0..3)
-        .prop_map(|texts| Value::from_iter(texts.iter().map(|text| json!({"name": text, "pattern": text}))));
+        .prop_map(|texts| texts.iter().map(|text| json!({"name": text, "pattern": text})).collect::<Value>());
     (globs(), globs(), tokens, flag, byok, maybe(patterns)).prop_map(|(allow, deny, tokens, flag, byok, patterns)| {
         object(vec![
             ("model_allow", allow),

@@ -45,9 +45,9 @@ fn operation<'d>(document: &'d Value, method: &Method, path: &str) -> Option<&'d
 
 fn resolved<'d>(schema: &'d Value, document: &'d Value) -> &'d Value {
     match schema.get("$ref").and_then(Value::as_str) {
-        Some(reference) => {
-            document.pointer(reference.strip_prefix('#').unwrap()).expect("a reference that leads somewhere")
-        }
+        Some(reference) => document
+            .pointer(reference.strip_prefix('#').unwrap())
+            .unwrap_or_else(|| panic!("`{reference}` leads nowhere")),
         None => schema,
     }
 }

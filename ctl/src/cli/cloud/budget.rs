@@ -131,8 +131,8 @@ pub(super) fn run(context: &Context, verb: &BudgetVerb) -> Result<Status, Failur
         }
         BudgetVerb::Create { name, window, limit_micro_usd, target } => {
             let new = NewBudget { name: name.clone(), window: window.wire(), limit: *limit_micro_usd };
-            let once = IdempotencyKey::new();
-            let call = async |client: &Client, asked: &Asked| client.create_budget(asked, &new, &once).await;
+            let key = IdempotencyKey::new();
+            let call = async |client: &Client, asked: &Asked| client.create_budget(asked, &new, &key).await;
             target.show(context, "cloud budget create", call, one)
         }
         BudgetVerb::Update(UpdateArgs { budget, name, window, limit_micro_usd, target }) => {

@@ -135,8 +135,8 @@ pub(super) fn run(context: &Context, verb: &PresetVerb) -> Result<Status, Failur
         }
         PresetVerb::Create { name, clauses, target } => {
             let clauses = clauses.read(CREATE)?;
-            let once = IdempotencyKey::new();
-            let call = async |client: &Client, asked: &Asked| client.create_preset(asked, name, &clauses, &once).await;
+            let key = IdempotencyKey::new();
+            let call = async |client: &Client, asked: &Asked| client.create_preset(asked, name, &clauses, &key).await;
             target.show(context, CREATE, call, one)
         }
         PresetVerb::Update(args) => {
@@ -197,7 +197,7 @@ fn one_text(preset: &ToldPreset, for_people: Option<&LocalTime>) -> String {
         ("rate limit", &preset.spec.rate_limit),
     ] {
         if let Some(clause) = clause {
-            text.push_str(&format!("\n{name}:\n{}", json_text(clause)));
+            text.extend(["\n", name, ":\n", &json_text(clause)]);
         }
     }
     text

@@ -73,5 +73,5 @@ fn confirm(context: &Context, key: Option<&str>) -> Result<(), Failure> {
         return Err(Failure::caller("not_found", format!("there is no disabled key `{key}`")).hint(LIST));
     }
     context.printer.json(&json!({ "confirmed": count }))?;
-    Ok(context.printer.stdout(&block_text(&[("confirmed", count.to_string())]))?)
+    context.printer.stdout(&block_text(&[("confirmed", count.to_string())]))
 }

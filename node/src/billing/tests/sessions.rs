@@ -100,7 +100,7 @@ async fn n49_what_stripe_would_say_for_ever_is_not_asked_under_the_same_key() {
         assert!(!refused.to_string().contains("canary"), "{refused}");
     }
     world.script([Answer::Says(200, session("cs_1"))]);
-    assert_eq!(world.buy("2000", Some("k")).await.2, false, "only what succeeded is kept");
+    assert!(!world.buy("2000", Some("k")).await.2, "only what succeeded is kept");
     let mut keys: Vec<_> = world.asked().into_iter().map(|one| one.idempotency_key).collect();
     keys.dedup();
     assert_eq!(keys.len(), 7);

@@ -25,12 +25,11 @@ const fn candidate(provider: &'static str, id: &'static str, uses_byok: bool) ->
 const GPT: Candidate<'static> = candidate("openai", "gpt-4o", false);
 const CLAUDE: Candidate<'static> = candidate("anthropic", "claude", true);
 
-/// What becomes of a request that could go to both: where it may go and its cap, or the code and the number of the policy.
-fn decided(
-    guardrails: &[Value],
-    is_streamed: bool,
-    max_tokens: Option<i64>,
-) -> Result<(Vec<usize>, Option<i64>), (&'static str, usize)> {
+/// Where a request may go and its cap, or the code and the number of the policy.
+type Decided = Result<(Vec<usize>, Option<i64>), (&'static str, usize)>;
+
+/// What becomes of a request that could go to both.
+fn decided(guardrails: &[Value], is_streamed: bool, max_tokens: Option<i64>) -> Decided {
     match rules(guardrails).decide(Facts { candidates: &[GPT, CLAUDE], is_streamed, max_tokens }) {
         Decision::Allowed { candidates, cap } => Ok((candidates, cap)),
         Decision::Refused { code, policy } => Err((code.as_str(), usize::try_from(policy.ulid().0).unwrap())),
