@@ -129,7 +129,7 @@ async fn a_row_of_another_kind_is_not_there() {
                 assert_eq!(reply.status.as_u16(), if id == there { 200 } else { 404 }, "{path} {id}");
             }
         }
-        assert_eq!(ids(&scene.get(path).await.ok()), std::slice::from_ref(&there));
+        assert_eq!(ids(&scene.get(path).await.ok()), std::slice::from_ref(there));
     }
     assert_eq!(scene.ask(Method::DELETE, &format!("budgets/{preset}"), Value::Null).await.status.as_u16(), 404);
     scene.ask(Method::DELETE, &format!("presets/{preset}"), Value::Null).await.ok();
