@@ -34,7 +34,7 @@ pub(crate) async fn beside<T>(printer: Printer, call: impl Future<Output = Resul
             biased;
             ended = &mut call => return ended,
             () = interrupt.pressed() => return Err(Failure::interrupted()),
-            () = tokio::time::sleep(pause), if printer.can_replace => line.get_or_insert(Line(printer)).draw(frame, began),
+            () = tokio::time::sleep(pause), if printer.can_replace => line.get_or_insert_with(|| Line(printer)).draw(frame, began),
         }
     }
     Err(Failure::interrupted())

@@ -1,6 +1,6 @@
 //! A world that is signed in at a scripted server.
 
-use bitrouter_tests::{Daemon, Reply, World, command::Output, issuer::Issuer, provider::Request};
+use bitrouter_tests::{Daemon, Reply, World, command::Output, issuer::Issuer, provider::Request, shared_files};
 use serde_json::Value;
 
 const FILE: &str = "data/bitrouter/account-credentials.json";
@@ -28,6 +28,12 @@ impl Far {
         self.world.command(["cloud"].iter().chain(words)).run()
     }
 
+    /// What minting a key prints.
+    #[track_caller]
+    pub(crate) fn minted(&self, words: &[&str]) -> (String, String) {
+        minted(&self.world, &["cloud", "keys", "mint"].iter().chain(words).copied().collect::<Vec<_>>())
+    }
+
     /// What the server answers at `path` of the namespace.
     pub(crate) fn answers(&self, path: &str, answer: &Value) {
         self.issuer.rest(&format!("/v1/namespaces/ns_far{path}"), Reply::json(200, answer.to_string()));
@@ -42,4 +48,16 @@ impl Far {
     pub(crate) fn asked(&self) -> String {
         self.last().target
     }
+}
+
+/// What a run of the binary prints that shows a secret, as it is there to do: standard output and standard error. Unlike those of
+/// other runs they are not looked through for secrets.
+#[track_caller]
+pub(crate) fn minted(world: &World, words: &[&str]) -> (String, String) {
+    let run = world.bare_command(shared_files::binary()).args(words).output();
+    let output = run.unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {stderr}");
+    (stdout, stderr)
 }

@@ -3,6 +3,8 @@
 use bitrouter_tests::{Daemon, World, command::Output};
 use serde_json::{Value, json};
 
+use crate::far::minted;
+
 /// A world with a daemon whose node is asked, in one of the two ways.
 struct Own {
     world: World,
@@ -50,7 +52,9 @@ impl Own {
     /// A key, minted as `words` say.
     #[track_caller]
     fn mint(&self, words: &[&str]) -> Value {
-        let told = self.cloud_words(&[&["keys", "mint", "--json"], words].concat()).with_code(0).json();
+        let words = [&["cloud", "keys", "mint", "--json"][..], words, self.way].concat();
+        let (told, _) = minted(&self.world, &words);
+        let told: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}"));
         self.world.watch(text(&told, "token"));
         told
     }
@@ -240,8 +244,9 @@ fn members_are_added_listed_and_removed() {
 fn operators_keys_are_minted_listed_and_revoked() {
     let own = Own::new(LOCAL);
     let world = &own.world;
-    let minted = world.cli(["node", "keys", "mint", "--name", "prometheus", "--json"]).with_code(0).json();
-    let (id, token) = (text(&minted, "id"), text(&minted, "token"));
+    let (told, _) = minted(world, &["node", "keys", "mint", "--name", "prometheus", "--json"]);
+    let told: Value = serde_json::from_str(&told).expect("a key");
+    let (id, token) = (text(&told, "id"), text(&told, "token"));
     world.watch(token);
     let metrics = || {
         let call = own.daemon.http().get("/metrics").header("authorization", &format!("Bearer {token}"));

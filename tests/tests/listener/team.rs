@@ -173,7 +173,7 @@ fn p06_a_browser_signs_in_at_the_public_entrance_whichever_listener_it_came_by()
     let session = cookie(&signed_in);
     assert!(session.starts_with("__Host-bitrouter_session="), "{session}");
     for http in [team, daemon.http()] {
-        http.get("/v1/namespaces").host(HOST).header("cookie", &session).send().ok();
+        http.get("/console").host(HOST).header("cookie", &session).send().ok();
         let elsewhere = format!("127.0.0.1:{}", http.addr().port());
         let answer = http.get("/v1/namespaces").host(&elsewhere).header("cookie", &session).send();
         assert_eq!(flat_error(&answer, 401), "unauthorized");
