@@ -42,9 +42,7 @@ pub enum BackupError {
     #[error("the copy was thrown away, since it contradicts itself ({0}); the database itself may be damaged")]
     Damaged(String),
     /// The database is another server's.
-    #[error(
-        "the database is PostgreSQL's, which has its own means: use `pg_dump --format=custom`, then `bitrouter node restore --in-place` behind `pg_restore`"
-    )]
+    #[error("the database is PostgreSQL's, which has its own means: use `pg_dump`")]
     Postgres,
     /// What calls left could not be written down.
     #[error(transparent)]

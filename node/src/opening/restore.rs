@@ -18,7 +18,9 @@ use crate::{
     clock::{Clock, Moment},
     revocations::{Revocation, RevokedLog},
     secret::NodeKey,
-    store::{Condition, MigrateError, NEWEST, NodeRow, Store, condition, contradiction, mark_restored, migrate},
+    store::{
+        Condition, MigrateError, NEWEST, NodeRow, Store, condition, contradiction, mark_restored, migrate, revoked_seq,
+    },
 };
 
 /// Where the copy is made ready.
@@ -230,8 +232,12 @@ impl Restoring {
         let (log, mut missing, newest) =
             RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, row.revoked_seq)
                 .map_err(OpenError::from)?;
-        let nothing_is_trusted = !self.had_log || newest < row.revoked_seq;
-        if newest < row.revoked_seq {
+        // The database that is put aside may know of lines that the log has lost.
+        let known = revoked_seq(&self.files.shown(NodeFiles::DATABASE)).await.unwrap_or(0).max(row.revoked_seq);
+        let is_short = newest < known;
+        let nothing_is_trusted =
+            !self.had_log || is_short || missing.iter().any(|line| line.what == Revocation::Everything);
+        if is_short {
             missing.push(log.append(now, Revocation::Everything).map_err(OpenError::from)?);
         }
         let revocations = if nothing_is_trusted { 0 } else { missing.len() };

@@ -29,6 +29,16 @@ pub(crate) async fn contradiction(path: &Path) -> Result<Option<String>, StoreEr
     Ok(said.into_iter().map(|row| row.0).find(|what| what != "ok"))
 }
 
+/// How many lines of the log of revocations the database at `path` has taken; none where it cannot be read.
+pub(crate) async fn revoked_seq(path: &Path) -> Option<i64> {
+    let mut connection = open(path).await.ok()?;
+    let row = sqlx::query_as::<_, (i64,)>("SELECT revoked_seq FROM node WHERE id = 1").fetch_optional(&mut connection);
+    let row = row.await.ok().flatten();
+    // What was read is known.
+    let _ = connection.close().await;
+    row.map(|row| row.0)
+}
+
 async fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     options.connect().await.map_err(|error| StoreError::of(error, path))

@@ -103,8 +103,12 @@ fn fits(schema: &Value, value: &Value, document: &Value) -> Result<(), String> {
                 }
             }
             "items" => value.as_array().into_iter().flatten().try_for_each(|item| fits(said, item, document))?,
-            "minimum" if value.as_f64() < said.as_f64() => return wrong("is less than"),
-            "maximum" if value.as_f64() > said.as_f64() => return wrong("is more than"),
+            "minimum" if value.as_f64().is_some_and(|value| Some(value) < said.as_f64()) => {
+                return wrong("is less than");
+            }
+            "maximum" if value.as_f64().is_some_and(|value| Some(value) > said.as_f64()) => {
+                return wrong("is more than");
+            }
             "pattern" => {
                 let pattern = Regex::new(said.as_str().unwrap()).unwrap();
                 if value.as_str().is_some_and(|text| !pattern.is_match(text)) {

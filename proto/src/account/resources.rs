@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_newer_server_may_say_more() {
-        let text = r#"{"data":[{"id":"NS_00000000010000000000000002","name":"default","created_at":"t","role":"owner"}],
+        let text = r#"{"data":[{"id":"NS_00000000010000000000000002","name":"default","created_at":"t","tier":"gold"}],
             "next_cursor":null}"#;
         let list: List<Namespace> = serde_json::from_str(text).unwrap();
         assert_eq!(list.data[0].id.to_string(), "ns_00000000010000000000000002");

@@ -63,8 +63,9 @@ pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Status, F
         printer.stdout(&format!("the database before is kept as `{aside}`"))?;
     }
     if restored.nothing_is_trusted {
-        let lost = "`revoked.log` was missing, so that nobody can tell what had been revoked: every session has ended, and API keys are disabled until they are confirmed";
+        let lost = "`revoked.log` was missing or cut short, so that nobody can tell what had been revoked: every session has ended, and API keys are disabled until `bitrouter node keys confirm`";
         printer.stdout(lost)?;
+        printer.stdout("people, passwords and members are those of the copy: remove whom it should not know (`bitrouter node user list`)")?;
     } else if restored.revocations > 0 {
         let count = restored.revocations;
         printer.stdout(&format!("what was revoked since the copy was made is revoked again ({count})"))?;
