@@ -60,6 +60,6 @@ pub(super) async fn revoke(call: Call) -> Result<Revoked, ApiError> {
     let some = |keys| (keys > 0).then_some(keys);
     Ok(match node.revoke_session(session.id, keeps_keys).await? {
         RevokedSession::WithKeys(keys) => Revoked { revoked: true, keys_revoked: some(keys), keys_kept: None },
-        RevokedSession::WithoutKeys(keys) => Revoked { revoked: true, keys_revoked: None, keys_kept: some(keys) },
+        RevokedSession::WithoutKeys(keys) => Revoked { revoked: true, keys_revoked: None, keys_kept: Some(keys) },
     })
 }

@@ -72,6 +72,9 @@ async fn create(call: Call) -> Result<Made<CheckoutSession>, ApiError> {
 
 /// Takes an event of Stripe's. Whatever is not known is no error: Stripe would send it again, for days.
 async fn receive(call: Call) -> Result<Received, ApiError> {
+    if !call.head.headers.contains_key(signature::HEADER) {
+        return Err(ApiError::new(Code::BadRequest, "`Stripe-Signature` is missing").about("Stripe-Signature"));
+    }
     let Some(stripe) = call.node.settings.load().stripe.clone() else {
         return Err(ApiError::new(Code::NotFound, "this node sells nothing: `[node.stripe]` is not set"));
     };

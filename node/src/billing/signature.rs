@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::clock::Moment;
 
 /// The header.
-const HEADER: &str = "stripe-signature";
+pub(super) const HEADER: &str = "stripe-signature";
 /// How far the time of a signature may lie from ours: what is older may be somebody's recording.
 const TOLERANCE: Duration = Duration::from_mins(5);
 /// More values than a rolled secret ever gives are not looked at.

@@ -91,20 +91,25 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// The endpoint of `method` at `path`.
+/// The endpoint of `method` at `path`. Where several patterns fit, the one with the fewest names is meant.
 pub(crate) fn find(method: &Method, path: &str) -> Found {
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    let mut others = Vec::new();
-    let mut other = None;
+    let mut best: Vec<(&'static Endpoint, Vec<String>)> = Vec::new();
     for endpoint in all_endpoints() {
         let Some(params) = matched(endpoint.path, path) else { continue };
-        if endpoint.method == *wanted {
-            return Found::Endpoint(endpoint, params);
+        match best.first().map(|(_, known)| known.len()) {
+            Some(known) if params.len() > known => continue,
+            Some(known) if params.len() < known => best.clear(),
+            _ => {}
         }
-        other = Some(endpoint);
-        others.push(&endpoint.method);
+        best.push((endpoint, params));
     }
-    other.map_or(Found::Nothing, |endpoint| Found::OtherMethods(endpoint, others))
+    if let Some(place) = best.iter().position(|(endpoint, _)| endpoint.method == *wanted) {
+        let (endpoint, params) = best.swap_remove(place);
+        return Found::Endpoint(endpoint, params);
+    }
+    let methods = best.iter().map(|(endpoint, _)| &endpoint.method).collect();
+    best.first().map_or(Found::Nothing, |(endpoint, _)| Found::OtherMethods(endpoint, methods))
 }
 
 /// What stands in `path` for each `{…}` of `pattern`; `None` where it does not fit. Nothing is decoded: an id needs no

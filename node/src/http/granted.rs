@@ -170,7 +170,10 @@ fn missing(scope: Scope) -> ApiError {
 }
 
 fn nobody() -> ApiError {
-    ApiError::new(Code::Unauthorized, "a credential is needed: an access token, or a browser that is signed in")
+    ApiError::new(
+        Code::Unauthorized,
+        "a credential is needed: an access token, an API key, or a browser that is signed in",
+    )
 }
 
 /// Who calls.
