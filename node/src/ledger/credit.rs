@@ -2,12 +2,11 @@
 //!
 //! A balance is the database's, less what settlements took that the database does not have yet.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Mutex};
 
 use bitrouter_proto::account::{MicroUsd, PersonId};
+
+use super::locked;
 
 /// The balance of everybody.
 #[derive(Debug, Default)]
@@ -40,6 +39,6 @@ impl Credits {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<PersonId, MicroUsd>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut locked(&self.0))
     }
 }

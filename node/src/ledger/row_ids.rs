@@ -1,13 +1,11 @@
 //! The ids of rows and when they are said to have been admitted: neither goes back, so that their order is that of admission.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use bitrouter_proto::account::RequestRowId;
 use ulid::Ulid;
 
+use super::locked;
 use crate::{clock::Moment, secret::random_bytes};
 
 /// A clock that was set back by more than this is believed.
@@ -25,7 +23,7 @@ impl RowIds {
 
     /// The id and the moment of a call that is admitted at `now`.
     pub(crate) fn next(&self, now: Moment) -> (RequestRowId, Moment) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.0);
         let (id, at) = *last;
         let at = if at.since(now) > HELD_BACK { now } else { now.max(at) };
         let millis = u64::try_from(now.millis()).unwrap_or(0).max(id.timestamp_ms());

@@ -12,12 +12,13 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use super::{
+    super::locked,
     disk::{Disk, is_unknown},
     frame,
 };
@@ -150,7 +151,7 @@ impl Segment {
     }
 
     fn write(&self, frame: &[u8]) -> io::Result<()> {
-        let mut end = self.turns.as_ref().map(|turns| turns.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut end = self.turns.as_ref().map(locked);
         let done = match self.disk.append(&self.file, frame) {
             Ok(length) if length == frame.len() => {
                 if let Some(end) = &mut end {
@@ -175,7 +176,7 @@ impl Segment {
         if self.turns.is_some() {
             return Ok(());
         }
-        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _growing = locked(&self.growing);
         let word = self.word.load(Ordering::Acquire);
         let needed = claimed(word) + promises(word) * PROMISE + more;
         let room = self.room.load(Ordering::Acquire);
