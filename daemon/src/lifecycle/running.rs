@@ -23,6 +23,7 @@ use super::{
     ServeError,
     banner::{self, BannerInput},
     drain::{self, Drained},
+    file_pages::FilePages,
     lock::InstanceLock,
     self_check::BothSockets,
     signals::{Kind, Signals, Terminal},
@@ -126,6 +127,8 @@ impl Served {
     async fn until_told(&mut self, terminal: Terminal) -> Duration {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        look.tick().await;
+        let mut pages = FilePages::after_start();
         loop {
             tokio::select! {
                 order = self.stop.recv() => {
@@ -145,7 +148,10 @@ impl Served {
                     let trigger = Trigger::Signal { pid: signal.sender_pid, uid: signal.sender_uid };
                     self.agent.reloader.trigger(trigger);
                 }
-                _ = look.tick() => self.look_after_socket(),
+                _ = look.tick() => {
+                    self.look_after_socket();
+                    pages.look();
+                }
                 () = self.look.notified() => self.look_after_socket(),
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ServeError, ServeOptions, bind_all::bind_all, code_pages, options::Launch, parse::parse, ready::get_ready,
+    ServeError, ServeOptions, bind_all::bind_all, options::Launch, parse::parse, ready::get_ready,
     ready_pipe::ReadyPipe, signals, signals::Terminal,
 };
 use crate::uid::own_hidden_uid;
@@ -57,7 +57,6 @@ fn run(options: &ServeOptions, launch: Launch, ready: impl FnOnce(&str) -> bool)
         let greeted = ready(&served.banner().await);
         // What was logged on the way is in the greeting and in `bitrouter logs`; around it, it would only be in the way.
         served.agent.log.release(!greeted);
-        code_pages::give_back();
         let log = served.agent.log.clone();
         let ended = served.run_and_drain(terminal).await;
         log.close();
