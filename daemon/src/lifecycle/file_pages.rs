@@ -74,8 +74,8 @@ fn give_back() {
         let start = std::ptr::with_exposed_provenance_mut(range.start);
         // SAFETY: the range is a private mapping of a file that cannot be written through, and none of whose pages was ever
         // changed (relocated, or broken into by a debugger), so that what is dropped here comes back from the file as it
-        // was, also for threads that run in it now (madvise(2), MADV_DONTNEED). What is unmapped or mapped meanwhile is of
-        // no library: this program loads none after its start, and whatever else it maps can be written.
+        // was, also for threads that run in it now (madvise(2), MADV_DONTNEED). No such mapping ends while we run (this
+        // program unloads no library, and maps files that it reads not at all), so that nothing else can stand there now.
         if let Err(error) = unsafe { madvise(start, range.len(), Advice::LinuxDontNeed) } {
             tracing::debug!(error = %std::io::Error::from(error), "pages of the program cannot be given back");
         }
