@@ -67,12 +67,6 @@ impl<'a> AccessHeaders<'a> {
         found
     }
 
-    /// True where a `Host` was sent.
-    #[cfg(test)]
-    pub(super) fn has_host(&self) -> bool {
-        !matches!(self.host, SingleHeader::Absent)
-    }
-
     /// The id that the caller gives its request, where it gives one.
     pub(in crate::listener) fn request_id(&self) -> Option<&'a HeaderValue> {
         match self.request_id {

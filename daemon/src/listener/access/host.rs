@@ -24,7 +24,6 @@ pub(in crate::listener) struct ListenerAuthorities {
     port: u16,
     base_url: String,
     hosts: Vec<String>,
-    origins: Vec<String>,
 }
 
 impl ListenerAuthorities {
@@ -46,18 +45,12 @@ impl ListenerAuthorities {
         if port == HTTP_PORT {
             hosts.extend(names);
         }
-        let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
-        Self { port, base_url, hosts, origins }
+        Self { port, base_url, hosts }
     }
 
     /// The URL that a refused caller should use.
     pub(super) fn base_url(&self) -> &str {
         &self.base_url
-    }
-
-    /// True for an origin that a page of ours has.
-    pub(super) fn is_own_origin(&self, origin: &[u8]) -> bool {
-        self.origins.iter().any(|own| own.as_bytes() == origin)
     }
 
     /// True for a host as nearly every client spells it.

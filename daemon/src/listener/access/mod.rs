@@ -92,7 +92,6 @@ impl Judge<'_> {
             }
         };
         let door = Door {
-            own: self.own,
             host,
             public,
             allow: &settings.allow_origins,

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method};
 
 use super::{
     headers::{AccessHeaders, SingleHeader},
-    host::{AllowedHost, ListenerAuthorities},
+    host::AllowedHost,
 };
 use crate::config::PublicUrl;
 
@@ -24,7 +24,6 @@ pub(super) enum RequestOrigin<'a> {
 
 /// What a request's `Origin` and `Sec-Fetch-Site` are judged by.
 pub(super) struct Door<'a> {
-    pub(super) own: &'a ListenerAuthorities,
     /// What its `Host` was.
     pub(super) host: AllowedHost,
     pub(super) public: Option<&'a PublicUrl>,
@@ -72,8 +71,7 @@ impl Door<'_> {
     fn is_own(&self, origin: &[u8], host: SingleHeader<'_>) -> bool {
         match self.public.filter(|_| self.host.is_public) {
             Some(public) => public.to_string().as_bytes() == origin,
-            // Every spelling of our loopback address is one to its user, and only this machine can have meant it.
-            None => (self.host.is_loopback && self.own.is_own_origin(origin)) || is_of_host(origin, host),
+            None => is_of_host(origin, host),
         }
     }
 
@@ -96,5 +94,5 @@ fn is_site(value: &HeaderValue) -> bool {
 /// True for a page of the very host that the request is for, which was allowed.
 fn is_of_host(origin: &[u8], host: SingleHeader<'_>) -> bool {
     let SingleHeader::Value(host) = host else { return false };
-    origin.strip_prefix(b"http://").is_some_and(|authority| authority == host.as_bytes())
+    origin.strip_prefix(b"http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_bytes()))
 }

@@ -16,7 +16,7 @@ fn host(uri: &Uri, headers: &HeaderMap, own: &ListenerAuthorities, allow: &[Stri
 
 static NOWHERE: std::sync::LazyLock<Uri> = std::sync::LazyLock::new(Uri::default);
 
-/// As it is for a request without a `Host`, which stands for one of ours, and for one with another, which was allowed.
+/// As it is for a request whose `Host` was allowed.
 fn origin<'a>(
     headers: &'a HeaderMap,
     own: &ListenerAuthorities,
@@ -24,8 +24,8 @@ fn origin<'a>(
 ) -> Result<RequestOrigin<'a>, &'static str> {
     let headers = AccessHeaders::of(&NOWHERE, headers);
     let host = check_host(&NOWHERE, headers.host, own, allow, None)
-        .unwrap_or(AllowedHost { is_loopback: !headers.has_host(), is_public: false });
-    Door { own, host, public: None, allow, method: &Method::POST, may_be_linked_to: true }.check_origin(&headers)
+        .unwrap_or(AllowedHost { is_loopback: false, is_public: false });
+    Door { host, public: None, allow, method: &Method::POST, may_be_linked_to: true }.check_origin(&headers)
 }
 
 fn own() -> ListenerAuthorities {
@@ -155,8 +155,9 @@ fn each_listener_knows_its_own_port_and_address() {
     let ours = headers(&[("host", "localhost:4356")]);
     assert_eq!(host(&Uri::from_static("/"), &ours, &other, &[]), Err(HostRefused::Foreign));
     assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", "localhost:9999")]), &other, &[]), Ok(()));
-    assert_eq!(origin(&headers(&[("origin", "http://localhost:9999")]), &other, &[]), Ok(RequestOrigin::Own));
-    assert!(origin(&headers(&[("origin", "http://localhost:4356")]), &other, &[]).is_err());
+    let from = |page| headers(&[("host", "localhost:9999"), ("origin", page)]);
+    assert_eq!(origin(&from("http://localhost:9999"), &other, &[]), Ok(RequestOrigin::Own));
+    assert!(origin(&from("http://localhost:4356"), &other, &[]).is_err());
     let alone = ListenerAuthorities::new("127.0.0.9:4356".parse().unwrap());
     for (local, url) in [
         ("127.0.0.1:4356", "http://127.0.0.1:4356"),
@@ -182,7 +183,8 @@ fn each_listener_knows_its_own_port_and_address() {
     for name in ["localhost", "localhost:80", "[::1]"] {
         assert_eq!(host(&Uri::from_static("/"), &headers(&[("host", name)]), &web, &[]), Ok(()), "{name}");
     }
-    assert_eq!(origin(&headers(&[("origin", "http://localhost")]), &web, &[]), Ok(RequestOrigin::Own));
+    let page = headers(&[("host", "localhost"), ("origin", "http://localhost")]);
+    assert_eq!(origin(&page, &web, &[]), Ok(RequestOrigin::Own));
 }
 
 /// What became of a browser context: passed as our own, passed as an allowed page, or refused.
@@ -195,7 +197,9 @@ enum OriginVerdict {
 
 fn origin_verdict(pairs: &[(&str, &str)]) -> OriginVerdict {
     let allow = ["https://app.example".to_owned(), "http://localhost:5173".to_owned(), "null".to_owned()];
-    match origin(&headers(pairs), &own(), &allow) {
+    let mut all = headers(pairs);
+    all.entry("host").or_insert(HeaderValue::from_static("127.0.0.1:4356"));
+    match origin(&all, &own(), &allow) {
         Ok(RequestOrigin::Own) => OriginVerdict::Own,
         Ok(RequestOrigin::Allowed(_)) => OriginVerdict::Allowed,
         Err(_) => OriginVerdict::Refused,
@@ -207,8 +211,8 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
     let origins = [
         (None, OriginVerdict::Own),
         (Some("http://127.0.0.1:4356"), OriginVerdict::Own),
-        (Some("http://localhost:4356"), OriginVerdict::Own),
-        (Some("http://[::1]:4356"), OriginVerdict::Own),
+        (Some("http://localhost:4356"), OriginVerdict::Refused),
+        (Some("http://[::1]:4356"), OriginVerdict::Refused),
         (Some("https://app.example"), OriginVerdict::Allowed),
         (Some("http://localhost:5173"), OriginVerdict::Allowed),
         (Some("null"), OriginVerdict::Refused),
@@ -255,7 +259,8 @@ fn the_matrix_of_origin_and_sec_fetch_site() {
 
 #[test]
 fn browser_headers_that_stand_twice_are_refused() {
-    let ours = "http://localhost:4356";
+    let ours = "http://127.0.0.1:4356";
+    assert_eq!(origin_verdict(&[("origin", ours)]), OriginVerdict::Own);
     assert_eq!(origin_verdict(&[("origin", ours), ("origin", ours)]), OriginVerdict::Refused);
     assert_eq!(
         origin_verdict(&[("origin", "https://app.example"), ("origin", "https://app.example")]),
@@ -285,6 +290,12 @@ fn a_page_of_the_allowed_host_itself_is_our_own() {
         ("box.lan", "https://box.lan", OriginVerdict::Refused),
         ("box.lan", "http://box.lan.evil", OriginVerdict::Refused),
         ("localhost:4356", "http://box.lan", OriginVerdict::Refused),
+        ("localhost:4356", "http://localhost:4356", OriginVerdict::Own),
+        ("LocalHost:4356", "http://localhost:4356", OriginVerdict::Own),
+        ("[::1]:4356", "http://[::1]:4356", OriginVerdict::Own),
+        // Another spelling of our address is another page to a browser, and to its cookies.
+        ("127.0.0.1:4356", "http://localhost:4356", OriginVerdict::Refused),
+        ("localhost:4356", "http://[::1]:4356", OriginVerdict::Refused),
     ] {
         assert_eq!(origin_verdict(&pairs(host, origin)), expected, "{host} {origin}");
     }
@@ -301,8 +312,7 @@ fn the_public_url_is_a_host_and_the_origin_of_its_pages() {
         let headers = headers(&pairs);
         let (own, found) = (own(), AccessHeaders::of(&NOWHERE, &headers));
         let host = check_host(&NOWHERE, found.host, &own, &[], Some(&public)).ok()?;
-        let door =
-            Door { own: &own, host, public: Some(&public), allow: &[], method: &Method::POST, may_be_linked_to: false };
+        let door = Door { host, public: Some(&public), allow: &[], method: &Method::POST, may_be_linked_to: false };
         Some((host, door.check_origin(&found).is_ok()))
     };
     let public = AllowedHost { is_loopback: false, is_public: true };
@@ -339,8 +349,8 @@ fn the_public_url_is_a_host_and_the_origin_of_its_pages() {
 fn a_link_may_lead_to_a_page_and_to_nothing_else() {
     let passes = |method: &Method, may_be_linked_to: bool, pairs: &[(&str, &str)]| {
         let headers = headers(pairs);
-        let (own, found) = (own(), AccessHeaders::of(&NOWHERE, &headers));
-        let door = Door { own: &own, host: AllowedHost::OWN, public: None, allow: &[], method, may_be_linked_to };
+        let found = AccessHeaders::of(&NOWHERE, &headers);
+        let door = Door { host: AllowedHost::OWN, public: None, allow: &[], method, may_be_linked_to };
         door.check_origin(&found).is_ok()
     };
     let link = |site| [("sec-fetch-site", site), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
