@@ -1,8 +1,9 @@
 //! Lists of models, and one of them: what a caller can reach now, in the shape that it reads.
 //!
-//! `page` is which part of a list was asked for, `superset` the shape that most readers parse, `google` the one of
+//! `filter` is which models were asked for, `page` which part of their list, `superset` the shape that most readers parse, `google` the one of
 //! Google's readers.
 
+mod filter;
 mod google;
 mod page;
 mod superset;
@@ -13,7 +14,7 @@ use futures_util::future::join_all;
 use http::Response;
 use serde_json::Value;
 
-use self::page::Asked;
+use self::{filter::Filter, page::Asked};
 use super::{
     account::account_loop,
     model_errors::{explain, not_found},
@@ -106,6 +107,30 @@ impl<'a> Listed<'a> {
     fn can(&self, capability: &str) -> bool {
         self.model.is_some_and(|model| model.can(capability))
     }
+
+    /// What it reads.
+    fn input_modalities(&self) -> Vec<&'static str> {
+        self.modalities(&[
+            ("image_input", "image"),
+            ("audio_input", "audio"),
+            ("video_input", "video"),
+            ("file_input", "file"),
+        ])
+    }
+
+    /// What it makes.
+    fn output_modalities(&self) -> Vec<&'static str> {
+        if self.can(EMBEDDINGS) {
+            return vec!["embeddings"];
+        }
+        self.modalities(&[("image_output", "image"), ("audio_output", "audio")])
+    }
+
+    /// Text, and the second of each pair whose first it can do.
+    fn modalities(&self, pairs: &[(&str, &'static str)]) -> Vec<&'static str> {
+        let more = pairs.iter().filter(|(capability, _)| self.can(capability)).map(|(_, name)| *name);
+        std::iter::once("text").chain(more).collect()
+    }
 }
 
 /// The part that `query` asks for of what callers in `dialect` can reach now.
@@ -115,9 +140,10 @@ pub(super) async fn list(
     query: &str,
 ) -> Result<Response<ResponseBody>, InferenceError> {
     let reader = Reader::of(dialect);
-    let asked = (reader.asked)(query)?;
+    let (filter, asked) = (Filter::of(query)?, (reader.asked)(query)?);
     let snapshot = gateway.snapshot();
-    let all = reachable(gateway, &snapshot, &reader).await;
+    let mut all = reachable(gateway, &snapshot, &reader).await;
+    all.retain(|listed| filter.shows(listed));
     let (part, more) = asked.of(&all, |listed| &listed.id)?;
     let entries: Vec<Value> = part.iter().map(reader.entry).collect();
     Ok(json_response((reader.list)(&entries, part, more).to_string().into_bytes()))

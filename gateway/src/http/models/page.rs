@@ -81,7 +81,7 @@ fn number(query: &str, names: &'static [&'static str]) -> Result<Option<usize>, 
 }
 
 /// The parameter that has one of `names`, which are one.
-fn member(query: &str, names: &'static [&'static str]) -> Result<Option<String>, InferenceError> {
+pub(super) fn member(query: &str, names: &'static [&'static str]) -> Result<Option<String>, InferenceError> {
     let mut found = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

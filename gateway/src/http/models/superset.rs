@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EMBEDDINGS, Listed};
+use super::Listed;
 use crate::{meter::price_schedule::unix_seconds, registry::Price};
 
 /// The registry does not say when a model appeared; a date that moved would look like a new model.
@@ -23,10 +23,6 @@ pub(super) fn list(entries: &[Value], part: &[Listed<'_>], more: bool) -> Value 
 
 /// One model.
 pub(super) fn entry(listed: &Listed<'_>) -> Value {
-    let modalities = |first: &'static str, pairs: &[(&str, &'static str)]| -> Vec<&'static str> {
-        let more = pairs.iter().filter(|(capability, _)| listed.can(capability)).map(|(_, name)| *name);
-        std::iter::once(first).chain(more).collect()
-    };
     let model = listed.model;
     let max_output = model.and_then(|model| model.max_output_tokens);
     let pricing = model.and_then(|model| model.pricing.as_ref()).map(|pricing| pricing.at(unix_seconds()));
@@ -42,17 +38,8 @@ pub(super) fn entry(listed: &Listed<'_>) -> Value {
         "owned_by": listed.provider.id().as_str(),
         "name": listed.name(),
         "display_name": listed.display_name(),
-        "input_modalities": modalities("text", &[
-            ("image_input", "image"),
-            ("audio_input", "audio"),
-            ("video_input", "video"),
-            ("file_input", "file"),
-        ]),
-        "output_modalities": if listed.can(EMBEDDINGS) {
-            vec!["embeddings"]
-        } else {
-            modalities("text", &[("image_output", "image"), ("audio_output", "audio")])
-        },
+        "input_modalities": listed.input_modalities(),
+        "output_modalities": listed.output_modalities(),
         "capabilities": model.map(|model| model.capabilities.as_slice()).unwrap_or_default(),
         "max_input_tokens": model.and_then(|model| model.max_input_tokens),
         "max_output_tokens": max_output,
