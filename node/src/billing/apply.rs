@@ -8,14 +8,14 @@ use bitrouter_proto::account::{MicroUsd, PersonId};
 use super::{
     event::{Event, Reversal, Reversed, Session, What, refund},
     metadata::Purchase,
-    stripe::{Stripe, livemode_of},
+    stripe::{CENT, Stripe, livemode_of},
 };
 use crate::{
     Node,
     http::error::{ApiError, Code},
     secret::random_ulid,
     settings::StripeSettings,
-    store::{CheckoutRow, ReversalRow, StoreError, Write, ledger},
+    store::{CheckoutRow, PersonRow, ReversalRow, StoreError, Write, ledger},
 };
 
 /// Does what `event` says.
@@ -23,14 +23,13 @@ use crate::{
 /// # Errors
 /// 500 where it was not written: Stripe sends it again.
 pub(super) async fn apply(node: &Node, settings: &StripeSettings, event: Event) -> Result<(), ApiError> {
-    let mode = livemode_of(&settings.secret_key);
-    if let (Some(ours), Some(its)) = (mode, event.livemode)
-        && ours != its
-    {
-        tracing::warn!(livemode = its, "an event of Stripe's other mode changes nothing");
+    let told = [livemode_of(&settings.secret_key), event.livemode, event.of_object];
+    let livemode = told.iter().copied().flatten().next();
+    if told.iter().flatten().any(|one| Some(*one) != livemode) {
+        tracing::warn!("an event of Stripe's other mode changes nothing");
         return Ok(());
     }
-    let applying = Applying { node, livemode: event.livemode.or(mode) };
+    let applying = Applying { node, livemode };
     let done = match event.what {
         What::Session(session) => applying.session(&session).await,
         What::Reversals(reversals) => applying.reversals(&reversals).await,
@@ -73,12 +72,28 @@ impl Applying<'_> {
         row.livemode = row.livemode.or(self.livemode);
         let mut changes = Changes::new();
         if session.is_paid && row.credited_at.is_none() {
+            self.look_at(&mut write, &row, session).await?;
             self.enter(&mut write, &row, "checkout", row.amount, &mut changes).await?;
             row.credited_at = Some(self.node.clock.wall());
         }
         self.settle(&mut write, &mut row, None, &mut changes).await?;
         row.update(&mut write).await?;
         self.commit(write, changes).await
+    }
+
+    /// Says what only whoever runs the node can put right. What is credited is what was sold.
+    async fn look_at(&self, write: &mut Write, row: &CheckoutRow, session: &Session) -> Result<(), StoreError> {
+        let (cents, currency) = &session.total;
+        let sold = row.amount.micros() / CENT;
+        if cents.is_some_and(|cents| cents != sold) || !matches!(currency.as_str(), "" | "usd") {
+            let (id, paid) = (&session.id, cents.unwrap_or_default());
+            tracing::warn!(session = %id, paid, %currency, sold, "Stripe was paid another amount than was sold, which is credited");
+        }
+        if PersonRow::by_id(write, row.person).await?.is_none() {
+            let (id, person) = (&session.id, row.person);
+            tracing::error!(session = %id, %person, "somebody who was removed has paid: give the money back at Stripe");
+        }
+        Ok(())
     }
 
     /// The row of a session that this node has made; a paid one that the database does not know gets its row here.

@@ -11,6 +11,8 @@ use super::stripe::CENT;
 pub(super) struct Event {
     /// Whether money moved.
     pub(super) livemode: Option<bool>,
+    /// The same, as what it is about has it.
+    pub(super) of_object: Option<bool>,
     /// What happened.
     pub(super) what: What,
 }
@@ -37,6 +39,8 @@ pub(super) struct Session {
     pub(super) is_paid: bool,
     /// The payment that refunds and disputes name.
     pub(super) payment_intent: Option<String>,
+    /// What was paid in all, in cents, as Stripe has it, and in which currency.
+    pub(super) total: (Option<i64>, String),
     /// What we signed, where it is ours.
     pub(super) metadata: Value,
 }
@@ -89,7 +93,8 @@ impl Event {
         let kind = event.get("type")?.as_str()?;
         let object = event.get("data")?.get("object")?;
         let livemode = event.get("livemode").and_then(Value::as_bool);
-        Some(Self { livemode, what: what(kind, object) })
+        let of_object = object.get("livemode").and_then(Value::as_bool);
+        Some(Self { livemode, of_object, what: what(kind, object) })
     }
 }
 
@@ -126,6 +131,7 @@ fn session(object: &Value) -> Option<Session> {
         id: id_of(object)?,
         is_paid: word(object, "payment_status") == "paid",
         payment_intent: object.get("payment_intent").and_then(id_of),
+        total: (object.get("amount_total").and_then(Value::as_i64), word(object, "currency").to_owned()),
         metadata: object.get("metadata").cloned().unwrap_or_default(),
     })
 }

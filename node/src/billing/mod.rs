@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use self::running::Running;
 
 use bitrouter_proto::account::{Scope, ledger::CheckoutSession};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use serde::Serialize;
 
 use self::event::Event;
@@ -79,7 +79,7 @@ async fn receive(call: Call) -> Result<Received, ApiError> {
         return Err(ApiError::new(Code::NotFound, "this node sells nothing: `[node.stripe]` is not set"));
     };
     let media_type = body::media_type(&call.head.headers);
-    if call.head.headers.contains_key(header::CONTENT_TYPE) && media_type.as_deref() != Some("application/json") {
+    if media_type.as_deref() != Some("application/json") {
         let error = ApiError::new(Code::BadRequest, "the body must be `Content-Type: application/json`");
         return Err(error.with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }

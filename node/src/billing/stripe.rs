@@ -120,7 +120,8 @@ impl Stripe<'_> {
             .header("idempotency-key", purchase.checkout.to_string());
         let session = self.ask(request, Bytes::from(form.0)).await?;
         let text = |name: &str| session.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let (Some(id), Some(url)) = (text("id"), text("url")) else { return Err(StripeError::Unreadable) };
+        let url = text("url").filter(|url| opens_safely(url));
+        let (Some(id), Some(url)) = (text("id"), url) else { return Err(StripeError::Unreadable) };
         Ok(StripeSession {
             id: id.to_owned(),
             url: url.to_owned(),
@@ -165,6 +166,11 @@ impl Stripe<'_> {
 
 /// What a reply that is no success means (<https://docs.stripe.com/api/errors>). Its message may quote a part of the key and
 /// is not repeated.
+/// True for a page that may be opened: over https, or, where something plays Stripe, of this machine.
+fn opens_safely(url: &str) -> bool {
+    ["https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|start| url.starts_with(start))
+}
+
 fn refusal(response: &Response<Bytes>, document: Option<&Value>) -> StripeError {
     let status = response.status();
     let error = document.and_then(|document| document.get("error"));
@@ -232,6 +238,18 @@ fn digit(half: u8) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pages_that_may_be_opened_are_passed_on() {
+        for url in ["https://checkout.stripe.com/c/pay", "http://127.0.0.1:12/x", "http://localhost:12/x"] {
+            assert!(opens_safely(url), "{url}");
+        }
+        for url in
+            ["javascript:alert(1)", "http://pay.example/x", "file:///x", "http://localhost.example/", " https://x", ""]
+        {
+            assert!(!opens_safely(url), "{url}");
+        }
+    }
 
     #[test]
     fn a_key_says_whether_money_moves() {

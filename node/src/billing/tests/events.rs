@@ -82,8 +82,12 @@ async fn the_mode_must_be_that_of_the_session_and_of_the_key() {
     world.bought("cs_1", 2000).await;
     let event =
         |livemode: Value| json!({"type": COMPLETED, "livemode": livemode, "data": {"object": paid("cs_1", "paid")}});
-    assert_eq!(world.deliver(&event(true.into())).await.0, 200);
-    assert_eq!(world.balance().await, 0);
+    let mut twofold = event(false.into());
+    twofold["data"]["object"]["livemode"] = true.into();
+    for other in [event(true.into()), twofold] {
+        assert_eq!(world.deliver(&other).await.0, 200);
+        assert_eq!(world.balance().await, 0);
+    }
     assert_eq!(world.deliver(&event(false.into())).await.0, 200);
     assert_eq!(world.balance().await, 2000 * CENT);
     world.node.close().await;
