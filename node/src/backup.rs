@@ -8,10 +8,12 @@ use std::{
 
 use bitrouter_proto::files::{self, PlaceError};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use ulid::Ulid;
 
 use crate::{
     Node,
     ledger::Stopped,
+    secret::random_ulid,
     store::{self, StoreError},
 };
 
@@ -72,7 +74,8 @@ impl Node {
             return Err(BackupError::Journal);
         }
         self.ledger.catch_up().await?;
-        let partial = Partial::create(path)?;
+        // Each copy is made in a file of its own.
+        let partial = Partial::create(path, random_ulid(self.clock.wall()))?;
         store::copy(&database, &partial.path).await?;
         if let Some(what) = store::contradiction(&partial.path).await? {
             return Err(BackupError::Damaged(what));
@@ -91,13 +94,13 @@ struct Partial {
 }
 
 impl Partial {
-    /// An empty file beside `path`, for its owner alone.
-    fn create(path: &Path) -> Result<Self, PlaceError> {
+    /// An empty file beside `path`, for its owner alone. It is ours only once it was made: what is there already is not touched.
+    fn create(path: &Path, id: Ulid) -> Result<Self, PlaceError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.partial", std::process::id()));
-        let partial = Self { path: path.with_file_name(name), is_kept: false };
-        files::create_private(&partial.path)?;
-        Ok(partial)
+        name.push(format!(".{id}.partial"));
+        let path = path.with_file_name(name);
+        files::create_private(&path)?;
+        Ok(Self { path, is_kept: false })
     }
 
     /// Calls it `path`, durably, unless something is called so; its size.
@@ -121,7 +124,11 @@ impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_kept {
             // What is left of it is whole for nobody, and says so by its name.
-            let _ = rustix::fs::unlink(&self.path);
+            for end in ["", "-journal"] {
+                let mut name = self.path.clone().into_os_string();
+                name.push(end);
+                let _ = rustix::fs::unlink(&name);
+            }
         }
     }
 }

@@ -288,8 +288,7 @@ impl Opening {
         let known = NodeRow::read(&mut write).await.map_err(failed)?;
         let log_path = self.files.shown(NodeFiles::REVOKED);
         let seq = known.as_ref().map_or(0, |row| row.revoked_seq);
-        let (revoked_log, missing, newest_line) =
-            RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
+        let (revoked_log, missing) = RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, seq)?;
         let (row, warnings) = match known {
             None => {
                 // The row and the first person are one commit: without the one there cannot be the other.
@@ -320,14 +319,14 @@ impl Opening {
                     }
                     row.machine_id.clone_from(&self.machine.id);
                 }
-                for line in &missing {
+                for line in &missing.lines {
                     store.pending().add(*line);
                 }
                 let holds_sessions = crate::store::holds_sessions(&mut write).await.map_err(failed)?;
                 // The first start of all may have ended before it wrote the file: nobody was signed in then.
                 let lost_generation = self.generation.is_none() && (before.generation > 1 || holds_sessions);
-                // A log that was emptied or cut short says as little as none.
-                let lost_log = !self.had_log || newest_line < before.revoked_seq;
+                // A log that was emptied, cut short or mixed up says as little as none.
+                let lost_log = !self.had_log || missing.newest < before.revoked_seq || !missing.is_whole;
                 if lost_log || lost_generation {
                     let name = if lost_log { NodeFiles::REVOKED } else { NodeFiles::GENERATION };
                     if holds_sessions {

@@ -213,3 +213,21 @@ async fn a_backup_is_written_over_nothing() {
     assert_eq!(names, ["copy.db"], "nothing half-made is left");
     assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn copies_that_are_made_at_once_do_not_disturb_each_other() {
+    let test = TestNode::new().await;
+    let place = tempfile::tempdir().unwrap();
+    let one = place.path().join("one.db");
+    let make = || test.node.back_up(&one);
+    let made = tokio::join!(make(), make(), make(), make());
+    let (whole, refused): (Vec<_>, Vec<_>) = <[_; 4]>::from(made).into_iter().partition(Result::is_ok);
+    assert_eq!(whole.len(), 1, "{refused:?}");
+    for error in refused {
+        assert!(matches!(error, Err(BackupError::Exists(_))), "{error:?}");
+    }
+    let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["one.db"], "nothing half-made is left");
+    let (_test, done) = restored(test, &one).await;
+    assert!(!done.nothing_is_trusted);
+}

@@ -229,12 +229,12 @@ impl Restoring {
             RevokedLog::begin(&self.files.dir, NodeFiles::REVOKED, &log_path, row.revoked_seq + 1, now)
                 .map_err(OpenError::from)?;
         }
-        let (log, mut missing, newest) =
-            RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, row.revoked_seq)
-                .map_err(OpenError::from)?;
+        let (log, missing) = RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, row.revoked_seq)
+            .map_err(OpenError::from)?;
         // The database that is put aside may know of lines that the log has lost.
         let known = revoked_seq(&self.files.shown(NodeFiles::DATABASE)).await.unwrap_or(0).max(row.revoked_seq);
-        let is_short = newest < known;
+        let is_short = missing.newest < known || !missing.is_whole;
+        let mut missing = missing.lines;
         let nothing_is_trusted =
             !self.had_log || is_short || missing.iter().any(|line| line.what == Revocation::Everything);
         if is_short {

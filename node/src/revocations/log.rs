@@ -54,6 +54,17 @@ pub enum LogError {
     Unusable,
 }
 
+/// What the log says that a database does not know yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// The lines, in their order.
+    pub(crate) lines: Vec<RevokedLine>,
+    /// The number of the newest line of all.
+    pub(crate) newest: i64,
+    /// False where lines are not there that must have been: numbers are left out, or one does not rise.
+    pub(crate) is_whole: bool,
+}
+
 /// The log of a running node.
 #[derive(Debug)]
 pub(crate) struct RevokedLog {
@@ -75,19 +86,14 @@ struct State {
 }
 
 impl RevokedLog {
-    /// Opens the log in `dir`, or makes an empty one; answers the lines behind `known` and the number of the newest line
-    /// too. What a crash left of a last line
-    /// is cut off: nobody was told of it.
-    pub(crate) fn open(
-        dir: &OwnedFd,
-        name: &str,
-        shown: &Path,
-        known: i64,
-    ) -> Result<(Self, Vec<RevokedLine>, i64), LogError> {
+    /// Opens the log in `dir`, or makes an empty one; answers what stands behind the line `known` too. What a crash left of a
+    /// last line is cut off: nobody was told of it.
+    pub(crate) fn open(dir: &OwnedFd, name: &str, shown: &Path, known: i64) -> Result<(Self, Missing), LogError> {
         let failed = |action| move |source| LogError::Io { action, path: shown.to_owned(), source };
         let file = files::open_lock(dir, name, shown)?;
         let mut reader = BufReader::new(file);
-        let (mut end, mut newest, mut missing, mut number) = (0, 0, Vec::new(), 0);
+        let mut missing = Missing { lines: Vec::new(), newest: 0, is_whole: true };
+        let (mut end, mut number) = (0, 0);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -97,10 +103,7 @@ impl RevokedLog {
             }
             number += 1;
             let read = read_line(&line).ok_or_else(|| LogError::Damaged { path: shown.to_owned(), line: number })?;
-            if read.seq > known {
-                missing.push(read);
-            }
-            newest = read.seq.max(newest);
+            missing.take(read, known);
             end += length as u64;
         }
         let mut file = reader.into_inner();
@@ -108,11 +111,11 @@ impl RevokedLog {
         let length = file.metadata().map_err(failed("inspect"))?.len();
         let cut = if length > end { file.set_len(end) } else { Ok(()) };
         cut.and_then(|()| file.seek(SeekFrom::Start(end))).map_err(failed("write"))?;
-        let mut state = State { file, seq: newest.max(known), end, room: end, unusable: false };
+        let mut state = State { file, seq: missing.newest.max(known), end, room: end, unusable: false };
         state.set_room_aside();
         state.file.sync_all().map_err(failed("sync"))?;
         rustix::fs::fsync(dir).map_err(|error| failed("sync the directory of")(error.into()))?;
-        Ok((Self { path: shown.to_owned(), state: Mutex::new(state) }, missing, newest))
+        Ok((Self { path: shown.to_owned(), state: Mutex::new(state) }, missing))
     }
 
     /// Makes the log in `dir`, where there is none, with the one line that everything was taken away: it is there with that line, or
@@ -148,6 +151,21 @@ impl RevokedLog {
             state.set_room_aside();
         }
         Ok(line)
+    }
+}
+
+impl Missing {
+    /// Takes the next line of a log whose lines up to `known` are in the database.
+    fn take(&mut self, line: RevokedLine, known: i64) {
+        // What took everything away says more than all that may have stood before it.
+        let follows = line.seq == self.newest.max(known) + 1 || line.what == Revocation::Everything;
+        if line.seq <= self.newest || line.seq > known && !follows {
+            self.is_whole = false;
+        }
+        if line.seq > known {
+            self.lines.push(line);
+        }
+        self.newest = line.seq.max(self.newest);
     }
 }
 
@@ -243,20 +261,53 @@ mod tests {
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
         let open = |known| RevokedLog::open(&dir, "revoked.log", &shown, known);
-        let (log, none, _) = open(0).unwrap();
-        assert!(none.is_empty());
+        let (log, none) = open(0).unwrap();
+        assert_eq!(none, Missing { lines: Vec::new(), newest: 0, is_whole: true });
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
         assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
         let whole = std::fs::read(&shown).unwrap();
         std::fs::write(&shown, [whole.as_slice(), b"13 1000 gra"].concat()).unwrap();
-        assert_eq!(open(0).unwrap().1, written);
+        assert_eq!(open(0).unwrap().1, Missing { lines: written.into(), newest: 12, is_whole: true });
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
-        assert_eq!(open(3).unwrap().1, written[3..]);
+        assert_eq!(open(3).unwrap().1.lines, written[3..]);
         // A database that is ahead of a log that was put back: numbers only rise.
-        let (log, none, _) = open(19).unwrap();
-        assert!(none.is_empty());
+        let (log, none) = open(19).unwrap();
+        assert!(none.lines.is_empty());
         assert_eq!(log.append(at, Revocation::Everything).unwrap().seq, 20);
+    }
+
+    #[test]
+    fn lines_that_are_not_there_are_missed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("d");
+        let dir = files::private_dir(&path).unwrap();
+        let shown = path.join("revoked.log");
+        let id = PersonId::new(Ulid::from(7_u128));
+        for (numbers, known, is_whole, missing) in [
+            ("1 2 3", 0, true, 3),
+            ("1 2 3", 3, true, 0),
+            ("2 3", 0, false, 2),
+            ("2 3", 1, true, 2),
+            ("1 2 4 5", 2, false, 2),
+            // What the database has had is of no use any more.
+            ("1 4 5", 4, true, 1),
+            ("2 1 3", 0, false, 3),
+            ("3 2 1", 2, false, 1),
+            ("1 1 2", 0, false, 3),
+            ("1 2 9e 10", 1, true, 3),
+            ("9e 10", 0, true, 2),
+            ("9e 11", 0, false, 2),
+        ] {
+            let line = |number: &str| match number.strip_suffix('e') {
+                Some(number) => format!("{number} 5 everything -\n"),
+                None => format!("{number} 5 person {id}\n"),
+            };
+            let text: String = numbers.split(' ').map(line).collect();
+            files::replace(&dir, "revoked.log", text.as_bytes(), &shown).unwrap();
+            let (_log, found) = RevokedLog::open(&dir, "revoked.log", &shown, known).unwrap();
+            assert_eq!((found.is_whole, found.lines.len()), (is_whole, missing), "{numbers} behind {known}");
+        }
     }
 
     #[test]
@@ -285,7 +336,7 @@ mod tests {
         let path = root.path().join("d");
         let dir = files::private_dir(&path).unwrap();
         let shown = path.join("revoked.log");
-        let (log, _, _) = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap();
+        let (log, _) = RevokedLog::open(&dir, "revoked.log", &shown, 0).unwrap();
         let state = log.state.lock().unwrap();
         let stat = std::fs::metadata(&shown).unwrap();
         // Where the file system cannot, nothing is promised.
