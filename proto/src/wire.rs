@@ -79,17 +79,19 @@ mod tests {
                 marked.extend(secret.then_some(path));
             }
         }
+        // Files stand in no order of their own.
+        marked.sort_unstable();
         let expected = [
-            "AskedAccount.api_key",
+            "AddPersonRequest.password",
             "ApiKeyLogin.api_key",
-            "WhoAmIRequest.api_key",
-            "OpenConsoleResponse.url",
+            "AskedAccount.api_key",
+            "ListAccountNamespacesRequest.api_key",
             "MintKeyResponse.json",
             "MintOperatorKeyResponse.json",
-            "Variable.value",
-            "ListAccountNamespacesRequest.api_key",
-            "AddPersonRequest.password",
+            "OpenConsoleResponse.url",
             "SetPasswordRequest.password",
+            "Variable.value",
+            "WhoAmIRequest.api_key",
         ];
         assert_eq!(marked, expected);
     }
