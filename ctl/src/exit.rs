@@ -1,6 +1,7 @@
 //! How a command fails: a stable word, a fragment for people, the command that helps, the exit code.
 
 use bitrouter_proto::{
+    account::WIDER_KEY,
     client::{ClientError, Refusal},
     codes::{Reason, exit},
     paths::PathError,
@@ -96,12 +97,12 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// A server that wants another scope is answered by signing in again, and the whole command for that is at hand.
+/// A server that wants another scope is answered by signing in again or by another key, and the whole command for that is at hand.
 fn is_scope_hint(refusal: &Refusal) -> bool {
     let command = refusal.command.as_deref().unwrap_or_default();
     refusal.reason == Reason::ServerRefused
         && refusal.status == Some(403)
-        && command.starts_with("bitrouter auth login ")
+        && (command.starts_with("bitrouter auth login ") || command.starts_with(WIDER_KEY))
 }
 
 impl From<PathError> for Failure {
@@ -146,6 +147,7 @@ mod tests {
     fn only_the_scope_hint_stands_alone() {
         let alone = |status, command| Failure::from(refusal(status, command)).is_all_in_the_hint;
         assert!(alone(Some(403), Some("bitrouter auth login --scope \"a b\"")));
+        assert!(alone(Some(403), Some("mint a wider key: bitrouter cloud keys mint --name NAME --scope \"a\"")));
         assert!(!alone(Some(403), None) && !alone(Some(401), Some("bitrouter auth login ")));
         assert!(!alone(Some(403), Some("bitrouter auth logout")));
     }

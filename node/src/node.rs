@@ -186,6 +186,11 @@ impl Node {
         self.row.owner
     }
 
+    /// True where the node's owner owns `namespace`.
+    pub fn is_owners(&self, namespace: NamespaceId) -> bool {
+        self.roles.owner(namespace) == Some(self.row.owner)
+    }
+
     /// Where people find their namespaces and sessions.
     pub fn console_url(&self) -> String {
         format!("{}/console", self.settings.load().issuer)

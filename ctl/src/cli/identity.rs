@@ -97,10 +97,10 @@ pub(super) fn note_end(context: &Context, identity: &Identity) {
 }
 
 fn login_again(identity: &Identity) -> String {
-    match identity.base_url.as_str() {
-        _ if identity.is_own_node => "bitrouter auth login --local".to_owned(),
-        DEFAULT_SERVER => "bitrouter auth login".to_owned(),
-        server => format!("bitrouter auth login --oauth-as {}", shell::quoted(server)),
+    match (&identity.own_login, identity.base_url.as_str()) {
+        (Some(flags), _) => format!("bitrouter auth login{flags}"),
+        (None, DEFAULT_SERVER) => "bitrouter auth login".to_owned(),
+        (None, server) => format!("bitrouter auth login --oauth-as {}", shell::quoted(server)),
     }
 }
 
@@ -132,13 +132,15 @@ mod tests {
 
     #[test]
     fn a_session_that_ended_is_signed_in_again_where_it_was() {
-        for (server, is_own_node, command) in [
-            (DEFAULT_SERVER, false, "bitrouter auth login"),
-            ("https://node.example", false, "bitrouter auth login --oauth-as https://node.example"),
-            ("https://node.example/a b", false, "bitrouter auth login --oauth-as 'https://node.example/a b'"),
-            ("http://127.0.0.1:4356", true, "bitrouter auth login --local"),
+        for (server, own_login, command) in [
+            (DEFAULT_SERVER, None, "bitrouter auth login"),
+            ("https://node.example", None, "bitrouter auth login --oauth-as https://node.example"),
+            ("https://node.example/a b", None, "bitrouter auth login --oauth-as 'https://node.example/a b'"),
+            ("http://127.0.0.1:4356", Some(" --local"), "bitrouter auth login --local"),
+            ("http://127.0.0.1:4356", None, "bitrouter auth login --oauth-as http://127.0.0.1:4356"),
         ] {
-            let identity = Identity { is_own_node, ..Identity::of_variable("V", server) };
+            let own_login = own_login.map(str::to_owned);
+            let identity = Identity { own_login, ..Identity::of_variable("V", server) };
             assert_eq!(login_again(&identity), command);
         }
     }

@@ -100,7 +100,7 @@ mod tests {
         let mut oauth = OauthCredential::new("bra_canary".into(), std::time::SystemTime::UNIX_EPOCH, "c", SERVER);
         oauth.namespace_id = Some("ns_1".to_owned());
         let credential = (state != SessionState::None).then(|| Arc::new(Credential::Oauth(oauth)));
-        let session = Session { credential, state, is_own_node, problem: None };
+        let session = Session { credential, state, is_own_node, own_login: None, problem: None };
         let process: Environment = own.iter().copied().collect();
         let pushed = Pushed::default();
         let layers = Layers { pushed: &pushed, env_files: &[], process: &process, parent: None };

@@ -237,7 +237,7 @@ impl Inner {
             polled = tokio::time::timeout(lifetime, polling) => polled,
             () = saying => return Err(AccountError::new(Reason::Internal, "the wait ended")),
         };
-        let login = command(false, Some(server), &self.default_server.load());
+        let login = command(None, Some(server), &self.default_server.load());
         match polled {
             Ok(Ok(tokens)) => Ok((Approved { tokens: of_reply(&tokens), scope: asked }, metadata)),
             Ok(Err(error)) => Err(not_approved(server, &login, &error)),

@@ -235,6 +235,7 @@ impl Held {
             credential: self.credential.clone(),
             state,
             is_own_node: self.is_own == Some(true),
+            own_login: None,
             problem: self.problem.clone(),
         }
     }

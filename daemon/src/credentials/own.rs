@@ -11,7 +11,10 @@ use bitrouter_node::{
     Node, Settings,
     http::{Entrance, Visitor},
 };
-use bitrouter_proto::account::credential::OauthCredential;
+use bitrouter_proto::{
+    account::credential::{Credential, OauthCredential},
+    shell,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -31,18 +34,26 @@ pub(super) async fn collected(response: Response<ResponseBody>) -> Result<Reply,
     Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_vec().into() })
 }
 
+/// Which node it is, also while it is off.
+#[derive(Clone, Debug)]
+struct Known {
+    id: String,
+    owner: String,
+    first_namespace: String,
+}
+
 /// What the credential's keeper knows of the own node.
 #[derive(Debug)]
 pub(super) struct OwnNode {
     host: NodeHost,
     settings: Arc<ArcSwap<Settings>>,
-    /// Its id, once it was on.
-    id: Mutex<Option<String>>,
+    /// Which it is, once it was on.
+    known: Mutex<Option<Known>>,
 }
 
 impl OwnNode {
     pub(super) fn new(host: NodeHost, settings: Arc<ArcSwap<Settings>>) -> Self {
-        Self { host, settings, id: Mutex::default() }
+        Self { host, settings, known: Mutex::default() }
     }
 
     /// Told when it comes on or goes off.
@@ -59,7 +70,12 @@ impl OwnNode {
         let state = NodeState::clone(&self.host.state());
         match state {
             NodeState::On(node) => {
-                *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.id().to_owned());
+                let known = Known {
+                    id: node.id().to_owned(),
+                    owner: node.owner().to_string(),
+                    first_namespace: node.first_namespace().to_string(),
+                };
+                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
                 Ok(node)
             }
             NodeState::Off(off) => Err(format!("the node is off: {}", off.reason)),
@@ -113,13 +129,37 @@ impl OwnNode {
     }
 
     fn looks_own(&self, credential: &OauthCredential) -> bool {
-        let known = self.id.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let by_id = match known {
-            Some(known) => credential.node_id.as_ref() == Some(&known),
+        let by_id = match self.known() {
+            Some(known) => credential.node_id.as_ref() == Some(&known.id),
             // It was written down while the node could say so: its port may be anybody's now.
             None => credential.own_node,
         };
         by_id || same_issuer(&self.settings.load().issuer, &credential.authorization_server)
+    }
+
+    /// What `bitrouter auth login` takes to get a credential like `own`, which this node issued; `None` where only another
+    /// person than the node's owner can get it.
+    pub(super) fn login_flags(&self, own: &Credential) -> Option<String> {
+        let local = || " --local".to_owned();
+        let (Credential::Oauth(own), Some(known)) = (own, self.known()) else { return Some(local()) };
+        if own.subject.as_ref().is_some_and(|subject| *subject != known.owner) {
+            return None;
+        }
+        match own.namespace_id.as_ref().filter(|id| **id != known.first_namespace) {
+            // One that was deleted meanwhile can be signed in to no more.
+            Some(id) if self.is_owners(id) => Some(format!("{} --namespace {}", local(), shell::quoted(id))),
+            _ => Some(local()),
+        }
+    }
+
+    fn is_owners(&self, namespace: &str) -> bool {
+        let state = self.host.state();
+        let NodeState::On(node) = &**state else { return true };
+        namespace.parse().is_ok_and(|id| node.is_owners(id))
+    }
+
+    fn known(&self) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The issuer of the own node, as its settings have it.

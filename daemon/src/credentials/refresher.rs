@@ -227,7 +227,11 @@ impl Inner {
         let is_beaten = self.is_beaten.load(Ordering::Relaxed);
         let (session, warnings) = {
             let held = self.held();
-            (held.session(), shown::warnings(&held, self.clocks.now(), &self.default_server.load(), is_beaten))
+            let own = held.credential.as_deref().filter(|_| held.is_own == Some(true));
+            let own_login = own.and_then(|own| self.own.login_flags(own));
+            let (now, default_server) = (self.clocks.now(), self.default_server.load());
+            let warnings = shown::warnings(&held, own_login.as_deref(), now, &default_server, is_beaten);
+            (Session { own_login, ..held.session() }, warnings)
         };
         let same = |one: &Session, other: &Session| {
             let same_credential = match (&one.credential, &other.credential) {
@@ -238,6 +242,7 @@ impl Inner {
             same_credential
                 && one.state == other.state
                 && one.is_own_node == other.is_own_node
+                && one.own_login == other.own_login
                 && one.problem == other.problem
         };
         self.session.send_if_modified(|now| {

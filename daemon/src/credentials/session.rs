@@ -13,6 +13,8 @@ pub(crate) struct Session {
     pub(crate) state: SessionState,
     /// True where the own node issued it: no socket is ever used for it.
     pub(crate) is_own_node: bool,
+    /// What `bitrouter auth login` takes to sign in to the own node again as the same person, where that is its owner.
+    pub(crate) own_login: Option<String>,
     /// Why the file that is there is not used.
     pub(crate) problem: Option<String>,
 }

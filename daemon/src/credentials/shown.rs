@@ -8,15 +8,15 @@ use crate::health::Code;
 /// The command that signs in again to where `session` was signed in.
 pub(crate) fn login_command(session: &Session, default_server: &str) -> String {
     let server = session.credential.as_deref().map(Credential::server);
-    command(session.is_own_node, server, default_server)
+    command(session.own_login.as_deref(), server, default_server)
 }
 
-/// The command that signs in to `server`.
-pub(super) fn command(is_own_node: bool, server: Option<&str>, default_server: &str) -> String {
+/// The command that signs in to `server`, or to the own node with the flags `own_login`.
+pub(super) fn command(own_login: Option<&str>, server: Option<&str>, default_server: &str) -> String {
     let mut command = "bitrouter auth login".to_owned();
-    match server {
-        _ if is_own_node => command.push_str(" --local"),
-        Some(server) if !same_issuer(server, default_server) => {
+    match (own_login, server) {
+        (Some(flags), _) => command.push_str(flags),
+        (None, Some(server)) if !same_issuer(server, default_server) => {
             command.push_str(" --oauth-as ");
             command.push_str(&shell::quoted(server));
         }
@@ -28,12 +28,13 @@ pub(super) fn command(is_own_node: bool, server: Option<&str>, default_server: &
 /// Every warning about the session, raised or not: code, message, command.
 pub(super) fn warnings(
     held: &Held,
+    own_login: Option<&str>,
     now: Moment,
     default_server: &str,
     is_beaten: bool,
 ) -> [(Code, Option<String>, Option<String>); 3] {
     let server = held.credential.as_deref().map(Credential::server);
-    let login = command(held.is_own == Some(true), server, default_server);
+    let login = command(own_login, server, default_server);
     let shown = server.unwrap_or_default();
     let ended = held.ended.as_ref().map(|reason| format!("the session at `{shown}` has ended: {reason}"));
     let unusable = held.problem.as_ref().map(|problem| {
@@ -90,11 +91,11 @@ mod tests {
     #[test]
     fn the_command_names_the_server_unless_it_is_the_default() {
         for (own, server, expected) in [
-            (false, None, "bitrouter auth login"),
-            (false, Some("https://api.bitrouter.ai"), "bitrouter auth login"),
-            (false, Some("https://node.example"), "bitrouter auth login --oauth-as https://node.example"),
-            (false, Some("https://x.example/a b"), "bitrouter auth login --oauth-as 'https://x.example/a b'"),
-            (true, Some("http://127.0.0.1:4356"), "bitrouter auth login --local"),
+            (None, None, "bitrouter auth login"),
+            (None, Some("https://api.bitrouter.ai"), "bitrouter auth login"),
+            (None, Some("https://node.example"), "bitrouter auth login --oauth-as https://node.example"),
+            (None, Some("https://x.example/a b"), "bitrouter auth login --oauth-as 'https://x.example/a b'"),
+            (Some(" --local"), Some("http://127.0.0.1:4356"), "bitrouter auth login --local"),
         ] {
             assert_eq!(command(own, server, bitrouter_proto::account::DEFAULT_SERVER), expected);
         }

@@ -115,7 +115,7 @@ mod tests {
     fn session(state: SessionState, server: &str, is_own_node: bool) -> Session {
         let oauth = OauthCredential::new("bra_a".into(), SystemTime::UNIX_EPOCH, "c", server);
         let credential = Some(Arc::new(Credential::Oauth(oauth)));
-        Session { credential, state, is_own_node, problem: None }
+        Session { credential, state, is_own_node, own_login: None, problem: None }
     }
 
     /// Where calls go, how many models are listed, and how they are made.

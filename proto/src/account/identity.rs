@@ -59,6 +59,8 @@ pub struct Identity {
     pub variable: Option<String>,
     /// True where the own node issued them.
     pub is_own_node: bool,
+    /// What `bitrouter auth login` takes to sign in to it again as the same person, where that is its owner.
+    pub own_login: Option<String>,
 }
 
 macro_rules! words {
@@ -108,6 +110,7 @@ impl Identity {
                 credentials_path,
                 variable: None,
                 is_own_node: false,
+                own_login: None,
             },
         }
     }
@@ -133,6 +136,7 @@ impl Identity {
             credentials_path: None,
             variable: None,
             is_own_node: false,
+            own_login: None,
         }
     }
 

@@ -20,6 +20,9 @@ pub const DEFAULT_CLIENT: &str = "bitrouter-cli";
 pub const NOT_SIGNED_IN: &str =
     "nobody is signed in to an account (`bitrouter auth login --local` signs in to your own node)";
 
+/// How the hint begins where a key lacks a scope: a key gets no wider.
+pub const WIDER_KEY: &str = "mint a wider key";
+
 pub mod credential;
 pub mod identity;
 pub mod ids;

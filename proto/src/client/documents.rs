@@ -26,7 +26,11 @@ impl IdempotencyKey {
     }
 }
 
-/// Reads a document. Every text in what is read can be shown on a terminal, as the document itself can.
+/// Members that are shown as JSON, whole, and are made fit for a terminal as JSON then: they stay what was told until they are.
+const SHOWN_AS_JSON: [&str; 6] = ["spec", "guardrail", "budget", "rate_limit", "budgets", "rate_limits"];
+
+/// Reads a document. Every text in what is read can be shown on a terminal, as the document itself can, but for what is
+/// shown as JSON.
 pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<Told<T>, ClientError> {
     Ok(Told { read: parsed(json)?, json: distrust::document(json)? })
 }
@@ -53,7 +57,11 @@ fn shown(value: Value) -> Value {
         Value::String(text) => Value::String(distrust::line(text)),
         Value::Array(values) => values.into_iter().map(shown).collect(),
         Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (distrust::line(name), shown(value))).collect()
+            let member = |(name, value): (String, Value)| match value {
+                Value::Object(_) | Value::Array(_) if SHOWN_AS_JSON.contains(&name.as_str()) => (name, value),
+                value => (distrust::line(name), shown(value)),
+            };
+            members.into_iter().map(member).collect()
         }
         other => other,
     }
@@ -66,13 +74,15 @@ mod tests {
 
     #[test]
     fn what_is_read_can_be_shown_and_the_document_stays_what_it_is() {
-        let json = "{ \"data\": [{\"id\":\"p\",\"name\":\"a\\u001b[2J\u{202e}\",\"kind\":\"budget\",\"spec\":{\"\u{9b}x\":[\"\\n\"]},\"more\":1}]}";
+        let json = "{ \"data\": [{\"id\":\"p\",\"name\":\"a\\u001b[2J\u{202e}\",\"kind\":\"budget\",\"spec\":{\"\u{9b}x\":[\"\\n\"]},\"budget\":\"\u{9b}\",\"more\":1}]}";
         let told: Told<List<ToldPolicy>> = read(json).unwrap();
         let row = &told.read.data[0];
         assert_eq!(
             (row.name.as_str(), row.spec.to_string().as_str()),
-            ("a\\u{1b}[2J\\u{202e}", r#"{"\\u{9b}x":["\\n"]}"#)
+            ("a\\u{1b}[2J\\u{202e}", "{\"\u{9b}x\":[\"\\n\"]}")
         );
+        let unread: Value = parsed(json).unwrap();
+        assert_eq!(unread["data"][0]["budget"], "\\u{9b}", "only what has members is shown as JSON");
         assert_eq!(told.json, json.replace('\u{202e}', "\\u202e").replace('\u{9b}', "\\u009b"));
     }
 

@@ -29,6 +29,7 @@ impl From<Identity> for wire::Identity {
             credentials_path: text(identity.credentials_path),
             variable: text(identity.variable),
             own_node: identity.is_own_node,
+            own_login: text(identity.own_login),
         }
     }
 }
@@ -52,6 +53,7 @@ impl TryFrom<wire::Identity> for Identity {
             credentials_path: present(message.credentials_path),
             variable: present(message.variable),
             is_own_node: message.own_node,
+            own_login: present(message.own_login),
         })
     }
 }
@@ -77,6 +79,7 @@ mod tests {
             credentials_path: Some("/d".to_owned()),
             variable: None,
             is_own_node: true,
+            own_login: Some(" --local".to_owned()),
             ..key.clone()
         };
         for identity in [key, session] {

@@ -93,7 +93,7 @@ fn balance_text(balance: &Balance) -> String {
 }
 
 fn transactions(context: &Context, page: &PageFlags, target: &Target) -> Result<Status, Failure> {
-    let rows = page.rows(TRANSACTIONS)?;
+    let rows = page.rows();
     let asked = target.ask(context, TRANSACTIONS, async |client, asked| client.list_transactions(asked, rows).await)?;
     let told = match asked {
         ControlFlow::Continue(told) => told,

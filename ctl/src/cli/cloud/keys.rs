@@ -17,6 +17,7 @@ use crate::{
     cli::{
         expiry::ExpiryFlags,
         key_text::{list_text, shown_once},
+        misuse::misused,
     },
     context::Context,
     exit::{Failure, Status},
@@ -85,7 +86,7 @@ pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure>
 fn mint(context: &Context, args: &MintArgs) -> Result<Status, Failure> {
     let new = NewKey {
         display_name: args.name.clone(),
-        scopes: scopes(&args.scopes),
+        scopes: scopes(&args.scopes).ok_or_else(|| misused(MINT, "`--scope` names no scope"))?,
         expires_at: args.expiry.expires_at(MINT, clock::wall_now())?,
     };
     let once = IdempotencyKey::new();
@@ -95,18 +96,20 @@ fn mint(context: &Context, args: &MintArgs) -> Result<Status, Failure> {
     }
 }
 
-/// The words of every `--scope`, each once.
-fn scopes(flags: &[String]) -> Vec<String> {
+/// The words of every `--scope`, each once; the usual one without any. `None` where they name none: an empty variable in a
+/// script is no wish for a key that spends.
+fn scopes(flags: &[String]) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     for word in flags.iter().flat_map(|flag| flag.split_whitespace()) {
         if !words.iter().any(|known| known == word) {
             words.push(word.to_owned());
         }
     }
-    if words.is_empty() {
-        words.push(USUAL_SCOPE.to_owned());
+    match (flags, words.as_slice()) {
+        ([], _) => Some(vec![USUAL_SCOPE.to_owned()]),
+        (_, []) => None,
+        _ => Some(words),
     }
-    words
 }
 
 #[cfg(test)]
@@ -116,11 +119,12 @@ mod tests {
     #[test]
     fn scopes_are_lists_that_may_be_repeated() {
         let words = |flags: &[&str]| scopes(&flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>());
-        assert_eq!(words(&[]), ["inference:invoke"]);
-        assert_eq!(words(&["  "]), ["inference:invoke"]);
+        let some = |scopes: &[&str]| Some(scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>());
+        assert_eq!(words(&[]), some(&["inference:invoke"]));
+        assert_eq!((words(&["  "]), words(&["", ""])), (None, None));
         assert_eq!(
             words(&["policy:read  usage:read", "usage:read", "keys:read"]),
-            ["policy:read", "usage:read", "keys:read"]
+            some(&["policy:read", "usage:read", "keys:read"])
         );
     }
 }

@@ -3,7 +3,7 @@
 use bitrouter_proto::{account::ledger::Page, client::Rows};
 use clap::Args;
 
-use crate::{cli::misuse::misused, exit::Failure, render::Printer};
+use crate::render::Printer;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct PageFlags {
@@ -25,15 +25,9 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 impl PageFlags {
-    /// The rows that are asked for by the command `verb`.
-    ///
-    /// # Errors
-    /// Where they are none.
-    pub(super) fn rows(&self, verb: &str) -> Result<Rows, Failure> {
-        match self.limit {
-            Some(0) => Err(misused(verb, "`--limit` cannot be 0: a page has 1 to 100 rows")),
-            limit => Ok(Rows { limit, offset: self.offset }),
-        }
+    /// The rows that are asked for; a page has at least one, as with the server.
+    pub(super) fn rows(&self) -> Rows {
+        Rows { limit: self.limit.map(|limit| limit.max(1)), offset: self.offset }
     }
 
     /// How many rows come first where they are followed; none is a number too.
@@ -64,11 +58,10 @@ mod tests {
     #[test]
     fn a_page_has_rows_and_a_follower_may_begin_with_none() {
         let flags = |limit| PageFlags { limit, offset: Some(3), wide: false };
-        assert_eq!(flags(None).rows("x"), Ok(Rows { limit: None, offset: Some(3) }));
-        assert!(flags(Some(1_000)).rows("x").is_ok() && flags(Some(0)).newest() == Some(0));
-        let refused = flags(Some(0)).rows("cloud requests").unwrap_err();
-        assert!(refused.message.contains("`--limit`"), "{refused}");
-        assert_eq!(refused.hint.as_deref(), Some("bitrouter cloud requests --help"));
+        for (limit, sent) in [(None, None), (Some(1_000), Some(1_000)), (Some(0), Some(1))] {
+            assert_eq!(flags(limit).rows(), Rows { limit: sent, offset: Some(3) });
+        }
+        assert_eq!(flags(Some(0)).newest(), Some(0));
         assert_eq!((flags(None).newest(), flags(Some(u64::MAX)).newest()), (None, Some(u32::MAX)));
     }
 }

@@ -54,7 +54,7 @@ fn one(context: &Context, args: &RequestsArgs, id: &str) -> Result<Status, Failu
 }
 
 fn page(context: &Context, args: &RequestsArgs) -> Result<Status, Failure> {
-    let rows: Rows = args.page.rows(VERB)?;
+    let rows: Rows = args.page.rows();
     let asked = args.target.ask(context, VERB, async |client, asked| client.list_calls(asked, rows).await)?;
     let told = match asked {
         ControlFlow::Continue(told) => told,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bitrouter_proto::{
-    account::{Identity, credential::Credential},
+    account::{Identity, WIDER_KEY, credential::Credential},
     clock,
     codes::Reason,
     env::BITROUTER_API_KEY,
@@ -101,7 +101,7 @@ impl Account {
         let has_ended = matches!(session.state, SessionState::Ended(_));
         let stored =
             Identity::stored(session.credential.as_deref()?, has_ended, self.credentials.path(), clock::wall_now());
-        Some(Identity { is_own_node: session.is_own_node, ..stored })
+        Some(Identity { is_own_node: session.is_own_node, own_login: session.own_login.clone(), ..stored })
     }
 
     /// Says no as the control API does. `with_key`: the call was made with a key that beats what is stored.
@@ -139,17 +139,18 @@ fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, defa
             let scopes: Vec<&str> = words.filter(|word| *word != scope).chain([scope.as_str()]).collect();
             error.command = Some(format!("{verb} --scope \"{}\"{rest}", scopes.join(" ")));
         }
-        Some((_, Credential::ApiKey(_))) => {
-            error.message = format!("{MISSING_SCOPE}{scope}; a key gets no wider: mint one that holds it");
-        }
+        // A key gets no wider.
+        Some((_, Credential::ApiKey(_))) => error.command = Some(format!("{WIDER_KEY}: {MINT} --scope \"{scope}\"")),
         None => {
-            error.message = format!("{MISSING_SCOPE}{scope}; mint a wider key, and set `{BITROUTER_API_KEY}` to it");
+            let command = format!("{WIDER_KEY} and set {BITROUTER_API_KEY} to it: {MINT} --scope \"{scope}\"");
+            error.command = Some(command);
         }
     }
     error
 }
 
 const LOGIN: &str = "bitrouter auth login";
+const MINT: &str = "bitrouter cloud keys mint --name NAME";
 
 fn missing_scope(error: &AccountError) -> Option<String> {
     let scope = error.message.trim().strip_prefix(MISSING_SCOPE)?.trim();
@@ -172,11 +173,18 @@ mod tests {
 
     const DEFAULT: &str = "https://api.bitrouter.ai";
 
-    fn signed_in(server: &str, scope: &str, is_own_node: bool) -> Arc<Session> {
+    fn signed_in(server: &str, scope: &str, own_login: Option<&str>) -> Arc<Session> {
         let mut tokens = OauthCredential::new("bra_a".into(), SystemTime::UNIX_EPOCH, "bitrouter-cli", server);
         scope.clone_into(&mut tokens.scope);
         let credential = Some(Arc::new(Credential::Oauth(tokens)));
-        Arc::new(Session { credential, state: SessionState::Active, is_own_node, problem: None })
+        let own_login = own_login.map(str::to_owned);
+        Arc::new(Session {
+            credential,
+            state: SessionState::Active,
+            is_own_node: own_login.is_some(),
+            own_login,
+            problem: None,
+        })
     }
 
     fn missing(scope: &str) -> AccountError {
@@ -190,20 +198,23 @@ mod tests {
 
     #[test]
     fn a_missing_scope_is_answered_by_the_command_that_asks_for_it_too() {
-        let at_default = signed_in(DEFAULT, "usage:read keys:read", false);
+        let at_default = signed_in(DEFAULT, "usage:read keys:read", None);
         let expected = "bitrouter auth login --scope \"usage:read keys:read clients:read\"";
         assert_eq!(hint("clients:read", &at_default).as_deref(), Some(expected));
-        let elsewhere = signed_in("https://node.example", "usage:read", false);
+        let elsewhere = signed_in("https://node.example", "usage:read", None);
         let expected = "bitrouter auth login --scope \"usage:read clients:read\" --oauth-as https://node.example";
         assert_eq!(hint("clients:read", &elsewhere).as_deref(), Some(expected));
-        let own = signed_in("http://127.0.0.1:4356", "", true);
+        let own = signed_in("http://127.0.0.1:4356", "", Some(" --local"));
         let expected = "bitrouter auth login --scope \"clients:read\" --local";
         assert_eq!(hint("clients:read", &own).as_deref(), Some(expected));
+        let another = signed_in("http://127.0.0.1:4356", "", Some(" --local --namespace ns_2"));
+        let expected = "bitrouter auth login --scope \"clients:read\" --local --namespace ns_2";
+        assert_eq!(hint("clients:read", &another).as_deref(), Some(expected));
     }
 
     #[test]
     fn what_a_server_chose_becomes_no_command() {
-        let session = signed_in(DEFAULT, "usage:read $(id) \"; `x`", false);
+        let session = signed_in(DEFAULT, "usage:read $(id) \"; `x`", None);
         let expected = "bitrouter auth login --scope \"usage:read keys:read\"";
         assert_eq!(hint("keys:read", &session).as_deref(), Some(expected));
         for scope in ["$(id)", "a\" b", "a b", "", "a;b"] {
@@ -217,11 +228,13 @@ mod tests {
     fn a_key_gets_no_wider_and_no_hint_to_sign_in() {
         let key = Some(Arc::new(Credential::ApiKey(ApiKeyCredential::new("brk_k".into(), DEFAULT))));
         let session = Arc::new(Session { credential: key, ..Session::default() });
-        for (session, part) in [(Some(&session), "mint one"), (None, "`BITROUTER_API_KEY`")] {
+        let mint = "bitrouter cloud keys mint --name NAME --scope \"keys:read\"";
+        for (session, first) in
+            [(Some(&session), "mint a wider key: "), (None, "mint a wider key and set BITROUTER_API_KEY to it: ")]
+        {
             let error = with_scope_hint(missing("keys:read"), session, DEFAULT);
-            assert_eq!(error.command, None);
-            assert!(error.message.starts_with("missing required scope: keys:read;"), "{error}");
-            assert!(error.message.contains(part), "{error}");
+            assert_eq!(error.command, Some(format!("{first}{mint}")));
+            assert_eq!(error.message, "missing required scope: keys:read");
         }
     }
 }

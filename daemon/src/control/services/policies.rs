@@ -64,6 +64,10 @@ said! {
 
 /// Where a policy stands, and what is `below` it.
 pub(super) fn path(id: &str, below: &str) -> Result<RestPath, Status> {
+    // What stands at these is no policy.
+    if matches!(id, "effective" | "for-principal") {
+        return Err(error::status(Reason::NotFound, format!("there is no policy `{id}`"), None));
+    }
     Ok(RestPath::in_namespace(format!("{POLICIES}/{}{below}", id_of(id, "policy")?)))
 }
 

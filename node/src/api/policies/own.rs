@@ -31,8 +31,12 @@ pub(super) async fn check(call: &Call, on: &mut impl Queryable, bindings: &[Bind
     match callers(call, on).await?.iter().find(|principal| binds(principal)) {
         None => Ok(()),
         Some(principal) => {
+            let by_socket = match call.granted.namespace() {
+                Ok(namespace) if call.node.is_owners(namespace) => ", or with `--local`",
+                _ => "",
+            };
             let message = format!(
-                "the policy binds the caller, by the {} `{principal}`; whoever owns the namespace can change it at the console, or with `--local`",
+                "the policy binds the caller, by the {} `{principal}`; whoever owns the namespace can change it at the console{by_socket}",
                 said(principal.kind())
             );
             Err(ApiError::new(Code::OwnPolicy, message))

@@ -20,7 +20,7 @@ use self::{
 };
 use super::{advice, target::Target};
 use crate::{
-    cli::json_file,
+    cli::{json_file, misuse::misused},
     context::Context,
     exit::{Failure, Status},
     render::block_text,
@@ -122,7 +122,7 @@ pub(in crate::cli) struct UpdateArgs {
     policy: String,
 
     /// Call it this
-    #[arg(long, required_unless_present = "spec")]
+    #[arg(long)]
     name: Option<String>,
 
     /// A file with all that it is to say, as JSON; `-` is standard input
@@ -213,6 +213,9 @@ fn create(context: &Context, args: &CreateArgs) -> Result<Status, Failure> {
 
 fn update(context: &Context, args: &UpdateArgs) -> Result<Status, Failure> {
     let UpdateArgs { policy, name, spec, target } = args;
+    if name.is_none() && spec.is_none() {
+        return Err(misused(UPDATE, "nothing is to be changed: give `--name` or `--spec`"));
+    }
     let spec = spec.as_deref().map(|place| json_file::object(UPDATE, "--spec", place)).transpose()?;
     let change = PolicyChange { name: name.clone(), spec };
     let call = async |client: &Client, asked: &Asked| client.update_policy(asked, policy, &change).await;
