@@ -68,9 +68,14 @@ fn p15_what_was_asked_for_and_is_not_there_is_named() {
             assert!(output.stderr.contains(name), "{verb} {flag}: {}", output.stderr);
         }
     }
-    for listen in ["127.0.0.1", "nonsense", "127.0.0.1:99999", "192.0.2.1:0"] {
+    for (listen, named) in [
+        ("127.0.0.1", "`--listen 127.0.0.1`"),
+        ("nonsense", "`--listen nonsense`"),
+        ("127.0.0.1:99999", "`--listen 127.0.0.1:99999`"),
+        ("192.0.2.1:0", "192.0.2.1 is no address of this machine"),
+    ] {
         let output = world.cli(["start", "--demo", "--listen", listen]).with_code(1);
-        assert!(output.stderr.contains(listen), "{listen}: {}", output.stderr);
+        assert!(output.stderr.contains(named), "{listen}: {}", output.stderr);
     }
 }
 
