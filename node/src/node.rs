@@ -31,6 +31,7 @@ use crate::{
         error::{ApiError, Code},
         granted::{self, Granted},
         idempotency::Running,
+        members::Members,
         query::Query,
     },
     in_force,
@@ -297,6 +298,9 @@ impl Node {
         call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
         if is_judged && endpoint.kind == Kind::Rest {
             Query::read(call.head.uri.query(), endpoint.parameters)?;
+            if body::takes_none(&endpoint.method) {
+                Members::read(&call.body)?.end()?;
+            }
             if endpoint.method == Method::POST {
                 call.turn = self.running.turn(&call).await?;
             }
