@@ -239,7 +239,7 @@ mod tests {
             ("9999-12-31T23:59:59Z", Moment::LAST.millis()),
             ("9999-12-31T23:59:59.999999999-23:59", Moment::LAST.millis()),
             ("9999-12-30T22:00:00.9999Z", Moment::LAST.millis()),
-            ("9999-12-30T21:59:59Z", Moment::LAST.millis() - 1_999),
+            ("9999-12-30T21:59:59Z", Moment::LAST.millis() - 1_000),
             ("0000-01-01T00:00:00Z", Moment::FIRST.millis()),
             ("0000-01-01T00:00:00+23:59", Moment::FIRST.millis()),
         ] {

@@ -13,8 +13,8 @@ async fn a_key_ends_at_the_time_that_was_told_however_far_it_is() {
     for (asked, told) in [
         ("2027-01-01T05:30:00.25+05:30", "2027-01-01T00:00:00.250Z"),
         ("9999-12-30T00:00:00Z", "9999-12-30T00:00:00.000Z"),
-        ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00.999Z"),
-        ("9999-12-31T23:59:59.999999-23:59", "9999-12-30T22:00:00.999Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00.000Z"),
+        ("9999-12-31T23:59:59.999999-23:59", "9999-12-30T22:00:00.000Z"),
     ] {
         let body = json!({"display_name": "k", "scopes": ["usage:read"], "expires_at": asked});
         let made = mint(&scene, session, &body).await.ok();
@@ -32,7 +32,7 @@ async fn a_key_ends_at_the_time_that_was_told_however_far_it_is() {
     let whole = used("from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59.9999Z").await.ok();
     assert_eq!(
         (&whole["from"], &whole["to"]),
-        (&json!("0000-01-01T00:00:00.000Z"), &json!("9999-12-30T22:00:00.999Z"))
+        (&json!("0000-01-01T00:00:00.000Z"), &json!("9999-12-30T22:00:00.000Z"))
     );
     assert_eq!(used("to=0000-01-02T00:00:00Z").await.ok()["from"], "0000-01-01T00:00:00.000Z");
     for query in
