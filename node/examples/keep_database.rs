@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let work = namespaces::create(&node, node.owner(), "work").await?;
     node.set_member("work", "Ada", Role::Member).await?;
-    node.mint_operator_key("grafana").await?;
+    node.mint_operator_key("grafana", None).await?;
     for (below, body) in [
         ("keys", r#"{"display_name":"ci","scopes":["inference:invoke"]}"#),
         ("policies", r#"{"name":"cap","kind":"budget","spec":{"window":"day","limit_micro_usd":5000000}}"#),

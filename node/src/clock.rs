@@ -22,6 +22,17 @@ impl Moment {
         self.0
     }
 
+    /// The first moment that is written as people read it: the year 0000.
+    pub const FIRST: Self = Self(-62_167_219_200_000);
+    /// The last one.
+    pub const LAST: Self = Self(253_402_207_200_000);
+
+    /// The nearest moment that is written as people read it.
+    #[must_use]
+    pub fn within_what_is_written(self) -> Self {
+        self.clamp(Self::FIRST, Self::LAST)
+    }
+
     /// The moment that much later.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
@@ -61,7 +72,8 @@ impl From<SystemTime> for Moment {
 /// RFC 3339 in UTC with milliseconds, as every reply writes it.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let Self(millis) = self.within_what_is_written();
+        let stamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         write!(f, "{stamp:.3}")
     }
 }
@@ -155,6 +167,17 @@ mod tests {
     #[test]
     fn moments_are_written_as_utc() {
         assert_eq!(Moment::from_millis(1_500).to_string(), "1970-01-01T00:00:01.500Z");
+        for (millis, written) in [
+            (i64::MIN, "0000-01-01T00:00:00.000Z"),
+            (Moment::FIRST.millis(), "0000-01-01T00:00:00.000Z"),
+            (Moment::LAST.millis(), "9999-12-30T22:00:00.000Z"),
+            (i64::MAX, "9999-12-30T22:00:00.000Z"),
+        ] {
+            assert_eq!(Moment::from_millis(millis).to_string(), written);
+        }
+        for end in [Moment::FIRST, Moment::LAST] {
+            assert!(jiff::Timestamp::from_millisecond(end.millis()).is_ok());
+        }
         assert_eq!(Moment::from(SystemTime::UNIX_EPOCH).after(Duration::from_secs(1)).millis(), 1_000);
         assert_eq!(Moment::from_millis(5).since(Moment::from_millis(9)), Duration::ZERO);
     }

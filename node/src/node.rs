@@ -27,10 +27,11 @@ use crate::{
     clock::Clock,
     http::{
         Access, Call, Entrance, Kind, Visitor, body,
-        endpoints::{self, Found},
+        endpoints::{self, Found, PrincipalIn},
         error::{ApiError, Code},
         granted::{self, Granted},
         idempotency::Running,
+        members::Members,
         query::Query,
     },
     in_force,
@@ -283,6 +284,23 @@ impl Node {
         Err(instead)
     }
 
+    /// Why a call is refused that may not be made: what it names and is not there comes first.
+    async fn refused<B>(&self, mut call: Call, body: B, why: ApiError) -> ApiError
+    where
+        B: BodyExt<Data = Bytes> + Unpin,
+    {
+        match call.endpoint.principal_in {
+            None => return why,
+            Some(PrincipalIn::Query) => {}
+            // A body that cannot be read names nothing.
+            Some(PrincipalIn::Body) => {
+                call.body = body::read(&call.head.headers, body, call.endpoint.kind).await.unwrap_or_default();
+            }
+        }
+        let absent = self.to_end(async move { granted::absent_principal(&call).await }).await;
+        absent.map_or_else(ApiError::from, |absent| absent.unwrap_or(why))
+    }
+
     /// Judges a call, then reads its body.
     async fn ready<B>(&self, mut call: Call, body: B) -> Result<Call, ApiError>
     where
@@ -295,6 +313,9 @@ impl Node {
             let (granted, judged) = self.to_end(judged).await?;
             call = judged;
             call.granted = granted?;
+            if let Err(refused) = granted::may(endpoint, &call.granted) {
+                return Err(self.refused(call, body, refused).await);
+            }
         }
         if is_judged && endpoint.kind == Kind::Rest {
             body::json_or_nothing(&call.head)?;
@@ -302,6 +323,9 @@ impl Node {
         call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
         if is_judged && endpoint.kind == Kind::Rest {
             Query::read(call.head.uri.query(), endpoint.parameters)?;
+            if body::takes_none(&endpoint.method) {
+                Members::read(&call.body)?.end()?;
+            }
             if endpoint.method == Method::POST {
                 call.turn = self.running.turn(&call).await?;
             }

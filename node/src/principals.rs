@@ -27,11 +27,28 @@ pub(crate) async fn find(
     kind: &str,
     id: &str,
 ) -> Result<PrincipalId, ApiError> {
-    let Some(kind) = PrincipalType::parse(kind) else {
-        let words: Vec<String> = PrincipalType::ALL.iter().map(|kind| format!("`{kind}`")).collect();
-        let message = format!("`principal_type` must be one of {}", words.join(", "));
-        return Err(ApiError::new(Code::BadRequest, message).about("principal_type"));
-    };
+    let kind = PrincipalType::parse(kind).ok_or_else(unknown_kind)?;
+    of_kind(node, on, namespace, kind, id).await
+}
+
+/// That there is no such kind.
+pub(crate) fn unknown_kind() -> ApiError {
+    let words: Vec<String> = PrincipalType::ALL.iter().map(|kind| format!("`{kind}`")).collect();
+    let message = format!("`principal_type` must be one of {}", words.join(", "));
+    ApiError::new(Code::BadRequest, message).about("principal_type")
+}
+
+/// The same of a kind that there is.
+///
+/// # Errors
+/// 404 for what is not there.
+pub(crate) async fn of_kind(
+    node: &Node,
+    on: &mut impl Queryable,
+    namespace: NamespaceId,
+    kind: PrincipalType,
+    id: &str,
+) -> Result<PrincipalId, ApiError> {
     let absent = || ApiError::new(Code::NotFound, "there is no such principal").about("principal_id");
     let principal = PrincipalId::parse(kind, id).ok_or_else(absent)?;
     let now = node.clock.wall();

@@ -52,5 +52,6 @@ async fn read(node: &Node, person: PersonId) -> Result<Account, ApiError> {
 
 /// The person was removed while the call was on its way.
 fn gone() -> ApiError {
-    ApiError::new(Code::Unauthorized, "the person behind this credential is not there any more")
+    let message = "the person behind this credential is not there any more; the node's owner can make another one with `bitrouter node user add NAME`";
+    ApiError::new(Code::Unauthorized, message)
 }

@@ -38,7 +38,7 @@ pub(super) async fn mint(call: Call) -> Result<Made<MintedKey>, ApiError> {
     let free = match Claim::of(&call, &mut write).await? {
         Claim::Free(free) => free,
         Claim::Used(used) => {
-            let id = used.resource_id.parse().map_err(|_| KeyError::Absent)?;
+            let id = used.resource().ok_or(KeyError::Absent)?;
             return Ok(Made::Again(keys::again(node, write, &minter, &wanted, id).await?.told()));
         }
     };
@@ -92,7 +92,10 @@ impl From<KeyError> for ApiError {
             KeyError::Exceeds(_) | KeyError::Never(_) => Self::new(Code::Forbidden, message).about("scopes"),
             KeyError::Past => Self::new(Code::BadRequest, message).about("expires_at"),
             KeyError::MinterEnded => Self::new(Code::Unauthorized, message),
-            KeyError::TooDeep | KeyError::TooMany | KeyError::Made(_) => Self::new(Code::Conflict, message),
+            KeyError::TooDeep | KeyError::TooMany | KeyError::Made(_) | KeyError::MadeAndEnded(_) => {
+                Self::new(Code::Conflict, message)
+            }
+            KeyError::Claimed(error) => error.into(),
             KeyError::Absent => Self::new(Code::NotFound, message),
             KeyError::Others => Self::new(Code::Forbidden, message),
             KeyError::Store(error) => error.into(),

@@ -65,7 +65,7 @@ async fn window(call: &Call, read: &mut crate::store::Read) -> Result<Window, Ap
         Some(to) => to,
         None => Moment::from_millis(newest(&call.node, read).await?.millis().saturating_add(1)),
     };
-    let from = from.unwrap_or_else(|| to.before(MONTH));
+    let from = from.unwrap_or_else(|| to.before(MONTH).within_what_is_written());
     if from >= to {
         return Err(ApiError::new(Code::BadRequest, format!("`from` must be before `to`, which is {to}")).about("from"));
     }

@@ -46,9 +46,12 @@ pub(super) async fn set(call: Call) -> Result<Made<Member>, ApiError> {
     })?;
     let (node, namespace) = (&call.node, call.granted.namespace()?);
     let mut write = node.store.write().await?;
-    let free = match Claim::or_replay(&call, &mut write).await? {
-        Ok(free) => free,
-        Err(reply) => return Ok(Made::Replayed(reply)),
+    let free = match Claim::of(&call, &mut write).await? {
+        Claim::Free(free) => free,
+        Claim::Used(used) => {
+            let is_there = used.resource().is_some_and(|person| node.roles.of(person, namespace) == Some(role));
+            return used.replayed(is_there, "removed or given another role");
+        }
     };
     let change = members::change_in(node, &mut write, namespace, &who, role).await.map_err(|error| of(error, field))?;
     if let Some(free) = free {

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::http::{
     Access, Endpoint, Handler, Kind,
+    endpoints::PrincipalIn,
     error::{ApiError, Code},
     idempotency::Made,
     reply,
@@ -83,7 +84,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     rest(Method::GET, "/v1/namespaces/{nsid}/policies/effective", Access::Scope(Scope::PolicyRead), |call| {
         answer(policies::effective(call))
     })
-    .taking(policies::EFFECTIVE),
+    .taking(policies::EFFECTIVE)
+    .naming_principal(PrincipalIn::Query),
     rest(Method::GET, "/v1/namespaces/{nsid}/policies/{pol}", Access::Scope(Scope::PolicyRead), |call| {
         answer(policies::show(call))
     }),
@@ -95,7 +97,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     }),
     rest(Method::POST, "/v1/namespaces/{nsid}/policies/{pol}/bind", Access::Scope(Scope::PolicyWrite), |call| {
         answer_made(policies::bind(call))
-    }),
+    })
+    .naming_principal(PrincipalIn::Body),
     rest(
         Method::DELETE,
         "/v1/namespaces/{nsid}/policies/{pol}/bind/{bnd}",
@@ -166,7 +169,16 @@ pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
 });
 
 pub(crate) const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
-    Endpoint { method, path, kind: Kind::Rest, access, parameters: &[], is_open_to_operator: false, handler }
+    Endpoint {
+        method,
+        path,
+        kind: Kind::Rest,
+        access,
+        parameters: &[],
+        is_open_to_operator: false,
+        principal_in: None,
+        handler,
+    }
 }
 
 /// Writes what a handler found, or why not.

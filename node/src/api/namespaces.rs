@@ -46,9 +46,12 @@ pub(super) async fn create(call: Call) -> Result<Made<Namespace>, ApiError> {
     members.end()?;
     let (node, owner) = (&call.node, call.granted.person()?);
     let mut write = node.store.write().await?;
-    let free = match Claim::or_replay(&call, &mut write).await? {
-        Ok(free) => free,
-        Err(reply) => return Ok(Made::Replayed(reply)),
+    let free = match Claim::of(&call, &mut write).await? {
+        Claim::Free(free) => free,
+        Claim::Used(used) => {
+            let is_there = used.resource().is_some_and(|id| node.roles.owner(id) == Some(owner));
+            return used.replayed(is_there, "deleted");
+        }
     };
     let made = namespaces::create_in(node, &mut write, owner, &name).await?;
     if let Some(free) = free {

@@ -75,8 +75,7 @@ async fn claim(call: &Call, cents: i64) -> Result<Claimed, ApiError> {
     let mut write = node.store.write().await?;
     match Claim::of(call, &mut write).await? {
         Claim::Used(used) => {
-            let id = used.resource_id.parse().ok();
-            let row = match id {
+            let row = match used.resource() {
                 Some(id) => CheckoutRow::find(&mut write, id).await?,
                 None => None,
             };

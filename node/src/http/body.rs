@@ -60,7 +60,13 @@ where
     Ok(whole.freeze())
 }
 
-/// Refuses a body that says it is no JSON. A request without a body needs to say nothing.
+/// True where nothing is made of a body: one that has a member is refused by its name.
+pub(crate) fn takes_none(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::DELETE)
+}
+
+/// Refuses a body that says it is no JSON. A request without a body needs to say nothing, nor does one of a method that takes
+/// none.
 pub(crate) fn json_or_nothing(head: &http::request::Parts) -> Result<(), ApiError> {
     let headers = &head.headers;
     let refused =
@@ -69,10 +75,11 @@ pub(crate) fn json_or_nothing(head: &http::request::Parts) -> Result<(), ApiErro
         Some(length) => length.as_bytes() == b"0",
         None => !headers.contains_key(header::TRANSFER_ENCODING),
     };
-    if has_none || matches!(head.method, Method::GET | Method::HEAD | Method::DELETE) {
+    if has_none {
         return Ok(());
     }
-    if media_type(headers).as_deref() != Some("application/json") {
+    let says_nothing = takes_none(&head.method) && !headers.contains_key(header::CONTENT_TYPE);
+    if !says_nothing && media_type(headers).as_deref() != Some("application/json") {
         return refused("the body must be `Content-Type: application/json`");
     }
     match headers.get(header::CONTENT_ENCODING) {

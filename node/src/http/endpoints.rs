@@ -33,6 +33,15 @@ pub enum Access {
     Operator(Scope),
 }
 
+/// Where an endpoint names a principal that policies are bound to, unless in its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PrincipalIn {
+    /// In the query.
+    Query,
+    /// In the body.
+    Body,
+}
+
 /// One line of the table.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -48,6 +57,8 @@ pub struct Endpoint {
     pub parameters: &'static [&'static str],
     /// Whether a reading key of the operator's opens it too.
     pub(crate) is_open_to_operator: bool,
+    /// Where it names a principal, which is looked for before any scope is.
+    pub(crate) principal_in: Option<PrincipalIn>,
     /// What answers.
     pub(crate) handler: Handler,
 }
@@ -56,6 +67,12 @@ impl Endpoint {
     /// The same with parameters.
     pub(crate) const fn taking(mut self, parameters: &'static [&'static str]) -> Self {
         self.parameters = parameters;
+        self
+    }
+
+    /// The same for one that names a principal.
+    pub(crate) const fn naming_principal(mut self, place: PrincipalIn) -> Self {
+        self.principal_in = Some(place);
         self
     }
 

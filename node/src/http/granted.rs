@@ -3,12 +3,16 @@
 
 use bitrouter_gateway::http::{Caller, Principal};
 use bitrouter_proto::account::{
-    BindingId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, Role, Scope, ScopeSet, policy::PolicyKind,
+    BindingId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, Role, Scope, ScopeSet,
+    policy::{PolicyKind, PrincipalType},
 };
 
 use super::{
-    Access, Call,
+    Access, Call, Endpoint,
+    endpoints::PrincipalIn,
     error::{ApiError, Code},
+    members::Members,
+    query::Query,
 };
 use crate::{
     policy::PrincipalId,
@@ -16,6 +20,9 @@ use crate::{
     store::{ApiKeyRow, BindingRow, PolicyRow, ledger},
     web,
 };
+
+/// What values of `Idempotency-Key` that come by the control socket are kept under: it counts as one credential.
+pub(crate) const SOCKET: &str = "socket";
 
 /// Who calls, once it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +57,7 @@ impl Actor {
         match self {
             Self::Token(principal) => Ok(principal.credential.to_string()),
             Self::Person(person) => Ok(person.to_string()),
-            Self::Socket(_) => Ok("socket".to_owned()),
+            Self::Socket(_) => Ok(SOCKET.to_owned()),
             Self::Operator(_) | Self::Anyone => Err(nobody()),
         }
     }
@@ -80,7 +87,8 @@ pub(crate) struct Granted {
     pub(crate) policy: Option<PolicyId>,
     /// What `{bnd}` of the path means: a binding of that policy.
     pub(crate) binding: Option<BindingId>,
-    /// What `{principal_type}/{principal_id}` of the path means: something of that namespace that policies are bound to.
+    /// What `{principal_type}/{principal_id}` of the path means: something of that namespace that policies are bound to. None
+    /// where there is no such kind.
     pub(crate) principal: Option<PrincipalId>,
     /// What `{req}` of the path means: the row of a call in that namespace; or `{request_id}`: in any that the caller reaches.
     pub(crate) row: Option<RequestRowId>,
@@ -130,23 +138,30 @@ impl Granted {
     }
 }
 
-/// Judges a call of its endpoint.
+/// Judges who makes a call of its endpoint, and what its path names. What the credential may do is asked of [`may`] behind it.
 ///
 /// # Errors
-/// 401 without a credential, then 404 for an id that is not the caller's to see, then 403 for a scope that is missing.
+/// 401 without a credential, then 404 for an id that is not the caller's to see.
 pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
     if call.endpoint.access == Access::Open {
         return Ok(Granted::OPEN);
     }
     let actor = actor(call).await?;
-    let granted = named(call, actor).await?;
-    let (Access::Scope(scope) | Access::WebSession(scope) | Access::Operator(scope)) = call.endpoint.access else {
-        return Ok(granted);
+    named(call, actor).await
+}
+
+/// Whether somebody who was `granted` this may call `endpoint`.
+///
+/// # Errors
+/// 403 for a scope that is missing.
+pub(crate) fn may(endpoint: &Endpoint, granted: &Granted) -> Result<(), ApiError> {
+    let (Access::Scope(scope) | Access::WebSession(scope) | Access::Operator(scope)) = endpoint.access else {
+        return Ok(());
     };
-    let is_person = matches!(actor, Actor::Person(_) | Actor::Socket(_));
+    let is_person = matches!(granted.actor, Actor::Person(_) | Actor::Socket(_));
     // No credential of one namespace holds it: it is a person's own.
-    let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(&granted));
-    match (call.endpoint.access, actor) {
+    let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(granted));
+    match (endpoint.access, granted.actor) {
         _ if !holds => Err(missing(scope)),
         (Access::WebSession(_), Actor::Token(_) | Actor::Operator(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes a person who is signed in at the console, not a token"))
@@ -155,9 +170,30 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
             Err(ApiError::new(Code::Forbidden, "this takes the node's owner, or a key of `bitrouter node keys mint`"))
         }
         // What it reads is written on the lines of the table that name it.
-        (Access::Scope(_), Actor::Operator(_)) if !call.endpoint.is_open_to_operator => Err(missing(scope)),
-        _ => Ok(granted),
+        (Access::Scope(_), Actor::Operator(_)) if !endpoint.is_open_to_operator => Err(missing(scope)),
+        _ => Ok(()),
     }
+}
+
+/// Why a call that [`may`] refuses is refused before that: the principal that its query or body names is not there. What else
+/// is wrong with these says nothing before the scope does.
+pub(crate) async fn absent_principal(call: &Call) -> Option<ApiError> {
+    let (kind, id) = match call.endpoint.principal_in? {
+        PrincipalIn::Query => {
+            let query = Query::read(call.head.uri.query(), call.endpoint.parameters).ok()?;
+            (query.text("principal_type")?.to_owned(), query.text("principal_id")?.to_owned())
+        }
+        PrincipalIn::Body => {
+            let mut members = Members::read(&call.body).ok()?;
+            (members.text("principal_type").ok()?, members.text("principal_id").ok()?)
+        }
+    };
+    PrincipalType::parse(&kind)?;
+    let found = async {
+        let mut read = call.node.store.read().await?;
+        principals::find(&call.node, &mut read, call.granted.namespace()?, &kind, &id).await
+    };
+    found.await.err()
 }
 
 /// Whether the path names no namespace, or one that is the caller's own.
@@ -172,7 +208,7 @@ fn missing(scope: Scope) -> ApiError {
 fn nobody() -> ApiError {
     ApiError::new(
         Code::Unauthorized,
-        "a credential is needed: an access token, an API key, or a browser that is signed in",
+        "a credential is needed: an access token, which `bitrouter auth login` gets, an API key, which `bitrouter cloud keys mint --name NAME` makes, or a browser that is signed in, as `bitrouter console` opens one",
     )
 }
 
@@ -222,12 +258,14 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
                 granted.policy = Some(policy_of(call, granted.namespace, sent, Some(PolicyKind::Preset)).await?);
             }
             "{bnd}" => granted.binding = Some(binding_of(call, granted.policy, sent).await?),
-            "{principal_type}" => kind = Some(sent.as_str()),
+            "{principal_type}" => kind = PrincipalType::parse(sent),
             "{principal_id}" => {
                 let namespace = granted.namespace()?;
-                let mut read = call.node.store.read().await?;
-                let kind = kind.unwrap_or_default();
-                granted.principal = Some(principals::find(&call.node, &mut read, namespace, kind, sent).await?);
+                // That there is no such kind is said behind the scope.
+                if let Some(kind) = kind {
+                    let mut read = call.node.store.read().await?;
+                    granted.principal = Some(principals::of_kind(&call.node, &mut read, namespace, kind, sent).await?);
+                }
             }
             "{req}" => granted.row = Some(row_of(call, granted.namespace.into_iter().collect(), sent).await?),
             "{request_id}" => granted.row = Some(row_of(call, reached(call, actor), sent).await?),

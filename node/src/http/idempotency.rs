@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -85,7 +86,7 @@ impl Running {
         let named = (call.granted.actor.idempotency_name()?, call.canonical_path(), key.to_owned());
         let turn = self.of(named);
         let turn = tokio::time::timeout(PATIENCE, turn.lock_owned()).await;
-        turn.map(Some).map_err(|_| conflict("another call with this `Idempotency-Key` is running"))
+        turn.map(Some).map_err(|_| ClaimError::Running.into())
     }
 
     fn of(&self, named: Named) -> Arc<Turn> {
@@ -118,6 +119,23 @@ pub(crate) enum Claim {
     Used(Used),
 }
 
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// It is another call's.
+    #[error("this `Idempotency-Key` was used with another body")]
+    OtherBody,
+    /// There are as many as there may be.
+    #[error("{MOST} values of `Idempotency-Key` were used by this credential within a day")]
+    TooMany,
+    /// Another call has it.
+    #[error("another call with this `Idempotency-Key` is running")]
+    Running,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// A key that nobody has used.
 #[derive(Debug)]
 pub(crate) struct Free {
@@ -141,24 +159,36 @@ impl Claim {
     /// 400 for what is no key, 409 where it was used with another body, or where its caller has used too many.
     pub(crate) async fn of(call: &Call, write: &mut Write) -> Result<Self, ApiError> {
         let Some(key) = sent(call)? else { return Ok(Self::Free(None)) };
-        let now = call.node.clock.wall();
-        let since = now.before(KEPT);
         let credential = call.granted.actor.idempotency_name()?;
-        let path = call.canonical_path();
+        let body = Members::read(&call.body)?.into_value();
+        Ok(Self::look_up(write, credential, call.canonical_path(), key, &body, call.node.clock.wall()).await?)
+    }
+
+    /// The same for what `credential` asked for at `path` by another way than REST.
+    ///
+    /// # Errors
+    /// Where it was used with another body, or where its caller has used too many.
+    pub(crate) async fn look_up(
+        write: &mut Write,
+        credential: String,
+        path: String,
+        key: &str,
+        body: &Value,
+        now: Moment,
+    ) -> Result<Self, ClaimError> {
+        let since = now.before(KEPT);
         // Compared as it is understood: spaces and the order of members mean nothing.
-        let body = Members::read(&call.body)?.into_value().to_string();
-        let body_hash = TokenHash::of(body.as_bytes()).to_hex();
+        let body_hash = TokenHash::of(body.to_string().as_bytes()).to_hex();
         if let Some(row) = IdempotencyRow::find(write, &credential, &path, key, since).await? {
             if row.body_hash != body_hash {
-                return Err(conflict("this `Idempotency-Key` was used with another body"));
+                return Err(ClaimError::OtherBody);
             }
             let reply = row.reply.as_deref().map(serde_json::from_str).transpose();
             let reply = reply.map_err(|_| StoreError::Unreadable("reply"))?;
             return Ok(Self::Used(Used { resource_id: row.resource_id, reply }));
         }
         if IdempotencyRow::count(write, &credential, since).await? >= MOST {
-            let message = format!("{MOST} values of `Idempotency-Key` were used by this credential within a day");
-            return Err(conflict(message));
+            return Err(ClaimError::TooMany);
         }
         let row = IdempotencyRow {
             credential,
@@ -171,18 +201,26 @@ impl Claim {
         };
         Ok(Self::Free(Some(Free { row, since })))
     }
+}
 
-    /// The same for a handler whose replies hold no secret: what was answered, where the key was used.
+impl Used {
+    /// What was made, as far as it can be read.
+    pub(crate) fn resource<T: FromStr>(&self) -> Option<T> {
+        self.resource_id.parse().ok()
+    }
+
+    /// What was answered, for a handler whose replies hold no secret. `is_there` says whether what was made is as the reply has
+    /// it; `gone` what became of it otherwise.
     ///
     /// # Errors
-    /// As [`Claim::of`].
-    pub(crate) async fn or_replay(call: &Call, write: &mut Write) -> Result<Result<Option<Free>, Value>, ApiError> {
-        match Self::of(call, write).await? {
-            Self::Free(free) => Ok(Ok(free)),
-            Self::Used(Used { reply: Some(reply), .. }) => Ok(Err(reply)),
-            Self::Used(Used { resource_id, .. }) => {
-                Err(conflict(format!("`{resource_id}` was made with this `Idempotency-Key`")))
-            }
+    /// 409 where it is not: nothing is made a second time.
+    pub(crate) fn replayed<T>(self, is_there: bool, gone: &str) -> Result<Made<T>, ApiError> {
+        let Self { resource_id, reply } = self;
+        match reply.filter(|_| is_there) {
+            Some(reply) => Ok(Made::Replayed(reply)),
+            None => Err(conflict(format!(
+                "`{resource_id}` was made with this `Idempotency-Key`, and has been {gone} since; send another key to make another one"
+            ))),
         }
     }
 }
@@ -191,19 +229,28 @@ impl Free {
     /// Keeps what was made, in the same transaction; `reply` only where it holds no secret.
     ///
     /// # Errors
-    /// 409 where another call with the same key was faster.
+    /// Where another call with the same key was faster.
     pub(crate) async fn keep(
         self,
         write: &mut Write,
         resource_id: &str,
         reply: Option<&impl Serialize>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), ClaimError> {
         let reply = reply.map(serde_json::to_string).transpose();
-        let reply = reply.map_err(|_| ApiError::new(Code::Internal, "the reply cannot be written"))?;
+        let reply = reply.map_err(|_| StoreError::Unreadable("reply"))?;
         let row = IdempotencyRow { resource_id: resource_id.to_owned(), reply, ..self.row };
         match row.insert(write, self.since).await {
-            Err(StoreError::Exists(_)) => Err(conflict("another call with this `Idempotency-Key` is running")),
+            Err(StoreError::Exists(_)) => Err(ClaimError::Running),
             done => Ok(done?),
+        }
+    }
+}
+
+impl From<ClaimError> for ApiError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Store(error) => error.into(),
+            ClaimError::OtherBody | ClaimError::TooMany | ClaimError::Running => conflict(error.to_string()),
         }
     }
 }

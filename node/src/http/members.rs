@@ -9,7 +9,7 @@ use super::{
     error::{ApiError, Code},
     query::time,
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, policy::Path};
 
 /// The deepest nesting of objects and lists that is read.
 const DEEPEST: usize = 16;
@@ -32,7 +32,7 @@ impl Members {
         }
         let document: Document =
             serde_json::from_slice(body).map_err(|error| bad(format!("the body is not JSON: {error}")))?;
-        match document.into_value(1)? {
+        match document.into_value(Path::Body, 1)? {
             Value::Object(members) => Ok(Self(members.into_iter().collect())),
             _ => Err(bad("the body must be a JSON object")),
         }
@@ -142,9 +142,16 @@ fn bad(message: impl Into<String>) -> ApiError {
 
 /// What an error repeats of a name that somebody sent.
 pub(super) fn shown(name: String) -> Cow<'static, str> {
+    match cut(&name) {
+        Cow::Owned(cut) => Cow::Owned(cut),
+        Cow::Borrowed(_) => Cow::Owned(name),
+    }
+}
+
+fn cut(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
-        None => Cow::Owned(name),
+        None => Cow::Borrowed(name),
     }
 }
 
@@ -156,23 +163,28 @@ enum Document {
 }
 
 impl Document {
-    fn into_value(self, depth: usize) -> Result<Value, ApiError> {
+    /// The value, where each member stands once; `at` is where it stands itself.
+    fn into_value(self, at: Path<'_>, depth: usize) -> Result<Value, ApiError> {
         if depth > DEEPEST {
             return Err(bad(format!("the body nests deeper than {DEEPEST}")));
         }
         match self {
             Self::Plain(value) => Ok(value),
             Self::List(items) => {
-                items.into_iter().map(|item| item.into_value(depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+                let items = items.into_iter().enumerate();
+                let items = items.map(|(index, item)| item.into_value(Path::Item(&at, index), depth + 1));
+                items.collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Object(members) => {
                 let mut map = serde_json::Map::new();
                 for (name, member) in members {
+                    let short = cut(&name);
+                    let here = Path::Member(&at, &short);
                     if map.contains_key(&name) {
-                        let name = shown(name);
-                        return Err(bad(format!("`{name}` stands twice in the body")).about(name));
+                        return Err(bad(format!("`{here}` stands twice in the body")).about(here.to_string()));
                     }
-                    map.insert(name, member.into_value(depth + 1)?);
+                    let value = member.into_value(here, depth + 1)?;
+                    map.insert(name, value);
                 }
                 Ok(Value::Object(map))
             }
@@ -253,7 +265,8 @@ mod tests {
             (r#"{"name":"a","name":"b"}"#, Some("name")),
             (r#"{"name":"a","n\u0061me":"b"}"#, Some("name")),
             (r#"{"name":"a","extra":1}"#, Some("extra")),
-            (r#"{"name":"a","extra":{"b":1,"b":2}}"#, Some("b")),
+            (r#"{"name":"a","extra":{"b":1,"b":2}}"#, Some("extra.b")),
+            (r#"{"name":"a","list":[0,{"c":{"d":1,"\u0064":2}}]}"#, Some("list[1].c.d")),
             (r#"{"Name":"a","name":"a"}"#, Some("Name")),
             ("[]", None),
             ("\"name\"", None),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use bitrouter_gateway::http::percent_decoded;
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use super::{
     error::{ApiError, Code},
@@ -88,7 +89,8 @@ impl Query {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A time, where it is there; a part of a millisecond counts as a whole one, since no row lies within.
+    /// A time, where it is there; a part of a millisecond counts as a whole one, since no row lies within. What lies beyond all
+    /// that can be written is the last moment that can.
     ///
     /// # Errors
     /// Where it is no time as RFC 3339 has it.
@@ -151,15 +153,23 @@ pub(super) fn time(text: &str) -> Option<Moment> {
         return None;
     }
     let zone = &rest[digits..];
-    let is_zone = match zone {
-        b"Z" | b"z" => true,
-        [b'+' | b'-', zone @ ..] => zone.len() == 5 && zone.iter().zip(b"dd:dd").all(fits),
-        _ => false,
+    let offset = match zone {
+        b"Z" | b"z" => Offset::UTC,
+        [sign @ (b'+' | b'-'), zone @ ..] if zone.len() == 5 && zone.iter().zip(b"dd:dd").all(fits) => {
+            let number = |at: usize| i32::from(zone[at] - b'0') * 10 + i32::from(zone[at + 1] - b'0');
+            let (hours, minutes) = (number(0), number(3));
+            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
+            Offset::from_seconds(if *sign == b'-' { -seconds } else { seconds }).ok()?
+        }
+        _ => return None,
     };
-    let stamp: jiff::Timestamp = is_zone.then(|| text.parse().ok())??;
+    let local: DateTime = text.get(..shape.len() + digits)?.parse().ok()?;
+    // All that is left to go wrong is that it lies beyond what can be written.
+    let beyond = if local.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+    let stamp = offset.to_timestamp(local).unwrap_or(beyond);
     let millis = stamp.as_millisecond();
     let is_part = stamp.as_nanosecond() > i128::from(millis) * 1_000_000;
-    Some(Moment::from_millis(millis + i64::from(is_part)))
+    Some(Moment::from_millis(millis + i64::from(is_part)).within_what_is_written())
 }
 
 fn wrong(name: &'static str, what: &str) -> ApiError {
@@ -223,6 +233,15 @@ mod tests {
             ("1970-01-01T00:00:00.0001Z", 1),
             ("1970-01-01T00:00:00.001000000Z", 1),
             ("1969-12-31T23:59:59.9991Z", 0),
+            ("1969-12-31T18:30:00-05:30", 0),
+            ("2024-02-29T23:59:60Z", 1_709_251_199_000),
+            // The ends of what can be written.
+            ("9999-12-31T23:59:59Z", Moment::LAST.millis()),
+            ("9999-12-31T23:59:59.999999999-23:59", Moment::LAST.millis()),
+            ("9999-12-30T22:00:00.9999Z", Moment::LAST.millis()),
+            ("9999-12-30T21:59:59Z", Moment::LAST.millis() - 1_000),
+            ("0000-01-01T00:00:00Z", Moment::FIRST.millis()),
+            ("0000-01-01T00:00:00+23:59", Moment::FIRST.millis()),
         ] {
             assert_eq!(
                 read(&format!("from={text}")).time("from").unwrap(),
@@ -241,6 +260,12 @@ mod tests {
             "1970-01-01T00:00:00.Z",
             "1970-01-01T00:00:00+01",
             "1970-01-01T00:00:00+0100",
+            "1970-01-01T00:00:00+24:00",
+            "1970-01-01T00:00:00-01:60",
+            "-1970-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "9999-12-32T00:00:00Z",
+            "9999-12-31T24:00:00Z",
             "1970-01-01T00:00:00Z[UTC]",
             "1970-13-01T00:00:00Z",
             "1970-02-30T00:00:00Z",

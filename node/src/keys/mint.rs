@@ -172,21 +172,39 @@ async fn inherit(node: &Node, write: &mut Write, minter: &Minter, now: Moment) -
 /// Gives a key that an earlier call has made another secret: that call's reply, with the one before, may never have arrived.
 ///
 /// # Errors
-/// [`KeyError::Made`] where it was used, or is too old.
+/// [`KeyError::Made`] where it was used, or is too old; [`KeyError::MadeAndEnded`] where it opens nothing any more.
 pub(crate) async fn again(
     node: &Node,
-    mut write: Write,
+    write: Write,
     minter: &Minter,
     wanted: &Wanted,
     id: KeyId,
 ) -> Result<Minted, KeyError> {
     minter.judge(wanted)?;
+    with_another_secret(node, write, Some(minter.namespace), id).await
+}
+
+/// The same for whoever may mint keys of `namespace`, or of none.
+///
+/// # Errors
+/// As [`again`].
+pub(super) async fn with_another_secret(
+    node: &Node,
+    mut write: Write,
+    namespace: Option<NamespaceId>,
+    id: KeyId,
+) -> Result<Minted, KeyError> {
     let now = node.clock.wall();
-    let row = ApiKeyRow::find(&mut write, id).await?.ok_or(KeyError::Made(id))?;
-    let is_fresh = row.is_live(now) && row.suspended_at.is_none() && now.since(row.created_at) <= REPEATED;
-    let was_used =
-        row.last_used_at.is_some() || ApiKeyRow::has_called(&mut write, minter.namespace, id, row.created_at).await?;
-    if !is_fresh || was_used || row.namespace != Some(minter.namespace) {
+    let row = ApiKeyRow::find(&mut write, id).await?.ok_or(KeyError::MadeAndEnded(id))?;
+    if !row.is_live(now) || !node.keys.holds(id) {
+        return Err(KeyError::MadeAndEnded(id));
+    }
+    let is_fresh = row.suspended_at.is_none() && now.since(row.created_at) <= REPEATED;
+    let has_called = match namespace {
+        Some(namespace) => ApiKeyRow::has_called(&mut write, namespace, id, row.created_at).await?,
+        None => false,
+    };
+    if !is_fresh || has_called || row.last_used_at.is_some() || row.namespace != namespace {
         return Err(KeyError::Made(id));
     }
     let token = Token::of_seed(TokenKind::Key, id.ulid(), &random_bytes());

@@ -20,6 +20,7 @@ pub use self::revoke::RevokedSession;
 use crate::{
     Node,
     clock::Moment,
+    http::idempotency::ClaimError,
     secret::PresentedToken,
     steady::KEYS_KEPT,
     store::{ApiKeyRow, StoreError},
@@ -68,10 +69,14 @@ pub enum KeyError {
     #[error("`expires_at` lies in the past")]
     Past,
     /// What it should be minted with has ended meanwhile.
-    #[error("the credential that it should be minted with has ended")]
+    #[error(
+        "the credential that it should be minted with has ended; `bitrouter auth login` gets a new session, and `bitrouter cloud keys mint` a key"
+    )]
     MinterEnded,
     /// Too many keys stand above it.
-    #[error("at most {DEEPEST} keys are minted one with the other; mint it with one further up, or with a session")]
+    #[error(
+        "it would stand deeper than depth {DEEPEST}, which is the most: so many keys are minted one with the other; mint it with one further up, or with a session"
+    )]
     TooDeep,
     /// There are as many as there may be.
     #[error("there are {MOST} keys already, which is the most at once; revoke some first")]
@@ -81,6 +86,14 @@ pub enum KeyError {
         "`{0}` was made with this `Idempotency-Key`, and was used or is too old to be shown again; revoke it and mint another one with another `Idempotency-Key`"
     )]
     Made(KeyId),
+    /// An earlier call made it, and it opens nothing any more.
+    #[error(
+        "`{0}` was made with this `Idempotency-Key`, and has been revoked or has expired since; mint another one with another `Idempotency-Key`"
+    )]
+    MadeAndEnded(KeyId),
+    /// The call cannot be told from another one.
+    #[error(transparent)]
+    Claimed(ClaimError),
     /// There is none that is meant.
     #[error("there is no such key")]
     Absent,
@@ -90,6 +103,15 @@ pub enum KeyError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ClaimError> for KeyError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Store(error) => Self::Store(error),
+            error => Self::Claimed(error),
+        }
+    }
 }
 
 /// The first characters of a key: what it begins with, and the beginning of its id.

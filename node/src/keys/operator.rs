@@ -5,26 +5,45 @@ use bitrouter_proto::account::{
     keys::{Key, MintedKey},
 };
 
-use super::{KeyError, MOST, Minted};
+use serde_json::json;
+
+use super::{KeyError, MOST, Minted, mint::with_another_secret};
 use crate::{
     Node,
+    http::{granted::SOCKET, idempotency::Claim},
     revocations::{Revocation, Revoked},
     secret::{Token, TokenKind, random_bytes, random_ulid},
     store::{ApiKeyRow, StoreError},
 };
 
+/// What stands for the path of a call that mints one: none of REST does.
+const PATH: &str = "node keys";
+
 /// What such a key can do. Where, is written on the lines of the table that it opens.
 const SCOPES: ScopeSet = ScopeSet::of(&[Scope::UsageRead]);
 
 impl Node {
-    /// Mints a reading key. Its text is given out once.
+    /// Mints a reading key. Its text is given out once; a call that is made again with the same `once` makes no second key, and
+    /// is told the text anew as long as nobody has used it.
     ///
     /// # Errors
-    /// Where it cannot be called so, or there are [`MOST`].
-    pub async fn mint_operator_key(&self, name: &str) -> Result<MintedKey, KeyError> {
+    /// Where it cannot be called so, there are [`MOST`], or `once` was used otherwise.
+    pub async fn mint_operator_key(&self, name: &str, once: Option<&str>) -> Result<MintedKey, KeyError> {
         let name: Name = name.parse()?;
         let mut write = self.store.write().await?;
         let now = self.clock.wall();
+        let mut claim = Claim::Free(None);
+        if let Some(once) = once {
+            let (credential, path, body) = (SOCKET.to_owned(), PATH.to_owned(), json!({ "name": name.as_str() }));
+            claim = Claim::look_up(&mut write, credential, path, once, &body, now).await?;
+        }
+        let free = match claim {
+            Claim::Free(free) => free,
+            Claim::Used(used) => {
+                let id = used.resource().ok_or(KeyError::Absent)?;
+                return Ok(with_another_secret(self, write, None, id).await?.told());
+            }
+        };
         if self.keys.count_in(None) >= MOST {
             return Err(KeyError::TooMany);
         }
@@ -48,6 +67,10 @@ impl Node {
             revoked_at: None,
         };
         row.insert(&mut write).await?;
+        if let Some(free) = free {
+            // The secret is kept nowhere.
+            free.keep(&mut write, &row.id.to_string(), None::<&()>).await?;
+        }
         self.commit_key(write, &row).await?;
         Ok(Minted { row, token }.told())
     }

@@ -180,7 +180,7 @@ async fn a_namespace_has_ten_thousand_live_keys_at_most_and_they_cost_little() {
     assert!(matches!(refused, Err(KeyError::TooMany)), "{refused:?}");
     assert!(refused.unwrap_err().to_string().contains("10000"));
     // Another's namespace is counted apart, and so are the operator's keys.
-    node.mint_operator_key("p").await.unwrap();
+    node.mint_operator_key("p", None).await.unwrap();
     assert!(node.keys.bytes() < 4 << 20, "{} bytes", node.keys.bytes());
     assert_eq!(node.keys(owner.namespace).await.unwrap().len(), MOST);
     // One less, one more; and what has expired makes room.
@@ -202,7 +202,7 @@ async fn without_the_log_every_key_waits_for_somebody_to_confirm_it() {
     let owner = by_person(&node, node.owner());
     let (id, token) = minted(&node, &owner, set("usage:read keys:write")).await.unwrap();
     let (_, other) = minted(&node, &owner, set("usage:read")).await.unwrap();
-    let operators = node.mint_operator_key("p").await.unwrap();
+    let operators = node.mint_operator_key("p", None).await.unwrap();
     node.close().await;
     std::fs::remove_file(world.dir.join("revoked.log")).unwrap();
     let node = world.open().await;

@@ -34,7 +34,7 @@ pub enum TokenRefused {
     Key,
     /// Nobody knows whether it still holds.
     #[error(
-        "the API key `{0}` is suspended: the node's database was put back without the log of what was revoked; the node's owner can confirm it, or mint another one"
+        "the API key `{0}` is suspended: the node's database was put back without the log of what was revoked; the node's owner can confirm it with `bitrouter node keys confirm {0}`, or mint another one"
     )]
     Suspended(KeyId),
 }

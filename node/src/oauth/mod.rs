@@ -52,6 +52,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler: metadata::get,
     },
     Endpoint {
@@ -61,6 +62,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler: metadata::get,
     },
     Endpoint {
@@ -70,6 +72,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler: start::post,
     },
     Endpoint {
@@ -79,6 +82,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler: token::post,
     },
     Endpoint {
@@ -88,6 +92,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler: revoke::post,
     },
 ];

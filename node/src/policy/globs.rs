@@ -23,6 +23,24 @@ pub(super) enum Token {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Glob(pub(super) Vec<Token>);
 
+/// How much may still be looked at, in places of patterns.
+#[derive(Debug)]
+pub(super) struct Work(usize);
+
+impl Work {
+    /// So much.
+    pub(super) fn new(places: usize) -> Self {
+        Self(places)
+    }
+
+    /// Looks at so many places; false where that is too much.
+    pub(super) fn is_left_after(&mut self, places: usize) -> bool {
+        let left = self.0.checked_sub(places);
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 /// A model at a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model<'a> {
@@ -120,10 +138,18 @@ impl Glob {
         states.has_matched()
     }
 
-    /// True where everything that `other` matches is matched by this one too, as far as that is seen token by token.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        let mut states = States::of(self);
-        other.0.iter().all(|token| states.step_over(*token)) && states.has_matched()
+    /// True where everything that `other` matches is matched by this one too, as far as that is seen token by token and
+    /// before `work` is done.
+    pub(super) fn covers(&self, other: &Self, work: &mut Work) -> bool {
+        // What begins otherwise is seen at once.
+        let plain = self.0.iter().take_while(|token| matches!(token, Token::This(_))).count();
+        let same = self.0.iter().zip(&other.0).take(plain).take_while(|(one, other)| one == other).count();
+        if !work.is_left_after(same + 1) || same < plain {
+            return false;
+        }
+        let mut states = States::over(&self.0[plain..]);
+        let mut step = |token| work.is_left_after(states.at.len()) && states.step_over(token);
+        other.0[plain..].iter().all(|token| step(*token)) && states.has_matched()
     }
 }
 
@@ -150,9 +176,13 @@ struct States<'g> {
 
 impl<'g> States<'g> {
     fn of(glob: &'g Glob) -> Self {
-        let mut at = vec![false; glob.0.len() + 1];
+        Self::over(&glob.0)
+    }
+
+    fn over(tokens: &'g [Token]) -> Self {
+        let mut at = vec![false; tokens.len() + 1];
         at[0] = true;
-        let mut states = Self { tokens: &glob.0, at };
+        let mut states = Self { tokens, at };
         states.skip_runs();
         states
     }

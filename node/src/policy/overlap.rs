@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use super::globs::{Glob, Token};
+use super::globs::{Glob, Token, Work};
 
 /// The most steps that finding what two patterns have in common takes.
 const MOST_STEPS: usize = 2_000;
-/// The most pairs of patterns that are compared.
-const MOST_PAIRS: usize = 250_000;
+/// The most that is looked at for all lists, in places of patterns: short ones are all compared, as many long ones as may be
+/// written are not.
+const MOST_WORK: usize = 100_000_000;
 /// The most patterns that are shown.
 const MOST_SHOWN: usize = 512;
 
@@ -24,16 +25,14 @@ pub(super) fn common<'a>(lists: impl IntoIterator<Item = &'a [String]>) -> Optio
         return Some(first.to_vec());
     }
     let read = |list: &[String]| list.iter().map(|text| Glob::new(text)).collect::<Vec<_>>();
-    let (mut shown, mut pairs) = (read(first), MOST_PAIRS);
+    let (mut shown, mut work) = (read(first), Work::new(MOST_WORK));
     for list in rest {
         let list = read(list);
-        let most = pairs;
-        pairs = pairs.saturating_sub(shown.len() * list.len());
         let both: BTreeSet<Glob> = shown
             .iter()
             .flat_map(|one| list.iter().map(move |other| (one, other)))
-            .take(most)
-            .flat_map(|(one, other)| meet(one, other))
+            .map_while(|(one, other)| work.is_left_after(1).then(|| meet(one, other, &mut work)))
+            .flatten()
             .take(MOST_SHOWN)
             .collect();
         shown = both.into_iter().collect();
@@ -41,21 +40,24 @@ pub(super) fn common<'a>(lists: impl IntoIterator<Item = &'a [String]>) -> Optio
     Some(widest(&shown).iter().map(Glob::to_string).collect())
 }
 
-/// Those that no other one covers.
+/// Those that no other one covers, as far as that is seen with so much work.
 fn widest(globs: &[Glob]) -> Vec<Glob> {
-    let is_covered = |glob: &Glob| globs.iter().any(|other| other != glob && covers(other, glob));
+    let mut work = Work::new(MOST_WORK);
+    let mut is_covered = |glob: &Glob| globs.iter().any(|other| other != glob && covers(other, glob, &mut work));
     globs.iter().filter(|glob| !is_covered(glob)).cloned().collect()
 }
 
 /// True where every model that `narrow` means is meant by `wide`.
-fn covers(wide: &Glob, narrow: &Glob) -> bool {
+fn covers(wide: &Glob, narrow: &Glob, work: &mut Work) -> bool {
     match (wide.names_provider(), narrow.names_provider()) {
         _ if wide.0 == [Token::Run] => true,
-        (true, true) | (false, false) => wide.covers(narrow),
-        (false, true) => model_part(narrow).is_some_and(|(_, model)| wide.covers(&model)),
+        (true, true) | (false, false) => wide.covers(narrow, work),
+        (false, true) => model_part(narrow).is_some_and(|(_, model)| wide.covers(&model, work)),
         // Whatever provider stands before it.
-        (true, false) => wide
-            .covers(&Glob::of([Token::One, Token::Run, Token::This('/')].into_iter().chain(narrow.0.iter().copied()))),
+        (true, false) => {
+            let any = [Token::One, Token::Run, Token::This('/')].into_iter().chain(narrow.0.iter().copied());
+            wide.covers(&Glob::of(any), work)
+        }
     }
 }
 
@@ -69,32 +71,34 @@ fn model_part(glob: &Glob) -> Option<(Glob, Glob)> {
 }
 
 /// Patterns for what both mean.
-fn meet(one: &Glob, other: &Glob) -> Vec<Glob> {
-    if covers(one, other) {
+fn meet(one: &Glob, other: &Glob, work: &mut Work) -> Vec<Glob> {
+    if covers(one, other, work) {
         return vec![other.clone()];
     }
-    if covers(other, one) {
+    if covers(other, one, work) {
         return vec![one.clone()];
     }
     match (one.names_provider(), other.names_provider()) {
         // Without `/` on both sides what both mean has none.
-        (true, true) | (false, false) => overlap(one, other),
-        (true, false) => below_provider(one, other),
-        (false, true) => below_provider(other, one),
+        (true, true) | (false, false) => overlap(one, other, work),
+        (true, false) => below_provider(one, other, work),
+        (false, true) => below_provider(other, one, work),
     }
 }
 
 /// What `at` (of a provider) has in common with `model` (of any).
-fn below_provider(at: &Glob, model: &Glob) -> Vec<Glob> {
+fn below_provider(at: &Glob, model: &Glob, work: &mut Work) -> Vec<Glob> {
     let Some((provider, its)) = model_part(at) else { return Vec::new() };
     let whole = |model: Glob| Glob::of(provider.0.iter().copied().chain([Token::This('/')]).chain(model.0));
-    overlap(&its, model).into_iter().map(whole).collect()
+    overlap(&its, model, work).into_iter().map(whole).collect()
 }
 
 /// Patterns for the texts that both match.
-fn overlap(one: &Glob, other: &Glob) -> Vec<Glob> {
+fn overlap(one: &Glob, other: &Glob, work: &mut Work) -> Vec<Glob> {
     let (mut found, mut steps) = (BTreeSet::new(), MOST_STEPS);
     meet_tokens(&one.0, &other.0, &mut Vec::new(), &mut found, &mut steps);
+    // What that came to, and what is written down of it.
+    work.is_left_after(MOST_STEPS - steps + found.iter().map(|glob: &Glob| glob.0.len()).sum::<usize>());
     found.into_iter().collect()
 }
 
@@ -165,6 +169,22 @@ mod tests {
             assert_eq!(shown(lists).unwrap(), expected, "{lists:?}");
         }
         assert_eq!(shown(&[]), None);
+    }
+
+    #[test]
+    fn as_much_as_can_be_written_is_looked_at_within_bounds() {
+        let list = |end: char| (0..512).map(|at| format!("*{}{end}{at:03}*", "a".repeat(507))).collect::<Vec<_>>();
+        let lists = [list('b'), list('?'), list('*')];
+        let began = bitrouter_proto::clock::monotonic_now();
+        let shown = common(lists.iter().map(Vec::as_slice)).unwrap();
+        assert!(shown.len() <= MOST_SHOWN);
+        // All pairs take more than a minute.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        // What is usual is compared whole.
+        let usual =
+            |provider: &str| (0..512).map(|at| format!("{provider}/model-{at}-of-some-length")).collect::<Vec<_>>();
+        let all = [usual("openai"), vec!["openai/*".to_owned()], usual("openai")];
+        assert_eq!(common(all.iter().map(Vec::as_slice)).unwrap().len(), 512);
     }
 
     proptest! {

@@ -48,6 +48,7 @@ const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint 
         access: Access::Open,
         parameters: &[],
         is_open_to_operator: false,
+        principal_in: None,
         handler,
     }
 }

@@ -241,7 +241,7 @@ async fn p07_keys_of_others_and_of_nobody_read_the_same_before_any_scope() {
     let body = json!({"display_name": "k", "scopes": ["usage:read"]}).to_string();
     let path = format!("/v1/namespaces/{}/keys", scene.stranger.namespace);
     let foreign = eve.json(&scene.test, &Method::POST, &path, &body).await.ok();
-    let operators = scene.test.node.mint_operator_key("prometheus").await.unwrap();
+    let operators = scene.test.node.mint_operator_key("prometheus", None).await.unwrap();
     // From the other namespace of the same person, the own one is foreign too.
     let elsewhere = scene.owner.other_namespace;
     let mut answers = std::collections::BTreeSet::new();
@@ -391,7 +391,7 @@ async fn rows_of_ended_sessions_stay_as_long_as_keys_come_from_them() {
 #[tokio::test]
 async fn the_operators_reading_key_opens_usage_and_calls_of_everybody_and_nothing_else() {
     let scene = Scene::new().await;
-    let made = scene.test.node.mint_operator_key("prometheus").await.unwrap();
+    let made = scene.test.node.mint_operator_key("prometheus", None).await.unwrap();
     assert_eq!((made.scopes.as_slice(), made.expires_at), ([String::from("usage:read")].as_slice(), None));
     let operator = holder(&scene.test, &made.token);
     assert!(matches!(operator, Caller::Operator(id) if id == made.id));

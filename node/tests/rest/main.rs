@@ -20,6 +20,7 @@ mod policies;
 mod roles;
 mod scopes;
 mod shapes;
+mod times;
 mod web_session;
 
 #[path = "../support/mod.rs"]

@@ -7,6 +7,7 @@ use http::{Method, Request, StatusCode, header};
 
 use super::{
     caller::{Browser, Scene},
+    entries::ENTRIES,
     support::Reply,
 };
 
@@ -100,6 +101,46 @@ async fn media_type_comes_before_size_and_size_before_content() {
 }
 
 #[tokio::test]
+async fn what_takes_no_body_refuses_one_that_says_something() {
+    let scene = Scene::new().await;
+    let send = async |method: &Method, path: &str, media_type: Option<&str>, body: &'static str| {
+        let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_LENGTH, body.len());
+        if let Some(media_type) = media_type {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        scene.raw(all(&scene), request.body(Bytes::from_static(body.as_bytes())).unwrap()).await
+    };
+    let json = Some("application/json");
+    let without = ENTRIES.iter().filter(|entry| matches!(entry.method, "GET" | "DELETE") && entry.takes_tokens);
+    let mut asked = 0;
+    for entry in without.filter(|entry| !entry.names_row()) {
+        let path = entry.at(&scene.owner.namespace.to_string(), &scene.owner.session.to_string());
+        let method = entry.method();
+        for (media_type, body, status, field) in [
+            (json, r#"{"bogus":1}"#, 400, Some("bogus")),
+            (None, r#"{"bogus":null}"#, 400, Some("bogus")),
+            (json, r#"{"a":{},"a":{}}"#, 400, Some("a")),
+            (json, "nonsense", 400, None),
+            (json, "[]", 400, None),
+            (Some("text/plain"), "{}", 415, None),
+        ] {
+            let reply = send(&method, &path, media_type, body).await;
+            assert_eq!(reply.refusal(), (status, "bad_request".to_owned()), "{method} {path} {body}");
+            assert_eq!(reply.json()["field"].as_str(), field, "{method} {path} {body}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 80, "{asked}");
+    // What says nothing is as good as nothing.
+    for (media_type, body) in [(json, ""), (Some("text/plain"), ""), (json, "{}"), (None, " {\n} ")] {
+        let reply = send(&Method::GET, "/v1/account", media_type, body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{media_type:?} {body}");
+    }
+    let session = format!("/v1/namespaces/me/sessions/{}", scene.owner.session);
+    assert_eq!(send(&Method::DELETE, &session, None, "{}").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_scope_is_asked_for_before_the_body_is_read() {
     let scene = Scene::new().await;
     let token = scene.token(scene.owner.namespace, ScopeSet::DEFAULT);
@@ -160,6 +201,7 @@ bitrouter_test_postgres::once_more_on_postgres!(
     a_created_row_is_200_and_a_taken_name_409,
     parameters_that_nobody_reads_are_refused_by_name,
     media_type_comes_before_size_and_size_before_content,
+    what_takes_no_body_refuses_one_that_says_something,
     a_scope_is_asked_for_before_the_body_is_read,
     another_method_is_405_with_those_that_there_are,
     what_is_not_there_is_401_for_strangers_and_404_for_the_rest,

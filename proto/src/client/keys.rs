@@ -66,9 +66,9 @@ impl Client {
     }
 
     /// Makes a key that reads the sums and calls of every namespace of the own node, and its metrics.
-    pub async fn mint_operator_key(&self, name: &str) -> Result<Minted, ClientError> {
+    pub async fn mint_operator_key(&self, name: &str, once: &IdempotencyKey) -> Result<Minted, ClientError> {
         self.same_protocol()?;
-        let request = wire::MintOperatorKeyRequest { name: name.to_owned() };
+        let request = wire::MintOperatorKeyRequest { name: name.to_owned(), idempotency_key: once.as_str().to_owned() };
         minted(&self.bounded(self.operator_keys().mint_operator_key(request)).await?.json)
     }
 

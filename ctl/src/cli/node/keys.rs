@@ -1,6 +1,6 @@
 //! `node keys`: the operator's reading keys. They are of no namespace, and read what every namespace has used, and the metrics.
 
-use bitrouter_proto::{clock, codes::exit};
+use bitrouter_proto::{client::IdempotencyKey, clock, codes::exit};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -48,7 +48,8 @@ pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure>
     let printer = context.printer;
     match verb {
         KeysVerb::Mint { name } => {
-            let minted = context.wait(async { Ok(context.connect().await?.mint_operator_key(name).await?) })?;
+            let once = IdempotencyKey::new();
+            let minted = context.wait(async { Ok(context.connect().await?.mint_operator_key(name, &once).await?) })?;
             return shown_once(context, &minted);
         }
         KeysVerb::List { wide } => {

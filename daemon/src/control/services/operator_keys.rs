@@ -14,6 +14,7 @@ use serde::Serialize;
 use tonic::{Request, Response, Status};
 
 use super::{
+    asking::once,
     error,
     node_call::{change, node},
 };
@@ -47,9 +48,11 @@ impl OperatorKeyService for Service {
         &self,
         request: Request<MintOperatorKeyRequest>,
     ) -> Result<Response<MintOperatorKeyResponse>, Status> {
-        let name = request.into_inner().name;
+        let MintOperatorKeyRequest { name, idempotency_key } = request.into_inner();
+        // As `once` has judged it, it is text.
+        let once = once(&idempotency_key)?.to_str().unwrap_or_default().to_owned();
         let node = node(&self.host).await?;
-        let minted = change(&node, |on| async move { on.mint_operator_key(&name).await }, refused).await?;
+        let minted = change(&node, |on| async move { on.mint_operator_key(&name, Some(&once)).await }, refused).await?;
         Ok(Response::new(MintOperatorKeyResponse { json: json(&minted)? }))
     }
 
@@ -89,6 +92,7 @@ fn refused(why: KeyError) -> Status {
     let (reason, command) = match &why {
         KeyError::Absent => (Reason::NotFound, Some(LIST)),
         KeyError::TooMany => (Reason::LimitReached, Some(LIST)),
+        KeyError::Made(_) | KeyError::MadeAndEnded(_) | KeyError::Claimed(_) => (Reason::Conflict, Some(LIST)),
         KeyError::Name(_) => (Reason::InvalidArgument, None),
         KeyError::Store(failure) => {
             tracing::error!(error = %failure, "the node's database failed");

@@ -46,9 +46,15 @@ pub(in crate::api) async fn bind(call: Call) -> Result<Made<Bound>, ApiError> {
     let mut write = node.store.write().await?;
     let policy = found(&call, &mut write).await?;
     let principal = principals::find(node, &mut write, policy.namespace, &kind, &id).await?;
-    let free = match Claim::or_replay(&call, &mut write).await? {
-        Ok(free) => free,
-        Err(reply) => return Ok(Made::Replayed(reply)),
+    let free = match Claim::of(&call, &mut write).await? {
+        Claim::Free(free) => free,
+        Claim::Used(used) => {
+            let is_there = match used.resource() {
+                Some(id) => BindingRow::find(&mut write, policy.id, id).await?.is_some(),
+                None => false,
+            };
+            return used.replayed(is_there, "unbound");
+        }
     };
     let bound = BindingRow::of_principal(&mut write, policy.namespace, principal).await?;
     let known = bound.iter().find(|binding| binding.policy == policy.id).cloned();

@@ -54,9 +54,15 @@ pub(in crate::api) async fn create<T: Serialize>(
 ) -> Result<Made<T>, ApiError> {
     let (node, namespace) = (&call.node, call.granted.namespace()?);
     let mut write = node.store.write().await?;
-    let free = match Claim::or_replay(call, &mut write).await? {
-        Ok(free) => free,
-        Err(reply) => return Ok(Made::Replayed(reply)),
+    let free = match Claim::of(call, &mut write).await? {
+        Claim::Free(free) => free,
+        Claim::Used(used) => {
+            let is_there = match used.resource() {
+                Some(id) => PolicyRow::find(&mut write, namespace, id).await?.is_some(),
+                None => false,
+            };
+            return used.replayed(is_there, "deleted");
+        }
     };
     if PolicyRow::count(&mut write, namespace).await? >= MOST {
         return Err(ApiError::new(Code::Conflict, format!("a namespace has at most {MOST} policies")));

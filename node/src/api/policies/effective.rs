@@ -57,8 +57,8 @@ pub(in crate::api) async fn effective(call: Call) -> Result<Effective, ApiError>
 
 /// The policies that are bound to the principal of the path itself.
 pub(in crate::api) async fn for_principal(call: Call) -> Result<List<Policy>, ApiError> {
-    let absent = || ApiError::new(Code::NotFound, "there is no such principal");
-    let (namespace, principal) = (call.granted.namespace()?, call.granted.principal.ok_or_else(absent)?);
+    let principal = call.granted.principal.ok_or_else(principals::unknown_kind)?;
+    let namespace = call.granted.namespace()?;
     let rows = PolicyRow::bound_to(&mut call.node.store.read().await?, namespace, principal).await?;
     Ok(List { data: rows.into_iter().map(shown).collect::<Result<_, _>>()? })
 }

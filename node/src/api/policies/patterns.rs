@@ -47,9 +47,22 @@ pub(super) async fn check(
     }
     let links = Links::of_namespace(write, policy.namespace).await?;
     let named = bound.iter().filter_map(|(kind, id)| PrincipalId::parse(*kind, id));
-    for end in links.ends().chain(named) {
-        let chain = links.chain(policy.namespace, end).into_iter();
-        let chain: Vec<_> = chain.map(|principal| (principal.kind(), principal.to_string())).collect();
+    let mut chains: Vec<(String, Vec<PrincipalId>)> = links
+        .ends()
+        .chain(named)
+        .map(|end| (format!("the {} `{end}`", end.kind()), links.chain(policy.namespace, end)))
+        .collect();
+    // Anybody may sign in with any client.
+    let all = |wanted| by_principal.keys().filter(move |(kind, _)| *kind == wanted);
+    let all = |wanted| all(wanted).filter_map(|(kind, id)| PrincipalId::parse(*kind, id));
+    for client in all(PrincipalType::OauthClient) {
+        chains.extend(all(PrincipalType::User).map(|user| {
+            let chain = vec![PrincipalId::Namespace(policy.namespace), client, user];
+            (format!("sessions of the user `{user}` with `{client}`"), chain)
+        }));
+    }
+    for (end, chain) in chains {
+        let chain: Vec<_> = chain.into_iter().map(|principal| (principal.kind(), principal.to_string())).collect();
         if !chain.iter().any(|principal| bound.contains(principal)) {
             continue;
         }
@@ -58,8 +71,7 @@ pub(super) async fn check(
         let sum: i64 = in_force.values().sum();
         if sum > MOST {
             let message = format!(
-                "at most {MOST} content patterns are in force for a principal, and for the {} `{end}` there would be {sum}",
-                end.kind()
+                "at most {MOST} content patterns are in force for a principal, and for {end} there would be {sum}"
             );
             return Err(ApiError::new(Code::Conflict, message));
         }

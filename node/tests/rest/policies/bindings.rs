@@ -1,6 +1,7 @@
 //! What policies are bound to, and what follows from that at once.
 
 use bitrouter_node::{NodeWarning, is_bound};
+use bitrouter_proto::account::ScopeSet;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -151,7 +152,7 @@ async fn the_mark_and_the_warning_follow_what_is_in_force() {
         assert_eq!(said(&scene), (false, false), "{kind}");
     }
     // Elsewhere it is no matter of calls without a key.
-    let other = scene.token(owner.other_namespace, bitrouter_proto::account::ScopeSet::GRANTABLE);
+    let other = scene.token(owner.other_namespace, ScopeSet::GRANTABLE);
     let body = json!({"name": "x", "window": "day", "limit_micro_usd": 1});
     let budget = scene.ask_as(other, Method::POST, "budgets", body).await.ok()["id"].as_str().unwrap().to_owned();
     let body = json!({"principal_type": "namespace", "principal_id": owner.other_namespace.to_string()});
@@ -172,7 +173,56 @@ async fn the_mark_and_the_warning_follow_what_is_in_force() {
     assert_eq!(ids(&scene.get("policies").await.ok()), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn p07_a_principal_that_is_not_there_is_404_before_any_scope() {
+    let scene = Scene::new().await;
+    let (owner, stranger, policy) = (scene.owner.clone(), scene.stranger.clone(), scene.some_policy().await);
+    let ask = async |caller, kind: &str, id: &str| {
+        let body = json!({"principal_type": kind, "principal_id": id});
+        let query = format!("policies/effective?principal_type={kind}&principal_id={id}");
+        [
+            scene.ask_as(caller, Method::GET, &query, Value::Null).await,
+            scene.ask_as(caller, Method::GET, &format!("principals/{kind}/{id}/policies"), Value::Null).await,
+            scene.ask_as(caller, Method::POST, &format!("policies/{policy}/bind"), body).await,
+        ]
+    };
+    let [none, all] = [ScopeSet::EMPTY, ScopeSet::GRANTABLE].map(|scopes| scene.token(owner.namespace, scopes));
+    for (kind, id) in [
+        ("namespace", stranger.namespace.to_string()),
+        ("namespace", owner.other_namespace.to_string()),
+        ("api_key", "key_00000000000000000000000001".to_owned()),
+        ("oauth_token", stranger.session.to_string()),
+        ("oauth_client", "nobody".to_owned()),
+        ("user", stranger.id.to_string()),
+    ] {
+        for caller in [none, all] {
+            for reply in ask(caller, kind, &id).await {
+                assert_eq!(reply.refusal(), (404, "not_found".to_owned()), "{kind} {id}: {:?}", reply.body);
+            }
+        }
+    }
+    // What is there takes the scope, and so does what is wrong with the rest.
+    for (kind, id) in [("user", owner.id.to_string()), ("oauth_client", "bitrouter-cli".to_owned())] {
+        for reply in ask(none, kind, &id).await {
+            assert_eq!(reply.refusal(), (403, "forbidden".to_owned()), "{kind} {id}: {:?}", reply.body);
+        }
+        for reply in ask(all, kind, &id).await {
+            reply.ok();
+        }
+    }
+    let (refused, told) = (ask(none, "team", "x").await, ask(all, "team", "x").await);
+    assert!(refused.iter().all(|reply| reply.status.as_u16() == 403));
+    for reply in told {
+        assert_eq!((reply.status.as_u16(), reply.json()["field"].as_str()), (400, Some("principal_type")));
+    }
+    for body in [json!({}), json!([]), json!({"principal_type": 1, "principal_id": 2})] {
+        let refused = scene.ask_as(none, Method::POST, &format!("policies/{policy}/bind"), body).await;
+        assert_eq!(refused.status.as_u16(), 403);
+    }
+}
+
 bitrouter_test_postgres::once_more_on_postgres!(
+    p07_a_principal_that_is_not_there_is_404_before_any_scope,
     a_policy_is_bound_to_what_is_in_its_namespace,
     p07_what_is_not_there_or_not_of_here_cannot_be_bound,
     deleting_a_policy_takes_its_bindings,

@@ -87,6 +87,55 @@ async fn so_many_content_patterns_are_in_force_for_anybody() {
     assert_eq!(refused.refusal(), (409, "conflict".to_owned()));
 }
 
+#[tokio::test]
+async fn patterns_of_a_client_and_of_a_person_come_together_before_anybody_signs_in_so() {
+    let scene = Scene::new().await;
+    let spec = |count: usize| json!({"content_patterns": vec![json!({"name": "a", "pattern": "a"}); count]});
+    for kind in ["oauth_client", "user"] {
+        let id = if kind == "user" { scene.owner.id.to_string() } else { "tokenroute-cli".to_owned() };
+        for _ in 0..2 {
+            let policy = scene.policy("guardrail", spec(32)).await;
+            scene.bind(&policy, kind, &id).await;
+        }
+    }
+    let one = scene.policy("guardrail", spec(1)).await;
+    for (kind, id) in [("oauth_client", "tokenroute-cli".to_owned()), ("user", scene.owner.id.to_string())] {
+        let refused = scene.try_bind(&one, kind, &id).await;
+        assert_eq!(refused.refusal(), (409, "conflict".to_owned()), "{kind}");
+    }
+    scene.bind(&one, "oauth_client", "bitrouter-cli").await;
+}
+
+#[tokio::test]
+async fn a_limit_of_what_a_policy_says_is_409_and_names_the_member() {
+    let scene = Scene::new().await;
+    let pattern = |pattern: String| json!({"name": "a", "pattern": pattern});
+    for (rail, field, limit) in [
+        (json!({"content_patterns": vec![pattern("a".to_owned()); 33]}), "content_patterns", "32"),
+        (json!({"content_patterns": [pattern("a".repeat(1025))]}), "content_patterns[0].pattern", "1024"),
+        (json!({"content_patterns": [pattern(r"(\pL{50}){50}".to_owned())]}), "content_patterns[0].pattern", "1048576"),
+        (json!({"model_allow": vec!["a"; 513]}), "model_allow", "512"),
+        (json!({"model_deny": vec!["a"; 513]}), "model_deny", "512"),
+        (json!({"model_allow": ["a".repeat(513)]}), "model_allow[0]", "512"),
+        (json!({"model_deny": ["a", "b".repeat(513)]}), "model_deny[1]", "512"),
+    ] {
+        for (kind, spec, path) in [
+            ("guardrail", rail.clone(), format!("spec.{field}")),
+            ("preset", json!({"guardrail": rail}), format!("spec.guardrail.{field}")),
+        ] {
+            let body = json!({"name": "x", "kind": kind, "spec": spec});
+            let refused = scene.ask(Method::POST, "policies", body).await;
+            assert_eq!(refused.refusal(), (409, "conflict".to_owned()), "{path}: {:?}", refused.body);
+            let said = refused.json();
+            assert_eq!(said["field"], path);
+            assert!(said["error_description"].as_str().unwrap().contains(limit), "{said}");
+        }
+    }
+    let most =
+        json!({"content_patterns": vec![pattern("a".repeat(1024)); 32], "model_allow": vec!["a".repeat(512); 512]});
+    scene.policy("guardrail", most).await;
+}
+
 bitrouter_test_postgres::once_more_on_postgres!(
     a_principal_has_sixty_four_bindings,
     so_many_content_patterns_are_in_force_for_anybody,

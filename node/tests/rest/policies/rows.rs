@@ -90,7 +90,7 @@ async fn what_is_wrong_is_named() {
         "/v1/namespaces/me/policies",
         r#"{"name":"x","kind":"budget","spec":{"window":"day","window":"month","limit_micro_usd":1}}"#,
     );
-    assert_eq!(twice.await.json()["field"], "window");
+    assert_eq!(twice.await.json()["field"], "spec.window");
     let id = scene.policy("budget", budget).await;
     for (body, field) in [
         (json!({"kind": "budget"}), "kind"),
