@@ -165,6 +165,20 @@ pub enum OpenError {
         /// The file's.
         expected: i64,
     },
+    /// The same, where a server has it.
+    #[error(
+        "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; stop the daemon and run `bitrouter node restore --in-place`, or put the newest database back"
+    )]
+    BehindInPlace {
+        /// The database.
+        database: PathBuf,
+        /// The file that says so.
+        generation: PathBuf,
+        /// The database's number.
+        found: i64,
+        /// The file's.
+        expected: i64,
+    },
     /// The file `generation` holds no number.
     #[error("`{0}` holds no number; remove it, which ends every session")]
     NoGeneration(PathBuf),
@@ -196,6 +210,7 @@ impl OpenError {
         let (mode, path) = match self {
             Self::Exposed { path, .. } => ("600", path),
             Self::Place(PlaceError::Writable { path, .. }) => ("700", path),
+            Self::BehindInPlace { .. } => return Some("bitrouter node restore --in-place".to_owned()),
             _ => return None,
         };
         Some(format!("chmod {mode} {}", shell::quoted(&path.to_string_lossy())))
