@@ -117,3 +117,11 @@ async fn n49_two_at_once_make_one_row() {
     assert!(replies.iter().all(|reply| reply.json() == replies[0].json()));
     assert_eq!(namespaces(&scene).await, 3);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n49_the_same_body_is_answered_as_it_was_and_another_one_is_a_conflict,
+    only_what_succeeded_is_kept_and_rights_are_judged_first,
+    a_value_is_one_text_of_some_length,
+    p07_a_value_is_its_credentials_own_and_its_paths,
+    n49_two_at_once_make_one_row,
+);
