@@ -131,6 +131,7 @@ impl Restoring {
             MigrateError::Store(error) => failed(error),
         })?;
         let mut write = store.write().await.map_err(failed)?;
+        write.be_patient().await.map_err(failed)?;
         let row = NodeRow::read(&mut write).await.map_err(failed)?.ok_or_else(|| no_copy(None))?;
         let log_path = self.files.shown(NodeFiles::REVOKED);
         if !self.had_log {
