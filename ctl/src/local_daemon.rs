@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_daemon::{Detached, Restored, ServeError, ServeOptions, Started, config::LogFormat};
+use bitrouter_daemon::{Detached, Restore, Restored, ServeError, ServeOptions, Started, config::LogFormat};
 use bitrouter_proto::{codes::exit, paths::Places};
 
 use crate::{
@@ -73,13 +73,19 @@ pub(crate) fn lock_holder(places: &Places) -> Option<u32> {
     bitrouter_daemon::lock_holder(places)
 }
 
-/// Puts a copy in the place of the node's database.
-pub(crate) async fn restore(places: &Places, from: &Path) -> Result<Restored, Failure> {
-    let restored = bitrouter_daemon::restore(places, from).await;
-    restored.map_err(|error| {
-        let code = if error.running.is_some() { "conflict" } else { "not_restored" };
-        Failure { hint: error.hint, exit: error.exit, ..Failure::caller(code, error.message) }
-    })
+/// How the node's database is put back: by `copy`, or as it stands.
+pub(crate) fn restore(context: &Context, flags: &ServeFlags, copy: Option<&Path>) -> Result<Restore, Failure> {
+    Restore::new(&options(context, flags, false)?, copy).map_err(not_restored)
+}
+
+/// Does it.
+pub(crate) async fn restored(restore: Restore) -> Result<Restored, Failure> {
+    restore.run().await.map_err(not_restored)
+}
+
+fn not_restored(error: ServeError) -> Failure {
+    let code = if error.running.is_some() { "conflict" } else { "not_restored" };
+    Failure { hint: error.hint, exit: error.exit, ..Failure::caller(code, error.message) }
 }
 
 /// The variables of the shipped registry, for when no daemon can be asked.

@@ -39,4 +39,4 @@ mod uid;
 pub use bitrouter_node::Restored;
 pub use environment::shipped_variable_names;
 pub use lifecycle::{Detached, ServeError, ServeOptions, Started, check, detach, holder as lock_holder, serve};
-pub use restore::restore;
+pub use restore::Restore;

@@ -50,7 +50,9 @@ pub use self::{
     ledger::Ledger,
     node::{Interrupted, Node, NodeOptions},
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},
-    opening::{FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore},
+    opening::{
+        FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore, restore_in_place,
+    },
     revocations::{LogError, Revocation, Revoked, RevokedLine},
     settings::{CreditRule, OauthSettings, Settings, StripeSettings},
     store::{PostgresUrl, PostgresUrlError, TakeError},

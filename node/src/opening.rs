@@ -30,7 +30,7 @@ pub use self::{
     filesystem::Filesystem,
     machine::Machine,
     node_files::{FilesStamp, is_bound},
-    restore::{RestoreError, Restored, restore},
+    restore::{RestoreError, Restored, restore, restore_in_place},
 };
 pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
@@ -252,6 +252,9 @@ impl Opening {
         let start = identity.map_or(0, |identity| identity.generation);
         if let Some(expected) = self.generation.filter(|expected| *expected > start) {
             let generation = self.files.shown(NodeFiles::GENERATION);
+            if store.is_postgres() {
+                return Err(OpenError::BehindInPlace { database: database(), generation, found: start, expected });
+            }
             return Err(OpenError::Behind { database: database(), generation, found: start, expected });
         }
         // Last, since all of it is read: what is off for another reason is looked at every few seconds.

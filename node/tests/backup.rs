@@ -7,14 +7,16 @@
 
 mod support;
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use bitrouter_node::{
-    BackupError, OpenError, RestoreError, Restored,
+    BackupError, OpenError, PostgresUrl, RestoreError, Restored, TakeError,
+    clock::ManualClock,
     people::{Password, PeopleError, namespaces},
-    restore,
+    restore, restore_in_place,
 };
 use bitrouter_proto::account::{Role, ScopeSet};
+use bitrouter_test_postgres::{Database, database};
 use http::{Method, StatusCode};
 use support::TestNode;
 
@@ -22,6 +24,43 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 
 fn password(text: &str) -> Password {
     Password::new(text.into()).unwrap()
+}
+
+/// A copy of a node's database, of either kind.
+enum Kept {
+    File { _place: tempfile::TempDir, path: std::path::PathBuf },
+    Dump { database: Arc<Database>, copy: Vec<u8> },
+}
+
+impl Kept {
+    /// Nothing of it was noticed while the node was on.
+    async fn of(test: &TestNode) -> Self {
+        match test.database() {
+            Some(database) => {
+                let copy = database.dump();
+                Self::Dump { database, copy }
+            }
+            None => {
+                let (place, path) = copy_of(test).await;
+                Self::File { _place: place, path }
+            }
+        }
+    }
+
+    /// As its operator restores it.
+    async fn restore(&self, dir: &Path, clock: Arc<ManualClock>) -> Result<Restored, RestoreError> {
+        match self {
+            Self::File { path, .. } => restore(dir, path, clock).await,
+            Self::Dump { database, copy } => {
+                database.put_back(copy);
+                restore_in_place(dir, &url(database), clock).await
+            }
+        }
+    }
+}
+
+fn url(database: &Database) -> PostgresUrl {
+    PostgresUrl::parse(database.url().into()).unwrap()
 }
 
 /// A copy of the node's database, in a directory of its own.
@@ -41,8 +80,8 @@ async fn key(test: &TestNode, name: &str) -> (String, String) {
     (minted["id"].as_str().unwrap().to_owned(), minted["token"].as_str().unwrap().to_owned())
 }
 
-async fn restored(test: TestNode, from: &Path) -> (TestNode, Restored) {
-    let (test, done) = test.reopened_after(async |dir: &Path, clock| restore(dir, from, clock).await).await;
+async fn restored(test: TestNode, from: &Kept) -> (TestNode, Restored) {
+    let (test, done) = test.reopened_after(async |dir: &Path, clock| from.restore(dir, clock).await).await;
     (test, done.unwrap())
 }
 
@@ -59,7 +98,7 @@ async fn a_restored_week_old_copy_lets_nobody_back_in_whom_somebody_threw_out() 
     let shared = namespaces::create(&test.node, owner, "shared").await.unwrap();
     test.node.set_member("shared", "bob", Role::Admin).await.unwrap();
     let as_member = test.sign_in_as(ada.id, shared.id).await;
-    let (_place, copy) = copy_of(&test).await;
+    let copy = Kept::of(&test).await;
 
     assert_eq!(test.revoke(&thrown_out.refresh).await.status, StatusCode::OK);
     test.ask_as_owner(&Method::DELETE, &format!("/keys/{}", leaked.0), "").await.ok();
@@ -72,8 +111,10 @@ async fn a_restored_week_old_copy_lets_nobody_back_in_whom_somebody_threw_out() 
     let (test, done) = restored(test, &copy).await;
 
     assert_eq!((done.revocations, done.nothing_is_trusted), (6, false));
-    let aside = done.aside.unwrap();
-    assert!(aside.file_name().unwrap().to_str().unwrap().starts_with("node.db.aside-20"), "{}", aside.display());
+    match done.aside {
+        Some(aside) => assert!(aside.file_name().unwrap().to_str().unwrap().starts_with("node.db.aside-20")),
+        None => assert!(test.database().is_some(), "a file is kept"),
+    }
     for ended in [&thrown_out, &in_doomed, &as_member] {
         assert!(!test.opens(&ended.access));
         assert_eq!(test.refresh(&ended.refresh).await.refusal(), (400, "invalid_grant".to_owned()));
@@ -97,7 +138,7 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
         test.revoke(&first.refresh).await;
         let kept = test.sign_in(None).await;
         let minted = key(&test, "minted").await;
-        let (_place, copy) = copy_of(&test).await;
+        let copy = Kept::of(&test).await;
         let (test, done) = test
             .reopened_after(async |dir: &Path, clock| {
                 let log = dir.join("revoked.log");
@@ -105,7 +146,7 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
                     "removed" => std::fs::remove_file(log).unwrap(),
                     _ => std::fs::OpenOptions::new().write(true).open(log).unwrap().set_len(0).unwrap(),
                 }
-                restore(dir, &copy, clock).await.unwrap()
+                copy.restore(dir, clock).await.unwrap()
             })
             .await;
         assert!(done.nothing_is_trusted, "{lost}");
@@ -126,7 +167,7 @@ async fn a_copy_comes_to_a_new_disk_with_the_key_alone() {
     let test = TestNode::new().await;
     let kept = test.sign_in(None).await;
     let id = test.node.id().to_owned();
-    let (_place, copy) = copy_of(&test).await;
+    let copy = Kept::of(&test).await;
     let (test, done) = test
         .reopened_after(async |dir: &Path, clock| {
             for file in std::fs::read_dir(dir).unwrap() {
@@ -135,7 +176,7 @@ async fn a_copy_comes_to_a_new_disk_with_the_key_alone() {
                     std::fs::remove_file(file.path()).unwrap();
                 }
             }
-            restore(dir, &copy, clock).await.unwrap()
+            copy.restore(dir, clock).await.unwrap()
         })
         .await;
     assert_eq!((done.aside, done.nothing_is_trusted), (None, true));
@@ -187,7 +228,7 @@ async fn what_is_no_copy_of_this_node_changes_nothing() {
 #[tokio::test]
 async fn a_copy_that_was_put_back_by_hand_is_refused_and_one_that_was_restored_is_not() {
     let test = TestNode::new().await.reopened().await;
-    let (_place, copy) = copy_of(&test).await;
+    let copy = Kept::of(&test).await;
     let test = test.reopened().await;
     let (test, done) = restored(test, &copy).await;
     assert!(!done.nothing_is_trusted);
@@ -197,6 +238,31 @@ async fn a_copy_that_was_put_back_by_hand_is_refused_and_one_that_was_restored_i
     assert!(done.aside.unwrap().exists() && again.aside.unwrap().exists());
     let pair = test.sign_in(Some(&ScopeSet::DEFAULT.to_string())).await;
     assert!(test.opens(&pair.access));
+}
+
+#[tokio::test]
+async fn what_a_killed_daemon_wrote_last_is_in_the_database_that_is_kept() {
+    let test = TestNode::new().await;
+    let (_place, copy) = copy_of(&test).await;
+    let (id, _) = key(&test, "last").await;
+    let ulid = id.strip_prefix("key_").unwrap().as_bytes();
+    let holds =
+        |path: &Path| std::fs::read(path).unwrap().windows(ulid.len()).any(|part| part.eq_ignore_ascii_case(ulid));
+    // As it stands where the daemon is killed now.
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("killed");
+    bitrouter_proto::files::private_dir(&dir).unwrap();
+    for name in ["node.db", "node.db-wal", "node.key", "generation", "revoked.log"] {
+        std::fs::copy(test.dir().join(name), dir.join(name)).unwrap();
+    }
+    assert!(!holds(&dir.join("node.db")) && holds(&dir.join("node.db-wal")), "it stands in the log alone");
+    let aside = restore(&dir, &copy, test.clock.clone()).await.unwrap().aside.unwrap();
+    assert!(holds(&aside) && !Path::new(&format!("{}-wal", aside.display())).exists());
+    // Killed between the two names: the database before is aside, and what stands beside its place is no part of the copy.
+    std::fs::remove_file(dir.join("node.db")).unwrap();
+    std::fs::write(dir.join("node.db-wal"), b"of another database").unwrap();
+    assert_eq!(restore(&dir, &copy, test.clock.clone()).await.unwrap().aside, None);
+    assert!(dir.join("node.db").exists() && !dir.join("node.db-wal").exists());
 }
 
 #[tokio::test]
@@ -228,6 +294,77 @@ async fn copies_that_are_made_at_once_do_not_disturb_each_other() {
     }
     let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["one.db"], "nothing half-made is left");
-    let (_test, done) = restored(test, &one).await;
+    let (_test, done) = restored(test, &Kept::File { _place: place, path: one }).await;
     assert!(!done.nothing_is_trusted);
 }
+
+#[tokio::test]
+async fn a_database_of_postgres_that_was_put_back_is_restored_as_it_stands() {
+    let database = database();
+    let url = url(&database);
+    let test = TestNode::on_postgres(database.url()).await.unwrap();
+    let (thrown_out, stays) = (test.sign_in(None).await, test.sign_in(None).await);
+    let copy = database.dump();
+    let test = test.reopened().await;
+    test.revoke(&thrown_out.refresh).await;
+    let (dir, clock) = (test.dir().clone(), test.clock.clone());
+    // Neither here nor on another machine, as long as somebody has it.
+    let held = restore_in_place(&dir, &url, clock.clone()).await;
+    assert!(matches!(held, Err(RestoreError::Open(OpenError::Elsewhere { .. }))), "{held:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::copy(dir.join("node.key"), elsewhere.path().join("node.key")).unwrap();
+    let held = restore_in_place(elsewhere.path(), &url, clock.clone()).await;
+    assert!(
+        matches!(held, Err(RestoreError::Open(OpenError::Postgres { source: TakeError::Held(Some(_)), .. }))),
+        "{held:?}"
+    );
+    let numbers = || -> Vec<i64> {
+        let asked = database.ask("SELECT generation, writer_epoch, (SELECT seq FROM ledger) FROM node");
+        asked.split('|').map(|number| number.parse().unwrap()).collect()
+    };
+    let (test, ()) = test
+        .reopened_with(async |reopen| {
+            database.put_back(&copy);
+            let behind = reopen().await.err().unwrap();
+            assert!(matches!(behind, OpenError::BehindInPlace { found: 1, expected: 2, .. }), "{behind}");
+            assert_eq!(behind.command().as_deref(), Some("bitrouter node restore --in-place"));
+            let before = numbers();
+            let done = restore_in_place(&dir, &url, clock.clone()).await.unwrap();
+            let shown = url.shown().into();
+            assert_eq!(done, Restored { database: shown, aside: None, revocations: 1, nothing_is_trusted: false });
+            assert_eq!(numbers(), [2, before[1] + (1 << 32), before[2] + (1 << 32)]);
+            assert_eq!(std::fs::read_to_string(dir.join("generation")).unwrap(), "2\n");
+        })
+        .await;
+    assert!(!test.opens(&thrown_out.access) && test.opens(&stays.access));
+    test.node.close().await;
+}
+
+#[tokio::test]
+async fn what_is_no_database_of_this_node_is_not_restored_in_place() {
+    let database = database();
+    let url = url(&database);
+    let test = TestNode::new().await;
+    let (_test, why) = test
+        .reopened_after(async |dir: &Path, clock: Arc<ManualClock>| {
+            let refused = async || restore_in_place(dir, &url, clock.clone()).await.unwrap_err().to_string();
+            let empty = refused().await;
+            database.ask("CREATE TABLE invoices (id BIGINT)");
+            let foreign = refused().await;
+            database.ask("DROP TABLE invoices");
+            let other = TestNode::on_postgres(database.url()).await.unwrap();
+            other.node.close().await;
+            [empty, foreign, refused().await]
+        })
+        .await;
+    for (why, expected) in why.iter().zip(["`pg_restore` comes first", "is no copy", "is not the key that"]) {
+        assert!(why.contains(expected), "{why}");
+    }
+    assert_eq!(database.ask("SELECT generation, revoked_seq FROM node"), "1|0");
+}
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_restored_week_old_copy_lets_nobody_back_in_whom_somebody_threw_out,
+    without_the_log_of_revocations_nothing_is_trusted,
+    a_copy_comes_to_a_new_disk_with_the_key_alone,
+);

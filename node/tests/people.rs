@@ -52,3 +52,5 @@ async fn persons_are_added_listed_and_removed() {
     let again = node.add_user("ada".parse().unwrap(), password()).await.unwrap();
     assert_ne!(again.id, ada.id, "the name is free, the person is another one");
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(persons_are_added_listed_and_removed,);

@@ -102,6 +102,12 @@ impl Daemon {
         self.world.cli(["status", "--json"]).with_code(0).json()
     }
 
+    /// Waits until the node is on.
+    #[track_caller]
+    pub fn until_node_is_on(&self) {
+        wait::holds("the node to be on", || self.status()["node"]["state"] == "on");
+    }
+
     /// The entry of one provider in `status --json`.
     #[track_caller]
     pub fn provider(&self, id: &str) -> Value {

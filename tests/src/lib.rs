@@ -31,6 +31,8 @@
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
 //! * [`InferenceFixture`] is the usual cast of an inference test in one line; [`logs`] reads the daemon's JSON log.
+//! * A test that its module names in `bitrouter_test_postgres::once_more_on_postgres!` runs a second time, with the node of its
+//!   worlds on a PostgreSQL database of their own.
 //! * [`ledger`] reads rows and sums as a program with a token does.
 //! * [`procfs`] reads what the kernel says of a process, [`kernel_tables`] what it says of sockets; [`traced`] records
 //!   what a daemon did with them; [`sign_in`] gets a token of the node; [`sdk`] runs the Python scripts of `tests/sdk`.

@@ -105,6 +105,11 @@ impl Serve {
     #[track_caller]
     pub fn start(self) -> Daemon {
         let world = self.world.clone();
-        Daemon::foreground(world, self.spawn())
+        let daemon = Daemon::foreground(world, self.spawn());
+        // A server may take longer than a start waits for it.
+        if daemon.world().database().is_some() {
+            daemon.until_node_is_on();
+        }
+        daemon
     }
 }

@@ -58,14 +58,20 @@ impl Owner {
     /// Signs a person in with name and password.
     #[track_caller]
     pub fn with_password(daemon: &Daemon, name: &str, password: &str) -> Self {
+        let answer = Self::tries(daemon, name, password);
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        Self { http: daemon.http(), cookie: cookie_of(&answer) }
+    }
+
+    /// What the page for signing in answers to a name and a password.
+    #[track_caller]
+    pub fn tries(daemon: &Daemon, name: &str, password: &str) -> Answer {
         let page = daemon.http().get("/login").send();
         // The form has a cookie of its own.
         let nobody = Self { http: daemon.http(), cookie: cookie_of(&page) };
         let page = page.ok().text();
         let csrf = between(&page, "name=\"csrf\" value=\"", "\"");
-        let answer = nobody.post("/login", &[("csrf", csrf), ("username", name), ("password", password)]);
-        assert_eq!(answer.status, 303, "{}", answer.text());
-        Self { cookie: cookie_of(&answer), ..nobody }
+        nobody.post("/login", &[("csrf", csrf), ("username", name), ("password", password)])
     }
 
     /// Makes a person a member of the namespace with this id, on its page.

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bitrouter_test_postgres::{Database, wanted};
 use tempfile::TempDir;
 
 use crate::{
@@ -42,6 +43,8 @@ struct Inner {
     canaries: Mutex<Vec<String>>,
     written: Mutex<Vec<PathBuf>>,
     transcripts: Mutex<Vec<(String, Vec<u8>)>>,
+    /// Where the node is, unless that is the file of its directory. It goes when every process of the world has ended.
+    database: Option<Database>,
 }
 
 impl Default for World {
@@ -51,7 +54,8 @@ impl Default for World {
 }
 
 impl World {
-    /// A new world with empty directories.
+    /// A new world with empty directories. In a test that runs once more on PostgreSQL the settings lead the node to an empty
+    /// database there.
     pub fn new() -> Self {
         let (user, claim) = User::claim();
         let private = std::fs::Permissions::from_mode(0o700);
@@ -67,10 +71,14 @@ impl World {
                 canaries: Mutex::default(),
                 written: Mutex::default(),
                 transcripts: Mutex::default(),
+                database: wanted(),
             }),
         };
         for dir in ["home", "config", "data", "state", "run"] {
             world.directory(dir);
+        }
+        if world.inner.database.is_some() {
+            world.config("");
         }
         world
     }
@@ -174,9 +182,20 @@ impl World {
         path
     }
 
-    /// Writes `config.toml`.
+    /// Writes `config.toml`, with the database of the world.
     pub fn config(&self, text: &str) -> PathBuf {
+        let Some(database) = &self.inner.database else { return self.write("config/bitrouter/config.toml", text) };
+        let node = format!("[node]\ndatabase_url = \"{}\"\n", database.url());
+        let text = match text.split_once("[node]\n") {
+            Some((before, behind)) => format!("{before}{node}{behind}"),
+            None => format!("{text}\n{node}"),
+        };
         self.write("config/bitrouter/config.toml", text)
+    }
+
+    /// What a statement answers, where the world is on PostgreSQL.
+    pub fn database(&self) -> Option<&Database> {
+        self.inner.database.as_ref()
     }
 
     /// Writes the env file that is always read.

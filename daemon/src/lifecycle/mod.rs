@@ -34,5 +34,6 @@ pub(crate) use lock::InstanceLock;
 pub use lock::holder;
 pub use options::ServeOptions;
 pub use parse::check;
+pub(crate) use parse::settings;
 pub use ready_pipe::Started;
 pub use serve::serve;

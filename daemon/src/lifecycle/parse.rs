@@ -15,7 +15,7 @@ use super::{
     passed::{self, Passed},
 };
 use crate::{
-    config::{Level, Listen, LogFormat},
+    config::{Config, Level, Listen, LogFormat},
     environment::Parent,
     reload::{Engine, Sources},
     telemetry::{Logging, SinkKind},
@@ -114,6 +114,17 @@ pub fn check(options: &ServeOptions) -> Result<(), ServeError> {
     }
     let sources = sources(options, &places, false, level.is_some());
     Engine::first(sources, None).map(drop).map_err(|refused| ServeError::caller(refused.message))
+}
+
+/// The settings that a start with these options would go by, and the user's places. Nothing is kept.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn settings(options: &ServeOptions) -> Result<(Places, Config), ServeError> {
+    let places = Places::of(&options.environment)?;
+    let sources = sources(options, &places, false, true);
+    let engine = Engine::first(sources, None).map_err(|refused| ServeError::caller(refused.message))?;
+    Ok((places, engine.config().clone()))
 }
 
 /// Reads `--listen`.

@@ -10,6 +10,7 @@ use bitrouter_proto::{
     account::{Name, PersonId, Role},
     tasks::Tasks,
 };
+use bitrouter_test_postgres::{Database, wanted};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::*;
@@ -19,27 +20,28 @@ use crate::{
     oauth::live::TokenRefused,
     revocations::Revocation,
     secret::{Token, TokenKind, random_bytes, random_ulid},
-    store::PersonRow,
+    store::{PersonRow, PostgresUrl},
 };
 
 struct World {
     _root: tempfile::TempDir,
     dir: PathBuf,
     clock: Arc<ManualClock>,
+    database: Option<Database>,
 }
 
 impl World {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Moment::from_millis(1_800_000_000_000)));
-        Self { dir: root.path().join("d"), _root: root, clock }
+        Self { dir: root.path().join("d"), _root: root, clock, database: wanted() }
     }
 
     async fn open(&self) -> Arc<Node> {
         let options = NodeOptions {
             dir: self.dir.clone(),
             owner_name: "ada".to_owned(),
-            database: None,
+            database: self.database.as_ref().map(|database| PostgresUrl::parse(database.url().into()).unwrap()),
             settings: Arc::new(ArcSwap::from_pointee(Settings::default())),
             clock: Arc::clone(&self.clock) as _,
             tasks: Tasks::new(),
@@ -423,3 +425,11 @@ proptest::proptest! {
         runtime.block_on(play(events));
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n24_a_key_can_do_what_its_persons_role_allows_now,
+    keys_of_others_are_revoked_by_an_admin_or_the_owner_alone,
+    without_the_log_every_key_waits_for_somebody_to_confirm_it,
+    nobody_mints_with_what_has_ended_meanwhile,
+    a_key_of_the_future_ends_when_it_was_to_and_no_later,
+);

@@ -141,7 +141,7 @@ pub enum OpenError {
     },
     /// The database is gone, and the node was there before.
     #[error(
-        "`{database}` is missing, and `{generation}` says that there was one; put it back, or move all of `{dir}/node.*`, `generation` and `revoked.log` away to begin anew"
+        "`{database}` is missing, and `{generation}` says that there was one; put it back (where a `bitrouter node restore` was broken off: run that again), or move all of `{dir}/node.*`, `generation` and `revoked.log` away to begin anew"
     )]
     DatabaseMissing {
         /// Where it was.
@@ -156,6 +156,20 @@ pub enum OpenError {
         "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; put the newest database back, or give this one to `bitrouter node restore` from another place"
     )]
     Behind {
+        /// The database.
+        database: PathBuf,
+        /// The file that says so.
+        generation: PathBuf,
+        /// The database's number.
+        found: i64,
+        /// The file's.
+        expected: i64,
+    },
+    /// The same, where a server has it.
+    #[error(
+        "`{database}` is older than this node (start {found}, `{generation}` says {expected}): what was revoked since would be valid again; stop the daemon and run `bitrouter node restore --in-place`, or put the newest database back"
+    )]
+    BehindInPlace {
         /// The database.
         database: PathBuf,
         /// The file that says so.
@@ -196,6 +210,7 @@ impl OpenError {
         let (mode, path) = match self {
             Self::Exposed { path, .. } => ("600", path),
             Self::Place(PlaceError::Writable { path, .. }) => ("700", path),
+            Self::BehindInPlace { .. } => return Some("bitrouter node restore --in-place".to_owned()),
             _ => return None,
         };
         Some(format!("chmod {mode} {}", shell::quoted(&path.to_string_lossy())))

@@ -39,6 +39,17 @@ pub(crate) async fn revoked_seq(path: &Path) -> Option<i64> {
     row.map(|row| row.0)
 }
 
+/// Writes what stands in the log beside the database at `path` into the database itself, so that it is whole in its one file.
+/// Nothing is done to what cannot be opened.
+pub(crate) async fn fold_log(path: &Path) {
+    let options = SqliteConnectOptions::new().filename(path);
+    if let Ok(mut connection) = options.connect().await {
+        // Where it fails, the log stays beside the database, and is kept with it.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
+        let _ = connection.close().await;
+    }
+}
+
 async fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     options.connect().await.map_err(|error| StoreError::of(error, path))

@@ -28,6 +28,8 @@ pub const NEWEST: i64 = MIGRATIONS.len() as i64;
 /// Brings the database to this release, whole or not at all.
 pub(crate) async fn migrate(store: &Store, now: Moment) -> Result<(), MigrateError> {
     let mut write = store.write().await?;
+    // Of many rows it may be long.
+    write.be_patient().await?;
     execute!(
         &mut write,
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"

@@ -42,7 +42,7 @@ pub(crate) use self::{
     api_keys::ApiKeyRow,
     checkouts::{CheckoutRow, ReversalRow},
     condition::{Condition, condition, damage},
-    copy::{contradiction, copy, revoked_seq},
+    copy::{contradiction, copy, fold_log, revoked_seq},
     device_codes::Outstanding,
     idempotency::IdempotencyRow,
     members::MemberRow,

@@ -61,6 +61,7 @@ async fn a_killed_server_and_one_that_stands_still_are_noticed_within_seconds() 
     let began = monotonic_now();
     let refused = node.start_as(super::support::neighbour(), None).await;
     let waited = began.elapsed();
+    node.node.warnings().wait_for(|now| says_so(now)).await.unwrap();
     server.signal("CONT");
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{:?}", refused.body);
     assert!(waited < Duration::from_secs(8), "{waited:?}");

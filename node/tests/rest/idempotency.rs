@@ -227,3 +227,11 @@ async fn n49_the_operators_key_is_minted_once_by_a_call_that_is_made_again() {
     assert!(mint("grafana", "b").await.is_err(), "too old to be told again");
     assert_eq!(count().await, 4);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n49_the_same_body_is_answered_as_it_was_and_another_one_is_a_conflict,
+    only_what_succeeded_is_kept_and_rights_are_judged_first,
+    a_value_is_one_text_of_some_length,
+    p07_a_value_is_its_credentials_own_and_its_paths,
+    n49_two_at_once_make_one_row,
+);

@@ -516,3 +516,22 @@ async fn a_mint_is_answered_anew_after_a_start_too_unless_it_was_used() {
     assert_eq!(again["id"], unused["id"]);
     assert!(!scene.test.opens(token(&unused)) && scene.test.opens(token(&again)) && scene.test.opens(token(&used)));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_key_is_shown_once_and_listed_without_its_secret,
+    bodies_of_a_mint_are_read_strictly,
+    p08_a_key_can_do_no_more_than_its_minter_and_never_store_provider_keys,
+    a_wildcard_stands_for_what_it_names_and_is_then_compared,
+    a_key_outlives_no_key_that_it_comes_from_and_a_session_sets_no_end,
+    eight_keys_stand_one_below_the_other,
+    n23_a_revoked_key_opens_nothing_at_once_and_stays_listed_for_90_days,
+    p07_keys_of_others_and_of_nobody_read_the_same_before_any_scope,
+    what_becomes_of_keys_when_their_session_ends,
+    keys_end_with_their_namespace_and_their_person,
+    who_is_let_in_again_has_none_of_the_former_keys,
+    rows_of_ended_sessions_stay_as_long_as_keys_come_from_them,
+    the_operators_reading_key_opens_usage_and_calls_of_everybody_and_nothing_else,
+    n25_uses_are_written_together_and_the_first_one_at_once,
+    a_mint_whose_reply_was_lost_is_answered_with_a_fresh_secret,
+    a_mint_is_answered_anew_after_a_start_too_unless_it_was_used,
+);

@@ -159,3 +159,9 @@ async fn p07_billing_and_account_are_the_persons_own_in_any_role() {
         assert_eq!(get("/v1/account").await["id"], scene.stranger.id.to_string());
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p07_p08_every_endpoint_for_every_role_and_kind_of_credential,
+    p07_the_operators_key_reads_usage_and_calls_of_every_namespace_and_nothing_else,
+    p07_billing_and_account_are_the_persons_own_in_any_role,
+);

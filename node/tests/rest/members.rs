@@ -343,3 +343,16 @@ async fn a_namespace_or_person_that_goes_takes_its_memberships_along() {
     let test = shared.scene.test.reopened().await;
     assert!(!test.opens(&pair.access) && test.node.list_members("default").await.unwrap().len() == 1);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    the_owner_adds_changes_lists_and_removes_members_at_a_browser,
+    the_operator_names_namespace_and_person_and_may_repeat_himself,
+    a_member_is_made_once_by_a_repeated_post,
+    p07_only_the_owners_browser_sees_and_changes_members,
+    n24_a_role_is_judged_on_every_call_and_not_at_the_mint,
+    n23_a_member_who_is_removed_is_out_on_the_next_request_and_stays_out,
+    n24_what_was_approved_is_judged_again_when_the_program_comes_for_it,
+    a_session_of_another_person_is_ended_by_an_admin_or_the_owner_alone,
+    the_list_of_namespaces_says_whose_the_shared_ones_are,
+    a_namespace_or_person_that_goes_takes_its_memberships_along,
+);

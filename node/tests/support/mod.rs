@@ -92,8 +92,7 @@ pub struct Pair {
 impl TestNode {
     pub async fn new() -> Self {
         let database = wanted();
-        let url = database.as_ref().map(Database::url);
-        Self::in_places(url, database).await.unwrap()
+        Self::in_places(database.as_ref().map(Database::url), database).await.unwrap()
     }
 
     /// On a database of PostgreSQL.
@@ -150,6 +149,11 @@ impl TestNode {
         &self.dir
     }
 
+    /// Its database, where that is one of PostgreSQL made for it.
+    pub fn database(&self) -> Option<Arc<Database>> {
+        self.places.database.clone()
+    }
+
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings::clone(&self.settings.load());
         change(&mut settings);
@@ -192,8 +196,7 @@ impl TestNode {
     }
 
     pub async fn get(&self, path: &str) -> Reply {
-        let request = Request::builder().uri(path).body(Bytes::new()).unwrap();
-        self.send(request, neighbour()).await
+        self.send(Request::builder().uri(path).body(Bytes::new()).unwrap(), neighbour()).await
     }
 
     /// Sends a form as `visitor` does.
@@ -292,17 +295,6 @@ impl TestNode {
         let modified =
             |name: &str| format!("{:?}", self.dir.join(name).metadata().and_then(|data| data.modified()).ok());
         ["node.db", "node.db-wal"].into_iter().map(modified).collect()
-    }
-
-    /// No transaction is open on a connection that nobody uses, and no session has other than one unspent refresh token.
-    pub fn is_whole(&self) {
-        let Some(database) = &self.places.database else { return };
-        let open = "SELECT COUNT(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-        assert_eq!(database.ask(open), "0");
-        let odd = "SELECT COUNT(*) FROM (SELECT grant_id FROM refresh_tokens WHERE spent_at IS NULL
-                   GROUP BY grant_id HAVING COUNT(*) <> 1) AS odd";
-        assert_eq!(database.ask(odd), "0");
     }
 
     /// Closes the node, lets `change` try to open it, and opens it.

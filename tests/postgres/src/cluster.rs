@@ -159,6 +159,26 @@ pub(crate) fn ask(sockets: &Path, name: &str, sql: &str) -> String {
     run(&mut command).trim_end().to_owned()
 }
 
+/// A copy of the database `name`, as `pg_dump` makes it.
+pub(crate) fn dump(sockets: &Path, name: &str) -> Vec<u8> {
+    let mut command = as_user(&program("pg_dump"));
+    let done = command.args(["-Fc", "-U", "ada", "-d", name, "-h"]).arg(sockets).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    done.stdout
+}
+
+/// Has `pg_restore` put a copy in the place of what stands in the database `name`.
+pub(crate) fn put_back(sockets: &Path, name: &str, copy: &[u8]) {
+    use std::io::{Seek as _, Write as _};
+    // What root holds cannot be opened by whom the programs run as, and can be read when it is open.
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(copy).unwrap();
+    file.rewind().unwrap();
+    let mut command = as_user(&program("pg_restore"));
+    command.args(["--clean", "--if-exists", "--exit-on-error", "-U", "ada", "-d", name, "-h"]).arg(sockets).stdin(file);
+    run(&mut command);
+}
+
 /// The URL of the database `name` by the socket in `sockets`.
 pub(crate) fn url(sockets: &Path, port: u16, name: &str) -> String {
     format!("postgres://ada@localhost/{name}?host={}&port={port}", sockets.display())

@@ -44,6 +44,16 @@ impl Database {
     pub fn ask(&self, sql: &str) -> String {
         cluster::ask(&shared().sockets, &self.name, sql)
     }
+
+    /// A copy of it by `pg_dump`.
+    pub fn dump(&self) -> Vec<u8> {
+        cluster::dump(&shared().sockets, &self.name)
+    }
+
+    /// Puts a copy in the place of what stands in it, by `pg_restore`.
+    pub fn put_back(&self, copy: &[u8]) {
+        cluster::put_back(&shared().sockets, &self.name, copy);
+    }
 }
 
 impl Drop for Database {

@@ -61,3 +61,5 @@ fn namespaces_and_people_of_the_own_node_are_told_by_name() {
     }
     daemon.stop();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(namespaces_and_people_of_the_own_node_are_told_by_name,);

@@ -261,3 +261,14 @@ fn operators_keys_are_minted_listed_and_revoked() {
     assert!(absent.contains("hint: bitrouter node keys list"), "{absent}");
     own.daemon.stop();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    keys_are_minted_listed_and_revoked,
+    policies_are_made_bound_and_shown,
+    budgets_and_presets_are_the_same_rows,
+    sessions_are_listed_and_ended,
+    p8_a_key_mints_no_wider_one_and_is_told_to_mint_another,
+    a_node_without_a_shop_names_what_gives_credit,
+    members_are_added_listed_and_removed,
+    operators_keys_are_minted_listed_and_revoked,
+);

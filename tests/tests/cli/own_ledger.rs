@@ -101,3 +101,9 @@ fn a_journal_that_is_whole_needs_no_repair() {
     assert_eq!(rows(&world, 1).len(), 1);
     daemon.stop();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    calls_of_the_own_node_are_listed_summed_shown_and_followed,
+    credit_is_given_to_the_millionth_and_shown,
+    a_journal_that_is_whole_needs_no_repair,
+);

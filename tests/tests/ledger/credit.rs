@@ -107,3 +107,8 @@ fn the_mark_comes_and_goes_with_the_settings() {
     acme.provider.next(counted());
     acme.http().chat("acme:m", "x").send().ok();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    an_empty_credit_is_refused_and_a_granted_one_is_spent_to_the_cent,
+    credit_is_lost_in_no_crash,
+);

@@ -51,6 +51,8 @@ fn a_copy_holds_what_was_called_and_gives_back_nothing_that_was_taken_away() {
     let garbage = world.write("garbage", "no database");
     let none = world.cli(["node", "restore", garbage.to_str().expect("text"), "--yes"]).with_code(1);
     assert!(none.stderr.contains("is no copy of a node's database"), "{}", none.stderr);
+    let in_place = world.cli(["node", "restore", "--in-place", "--yes"]).with_code(1);
+    assert!(in_place.stderr.contains("hint: bitrouter node restore FILE"), "{}", in_place.stderr);
     let done = world.cli(["node", "restore", file, "--yes", "--json"]).with_code(0).json();
     assert_eq!(done["revocations"], 1, "{done}");
     assert_eq!(done["nothing_is_trusted"], false, "{done}");

@@ -127,3 +127,5 @@ fn stripes_settings_are_live_and_a_secret_that_others_can_read_is_refused() {
     assert_eq!((refused.status, refused.json()["error"].as_str()), (409, Some("conflict")));
     assert!(refused.text().contains("bitrouter node credit grant"), "{}", refused.text());
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(n48_n49_credit_is_bought_once_and_what_is_refunded_is_taken_once,);

@@ -4,6 +4,7 @@
 mod backup;
 mod billing;
 mod console;
+mod in_place;
 mod members;
 mod namespaces;
 mod off;

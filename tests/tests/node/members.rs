@@ -80,3 +80,7 @@ fn n24_a_member_calls_in_anothers_namespace_for_as_long_as_the_role_allows_it() 
     let ada = Owner::with_password(&daemon, "ada", &password);
     chat(&daemon, &ada.program(&SCOPES, Some(&format!("{called} (admin)")))).ok();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n24_a_member_calls_in_anothers_namespace_for_as_long_as_the_role_allows_it,
+);

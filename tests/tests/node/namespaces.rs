@@ -157,3 +157,10 @@ fn n40_two_at_once_make_one_namespace_of_a_name() {
     assert_eq!(codes.iter().filter(|code| **code == Some(1)).count(), 5, "{codes:?}");
     assert_eq!(names(&world), ["default", "one"]);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    the_first_start_makes_a_namespace_that_is_there_after_a_restart,
+    a_namespace_is_made_renamed_and_deleted,
+    what_cannot_be_is_refused_with_its_reason,
+    n40_two_at_once_make_one_namespace_of_a_name,
+);

@@ -198,3 +198,10 @@ fn spellings_of_a_name_are_one_person() {
     assert!(again.stderr.contains("called `Zoë` already"), "{}", again.stderr);
     assert!(again.stderr.contains("hint: bitrouter node user list"), "{}", again.stderr);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    the_owner_is_there_from_the_first_start_and_needs_no_password,
+    a_person_is_added_and_removed,
+    a_password_is_changed_by_name_or_id,
+    spellings_of_a_name_are_one_person,
+);

@@ -26,6 +26,7 @@ fn a_node_on_postgres_says_so_and_is_there_after_a_restart() {
     let database = database();
     let world = world_on(&database.url());
     let daemon = world.demo();
+    daemon.until_node_is_on();
     assert_eq!(daemon.status()["node"]["database"], "postgres");
     world.cli(["node", "namespace", "create", "lab"]).expect_code(0);
     assert_eq!(calls(&daemon), 200);
@@ -33,6 +34,7 @@ fn a_node_on_postgres_says_so_and_is_there_after_a_restart() {
     assert!(!world.path("data/bitrouter/node.db").exists());
     assert!(world.path("data/bitrouter/node.key").exists());
     let daemon = world.demo();
+    daemon.until_node_is_on();
     let names = world.cli(["node", "namespace", "list", "--json"]).with_code(0).stdout;
     assert!(names.contains("\"lab\""), "{names}");
     wait::holds("the row of the call", || database.ask("SELECT COUNT(*) FROM requests") == "1");
@@ -44,9 +46,9 @@ fn another_daemon_has_its_node_off_until_the_first_one_ends() {
     let database = database();
     let (first_world, second_world) = (world_on(&database.url()), world_on(&database.url()));
     let first = first_world.demo();
+    first.until_node_is_on();
     let second = second_world.demo();
-    let node = second.status()["node"].clone();
-    assert_eq!(node["state"], "elsewhere", "{node}");
+    wait::holds("the node to be elsewhere", || second.status()["node"]["state"] == "elsewhere");
     let why = second.warned("node_off")["message"].to_string();
     assert!(why.contains(&format!("pid {}", first.pid())), "{why}");
     first.stop();
@@ -61,16 +63,19 @@ fn behind_a_transaction_pooler_or_without_a_server_the_node_is_off_and_comes_on_
     let bouncer = Bouncer::start(&server, Mode::Transaction);
     let world = world_on(&bouncer.url());
     let daemon = world.demo();
-    let why = daemon.warned("node_off")["message"].to_string();
-    assert!(why.contains("pooler") && why.contains("pool_mode = session"), "{why}");
+    wait::holds("the pooler to be seen", || {
+        let why = daemon.warned("node_off")["message"].to_string();
+        why.contains("pooler") && why.contains("pool_mode = session")
+    });
     daemon.stop();
     server.stop();
     let world = world_on(&server.url());
     let daemon = world.demo();
-    let why = daemon.warned("node_off")["message"].to_string();
-    assert!(why.contains("cannot be reached"), "{why}");
+    wait::holds("the server to be missed", || {
+        daemon.warned("node_off")["message"].to_string().contains("cannot be reached")
+    });
     server.start_again();
-    wait::holds("the node to come on", || daemon.status()["node"]["state"] == "on");
+    daemon.until_node_is_on();
     daemon.stop();
 }
 
@@ -79,25 +84,33 @@ fn while_the_server_is_away_calls_go_on_for_five_seconds_and_nothing_is_lost() {
     let server = Server::start();
     let world = world_on(&server.url());
     let daemon = world.demo();
+    daemon.until_node_is_on();
     assert_eq!(calls(&daemon), 200);
     wait::holds("the first row", || server.ask("SELECT COUNT(*) FROM requests WHERE completed_at IS NOT NULL") == "1");
+    // It may be noticed before whoever kills it has seen it go.
+    let killed = monotonic_now();
     server.kill();
     let away = monotonic_now();
     let mut answered = 1;
-    let ended = wait::until("calls to be refused", || match calls(&daemon) {
+    wait::until("calls to be refused", || match calls(&daemon) {
         200 => {
             answered += 1;
             None
         }
-        503 => Some(away.elapsed()),
+        503 => Some(()),
         status => panic!("{status}"),
     });
-    assert!(ended >= Duration::from_secs(5) && ended < Duration::from_secs(12), "{ended:?}");
+    let (least, most) = (killed.elapsed(), away.elapsed());
+    assert!(least >= Duration::from_secs(5) && most < Duration::from_secs(12), "{least:?}, {most:?}");
     let refused = daemon.http().chat("demo/echo", "x").send().refused(503, "unavailable");
     assert!(refused.to_string().contains("cannot be reached"), "{refused}");
-    let asked = monotonic_now();
-    assert_eq!(listed(&world), 3);
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    // At once, whatever a machine with much to do takes for a command: no waiting for the server is in it.
+    let quickest = (0..5).map(|_| {
+        let asked = monotonic_now();
+        assert_eq!(listed(&world), 3);
+        asked.elapsed()
+    });
+    assert!(quickest.min() < Some(Duration::from_secs(2)));
     daemon.warned("database_unreachable");
     server.start_again();
     wait::holds("calls to go on", || calls(&daemon) == 200);

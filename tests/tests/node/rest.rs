@@ -119,3 +119,8 @@ fn bodies_and_queries_are_read_strictly_over_the_wire() {
     assert_eq!((code(&method).0, method.header("allow")), (405, Some("GET, POST, HEAD")));
     assert_eq!(code(&browser.send("GET", "/v1/namespaces/", None)), (404, "not_found".to_owned()));
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_browser_that_is_signed_in_manages_what_is_its_persons,
+    p07_without_a_credential_nothing_is_told,
+);

@@ -104,3 +104,9 @@ fn p08_an_expired_token_opens_no_management() {
     let session = sign_in(&world, &daemon, &["account:read"]);
     wait::holds("the end of the token", || get(&daemon, "/v1/account", &session.access_token).status == 401);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p08_each_scope_opens_its_own_paths_over_the_wire,
+    p07_a_token_reaches_the_namespace_that_is_baked_into_it_and_no_other,
+    n23_a_deleted_namespace_takes_its_tokens_with_it,
+);

@@ -149,3 +149,9 @@ fn cloud_local_is_the_own_node_as_its_owner_whoever_is_signed_in() {
     assert!(!world.path(FILE).exists());
     daemon.stop();
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    signing_in_locally_needs_no_browser_and_is_live_at_once,
+    the_namespace_and_the_scopes_are_as_asked_and_never_wider,
+    cloud_local_is_the_own_node_as_its_owner_whoever_is_signed_in,
+);

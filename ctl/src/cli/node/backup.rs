@@ -1,8 +1,8 @@
 //! `node backup` and `node restore`: a copy of the database, and its way back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bitrouter_proto::{codes::exit, paths::Places, shell};
+use bitrouter_proto::codes::exit;
 use clap::Args;
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use crate::{
     cli::confirm::confirm,
     context::Context,
     exit::{Failure, Status},
+    flags::ServeFlags,
     local_daemon,
 };
 
@@ -22,7 +23,20 @@ pub(in crate::cli) struct BackupArgs {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct RestoreArgs {
     /// A copy that `bitrouter node backup` made
-    file: PathBuf,
+    #[arg(required_unless_present = "in_place", conflicts_with = "in_place")]
+    file: Option<PathBuf>,
+
+    /// PostgreSQL: `pg_restore` has put the database back; take away again in it what was taken away since
+    #[arg(long)]
+    in_place: bool,
+
+    /// Where `[node] database_url` stands [default: ~/.config/bitrouter/config.toml]
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+
+    /// Read this env file too, as `serve` does (repeatable)
+    #[arg(long = "env-file", value_name = "PATH")]
+    env_files: Vec<PathBuf>,
 
     /// Ask nothing
     #[arg(long)]
@@ -45,12 +59,10 @@ pub(super) fn back_up(context: &Context, args: &BackupArgs) -> Result<Status, Fa
 }
 
 pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Status, Failure> {
-    let shown = args.file.display().to_string();
-    let again = format!("bitrouter node restore {} --yes", shell::quoted(&shown));
-    confirm(context, args.yes, &format!("putting `{shown}` in the place of the node's database"), &again)?;
-    let places =
-        Places::of(&context.environment).map_err(|error| Failure::caller("no_directory", error.to_string()))?;
-    let restored = context.block_on(local_daemon::restore(&places, Path::new(&args.file)))?;
+    let flags = ServeFlags { config: args.config.clone(), env_files: args.env_files.clone(), ..ServeFlags::default() };
+    let restore = local_daemon::restore(context, &flags, args.file.as_deref())?;
+    confirm(context, args.yes, &restore.question(), &format!("{} --yes", restore.command()))?;
+    let restored = context.block_on(local_daemon::restored(restore))?;
     let printer = context.printer;
     let aside = restored.aside.as_ref().map(|path| path.display().to_string());
     let database = restored.database.display().to_string();
@@ -58,7 +70,11 @@ pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Status, F
         "database": database, "aside": aside, "revocations": restored.revocations,
         "nothing_is_trusted": restored.nothing_is_trusted,
     }))?;
-    printer.stdout(&format!("`{database}` is the copy now"))?;
+    printer.stdout(&if args.in_place {
+        format!("`{database}` is this node's as it stands now")
+    } else {
+        format!("`{database}` is the copy now")
+    })?;
     if let Some(aside) = aside {
         printer.stdout(&format!("the database before is kept as `{aside}`"))?;
     }

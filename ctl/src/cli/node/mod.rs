@@ -49,7 +49,7 @@ pub(super) enum NodeNoun {
     },
     /// Copy the node's database while it is used
     Backup(backup::BackupArgs),
-    /// Put a copy in the place of the node's database; no daemon may run
+    /// Put a copy in the place of the node's database, or revoke again in one that was put back; no daemon may run
     Restore(backup::RestoreArgs),
     /// The journal of calls
     Journal {

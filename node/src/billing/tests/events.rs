@@ -250,3 +250,12 @@ proptest! {
         });
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    n48_a_session_is_credited_once_when_it_is_paid_and_with_what_we_sold,
+    n48_a_paid_session_that_the_database_forgot_is_known_by_its_signature,
+    the_mode_must_be_that_of_the_session_and_of_the_key,
+    refunds_and_disputes_take_once_never_more_than_was_given_and_come_back_once,
+    a_charge_that_lists_no_refunds_is_asked_for_them,
+    an_event_without_a_good_signature_changes_nothing,
+);

@@ -126,3 +126,11 @@ async fn of_two_calls_with_one_key_the_second_waits_for_the_first() {
     assert_eq!((first.1, world.asked().len()), (second.1, 1));
     world.node.close().await;
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_session_is_asked_for_as_stripe_wants_it_and_signed,
+    amounts_have_their_bounds_and_a_node_without_stripe_sells_nothing,
+    n49_one_key_is_one_session_though_the_reply_was_lost,
+    n49_what_stripe_would_say_for_ever_is_not_asked_under_the_same_key,
+    of_two_calls_with_one_key_the_second_waits_for_the_first,
+);

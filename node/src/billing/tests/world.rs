@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{http::Caller, ports::BoxFuture};
 use bitrouter_proto::tasks::Tasks;
+use bitrouter_test_postgres::{Database, wanted};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
@@ -21,6 +22,7 @@ use crate::{
     clock::{Clock as _, ManualClock, Moment},
     http::{Entrance, Visitor},
     outbound::{Outbound, OutboundError},
+    store::PostgresUrl,
 };
 
 pub(super) const HOOK: &str = "whsec_canary";
@@ -86,6 +88,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) settings: Arc<ArcSwap<Settings>>,
     _root: tempfile::TempDir,
+    _database: Option<Database>,
 }
 
 impl World {
@@ -99,18 +102,18 @@ impl World {
         };
         let settings = Settings { stripe: Some(stripe), ..Settings::default() };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
-        let stripe = Arc::new(Scripted::default());
+        let (stripe, database) = (Arc::new(Scripted::default()), wanted());
         let options = NodeOptions {
             dir: root.path().join("bitrouter"),
             owner_name: "ada".to_owned(),
-            database: None,
+            database: database.as_ref().map(|database| PostgresUrl::parse(database.url().into()).unwrap()),
             settings: Arc::clone(&settings),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
             outbound: Arc::clone(&stripe) as _,
         };
         let node = Node::open(options).await.unwrap();
-        Self { node, stripe, clock, settings, _root: root }
+        Self { node, stripe, clock, settings, _root: root, _database: database }
     }
 
     /// Tells Stripe what to do with the calls that come.

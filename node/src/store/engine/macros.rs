@@ -9,8 +9,8 @@ macro_rules! fetch_all {
             }
             $crate::store::engine::EngineRef($crate::store::engine::Connection::Postgres(held), place) => {
                 match held.statement() {
-                    Ok((connection, server)) => {
-                        let done = server.bounded(sqlx::query_as($sql)$(.bind($bind))*.fetch_all(connection)).await;
+                    Ok((connection, bounds)) => {
+                        let done = bounds.bounded(sqlx::query_as($sql)$(.bind($bind))*.fetch_all(connection)).await;
                         held.done(place, done)
                     }
                     Err(error) => Err(error),
@@ -29,8 +29,8 @@ macro_rules! fetch_optional {
             }
             $crate::store::engine::EngineRef($crate::store::engine::Connection::Postgres(held), place) => {
                 match held.statement() {
-                    Ok((connection, server)) => {
-                        let done = server.bounded(sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(connection)).await;
+                    Ok((connection, bounds)) => {
+                        let done = bounds.bounded(sqlx::query_as($sql)$(.bind($bind))*.fetch_optional(connection)).await;
                         held.done(place, done)
                     }
                     Err(error) => Err(error),
@@ -53,8 +53,8 @@ macro_rules! execute {
             }
             $crate::store::engine::EngineRef($crate::store::engine::Connection::Postgres(held), place) => {
                 match held.statement() {
-                    Ok((connection, server)) => {
-                        let done = server.bounded(sqlx::query($sql)$(.bind($bind))*.execute(connection)).await;
+                    Ok((connection, bounds)) => {
+                        let done = bounds.bounded(sqlx::query($sql)$(.bind($bind))*.execute(connection)).await;
                         held.done(place, done.map(|done| done.rows_affected()))
                     }
                     Err(error) => Err(error),
@@ -75,9 +75,9 @@ macro_rules! execute_bound {
             }
             $crate::store::engine::EngineRef($crate::store::engine::Connection::Postgres(held), place) => {
                 match held.statement() {
-                    Ok((connection, server)) => {
+                    Ok((connection, bounds)) => {
                         let $query = sqlx::query($many.postgres());
-                        let done = server.bounded($bound.execute(connection)).await;
+                        let done = bounds.bounded($bound.execute(connection)).await;
                         held.done(place, done.map(|done| done.rows_affected()))
                     }
                     Err(error) => Err(error),
@@ -97,9 +97,9 @@ macro_rules! fetch_all_bound {
             }
             $crate::store::engine::EngineRef($crate::store::engine::Connection::Postgres(held), place) => {
                 match held.statement() {
-                    Ok((connection, server)) => {
+                    Ok((connection, bounds)) => {
                         let $query = sqlx::query_as($many.postgres());
-                        let done = server.bounded($bound.fetch_all(connection)).await;
+                        let done = bounds.bounded($bound.fetch_all(connection)).await;
                         held.done(place, done)
                     }
                     Err(error) => Err(error),

@@ -4,8 +4,9 @@
 //! further one is a variant here, and no second copy of any query.
 //!
 //! * `macros`: how a query is written. `sqlite`, `postgres`: their connections.
-//! * `link`: whether PostgreSQL's server can be reached. `lock`: one process a database there.
+//! * `bounds`: what ends a statement there. `link`: whether PostgreSQL's server can be reached. `lock`: one process a database there.
 
+mod bounds;
 mod link;
 mod lock;
 mod macros;
@@ -252,6 +253,15 @@ impl Write {
         }
         self.pending.done(self.caught_up);
         Ok(())
+    }
+
+    /// Lets the statements of this transaction take as long as they take: nobody waits for it, and half of it is nothing. A file's always
+    /// do.
+    pub(crate) async fn be_patient(&mut self) -> Result<(), StoreError> {
+        match &mut self.engine {
+            WriteEngine::Sqlite(_) => Ok(()),
+            WriteEngine::Postgres(held) => held.be_patient(&self.place).await,
+        }
     }
 
     /// Does what stands in `revoked.log` and not yet in the database.

@@ -23,13 +23,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{StoreError, place::Place},
     TURN,
+    bounds::Bounds,
     link::{Link, LinkState},
 };
 
 /// How long until a connection stands.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
-/// How long a statement may take. Where the server does not answer at all, the lock's connection shows it sooner.
-const STATEMENT: Duration = Duration::from_secs(15);
 /// How long the end of a transaction that was dropped may take.
 const ROLLBACK: Duration = Duration::from_secs(3);
 /// How long a connection that nobody uses is trusted: whatever is in between forgets it without a word.
@@ -81,19 +80,6 @@ impl Postgres {
 
     pub(super) fn epoch(&self) -> i64 {
         self.epoch.load(Ordering::Acquire)
-    }
-
-    /// Runs one statement, as long as the server can be reached.
-    pub(crate) async fn bounded<T>(
-        &self,
-        statement: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        tokio::select! {
-            biased;
-            done = statement => done,
-            () = self.link.cut() => Err(failed(io::ErrorKind::ConnectionAborted, "the connection to the server is lost")),
-            () = tokio::time::sleep(STATEMENT) => Err(failed(io::ErrorKind::TimedOut, "the server does not answer")),
-        }
     }
 
     /// A connection that nobody uses, or a new one.
@@ -187,6 +173,7 @@ impl Postgres {
                 in_transaction: false,
                 is_unfit: false,
                 is_aborted: false,
+                is_patient: false,
             }),
             Err(error) => {
                 self.link.doubt();
@@ -224,7 +211,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
     options.connect().await
 }
 
-fn failed(kind: io::ErrorKind, text: &str) -> sqlx::Error {
+pub(super) fn failed(kind: io::ErrorKind, text: &str) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(kind, text))
 }
 
@@ -258,16 +245,26 @@ pub(crate) struct Held {
     is_unfit: bool,
     /// A statement of the transaction has failed: PostgreSQL rolls it back whatever is said at its end.
     is_aborted: bool,
+    /// Its statements take as long as they take.
+    is_patient: bool,
 }
 
 impl Held {
     /// The connection for one statement, of which [`Self::done`] must hear.
-    pub(crate) fn statement(&mut self) -> Result<(&mut PgConnection, &Postgres), StoreError> {
+    pub(crate) fn statement(&mut self) -> Result<(&mut PgConnection, Bounds<'_>), StoreError> {
         self.is_unfit = true;
         match &mut self.connection {
-            Some(connection) => Ok((connection, &self.server)),
+            Some(connection) => Ok((connection, Bounds { link: &self.server.link, is_patient: self.is_patient })),
             None => Err(StoreError::Busy(sqlx::Error::PoolClosed)),
         }
+    }
+
+    /// From now on the statements of the open transaction take as long as they take.
+    pub(super) async fn be_patient(&mut self, place: &Place) -> Result<(), StoreError> {
+        let done = self.run("SET LOCAL statement_timeout = 0").await;
+        self.done(place, done)?;
+        self.is_patient = true;
+        Ok(())
     }
 
     /// What became of a statement.
@@ -293,13 +290,8 @@ impl Held {
     }
 
     async fn run(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
-        self.is_unfit = true;
-        match &mut self.connection {
-            Some(connection) => {
-                self.server.bounded(async { sqlx::raw_sql(statement).execute(connection).await.map(drop) }).await
-            }
-            None => Err(sqlx::Error::PoolClosed),
-        }
+        let Ok((connection, bounds)) = self.statement() else { return Err(sqlx::Error::PoolClosed) };
+        bounds.bounded(async { sqlx::raw_sql(statement).execute(connection).await.map(drop) }).await
     }
 
     /// The database is still this process's: its row is locked, so that nobody takes it before the end of the transaction.
@@ -308,9 +300,9 @@ impl Held {
         if expected == 0 {
             return Ok(());
         }
-        let (connection, server) = self.statement()?;
+        let (connection, bounds) = self.statement()?;
         let asked = sqlx::query_as("SELECT writer_epoch FROM node WHERE id = 1 FOR UPDATE").fetch_optional(connection);
-        let found = server.bounded(asked).await;
+        let found = bounds.bounded(asked).await;
         let found: Option<(i64,)> = self.done(place, found)?;
         if found.is_some_and(|(found,)| found == expected) {
             return Ok(());

@@ -305,3 +305,10 @@ async fn p07_removing_a_person_ends_tokens_sessions_and_what_is_pending_at_once(
     assert_eq!(poll(&fixture, &waiting).await["error"], "invalid_grant", "approved, and not fetched yet");
     assert_eq!(ada.sign_in("ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    p07_what_was_ticked_is_granted_and_what_is_sensitive_is_not_ticked,
+    n02_denied_is_for_ever,
+    codes_expire_and_are_used_once,
+    p07_removing_a_person_ends_tokens_sessions_and_what_is_pending_at_once,
+);

@@ -200,3 +200,10 @@ async fn programs_in_a_shared_namespace_are_ended_by_their_person_an_admin_or_th
         assert_eq!(opens, end == "member", "{end}");
     }
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    the_owner_shares_a_namespace_and_takes_it_back_without_a_script,
+    n24_a_member_sees_what_is_shared_and_changes_nothing_of_it,
+    p08_a_program_gets_no_more_of_a_shared_namespace_than_its_person,
+    programs_in_a_shared_namespace_are_ended_by_their_person_an_admin_or_the_owner,
+);

@@ -15,6 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_gateway::http::{Caller, ResponseBody};
 use bitrouter_proto::tasks::Tasks;
+use bitrouter_test_postgres::{Database, wanted};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -24,6 +25,7 @@ use crate::{
     clock::{ManualClock, Moment},
     http::{Entrance, Visitor},
     people::Password,
+    store::PostgresUrl,
 };
 
 /// A node with a clock that goes only when told.
@@ -31,6 +33,7 @@ pub(super) struct Fixture {
     pub(super) node: Arc<Node>,
     pub(super) clock: Arc<ManualClock>,
     dir: tempfile::TempDir,
+    _database: Option<Database>,
 }
 
 impl Fixture {
@@ -39,18 +42,18 @@ impl Fixture {
     }
 
     pub(super) async fn with(settings: Settings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let (dir, database) = (tempfile::tempdir().unwrap(), wanted());
         let clock = Arc::new(ManualClock::new(Moment::from_millis(1_790_000_000_000)));
         let options = NodeOptions {
             dir: dir.path().join("node"),
             owner_name: "owner".to_owned(),
-            database: None,
+            database: database.as_ref().map(|database| PostgresUrl::parse(database.url().into()).unwrap()),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             clock: Arc::clone(&clock) as _,
             tasks: Tasks::new(),
             outbound: Arc::new(crate::outbound::NoOutbound),
         };
-        Self { node: Node::open(options).await.unwrap(), clock, dir }
+        Self { node: Node::open(options).await.unwrap(), clock, dir, _database: database }
     }
 
     /// The log of what was taken away.

@@ -218,3 +218,10 @@ async fn n19_another_password_ends_every_web_session() {
     assert_eq!(browser.sign_in("ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(browser.sign_in("ada", "another password").await.status, StatusCode::SEE_OTHER);
 }
+
+bitrouter_test_postgres::once_more_on_postgres!(
+    a_name_and_a_password_make_a_session_and_a_default_namespace,
+    a_session_is_new_at_each_sign_in_and_ends_with_the_next,
+    sessions_end_when_idle_and_at_last,
+    n19_another_password_ends_every_web_session,
+);
