@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use bitrouter_node::{
     BackupError, OpenError, PostgresUrl, RestoreError, Restored, TakeError,
@@ -260,7 +260,8 @@ async fn what_a_killed_daemon_wrote_last_is_in_the_database_that_is_kept() {
     assert!(holds(&aside) && !Path::new(&format!("{}-wal", aside.display())).exists());
     // Killed between the two names: the database before is aside, and what stands beside its place is no part of the copy.
     std::fs::remove_file(dir.join("node.db")).unwrap();
-    std::fs::write(dir.join("node.db-wal"), b"of another database").unwrap();
+    let mut stale = bitrouter_proto::files::create_private(&dir.join("node.db-wal")).unwrap();
+    stale.write_all(b"of another database").unwrap();
     assert_eq!(restore(&dir, &copy, test.clock.clone()).await.unwrap().aside, None);
     assert!(dir.join("node.db").exists() && !dir.join("node.db-wal").exists());
 }
