@@ -309,6 +309,10 @@ pub struct EffectiveGuardrail {
     /// What they say.
     #[serde(flatten)]
     pub spec: GuardrailSpec,
+    /// True, and there only then, where one policy requires what another forbids: `byok` says `forbidden`, and every call is
+    /// refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok_conflict: bool,
 }
 
 /// What is in force for a principal.
