@@ -20,6 +20,8 @@ const LONGEST_WINDOW: i64 = 2_592_000;
 const MOST_PATTERNS: usize = 32;
 /// The most models in a list.
 const MOST_MODELS: usize = 512;
+/// The longest text that a content pattern may find, in bytes: no more of a stream is held back.
+const LONGEST_FIND: i64 = 65_536;
 /// The longest pattern for models, in bytes: as long as the name of a model may be.
 const LONGEST_GLOB: usize = 512;
 
@@ -168,8 +170,11 @@ fn content_pattern(value: Value, at: Path<'_>) -> Result<ContentPattern, SpecErr
         let wrong = fields.wrong("pattern", &error);
         SpecError { is_limit: error.is_limit(), ..wrong }
     })?;
+    if longest == Some(0) {
+        return Err(fields.wrong("pattern", "finds no text that has a character"));
+    }
     let action = fields.word("action", ContentAction::ALL, ContentAction::parse)?;
-    let max_length = fields.count("max_length", i64::MAX)?;
+    let max_length = fields.count("max_length", LONGEST_FIND)?;
     if longest.is_none() && max_length.is_none() {
         let message = "is missing: what `pattern` finds has no longest one, so that the bytes to look at must be told";
         return Err(fields.wrong("max_length", message));
