@@ -145,8 +145,12 @@ fn preset(mut fields: Fields<'_>, at: Path<'_>) -> Result<PresetSpec, SpecError>
     };
     fields.end()?;
     if spec == PresetSpec::default() {
-        let at = if matches!(at, Path::Body) { Path::Member(&Path::Body, "guardrail") } else { at };
-        return Err(SpecError::wrong(&at, "has no clause: `guardrail`, `budget` or `rate_limit` must be there"));
+        let message = "needs at least one of `guardrail`, `budget` and `rate_limit`";
+        return Err(match at {
+            // Of a flat body no member is the one that is wrong.
+            Path::Body => SpecError::of_all(format_args!("a preset {message}")),
+            _ => SpecError::wrong(&at, message),
+        });
     }
     Ok(spec)
 }

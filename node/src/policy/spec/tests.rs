@@ -146,6 +146,11 @@ fn a_long_name_is_cut_where_it_is_repeated() {
 fn a_flat_body_has_flat_paths() {
     let error = Spec::read(PolicyKind::Preset, json!({"guardrail": {"model_deny": [1]}}), Path::Body).unwrap_err();
     assert_eq!(error.field, "guardrail.model_deny[0]");
+    for body in [json!({}), json!({"guardrail": null, "budget": null})] {
+        let error = Spec::read(PolicyKind::Preset, body, Path::Body).unwrap_err();
+        assert_eq!(error.field, "", "{error}");
+        assert_eq!(error.message, "a preset needs at least one of `guardrail`, `budget` and `rate_limit`");
+    }
 }
 
 proptest! {
