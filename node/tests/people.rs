@@ -7,7 +7,10 @@ use arc_swap::ArcSwap;
 use bitrouter_node::{
     Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
-    people::{Password, PeopleError},
+    people::{
+        Password, PeopleError,
+        namespaces::{self, NamespaceError},
+    },
 };
 use bitrouter_proto::tasks::Tasks;
 
@@ -31,6 +34,31 @@ fn password() -> Password {
 
 async fn names(node: &Node) -> Vec<(String, bool)> {
     node.list_users().await.unwrap().into_iter().map(|person| (person.name, person.has_password)).collect()
+}
+
+#[tokio::test]
+async fn names_that_look_the_same_are_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, _) = node(&dir).await;
+    node.add_user("a\u{200d}da".parse().unwrap(), password()).await.unwrap();
+    for same in ["ada", "Ad\u{ad}a", "ada \u{2060}"] {
+        let taken = node.add_user(same.parse().unwrap(), password()).await;
+        assert!(matches!(&taken, Err(PeopleError::Taken(name)) if name == "a\u{200d}da"), "{same:?}: {taken:?}");
+    }
+    assert_eq!(node.remove_user("ADA").await.unwrap().name, "a\u{200d}da");
+    let owner = node.owner();
+    let made = namespaces::create(&node, owner, "\u{645}\u{6cc}\u{200c}\u{62e}").await.unwrap();
+    let same = "\u{645}\u{6cc}\u{62e}";
+    let taken = namespaces::create(&node, owner, same).await;
+    assert!(matches!(&taken, Err(NamespaceError::Taken(name)) if *name == made.name), "{taken:?}");
+    let other = namespaces::create(&node, owner, "other").await.unwrap();
+    let taken = namespaces::rename(&node, owner, "other", same).await;
+    assert!(matches!(taken, Err(NamespaceError::Taken(_))), "{taken:?}");
+    // Its own name is no other's, and case tells namespaces apart.
+    namespaces::rename(&node, owner, "other", "oth\u{200b}er").await.unwrap();
+    namespaces::create(&node, owner, "Other").await.unwrap();
+    assert_eq!(namespaces::find(&node, owner, "other").await.unwrap().id, other.id);
+    assert_eq!(namespaces::find(&node, owner, same).await.unwrap().id, made.id);
 }
 
 #[tokio::test]

@@ -33,6 +33,16 @@ pub enum Access {
     Operator(Scope),
 }
 
+impl Access {
+    /// The scope that a credential needs; none where everybody may call.
+    pub(crate) fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Open => None,
+            Self::Scope(scope) | Self::WebSession(scope) | Self::Operator(scope) => Some(scope),
+        }
+    }
+}
+
 /// Where an endpoint names a principal that policies are bound to, unless in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PrincipalIn {

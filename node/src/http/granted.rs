@@ -141,12 +141,20 @@ impl Granted {
 /// Judges who makes a call of its endpoint, and what its path names. What the credential may do is asked of [`may`] behind it.
 ///
 /// # Errors
-/// 401 without a credential, then 404 for an id that is not the caller's to see.
+/// 401 without a credential, then 403 for an operator's key at what it does not open, then 404 for an id that is not the
+/// caller's to see.
 pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
     if call.endpoint.access == Access::Open {
         return Ok(Granted::OPEN);
     }
     let actor = actor(call).await?;
+    // What an operator's key reads is written on the lines of the table that name it. It is in every namespace, so that only an
+    // answer given before ids are looked up keeps from it which of them there are.
+    if let (Actor::Operator(_), Some(scope)) = (&actor, call.endpoint.access.scope())
+        && !call.endpoint.is_open_to_operator
+    {
+        return Err(missing(scope));
+    }
     named(call, actor).await
 }
 
@@ -155,22 +163,18 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
 /// # Errors
 /// 403 for a scope that is missing.
 pub(crate) fn may(endpoint: &Endpoint, granted: &Granted) -> Result<(), ApiError> {
-    let (Access::Scope(scope) | Access::WebSession(scope) | Access::Operator(scope)) = endpoint.access else {
-        return Ok(());
-    };
+    let Some(scope) = endpoint.access.scope() else { return Ok(()) };
     let is_person = matches!(granted.actor, Actor::Person(_) | Actor::Socket(_));
     // No credential of one namespace holds it: it is a person's own.
     let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(granted));
     match (endpoint.access, granted.actor) {
         _ if !holds => Err(missing(scope)),
-        (Access::WebSession(_), Actor::Token(_) | Actor::Operator(_)) => {
+        (Access::WebSession(_), Actor::Token(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes a person who is signed in at the console, not a token"))
         }
         (Access::Operator(_), Actor::Token(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes the node's owner, or a key of `bitrouter node keys mint`"))
         }
-        // What it reads is written on the lines of the table that name it.
-        (Access::Scope(_), Actor::Operator(_)) if !endpoint.is_open_to_operator => Err(missing(scope)),
         _ => Ok(()),
     }
 }

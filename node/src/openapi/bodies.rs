@@ -5,8 +5,9 @@
     reason = "these say what is read; handlers take bodies apart member by member, so that errors can name one"
 )]
 
-use bitrouter_proto::account::policy::{
-    BudgetSpec, Funding, GuardrailSpec, PolicyKind, PresetSpec, PrincipalType, RateLimitSpec, Window,
+use bitrouter_proto::account::{
+    policy::{BudgetSpec, Funding, GuardrailSpec, PolicyKind, PresetSpec, PrincipalType, RateLimitSpec, Window},
+    schema::has_one_clause,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 /// A namespace that is to be made.
 #[derive(JsonSchema, Deserialize)]
 pub(super) struct NewNamespace {
-    /// What it is to be called: 1 to 128 characters that can be seen.
+    /// What it is to be called: 1 to 128 characters, one of which can be seen.
     #[schemars(length(min = 1, max = 128))]
     name: String,
 }
@@ -47,7 +48,7 @@ fn by_one_of_two(schema: &mut schemars::Schema) {
 /// What changes in an account.
 #[derive(JsonSchema, Deserialize)]
 pub(super) struct AccountChange {
-    /// How the person wants to be called: 1 to 128 characters that can be seen.
+    /// How the person wants to be called: 1 to 128 characters, one of which can be seen.
     #[schemars(length(min = 1, max = 128))]
     display_name: String,
 }
@@ -75,7 +76,7 @@ pub(super) struct Event {
 #[derive(JsonSchema, Deserialize)]
 #[schemars(transform = of_each_kind)]
 pub(super) struct NewPolicy {
-    /// What it is to be called: 1 to 128 characters that can be seen.
+    /// What it is to be called: 1 to 128 characters, one of which can be seen.
     #[schemars(length(min = 1, max = 128))]
     name: String,
     /// What it is.
@@ -121,13 +122,13 @@ pub(super) struct PolicyChange {
 /// A budget that is to be made.
 #[derive(JsonSchema, Deserialize)]
 pub(super) struct NewBudget {
-    /// What it is to be called: 1 to 128 characters that can be seen.
+    /// What it is to be called: 1 to 128 characters, one of which can be seen.
     #[schemars(length(min = 1, max = 128))]
     name: String,
     /// The window.
     window: Window,
     /// The most, in millionths of a US dollar.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = i64::MAX))]
     limit_micro_usd: i64,
     /// What counts; `any` where nothing is said.
     funding: Option<Funding>,
@@ -142,7 +143,7 @@ pub(super) struct BudgetChange {
     /// The window.
     window: Option<Window>,
     /// The most, in millionths of a US dollar.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = i64::MAX))]
     limit_micro_usd: Option<i64>,
     /// What counts.
     funding: Option<Funding>,
@@ -150,8 +151,9 @@ pub(super) struct BudgetChange {
 
 /// A preset that is to be made: at least one clause.
 #[derive(JsonSchema, Deserialize)]
+#[schemars(transform = has_one_clause)]
 pub(super) struct NewPreset {
-    /// What it is to be called: 1 to 128 characters that can be seen.
+    /// What it is to be called: 1 to 128 characters, one of which can be seen.
     #[schemars(length(min = 1, max = 128))]
     name: String,
     /// What may be called.
@@ -191,6 +193,7 @@ pub(super) struct NewBinding {
     principal_id: String,
 }
 
-/// Nothing needs to be said.
+/// Nothing needs to be said, and nothing can be.
 #[derive(JsonSchema, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bitrouter_proto::VERSION;
+use bitrouter_proto::{VERSION, account::ScopeSet};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -88,16 +88,34 @@ pub(super) fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": replies.take_definitions(true),
-            "responses": {"Error": {"description": "Why not.", "content": {"application/json": {"schema": error}}}},
+            "responses": {
+                "Error": refusal(&error, json!({})),
+                "Unauthorized": refusal(&error, header("WWW-Authenticate", "Which scheme of credentials is asked for.")),
+                "MethodNotAllowed": refusal(&error, header("Allow", "The methods that there are.")),
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`brk_…`) or an access token (`bra_…`)."},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "googleApiKey": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
                 "queryKey": {"type": "apiKey", "in": "query", "name": "key"},
+                "operatorKey": {"type": "http", "scheme": "bearer", "description": "A key of `bitrouter node keys mint`, sent in any way that a key is."},
                 "webSession": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "With the cookie of a browser that is signed in."},
             },
         },
     })
+}
+
+/// A refusal, with the headers that every one of its kind has.
+fn refusal(error: &Value, headers: Value) -> Value {
+    let mut response = json!({"description": "Why not.", "content": {"application/json": {"schema": error}}});
+    if headers.as_object().is_some_and(|headers| !headers.is_empty()) {
+        response["headers"] = headers;
+    }
+    response
+}
+
+fn header(name: &str, words: &str) -> Value {
+    json!({name: {"description": words, "required": true, "schema": {"type": "string"}}})
 }
 
 fn written(
@@ -117,10 +135,18 @@ fn written(
     }
     let mut responses = Map::new();
     let reply = (operation.reply)(replies).to_value();
-    responses
-        .insert("200".to_owned(), json!({"description": "Done.", "content": {"application/json": {"schema": reply}}}));
+    let mut done = json!({"description": "Done.", "content": {"application/json": {"schema": reply}}});
+    if operation.makes {
+        done["headers"] = parameters::replayed();
+    }
+    responses.insert("200".to_owned(), done);
     for status in statuses(endpoint, operation) {
-        responses.insert(status.to_string(), json!({"$ref": "#/components/responses/Error"}));
+        let response = match status {
+            401 => "Unauthorized",
+            405 => "MethodNotAllowed",
+            _ => "Error",
+        };
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{response}")}));
     }
     let mut written = json!({
         "operationId": operation.id,
@@ -158,18 +184,28 @@ fn statuses(endpoint: &Endpoint, operation: &Operation) -> Vec<u16> {
 
 /// Which credentials open an endpoint: any one of them.
 fn security(endpoint: &Endpoint) -> Value {
-    let scope = match endpoint.access {
+    let (scope, takes_tokens) = match endpoint.access {
         Access::Open => return json!([]),
-        Access::WebSession(scope) => return json!([{"webSession": [scope.as_str()]}]),
-        Access::Scope(scope) | Access::Operator(scope) => [scope.as_str()],
+        // A scope that no credential of one namespace can hold is a person's own.
+        Access::Scope(scope) => (scope, ScopeSet::GRANTABLE.contains(scope)),
+        Access::WebSession(scope) | Access::Operator(scope) => (scope, false),
     };
-    json!([{"bearer": scope}, {"apiKey": scope}, {"googleApiKey": scope}, {"queryKey": scope}, {"webSession": scope}])
+    let by_token = takes_tokens.then_some(["bearer", "apiKey", "googleApiKey", "queryKey"]);
+    let by_operator = endpoint.is_open_to_operator.then_some("operatorKey");
+    let all = by_token.into_iter().flatten().chain(by_operator).chain(["webSession"]);
+    all.map(|scheme| Value::Object(Map::from_iter([(scheme.to_owned(), json!([scope.as_str()]))]))).collect()
 }
 
-/// Says of every object of a body that it has no other members: a strict reader is on the other side.
+/// Says of every object of a body that it has no other members: a strict reader is on the other side. What has no type is no
+/// object by itself, but a condition on one.
 fn close(schema: &mut Value) {
     visit(schema, &|object| {
-        if object.contains_key("properties") && !object.contains_key("additionalProperties") {
+        let is_object = match object.get("type") {
+            Some(Value::Array(types)) => types.iter().any(|name| name == "object"),
+            Some(name) => name == "object",
+            None => false,
+        };
+        if is_object && object.contains_key("properties") && !object.contains_key("additionalProperties") {
             object.insert("additionalProperties".to_owned(), false.into());
         }
     });

@@ -78,6 +78,14 @@ pub(super) fn idempotency_key() -> Value {
     })
 }
 
+/// The header of what was made, where it was made by an earlier call with the same key.
+pub(super) fn replayed() -> Value {
+    json!({"Idempotency-Replayed": {
+        "description": "`true` where an earlier call with this `Idempotency-Key` has made it.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }})
+}
+
 /// The header of an event.
 pub(super) fn signature() -> Value {
     json!({

@@ -142,9 +142,11 @@ pub(crate) async fn create_in(
 ) -> Result<Namespace, NamespaceError> {
     let name: Name = name.parse()?;
     let now = node.clock.wall();
-    if NamespaceRow::of_owner(write, owner).await?.len() >= MOST {
+    let own = NamespaceRow::of_owner(write, owner).await?;
+    if own.len() >= MOST {
         return Err(NamespaceError::Limit);
     }
+    look_alike(&own, &name)?;
     let id = NamespaceId::new(random_ulid(now));
     let row = NamespaceRow { id, owner, name: name.as_str().to_owned(), created_at: now };
     row.insert(write).await.map_err(|error| taken(error, &name))?;
@@ -159,6 +161,9 @@ pub async fn rename(node: &Node, owner: PersonId, which: &str, name: &str) -> Re
     let name: Name = name.parse()?;
     let mut write = node.store.write().await?;
     let row = meant(&mut write, owner, which).await?;
+    let mut others = NamespaceRow::of_owner(&mut write, owner).await?;
+    others.retain(|other| other.id != row.id);
+    look_alike(&others, &name)?;
     NamespaceRow::rename(&mut write, row.id, name.as_str()).await.map_err(|error| taken(error, &name))?;
     write.commit().await?;
     Ok(NamespaceRow { name: name.as_str().to_owned(), ..row }.into())
@@ -191,10 +196,25 @@ pub(crate) async fn meant(
 ) -> Result<NamespaceRow, NamespaceError> {
     let id: Option<NamespaceId> = which.parse().ok();
     let name: Option<Name> = which.parse().ok();
-    let is_meant =
-        |row: &NamespaceRow| Some(row.id) == id || name.as_ref().is_some_and(|name| row.name == name.as_str());
+    let is_meant = |row: &NamespaceRow| Some(row.id) == id || name.as_ref().is_some_and(|name| is_called(row, name));
     let own = NamespaceRow::of_owner(on, owner).await?;
     own.into_iter().find(is_meant).ok_or_else(|| NamespaceError::Absent(which.to_owned()))
+}
+
+/// Whether `row` has `name`, as far as a reader sees.
+fn is_called(row: &NamespaceRow, name: &Name) -> bool {
+    row.name == name.as_str() || row.name.parse::<Name>().is_ok_and(|own| own.seen() == name.seen())
+}
+
+/// Looks whether one of `rows` reads as `name` does: the database sees only what is the same in every character.
+///
+/// # Errors
+/// Where one does.
+fn look_alike(rows: &[NamespaceRow], name: &Name) -> Result<(), NamespaceError> {
+    match rows.iter().find(|row| is_called(row, name)) {
+        Some(row) => Err(NamespaceError::Taken(row.name.clone())),
+        None => Ok(()),
+    }
 }
 
 fn taken(error: StoreError, name: &Name) -> NamespaceError {

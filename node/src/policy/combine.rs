@@ -88,9 +88,18 @@ impl Combined {
             .rate_limits
             .values()
             .map(|(origin, spec)| EffectiveRateLimit { origin: origin.clone(), spec: spec.clone() });
-        let guardrail = (!self.guardrails.is_empty())
-            .then(|| EffectiveGuardrail { policy_ids: self.guardrails.keys().copied().collect(), spec: self.flat() });
+        let guardrail = (!self.guardrails.is_empty()).then(|| EffectiveGuardrail {
+            policy_ids: self.guardrails.keys().copied().collect(),
+            spec: self.flat(),
+            byok_conflict: self.has_byok_conflict(),
+        });
         Effective { budgets: budgets.collect(), rate_limits: rate_limits.collect(), guardrail }
+    }
+
+    /// Whether one policy requires what another forbids: no call can pass both.
+    fn has_byok_conflict(&self) -> bool {
+        let says = |rule| self.guardrails.values().any(|one| one.byok == Some(rule));
+        says(ByokRule::Required) && says(ByokRule::Forbidden)
     }
 
     /// All guardrails in the form of one.
@@ -115,7 +124,8 @@ impl Combined {
     }
 }
 
-/// The rule that shows: where one policy requires what another forbids, the prohibition; every call is refused then.
+/// The rule that shows: where one policy requires what another forbids, the prohibition, and [`EffectiveGuardrail::byok_conflict`]
+/// beside it; every call is refused then.
 fn byok<'a>(all: impl Iterator<Item = &'a GuardrailSpec>) -> Option<ByokRule> {
     let said: BTreeSet<ByokRule> = all.filter_map(|one| one.byok).collect();
     [ByokRule::Forbidden, ByokRule::Required, ByokRule::Optional].into_iter().find(|rule| said.contains(rule))

@@ -11,7 +11,7 @@ const SHOWN: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SpecError {
-    /// The member, as `spec.guardrail.model_allow[3]`.
+    /// The member, as `spec.guardrail.model_allow[3]`; empty where no single one is wrong.
     pub field: String,
     /// What is wrong with it.
     pub message: String,
@@ -23,6 +23,11 @@ impl SpecError {
     /// What stands at `field` is wrong.
     pub fn wrong(field: &Path<'_>, message: impl fmt::Display) -> Self {
         Self { field: field.to_string(), message: format!("`{field}` {message}"), is_limit: false }
+    }
+
+    /// No member is wrong by itself.
+    pub fn of_all(message: impl fmt::Display) -> Self {
+        Self { field: String::new(), message: message.to_string(), is_limit: false }
     }
 
     /// What stands at `field` is too much.

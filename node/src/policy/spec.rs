@@ -20,6 +20,8 @@ const LONGEST_WINDOW: i64 = 2_592_000;
 const MOST_PATTERNS: usize = 32;
 /// The most models in a list.
 const MOST_MODELS: usize = 512;
+/// The longest text that a content pattern may find, in bytes: no more of a stream is held back.
+const LONGEST_FIND: i64 = 65_536;
 /// The longest pattern for models, in bytes: as long as the name of a model may be.
 const LONGEST_GLOB: usize = 512;
 
@@ -143,8 +145,12 @@ fn preset(mut fields: Fields<'_>, at: Path<'_>) -> Result<PresetSpec, SpecError>
     };
     fields.end()?;
     if spec == PresetSpec::default() {
-        let at = if matches!(at, Path::Body) { Path::Member(&Path::Body, "guardrail") } else { at };
-        return Err(SpecError::wrong(&at, "has no clause: `guardrail`, `budget` or `rate_limit` must be there"));
+        let message = "needs at least one of `guardrail`, `budget` and `rate_limit`";
+        return Err(match at {
+            // Of a flat body no member is the one that is wrong.
+            Path::Body => SpecError::of_all(format_args!("a preset {message}")),
+            _ => SpecError::wrong(&at, message),
+        });
     }
     Ok(spec)
 }
@@ -168,8 +174,11 @@ fn content_pattern(value: Value, at: Path<'_>) -> Result<ContentPattern, SpecErr
         let wrong = fields.wrong("pattern", &error);
         SpecError { is_limit: error.is_limit(), ..wrong }
     })?;
+    if longest == Some(0) {
+        return Err(fields.wrong("pattern", "finds no text that has a character"));
+    }
     let action = fields.word("action", ContentAction::ALL, ContentAction::parse)?;
-    let max_length = fields.count("max_length", i64::MAX)?;
+    let max_length = fields.count("max_length", LONGEST_FIND)?;
     if longest.is_none() && max_length.is_none() {
         let message = "is missing: what `pattern` finds has no longest one, so that the bytes to look at must be told";
         return Err(fields.wrong("max_length", message));

@@ -76,10 +76,14 @@ impl Scene {
 
 async fn answered(test: &TestNode, request: Request<Bytes>, caller: Caller, visitor: Visitor) -> Reply {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let sent = request.body().clone();
     let response = Arc::clone(&test.node).answer_whole(request, caller, visitor).await;
     let (head, body) = response.into_parts();
     let reply = Reply { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() };
     described::check(test, &method, &path, &reply).await;
+    if reply.status.is_success() {
+        described::check_body(test, &method, &path, &sent).await;
+    }
     reply
 }
 

@@ -25,6 +25,20 @@ pub async fn check(test: &TestNode, method: &Method, path: &str, reply: &Reply) 
     assert_eq!(reply.status == StatusCode::OK, status == "200");
 }
 
+/// Whether a body fits what the document has of `method` at `path`; `None` where it takes none.
+pub fn admits(document: &Value, method: &Method, path: &str, body: &Value) -> Option<Result<(), String>> {
+    let described = operation(document, method, path)?.get("requestBody")?;
+    Some(fits(&described["content"]["application/json"]["schema"], body, document))
+}
+
+/// Panics where a body that was taken is none that the document has.
+pub async fn check_body(test: &TestNode, method: &Method, path: &str, body: &[u8]) {
+    let Ok(body) = serde_json::from_slice(body) else { return };
+    if let Some(Err(why)) = admits(&document(test).await, method, path, &body) {
+        panic!("{method} {path} takes what is not described: {why}");
+    }
+}
+
 /// What is said of `method` at `path`: the path with the most fixed parts.
 fn operation<'d>(document: &'d Value, method: &Method, path: &str) -> Option<&'d Value> {
     let method = method.as_str().to_ascii_lowercase();
@@ -103,11 +117,23 @@ fn fits(schema: &Value, value: &Value, document: &Value) -> Result<(), String> {
                 }
             }
             "items" => value.as_array().into_iter().flatten().try_for_each(|item| fits(said, item, document))?,
-            "minimum" if value.as_f64().is_some_and(|value| Some(value) < said.as_f64()) => {
-                return wrong("is less than");
+            "minimum" if is_less(value, said) => return wrong("is less than"),
+            "maximum" if is_less(said, value) => return wrong("is more than"),
+            "minLength" if characters(value).is_some_and(|count| Some(count) < said.as_u64()) => {
+                return wrong("is shorter than");
             }
-            "maximum" if value.as_f64().is_some_and(|value| Some(value) > said.as_f64()) => {
-                return wrong("is more than");
+            "maxLength" if characters(value).is_some_and(|count| Some(count) > said.as_u64()) => {
+                return wrong("is longer than");
+            }
+            "minItems" if items(value).is_some_and(|count| Some(count) < said.as_u64()) => {
+                return wrong("has fewer items than");
+            }
+            "maxItems" if items(value).is_some_and(|count| Some(count) > said.as_u64()) => {
+                return wrong("has more items than");
+            }
+            "not" if fits(said, value, document).is_ok() => return wrong("is what must not be by"),
+            "format" if said == "date-time" && value.as_str().is_some_and(|text| !is_time(text)) => {
+                return wrong("is no time of");
             }
             "pattern" => {
                 let pattern = Regex::new(said.as_str().unwrap()).unwrap();
@@ -119,6 +145,28 @@ fn fits(schema: &Value, value: &Value, document: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Compared as whole numbers where both are: a float has no room for the largest.
+fn is_less(one: &Value, other: &Value) -> bool {
+    let whole = |value: &Value| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+    match (whole(one), whole(other)) {
+        (Some(one), Some(other)) => one < other,
+        _ => one.as_f64().zip(other.as_f64()).is_some_and(|(one, other)| one < other),
+    }
+}
+
+fn characters(value: &Value) -> Option<u64> {
+    value.as_str().map(|text| text.chars().count() as u64)
+}
+
+fn items(value: &Value) -> Option<u64> {
+    value.as_array().map(|items| items.len() as u64)
+}
+
+fn is_time(text: &str) -> bool {
+    let shape = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$";
+    Regex::new(shape).unwrap().is_match(text)
 }
 
 fn is_a(name: &str, value: &Value) -> bool {
@@ -140,7 +188,11 @@ fn what_does_not_fit_is_seen() {
         "type": "object", "required": ["id"], "additionalProperties": false,
         "properties": {
             "id": {"type": "string", "pattern": "^ns_[0-9]$"}, "n": {"type": ["integer", "null"], "minimum": 0},
-            "list": {"type": "array", "items": {"enum": ["a", "b"]}},
+            "list": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"enum": ["a", "b"]}},
+            "big": {"type": "integer", "maximum": i64::MAX},
+            "name": {"type": ["string", "null"], "minLength": 1, "maxLength": 2},
+            "at": {"type": "string", "format": "date-time"},
+            "some": {"not": {"type": "null"}},
         },
     }}}});
     let schema = serde_json::json!({"$ref": "#/components/schemas/A"});
@@ -153,6 +205,17 @@ fn what_does_not_fit_is_seen() {
         (r#"{"id":"ns_1","n":1.5}"#, false),
         (r#"{"id":"ns_1","list":["c"]}"#, false),
         (r#"{"id":"ns_1","more":1}"#, false),
+        (r#"{"id":"ns_1","list":[]}"#, false),
+        (r#"{"id":"ns_1","list":["a","a","a"]}"#, false),
+        (r#"{"id":"ns_1","big":9223372036854775807}"#, true),
+        (r#"{"id":"ns_1","big":9223372036854775808}"#, false),
+        (r#"{"id":"ns_1","name":"éé"}"#, true),
+        (r#"{"id":"ns_1","name":null}"#, true),
+        (r#"{"id":"ns_1","name":""}"#, false),
+        (r#"{"id":"ns_1","name":"ééé"}"#, false),
+        (r#"{"id":"ns_1","at":"2026-05-01T00:00:00Z"}"#, true),
+        (r#"{"id":"ns_1","at":"tomorrow"}"#, false),
+        (r#"{"id":"ns_1","some":null}"#, false),
         ("[]", false),
     ] {
         assert_eq!(fits(&schema, &serde_json::from_str(value).unwrap(), &document).is_ok(), does, "{value}");

@@ -17,6 +17,7 @@ mod limits;
 mod matrix;
 mod members;
 mod policies;
+mod refused;
 mod roles;
 mod scopes;
 mod shapes;

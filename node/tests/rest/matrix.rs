@@ -1,7 +1,7 @@
 //! P7 and P8, whole: every endpoint, asked for another person's namespace by each role with each kind of credential.
 
 use bitrouter_gateway::http::{Caller, Principal};
-use bitrouter_proto::account::{KeyId, MicroUsd, Role, Scope, ScopeSet};
+use bitrouter_proto::account::{GrantId, KeyId, MicroUsd, NamespaceId, Role, Scope, ScopeSet};
 use http::{Method, StatusCode};
 
 use super::{
@@ -132,12 +132,54 @@ async fn p07_the_operators_key_reads_usage_and_calls_of_every_namespace_and_noth
             let reply = scene.send(operator, &entry.method(), &path, entry.body).await;
             let expected = match entry.path {
                 path if opened.contains(&path) => 200,
-                _ if entry.names_row() => 404,
+                "/v1/namespaces/{nsid}/requests/{req}" => 404,
                 _ => 403,
             };
             assert_eq!(reply.status.as_u16(), expected, "{} {path}: {:?}", entry.method, reply.body);
         }
     }
+}
+
+#[tokio::test]
+async fn p07_the_operators_key_learns_of_no_id_at_what_it_does_not_open() {
+    let scene = Scene::new().await;
+    let (operator, home) = (Caller::Operator(absent(KeyId::new)), scene.owner.namespace.to_string());
+    let owner = scene.token(scene.owner.namespace, ScopeSet::GRANTABLE);
+    let make = async |path: &str, body: &str, id: &str| {
+        let made = scene.send(owner, &Method::POST, &format!("/v1/namespaces/me/{path}"), body).await.ok();
+        made[id].as_str().unwrap().to_owned()
+    };
+    let rate = r#"{"name":"made","kind":"rate_limit","spec":{"window_secs":60,"max_requests":1}}"#;
+    let policy = make("policies", rate, "id").await;
+    let principal = format!(r#"{{"principal_type":"namespace","principal_id":"{home}"}}"#);
+    let ids = [
+        ("{nsid}", home.clone()),
+        ("{tok}", scene.owner.session.to_string()),
+        ("{usr}", scene.stranger.id.to_string()),
+        ("{key}", make("keys", r#"{"display_name":"made","scopes":["usage:read"]}"#, "id").await),
+        ("{bnd}", make(&format!("policies/{policy}/bind"), &principal, "binding_id").await),
+        ("{budget}", make("budgets", r#"{"name":"made","window":"day","limit_micro_usd":1}"#, "id").await),
+        ("{preset}", make("presets", r#"{"name":"made","guardrail":{}}"#, "id").await),
+        ("{pol}", policy),
+        ("{principal_type}", "namespace".to_owned()),
+        ("{principal_id}", home),
+    ];
+    scene.test.node.set_member(&scene.owner.namespace.to_string(), "eve", Role::Viewer).await.unwrap();
+    let mut asked = 0;
+    for entry in ENTRIES.iter().filter(|entry| entry.path.contains('{') && entry.scope != Scope::UsageRead) {
+        let there = ids.iter().fold(entry.path.to_owned(), |path, (name, id)| path.replace(name, id));
+        let nowhere = entry.at(&absent(NamespaceId::new).to_string(), &absent(GrantId::new).to_string());
+        let here = entry.at(&scene.owner.namespace.to_string(), &absent(GrantId::new).to_string());
+        let mut answers = std::collections::BTreeSet::new();
+        for path in [&there, &here, &nowhere] {
+            let reply = scene.send(operator, &entry.method(), path, entry.body).await;
+            assert_eq!(reply.refusal(), (403, "forbidden".to_owned()), "{} {path}", entry.method);
+            answers.insert(reply.body.clone());
+        }
+        assert_eq!(answers.len(), 1, "{} {there}", entry.method);
+        asked += 1;
+    }
+    assert!(asked > 25, "{asked}");
 }
 
 #[tokio::test]

@@ -37,10 +37,13 @@ pub struct Key<Id = KeyId> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewKey {
     /// What it is to be called.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub display_name: String,
     /// What it is to be able to do: a part of what its minter can.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub scopes: Vec<String>,
     /// When it is to end; RFC 3339.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }

@@ -8,7 +8,8 @@
 //! * [`password`]: what one has to be.
 //! * [`role`]: what a person may do in a namespace.
 //! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`]; [`keys`]: API keys;
-//!   [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it.
+//!   [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it;
+//!   `schema`: what JSON Schema says of it beyond types.
 
 /// The server that sign-in goes to where nobody says another.
 pub const DEFAULT_SERVER: &str = "https://api.bitrouter.ai";
@@ -34,6 +35,8 @@ pub mod password;
 pub mod policy;
 pub mod resources;
 pub mod role;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod scope;
 pub mod told;
 

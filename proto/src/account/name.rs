@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::{
     CodePointMapData, CodePointSetData,
-    props::{DefaultIgnorableCodePoint, GeneralCategory},
+    props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory},
 };
 use serde::Serialize;
 
@@ -17,21 +17,21 @@ pub enum NameError {
     /// It has no character, or more than 128.
     #[error("a name has 1 to {} characters", Name::MAX)]
     Length,
-    /// It holds a character that hides or reorders others, or that nobody sees.
-    #[error("a name has no invisible, control, direction or line-separator characters")]
+    /// It holds a character that ends a line, reorders others or commands a terminal.
+    #[error("a name has no control, direction or line-separator characters")]
     Character,
-    /// Spaces that a reader cannot count.
-    #[error("a name has no spaces at its ends, and no two in a row")]
+    /// Spaces that a reader does not see.
+    #[error("a name has no white space at its ends")]
     Space,
-    /// It begins with a mark that stands on another character, or has a pile of them.
-    #[error("a name begins with no combining mark, and has at most {} of them in a row", Name::MOST_MARKS)]
-    Marks,
+    /// Nobody sees it.
+    #[error("a name has a character that can be seen")]
+    Blank,
     /// It would be taken for an id.
     #[error("a name is not written like an id")]
     Id,
 }
 
-/// A name: 1 to 128 characters that can be seen, composed (Unicode's form C, UAX #15).
+/// A name: 1 to 128 characters, one of which can be seen, composed (Unicode's form C, UAX #15).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -39,8 +39,6 @@ pub struct Name(String);
 impl Name {
     /// The longest one, in characters.
     pub const MAX: usize = 128;
-    /// The most combining marks in a row. No script that is written today has more on one character, composed.
-    pub const MOST_MARKS: usize = 4;
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -51,14 +49,28 @@ impl Name {
     pub fn folded(&self) -> String {
         folded(&self.0)
     }
+
+    /// The name without what has no width and no shape, such as joiners: what looks the same in every letter is the same
+    /// text. It tells names apart, it is never shown.
+    pub fn seen(&self) -> String {
+        seen(&self.0)
+    }
 }
 
-/// `text` without case and without differences of width and form (Unicode's form KC, UAX #15). It tells names apart, it is
-/// never shown.
+/// `text` without case, without differences of width and form, and without what is not shown by itself (as Unicode's
+/// `NFKC_Casefold`, UAX #44), each run of white space one space. It tells names apart, it is never shown.
 pub fn folded(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc();
+    let lower = compatible.normalize(&seen(text)).to_lowercase();
     // Lower case may take characters apart again.
-    compatible.normalize(&compatible.normalize(text).to_lowercase()).into_owned()
+    let words = compatible.normalize(&lower);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `text` without what is not shown by itself, composed.
+fn seen(text: &str) -> String {
+    let shown: String = text.chars().filter(|c| !is_ignored(*c)).collect();
+    ComposingNormalizerBorrowed::new_nfc().normalize(shown.trim()).into_owned()
 }
 
 impl FromStr for Name {
@@ -73,16 +85,16 @@ impl FromStr for Name {
         if !(1..=Self::MAX).contains(&name.chars().count()) {
             return Err(NameError::Length);
         }
-        if name.chars().any(is_hidden) {
+        if name.chars().any(is_never_in_a_name) {
             return Err(NameError::Character);
         }
-        if name.trim() != name || has_run(&name, char::is_whitespace, 2) {
+        if seen(&name).is_empty() {
+            return Err(NameError::Blank);
+        }
+        if name.trim() != name {
             return Err(NameError::Space);
         }
-        if name.chars().next().is_some_and(is_mark) || has_run(&name, is_mark, Self::MOST_MARKS + 1) {
-            return Err(NameError::Marks);
-        }
-        if is_id(&name) {
+        if is_id(&seen(&name)) {
             return Err(NameError::Id);
         }
         Ok(Self(name.into_owned()))
@@ -95,31 +107,29 @@ impl fmt::Display for Name {
     }
 }
 
-/// True for what a name may not hold: controls, line and paragraph separators, characters that change the direction of
-/// text (UAX #9 §2) or that are not shown by themselves (`Default_Ignorable_Code_Point` of the Unicode Character
-/// Database), and those that mean nothing, or something else on each machine.
-pub fn is_hidden(c: char) -> bool {
-    use GeneralCategory::{Control, LineSeparator, ParagraphSeparator, PrivateUse, Unassigned};
+/// True for what a name may not hold: controls, line and paragraph separators, and characters that change the direction of
+/// text (UAX #9 §2).
+fn is_never_in_a_name(c: char) -> bool {
+    use GeneralCategory::{Control, LineSeparator, ParagraphSeparator};
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    matches!(category, Control | LineSeparator | ParagraphSeparator | PrivateUse | Unassigned)
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // Interlinear annotation; a pattern of Braille and a note of music that are blank.
+    matches!(category, Control | LineSeparator | ParagraphSeparator)
+        || CodePointSetData::new::<BidiControl>().contains(c)
+}
+
+/// True for what is not shown by itself (`Default_Ignorable_Code_Point` of the Unicode Character Database), and for what is
+/// blank: interlinear annotation, a pattern of Braille, a note of music.
+fn is_ignored(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || matches!(c, '\u{FFF9}'..='\u{FFFB}' | '\u{2800}' | '\u{1D159}')
 }
 
-/// True for marks that stand on the character before them.
-fn is_mark(c: char) -> bool {
+/// True for what no word of a machine holds, such as the id of a model: what may not be in a name, what is not shown by
+/// itself, and what means nothing, or something else on each machine.
+pub fn is_hidden(c: char) -> bool {
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    matches!(category, GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
-}
-
-/// True where `length` characters of one kind stand in a row.
-fn has_run(text: &str, is_of_it: impl Fn(char) -> bool, length: usize) -> bool {
-    let mut run = 0;
-    text.chars().any(|c| {
-        run = if is_of_it(c) { run + 1 } else { 0 };
-        run >= length
-    })
+    is_never_in_a_name(c)
+        || is_ignored(c)
+        || matches!(category, GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
 }
 
 fn is_id(text: &str) -> bool {
@@ -132,10 +142,31 @@ mod tests {
 
     #[test]
     fn names_are_what_people_can_read() {
-        for good in
-            ["a", "Ada Lovelace", "staging-2", "日本", "วันที่", "हिन्दी", "e\u{302}\u{323}x", "ns_1", &"x".repeat(128)]
-        {
-            assert!(good.parse::<Name>().is_ok(), "{good}");
+        for good in [
+            "a",
+            "Ada Lovelace",
+            "staging-2",
+            "日本",
+            "วันที่",
+            "हिन्दी",
+            "e\u{302}\u{323}x",
+            "ns_1",
+            &"x".repeat(128),
+            // A family, Persian, a soft hyphen, a word joiner, another font's sign, one that is no character yet.
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+            "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+            "co\u{ad}op",
+            "a\u{2060}b",
+            "\u{f8ff}",
+            "a\u{fe0f}b",
+            "a\u{5ffff}",
+            "two  spaces",
+            "a \u{a0}b",
+            "\u{301}a",
+            "x\u{323}\u{324}\u{325}\u{326}\u{327}",
+        ] {
+            let name: Name = good.parse().unwrap_or_else(|why| panic!("{good:?}: {why}"));
+            assert_eq!(name.as_str(), ComposingNormalizerBorrowed::new_nfc().normalize(good), "kept as it is");
         }
         for (bad, why) in [
             ("", NameError::Length),
@@ -145,20 +176,28 @@ mod tests {
             ("a\u{7f}", NameError::Character),
             (" a", NameError::Space),
             ("a\u{a0}", NameError::Space),
-            ("a  b", NameError::Space),
-            ("a \u{a0}b", NameError::Space),
-            ("\u{301}a", NameError::Marks),
-            ("x\u{323}\u{324}\u{325}\u{326}\u{327}", NameError::Marks),
+            ("   ", NameError::Blank),
+            ("\u{200b}", NameError::Blank),
+            ("\u{2800}\u{3164} \u{feff}", NameError::Blank),
             ("ns_00000000010000000000000002", NameError::Id),
             ("USR_00000000010000000000000002", NameError::Id),
             ("tok_00000000010000000000000002", NameError::Id),
+            ("ns_\u{200d}00000000010000000000000002", NameError::Id),
         ] {
             assert_eq!(bad.parse::<Name>(), Err(why), "{bad:?}");
         }
     }
 
     #[test]
-    fn nothing_hidden_is_in_a_name() {
+    fn nothing_that_turns_or_ends_a_line_is_in_a_name() {
+        let all = ['\0', '\t', '\r', '\u{85}', '\u{9b}', '\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
+        for c in all.into_iter().chain('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(format!("a{c}b").parse::<Name>(), Err(NameError::Character), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_hidden_is_in_a_word_of_a_machine() {
         for hidden in [
             '\u{ad}',
             '\u{34f}',
@@ -195,7 +234,7 @@ mod tests {
             '\u{e01ef}',
             '\u{10fffe}',
         ] {
-            assert_eq!(format!("a{hidden}b").parse::<Name>(), Err(NameError::Character), "{hidden:?}");
+            assert!(is_hidden(hidden), "{hidden:?}");
         }
     }
 
@@ -210,12 +249,32 @@ mod tests {
         assert_ne!(name("ada").folded(), name("adá").folded());
     }
 
+    #[test]
+    fn names_that_differ_in_what_has_no_width_are_one() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        for (one, other) in [
+            ("ada", "a\u{200d}d\u{200c}a"),
+            ("ada", "ada\u{200b}"),
+            ("co-op", "co\u{ad}-op"),
+            ("zoë", "zoe\u{2060}\u{308}"),
+            ("\u{2764}", "\u{2764}\u{fe0f}"),
+            ("ada", "ada \u{feff}"),
+        ] {
+            assert_eq!(name(one).seen(), name(other).seen(), "{other:?}");
+            assert_eq!(name(one).folded(), name(other).folded(), "{other:?}");
+        }
+        assert_ne!(name("Ada").seen(), name("ada").seen());
+        assert_ne!(name("a  b").seen(), name("a b").seen());
+        assert_eq!(name("a  b").folded(), name("A b").folded());
+    }
+
     proptest::proptest! {
         #[test]
-        fn what_is_a_name_stays_the_same_one(text in "\\PC{1,40}") {
+        fn what_is_a_name_stays_the_same_one(text in "[\\PC\u{200d}\u{200b}\u{ad}\u{3164}\u{fe0f}\u{301} ]{1,40}") {
             if let Ok(name) = text.parse::<Name>() {
                 proptest::prop_assert_eq!(name.as_str().parse(), Ok(name.clone()));
                 proptest::prop_assert_eq!(folded(&name.folded()), name.folded());
+                proptest::prop_assert_eq!(seen(&name.seen()), name.seen());
             }
         }
     }

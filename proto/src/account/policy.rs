@@ -135,6 +135,7 @@ pub struct BudgetSpec {
     /// The window.
     pub window: Window,
     /// The most, more than nothing.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = i64::MAX)))]
     pub limit_micro_usd: MicroUsd,
     /// What counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,13 +145,17 @@ pub struct BudgetSpec {
 /// How many requests and tokens there may be in a sliding window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = super::schema::has_one_maximum))]
 pub struct RateLimitSpec {
     /// Seconds, 1 to 2,592,000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 2_592_000)))]
     pub window_secs: i64,
     /// The most requests.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = i64::MAX)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_requests: Option<i64>,
     /// The most tokens.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = i64::MAX)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i64>,
 }
@@ -160,12 +165,15 @@ pub struct RateLimitSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GuardrailSpec {
     /// Nothing but these models.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 512), inner(length(min = 1, max = 512))))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_allow: Option<Vec<String>>,
     /// None of these models.
+    #[cfg_attr(feature = "schema", schemars(length(max = 512), inner(length(min = 1, max = 512))))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_deny: Option<Vec<String>>,
     /// The most tokens that a request may ask for.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = i64::MAX)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_request_tokens: Option<i64>,
     /// False where no reply may be streamed.
@@ -175,6 +183,7 @@ pub struct GuardrailSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byok: Option<ByokRule>,
     /// What no text may hold.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_patterns: Option<Vec<ContentPattern>>,
 }
@@ -184,13 +193,16 @@ pub struct GuardrailSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ContentPattern {
     /// What it is called.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 128)))]
     pub name: String,
     /// A regular expression (<https://docs.rs/regex/latest/regex/#syntax>).
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1024)))]
     pub pattern: String,
     /// What becomes of what it finds; `block` where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ContentAction>,
     /// Bytes: the longest text that it finds, where the expression has no bound of its own.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 65_536)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<i64>,
 }
@@ -198,6 +210,7 @@ pub struct ContentPattern {
 /// One of each, at most; and at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = super::schema::has_one_clause))]
 pub struct PresetSpec {
     /// What may be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -303,12 +316,17 @@ pub struct EffectiveRateLimit {
 /// What all guardrails that are in force say together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = super::schema::of_any_length))]
 pub struct EffectiveGuardrail {
     /// Where they come from.
     pub policy_ids: Vec<PolicyId>,
     /// What they say.
     #[serde(flatten)]
     pub spec: GuardrailSpec,
+    /// True, and there only then, where one policy requires what another forbids: `byok` says `forbidden`, and every call is
+    /// refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok_conflict: bool,
 }
 
 /// What is in force for a principal.

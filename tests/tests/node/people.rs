@@ -128,7 +128,7 @@ fn nothing_is_asked_where_it_cannot_be() {
     let owner = list(&world)[0]["name"].as_str().expect("a name").to_owned();
     let tries = [
         (vec!["add", "ADA"], "called `Ada` already"),
-        (vec!["add", "two  spaces"], "no two in a row"),
+        (vec!["add", "space at the end "], "no white space at its ends"),
         (vec!["passwd", "nobody"], "no person called `nobody`"),
         (vec!["remove", "nobody"], "no person called `nobody`"),
         (vec!["remove", &owner], "owns the node"),

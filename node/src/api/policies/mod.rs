@@ -96,6 +96,7 @@ fn kind(text: &str) -> Result<PolicyKind, ApiError> {
 impl From<SpecError> for ApiError {
     fn from(error: SpecError) -> Self {
         let code = if error.is_limit { Code::Conflict } else { Code::BadRequest };
-        Self::new(code, error.message).about(error.field)
+        let refusal = Self::new(code, error.message);
+        if error.field.is_empty() { refusal } else { refusal.about(error.field) }
     }
 }

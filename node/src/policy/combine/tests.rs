@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Path, samples},
+    super::{
+        Path,
+        decide::{Decision, Facts, Refusal, Rules},
+        samples,
+    },
     *,
 };
 
@@ -42,7 +46,11 @@ fn guardrails_collapse_to_the_strictest() {
         (vec![json!({"allow_streaming": true}), json!({})], json!({"allow_streaming": true})),
         (vec![json!({"allow_streaming": true}), json!({"allow_streaming": false})], json!({"allow_streaming": false})),
         (vec![json!({"byok": "optional"}), json!({"byok": "required"})], json!({"byok": "required"})),
-        (vec![json!({"byok": "required"}), json!({"byok": "forbidden"})], json!({"byok": "forbidden"})),
+        (vec![json!({"byok": "optional"}), json!({"byok": "forbidden"})], json!({"byok": "forbidden"})),
+        (
+            vec![json!({"byok": "required"}), json!({"byok": "optional"}), json!({"byok": "forbidden"})],
+            json!({"byok": "forbidden", "byok_conflict": true}),
+        ),
         (
             vec![
                 json!({"content_patterns": [{"name": "x", "pattern": "x"}]}),
@@ -77,6 +85,25 @@ fn budgets_and_rate_limits_stay_apart_and_presets_are_their_clauses() {
         })
     );
     assert_eq!(shown(&[]), json!({"budgets": [], "rate_limits": [], "guardrail": null}));
+}
+
+#[test]
+fn a_conflict_that_is_shown_is_one_that_refuses_every_call() {
+    for (first, second, conflicts) in [
+        ("required", "forbidden", true),
+        ("forbidden", "required", true),
+        ("required", "required", false),
+        ("optional", "forbidden", false),
+    ] {
+        let spec = |word| Spec::read(PolicyKind::Guardrail, json!({"byok": word}), Path::Body).unwrap();
+        let combined =
+            Combined::all(&[samples::bound(1, 0, spec(first), true), samples::bound(2, 0, spec(second), true)]);
+        let facts = Facts { candidates: &[], is_streamed: false, max_tokens: None };
+        let decision = Rules::of(&combined).decide(facts);
+        let is_refused = matches!(decision, Decision::Refused { code: Refusal::ByokConflict, .. });
+        assert_eq!(combined.shown().guardrail.unwrap().byok_conflict, conflicts, "{first} {second}");
+        assert_eq!(is_refused, conflicts, "{first} {second}");
+    }
 }
 
 proptest! {

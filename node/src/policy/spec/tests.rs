@@ -25,7 +25,7 @@ fn what_can_be_said_is_kept_as_it_was_said() {
                 "byok": "optional",
                 "content_patterns": [
                     {"name": "key", "pattern": "sk-[a-z]{3}"},
-                    {"name": "all", "pattern": "a+", "action": "redact", "max_length": 100},
+                    {"name": "all", "pattern": "a+", "action": "redact", "max_length": 65_536},
                 ],
             }),
         ),
@@ -87,9 +87,16 @@ fn what_is_wrong_is_named_by_its_path() {
         ("guardrail", patterns(json!({"name": "x"})), "spec.content_patterns[1].pattern"),
         ("guardrail", patterns(json!({"name": "x", "pattern": "("})), "spec.content_patterns[1].pattern"),
         ("guardrail", patterns(json!({"name": "x", "pattern": "a+"})), "spec.content_patterns[1].max_length"),
+        ("guardrail", patterns(json!({"name": "x", "pattern": ""})), "spec.content_patterns[1].pattern"),
+        ("guardrail", patterns(json!({"name": "x", "pattern": "^|$"})), "spec.content_patterns[1].pattern"),
         (
             "guardrail",
             patterns(json!({"name": "x", "pattern": "a", "max_length": 0})),
+            "spec.content_patterns[1].max_length",
+        ),
+        (
+            "guardrail",
+            patterns(json!({"name": "x", "pattern": "a+", "max_length": 65_537})),
             "spec.content_patterns[1].max_length",
         ),
         (
@@ -139,6 +146,11 @@ fn a_long_name_is_cut_where_it_is_repeated() {
 fn a_flat_body_has_flat_paths() {
     let error = Spec::read(PolicyKind::Preset, json!({"guardrail": {"model_deny": [1]}}), Path::Body).unwrap_err();
     assert_eq!(error.field, "guardrail.model_deny[0]");
+    for body in [json!({}), json!({"guardrail": null, "budget": null})] {
+        let error = Spec::read(PolicyKind::Preset, body, Path::Body).unwrap_err();
+        assert_eq!(error.field, "", "{error}");
+        assert_eq!(error.message, "a preset needs at least one of `guardrail`, `budget` and `rate_limit`");
+    }
 }
 
 proptest! {

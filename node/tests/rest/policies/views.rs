@@ -95,8 +95,19 @@ async fn a_preset_is_changed_clause_by_clause() {
         assert_eq!(clauses(&changed), expected, "{body}");
     }
     assert_eq!(scene.get(&path).await.ok()["name"], "y");
+    let without_clause = [
+        scene.ask(Method::PUT, &path, json!({"clear_rate_limit": true})).await,
+        scene.ask(Method::POST, "presets", json!({"name": "x"})).await,
+        scene.ask(Method::POST, "presets", json!({"name": "x", "guardrail": null})).await,
+    ];
+    for refused in without_clause {
+        assert_eq!(refused.refusal(), (400, "bad_request".to_owned()));
+        let refused = refused.json();
+        assert_eq!(refused.get("field"), None, "{refused}");
+        let words = "a preset needs at least one of `guardrail`, `budget` and `rate_limit`";
+        assert_eq!(refused["error_description"], words);
+    }
     for (body, field) in [
-        (json!({"clear_rate_limit": true}), "guardrail"),
         (json!({"clear_rate_limit": "yes"}), "clear_rate_limit"),
         (json!({"clear_budget": true, "budget": {"window": "day", "limit_micro_usd": 1}}), "clear_budget"),
         (json!({"rate_limit": {"window_secs": 1}}), "rate_limit.max_requests"),
@@ -109,7 +120,6 @@ async fn a_preset_is_changed_clause_by_clause() {
     }
     for (body, field) in [
         (json!({"guardrail": {}}), "name"),
-        (json!({"name": "x"}), "guardrail"),
         (json!({"name": "x", "rate_limit": {"window_secs": 5}}), "rate_limit.max_requests"),
         (json!({"name": "x", "guardrail": {}, "clear_budget": true}), "clear_budget"),
     ] {

@@ -47,7 +47,13 @@ pub(super) fn bindings(bindings: &[ToldBinding], shown: Shown) -> String {
 }
 
 pub(super) fn effective(effective: &ToldEffective) -> String {
-    let guardrail = if effective.guardrail.is_some() { "set" } else { NOTHING };
+    let guardrail = match &effective.guardrail {
+        Some(guardrail) if guardrail["byok_conflict"] == true => {
+            "set; one policy requires own provider keys, another forbids them: every call is refused (byok_conflict)"
+        }
+        Some(_) => "set",
+        None => NOTHING,
+    };
     let counts = block_text(&[
         ("budgets", effective.budgets.len().to_string()),
         ("rate limits", effective.rate_limits.len().to_string()),
@@ -129,5 +135,9 @@ spec:
             "{text}"
         );
         assert!(text.contains("\"spent_micro_usd\": 12") && text.contains("\"pol_2\""), "{text}");
+        let rail = serde_json::json!({"policy_ids": ["pol_2", "pol_3"], "byok": "forbidden", "byok_conflict": true});
+        let text = effective(&ToldEffective { guardrail: Some(rail), ..ToldEffective::default() });
+        let line = text.lines().find(|line| line.starts_with("guardrail: ")).unwrap();
+        assert!(line.ends_with("every call is refused (byok_conflict)"), "{line}");
     }
 }
