@@ -4,6 +4,7 @@
 mod backup;
 mod billing;
 mod console;
+mod limits;
 mod members;
 mod namespaces;
 mod off;
