@@ -108,13 +108,17 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
                 restore(dir, &copy, clock).await.unwrap()
             })
             .await;
-        assert!(done.nothing_is_trusted, "{lost}");
+        assert!(done.nothing_is_trusted && !done.was_lost_before, "{lost}");
         assert!(!test.opens(&kept.access));
         assert_eq!(test.refresh(&kept.refresh).await.refusal(), (400, "invalid_grant".to_owned()), "{lost}");
         assert!(test.opens(&test.sign_in(None).await.access), "signing in anew works");
         assert!(!test.opens(&minted.1), "a key waits for somebody to say that it holds");
         assert_eq!(test.node.confirm_keys(Some(minted.0.parse().unwrap())).await.unwrap(), 1);
         assert!(test.opens(&minted.1));
+        // The log is whole again, and says that everything was lost once since the copy was made.
+        let (test, done) =
+            test.reopened_after(async |dir: &Path, clock| restore(dir, &copy, clock).await.unwrap()).await;
+        assert!(done.nothing_is_trusted && done.was_lost_before, "{lost}");
         // It is as if it had never been away from now on.
         let test = test.reopened().await;
         assert!(test.opens(&test.sign_in(None).await.access));

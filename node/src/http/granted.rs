@@ -147,7 +147,10 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
     // No credential of one namespace holds it: it is a person's own.
     let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(&granted));
     match (call.endpoint.access, actor) {
-        _ if !holds => Err(missing(scope)),
+        _ if !holds => Err(match granted.role {
+            Some(role) if role != Role::Owner && !role.scopes().contains(scope) => missing(scope).of_role(role),
+            _ => missing(scope),
+        }),
         (Access::WebSession(_), Actor::Token(_) | Actor::Operator(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes a person who is signed in at the console, not a token"))
         }

@@ -40,6 +40,8 @@ pub struct Restored {
     /// True where nobody could tell what had been taken away: every session has ended, and API keys are disabled until they are
     /// confirmed.
     pub nothing_is_trusted: bool,
+    /// True where that was lost before already, since the copy was made: the log is whole, and says so.
+    pub was_lost_before: bool,
 }
 
 /// Why nothing was restored.
@@ -89,12 +91,12 @@ pub async fn restore(dir: &Path, from: &Path, clock: Arc<dyn Clock>) -> Result<R
     let restoring = begun.await.map_err(|_| interrupted())??;
     let made_ready = restoring.make_ready(from, now).await;
     let ended = tokio::task::spawn_blocking(move || match made_ready {
-        Ok(Changed { generation, revocations, nothing_is_trusted }) => {
+        Ok(Changed { generation, revocations, nothing_is_trusted, was_lost_before }) => {
             let aside = restoring.swap(now)?;
             // Whoever opens the node takes a file that is missing for one that somebody took away.
             restoring.files.set_generation(generation)?;
             let database = restoring.files.shown(NodeFiles::DATABASE);
-            Ok(Restored { database, aside, revocations, nothing_is_trusted })
+            Ok(Restored { database, aside, revocations, nothing_is_trusted, was_lost_before })
         }
         Err(error) => {
             restoring.forget_copy();
@@ -109,6 +111,7 @@ struct Changed {
     generation: i64,
     revocations: usize,
     nothing_is_trusted: bool,
+    was_lost_before: bool,
 }
 
 struct Restoring {
@@ -235,8 +238,9 @@ impl Restoring {
         // The database that is put aside may know of lines that the log has lost.
         let known = revoked_seq(&self.files.shown(NodeFiles::DATABASE)).await.unwrap_or(0).max(row.revoked_seq);
         let is_short = newest < known;
-        let nothing_is_trusted =
-            !self.had_log || is_short || missing.iter().any(|line| line.what == Revocation::Everything);
+        let is_lost = !self.had_log || is_short;
+        let was_lost_before = !is_lost && missing.iter().any(|line| line.what == Revocation::Everything);
+        let nothing_is_trusted = is_lost || was_lost_before;
         if is_short {
             missing.push(log.append(now, Revocation::Everything).map_err(OpenError::from)?);
         }
@@ -248,7 +252,7 @@ impl Restoring {
         let generation = self.generation.map_or(row.generation, |known| known.max(row.generation));
         mark_restored(&mut write, generation).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
-        Ok(Changed { generation, revocations, nothing_is_trusted })
+        Ok(Changed { generation, revocations, nothing_is_trusted, was_lost_before })
     }
 
     /// Puts the copy in the database's place; where that one is kept.
