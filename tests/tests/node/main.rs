@@ -9,6 +9,7 @@ mod members;
 mod namespaces;
 mod off;
 mod openapi;
+mod own_key;
 mod people;
 mod postgres;
 mod rest;
