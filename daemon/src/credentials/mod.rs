@@ -77,6 +77,7 @@ pub(crate) use self::{
     sign_in::{SignIn, SignInEvent, SignedIn},
 };
 use crate::{
+    environment::same,
     health::{Health, events::Events},
     node_host::NodeHost,
 };
@@ -205,8 +206,10 @@ impl Credentials {
     /// it: whose it is then.
     pub(crate) async fn go_by(&self, key: Option<&SecretString>) -> Option<OwnKey> {
         let mut own = None;
+        // What is known to be the own node's stays so when it is revoked there, or the node goes off: it never goes elsewhere.
+        let is_known = key.is_some_and(|key| lock(&self.0.own_key).as_ref().is_some_and(|known| same(known, key)));
         if let Some(key) = key
-            && self.0.own.minted(key).await
+            && (is_known || self.0.own.minted(key).await)
         {
             let namespace = self.0.own.holder_of(key).await.map(|holder| holder.namespace);
             own = Some(OwnKey { key: key.clone(), namespace });
