@@ -63,9 +63,11 @@ fn session(in_force: &InForce, credentials: &Credentials) -> SessionStatus {
     match in_force.account_key() {
         Some((_, server)) => {
             let beats = credentials.session().credential.is_some();
+            let own = in_force.signed_in.own_key(&in_force.keys);
             SessionStatus {
                 state: "api_key".to_owned(),
-                issuer: Some(server.to_owned()),
+                issuer: Some(own.map_or_else(|| server.to_owned(), |_| credentials.own_issuer())),
+                namespace_id: own.and_then(|own| own.namespace).map(|namespace| namespace.to_string()),
                 reason: beats.then(|| "`BITROUTER_API_KEY` beats the stored credential".to_owned()),
                 ..SessionStatus::default()
             }

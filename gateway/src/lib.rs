@@ -4,6 +4,7 @@
 //! * [`protocol`] reads what routing needs of a request and watches replies go by (pure, bytes in, bytes out).
 //! * `upstream` holds connections to providers; `demo` is a provider inside the process.
 //! * [`http`] is the surface: paths, headers, time limits, errors. [`meter`] reckons what it costs, and records it once.
+//! * `shown_name` keeps credentials out of what is shown and kept of names.
 //! * `stored_responses` remembers which provider holds which response.
 //! * [`account`] says whether the account's credential is good for calls; `account_models` asks its server for its models.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
@@ -35,6 +36,7 @@ pub mod ports;
 pub mod protocol;
 pub mod registry;
 pub mod route;
+mod shown_name;
 pub mod snapshot;
 mod stored_responses;
 mod upstream;

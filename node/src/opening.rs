@@ -129,6 +129,7 @@ impl Node {
         });
         node.show_in_force(in_force);
         node.note_keys_of_replayed_sessions().await;
+        node.note_suspended_keys();
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
         node.watch_link();

@@ -118,6 +118,7 @@ impl Node {
         write.commit().await?;
         if trusted {
             self.keys.sweep();
+            self.note_suspended_keys();
             self.prune(now).await?;
             self.unwarn(|warning| matches!(warning, NodeWarning::ClockStepped { .. }));
         }

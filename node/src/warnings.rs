@@ -35,6 +35,11 @@ pub enum NodeWarning {
         /// The oldest first.
         keys: Vec<KeyId>,
     },
+    /// So many keys were disabled with the sessions, until somebody says that they hold.
+    KeysSuspended {
+        /// How many.
+        count: usize,
+    },
     /// The database finds no room.
     DiskFull {
         /// The database.
@@ -72,7 +77,7 @@ impl fmt::Display for NodeWarning {
             ),
             Self::SessionsEnded { missing } => write!(
                 f,
-                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended, and API keys are suspended until `bitrouter node keys confirm`; sign in again",
+                "`{}` was missing or cut short, so that nobody could tell what had been revoked: every session was ended; sign in again",
                 missing.display()
             ),
             Self::KeysOfReplayed { keys } => {
@@ -83,6 +88,13 @@ impl fmt::Display for NodeWarning {
                     f,
                     "a session was ended because its refresh token was used twice, and keys that were minted through it hold: {}{more}; revoke those that you do not know",
                     named.join(", ")
+                )
+            }
+            Self::KeysSuspended { count } => {
+                let keys = if *count == 1 { "1 API key is".to_owned() } else { format!("{count} API keys are") };
+                write!(
+                    f,
+                    "{keys} suspended, since what had been revoked could not be told: `bitrouter node keys confirm` says that all hold, with a key's id that this one does; revoke those that you do not know"
                 )
             }
             Self::DiskFull { database } => write!(
@@ -106,6 +118,7 @@ impl NodeWarning {
         match self {
             Self::JournalDamaged(trouble) => trouble.command(),
             Self::KeysOfReplayed { .. } => Some("bitrouter cloud keys list --local"),
+            Self::KeysSuspended { .. } => Some("bitrouter node keys confirm"),
             _ => None,
         }
     }

@@ -149,13 +149,16 @@ async fn without_the_log_of_revocations_nothing_is_trusted() {
                 copy.restore(dir, clock).await.unwrap()
             })
             .await;
-        assert!(done.nothing_is_trusted, "{lost}");
+        assert!(done.nothing_is_trusted && !done.was_lost_before, "{lost}");
         assert!(!test.opens(&kept.access));
         assert_eq!(test.refresh(&kept.refresh).await.refusal(), (400, "invalid_grant".to_owned()), "{lost}");
         assert!(test.opens(&test.sign_in(None).await.access), "signing in anew works");
         assert!(!test.opens(&minted.1), "a key waits for somebody to say that it holds");
         assert_eq!(test.node.confirm_keys(Some(minted.0.parse().unwrap())).await.unwrap(), 1);
         assert!(test.opens(&minted.1));
+        // The log is whole again, and says that everything was lost once since the copy was made.
+        let (test, done) = restored(test, &copy).await;
+        assert!(done.nothing_is_trusted && done.was_lost_before, "{lost}");
         // It is as if it had never been away from now on.
         let test = test.reopened().await;
         assert!(test.opens(&test.sign_in(None).await.access));
@@ -332,7 +335,16 @@ async fn a_database_of_postgres_that_was_put_back_is_restored_as_it_stands() {
             let before = numbers();
             let done = restore_in_place(&dir, &url, clock.clone()).await.unwrap();
             let shown = url.shown().into();
-            assert_eq!(done, Restored { database: shown, aside: None, revocations: 1, nothing_is_trusted: false });
+            assert_eq!(
+                done,
+                Restored {
+                    database: shown,
+                    aside: None,
+                    revocations: 1,
+                    nothing_is_trusted: false,
+                    was_lost_before: false
+                }
+            );
             assert_eq!(numbers(), [2, before[1] + (1 << 32), before[2] + (1 << 32)]);
             assert_eq!(std::fs::read_to_string(dir.join("generation")).unwrap(), "2\n");
         })

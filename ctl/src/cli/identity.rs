@@ -39,12 +39,14 @@ pub(super) async fn trusted(context: &Context, with_key: bool) -> Result<Client,
 /// Where nobody is, or what is stored cannot be used.
 pub(super) fn identity(context: &Context) -> Result<Identity, Failure> {
     let key = exported_key(context);
-    if let Some(url) = key.as_ref().and_then(|key| key.url.as_deref()) {
-        return Ok(Identity::of_variable(env::BITROUTER_API_KEY, &visible_line(url)));
+    if let Some(answer) = context.block_on(async { Ok(asked(context, key.as_ref()).await) })? {
+        return answer;
     }
-    match context.block_on(async { Ok(asked(context, key.as_ref()).await) })? {
-        Some(answer) => answer,
-        None if key.is_some() => Ok(Identity::of_variable(env::BITROUTER_API_KEY, DEFAULT_SERVER)),
+    match key {
+        Some(key) => {
+            let server = key.url.as_deref().unwrap_or(DEFAULT_SERVER);
+            Ok(Identity::of_variable(env::BITROUTER_API_KEY, &visible_line(server)))
+        }
         None => stored(context),
     }
 }
@@ -52,8 +54,10 @@ pub(super) fn identity(context: &Context) -> Result<Identity, Failure> {
 /// What the daemon says; `None` where none answers in a moment.
 async fn asked(context: &Context, key: Option<&AccountKey>) -> Option<Result<Identity, Failure>> {
     let client = context.connect().await.ok()?;
-    // Another user's daemon is told no key.
-    let key = key.filter(|_| !client.is_foreign());
+    // Another user's daemon is told no key, and knows nothing of whose it is.
+    if key.is_some() && client.is_foreign() {
+        return None;
+    }
     let told = client.who_am_i(key).await.ok()?;
     Some(match (told.identity, told.problem) {
         (Some(identity), _) => Ok(identity),

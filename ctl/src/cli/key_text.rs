@@ -24,7 +24,7 @@ const COLUMNS: [Column; 10] = [
     Column::new("NAME", 20).shortened(),
     Column::new("SCOPES", 30).shortened(),
     Column::new("PREFIX", 12).rank(2),
-    Column::new("STATE", 7),
+    Column::new("STATE", 9),
     Column::new("LAST USED", 10).rank(1),
     Column::new("EXPIRES", 20).rank(3),
     Column::new("CREATED", 10).only_wide(),
@@ -60,6 +60,7 @@ fn state(key: &ToldKey, now: SystemTime) -> &'static str {
     match &key.revoked_at {
         Some(_) => "revoked",
         None if left.is_some_and(|left| left.is_zero()) => "expired",
+        None if key.suspended_at.is_some() => "suspended",
         None => "active",
     }
 }
@@ -100,7 +101,9 @@ mod tests {
             {"id":"key_00000000010000000000000002","display_name":"old","key_prefix":"brk_00000000","scopes":[],
              "expires_at":"2026-05-02T00:00:00.000Z","created_at":"2026-04-01T00:00:00.000Z"},
             {"id":"3","display_name":"lost","key_prefix":"brk_3","scopes":["inference:invoke"],
-             "revoked_at":"2026-05-01T00:00:00.000Z","created_at":"2026-04-01T00:00:00.000Z"}]"#;
+             "revoked_at":"2026-05-01T00:00:00.000Z","created_at":"2026-04-01T00:00:00.000Z"},
+            {"id":"4","display_name":"unsure","key_prefix":"brk_4","scopes":["inference:invoke"],
+             "suspended_at":"2026-05-01T00:00:00.000Z","created_at":"2026-04-01T00:00:00.000Z"}]"#;
         serde_json::from_str(text).unwrap()
     }
 
@@ -114,7 +117,8 @@ mod tests {
         let expected = "\
 key_00000000010000000000000001\tci\tpolicy:read usage:read\tbrk_00000000\tactive\t2026-05-01T10:00:00.000Z\t2026-05-31T00:00:00.000Z
 key_00000000010000000000000002\told\t\tbrk_00000000\texpired\t—\t2026-05-02T00:00:00.000Z
-3\tlost\tinference:invoke\tbrk_3\trevoked\t—\t—";
+3\tlost\tinference:invoke\tbrk_3\trevoked\t—\t—
+4\tunsure\tinference:invoke\tbrk_4\tsuspended\t—\t—";
         assert_eq!(shown(Shown::Piped { wide: false }), expected);
         let wide = shown(Shown::Piped { wide: true });
         assert!(wide.contains("\ttok_00000000010000000000000009\tusr_00000000010000000000000008\n"), "{wide}");

@@ -35,10 +35,12 @@ impl AccountProvider {
     pub(crate) async fn show(&self) {
         let session = self.credentials.session();
         let in_force = self.reloader.in_force();
-        let is_beaten = in_force.keys.secret(ProviderId::ACCOUNT).is_some();
+        let key = in_force.keys.secret(ProviderId::ACCOUNT);
+        let is_beaten = key.is_some();
         self.credentials.hint_by(&in_force.account.oauth_as, is_beaten);
         let sign_in = login_command(&session, &in_force.account.oauth_as);
-        let now = AccountNow::of(&session, sign_in, self.list.known().models.clone());
+        let own_key = self.credentials.go_by(key).await;
+        let now = AccountNow::of(&session, sign_in, self.list.known().models.clone()).with_own_key(own_key);
         if now != in_force.signed_in {
             self.reloader.account(now).await;
         }
@@ -48,10 +50,12 @@ impl AccountProvider {
     pub(crate) async fn follow(self) {
         let mut session = self.credentials.watch();
         let mut swaps = self.reloader.swaps();
+        let mut node = self.credentials.node_changes();
         let mut schedule = Schedule::default();
         let mut asking: Option<Asking> = None;
         loop {
             session.mark_unchanged();
+            node.mark_unchanged();
             self.show().await;
             swaps.mark_unchanged();
             if schedule.is_at(self.place(), clock::since_boot()) {
@@ -67,6 +71,12 @@ impl AccountProvider {
                 }
                 // Whoever makes snapshots ends with the daemon.
                 changed = swaps.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                // Which keys are its own is known while it is on.
+                changed = node.changed() => {
                     if changed.is_err() {
                         return;
                     }
@@ -94,6 +104,9 @@ impl AccountProvider {
         let in_force = self.reloader.in_force();
         let by_key = in_force.keys.secret(ProviderId::ACCOUNT).is_some();
         let signed_in = &in_force.signed_in;
+        if signed_in.own_key(&in_force.keys).is_some() {
+            return None;
+        }
         if !by_key && (!signed_in.is_signed_in() || signed_in.is_own_node()) {
             return None;
         }

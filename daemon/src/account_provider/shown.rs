@@ -26,6 +26,12 @@ fn line(id: &str, server: &str, in_force: &InForce, known: &Known, now: Duration
     };
     if let Some(source) = key.source {
         let beaten = if account.is_signed_in() { ", before the stored credential" } else { "" };
+        if let Some(own) = account.own_key(&in_force.keys) {
+            let namespace = own.namespace.map(|namespace| format!(", namespace {namespace}")).unwrap_or_default();
+            let detail =
+                format!("{}, a key of this daemon's own node{namespace}: calls are routed here{beaten}", key.detail);
+            return status(true, Some(source.as_str()), &key.summary, detail);
+        }
         let detail = format!("{}, for {server}{beaten}{listed}", key.detail);
         return status(true, Some(source.as_str()), &key.summary, detail);
     }
@@ -155,6 +161,18 @@ mod tests {
             detail,
             "`BITROUTER_API_KEY` from the daemon's own environment, for https://a.example, before the stored credential; 2 \
              models listed 3m ago"
+        );
+    }
+
+    #[test]
+    fn a_key_of_the_own_node_is_routed_here_and_says_so() {
+        let mut in_force = in_force(&[("BITROUTER_API_KEY", "brk_canary.1")], SessionState::None, false);
+        let own = crate::credentials::OwnKey { key: "brk_canary.1".into(), namespace: None };
+        in_force.signed_in = in_force.signed_in.clone().with_own_key(Some(own));
+        let detail = ask(&in_force, &Known::default()).4;
+        assert_eq!(
+            detail,
+            "`BITROUTER_API_KEY` from the daemon's own environment, a key of this daemon's own node: calls are routed here"
         );
     }
 

@@ -51,7 +51,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::ProxySettings;
+use bitrouter_gateway::{ProxySettings, http::Principal};
 use bitrouter_proto::{
     account::{DEFAULT_SERVER, credential::OauthCredential},
     tasks::Tasks,
@@ -72,11 +72,12 @@ pub(crate) use self::{
     error::AccountError,
     http::{CallError, Http},
     rest::{RestCall, RestPath, own_node_json},
-    session::{Session, SessionState},
+    session::{OwnKey, Session, SessionState},
     shown::login_command,
     sign_in::{SignIn, SignInEvent, SignedIn},
 };
 use crate::{
+    environment::same,
     health::{Health, events::Events},
     node_host::NodeHost,
 };
@@ -127,6 +128,8 @@ struct Inner {
     replacing: AtomicUsize,
     /// Tokens that could not be written yet.
     unsaved: Mutex<Option<OauthCredential>>,
+    /// A key of the environment that the own node minted: calls of models go by it, and over no socket.
+    own_key: Mutex<Option<SecretString>>,
     /// Another process holds the lock, and we wait for it.
     waits_for_lock: AtomicBool,
     /// How many ask a server for tokens now.
@@ -172,6 +175,7 @@ impl Credentials {
             running: Mutex::default(),
             replacing: AtomicUsize::new(0),
             unsaved: Mutex::default(),
+            own_key: Mutex::default(),
             waits_for_lock: AtomicBool::new(false),
             brought: Mutex::default(),
             asking: AtomicUsize::new(0),
@@ -196,6 +200,37 @@ impl Credentials {
         if self.0.is_beaten.swap(is_beaten, Ordering::Relaxed) != is_beaten || differs {
             self.0.publish();
         }
+    }
+
+    /// Has calls of models go by `key`, which the environment holds and which beats what is stored, where the own node minted
+    /// it: whose it is then.
+    pub(crate) async fn go_by(&self, key: Option<&SecretString>) -> Option<OwnKey> {
+        let mut own = None;
+        // What is known to be the own node's stays so when it is revoked there, or the node goes off: it never goes elsewhere.
+        let is_known = key.is_some_and(|key| lock(&self.0.own_key).as_ref().is_some_and(|known| same(known, key)));
+        if let Some(key) = key
+            && (is_known || self.0.own.minted(key).await)
+        {
+            let namespace = self.0.own.holder_of(key).await.map(|holder| holder.namespace);
+            own = Some(OwnKey { key: key.clone(), namespace });
+        }
+        *lock(&self.0.own_key) = own.as_ref().map(|own| own.key.clone());
+        own
+    }
+
+    /// Whom `key` stands for, where the own node minted it.
+    pub(crate) async fn holder_of(&self, key: &SecretString) -> Option<Principal> {
+        self.0.own.holder_of(key).await
+    }
+
+    /// Told when the own node comes on or goes off.
+    pub(crate) fn node_changes(&self) -> watch::Receiver<()> {
+        self.0.own.changes()
+    }
+
+    /// The issuer of the own node.
+    pub(crate) fn own_issuer(&self) -> String {
+        self.0.own.issuer()
     }
 
     /// Who is signed in now.

@@ -112,6 +112,11 @@ impl OwnNode {
         self.node().await.is_ok_and(|node| node.has_minted(key))
     }
 
+    /// Whom `key` stands for, where the own node minted it and it opens something. That is no use of it.
+    pub(super) async fn holder_of(&self, key: &SecretString) -> Option<Principal> {
+        self.node().await.ok()?.holder_of(key)
+    }
+
     /// What the node answers to a request of `principal`.
     ///
     /// # Errors

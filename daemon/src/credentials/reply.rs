@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bitrouter_proto::codes::Reason;
+use bitrouter_proto::{account::Role, codes::Reason};
 use http::{HeaderMap, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -184,6 +184,14 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
         (None, Some(code)) => words(None, code),
         (None, None) => format!("`{host}` answered {status}"),
     };
+    // What a role does not allow, no other sign-in of the same person does.
+    let message = match member("role").and_then(|role| Role::parse_given(&role)) {
+        Some(role) => format!(
+            "{message}; the role `{}` in this namespace does not allow it, its owner gives another",
+            role.as_str()
+        ),
+        None => message,
+    };
     let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
     failed(
         reason,
@@ -261,6 +269,22 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::RETRY_AFTER, text.parse().unwrap());
             assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_role_does_not_allow_is_said_to_be_the_roles() {
+        let said = |more: &str| {
+            let body =
+                format!(r#"{{"error":"forbidden","error_description":"missing required scope: keys:write"{more}}}"#);
+            json_reply(&reply(403, &body), "h").unwrap_err().message
+        };
+        assert_eq!(
+            said(r#","role":"viewer""#),
+            "missing required scope: keys:write; the role `viewer` in this namespace does not allow it, its owner gives another"
+        );
+        for plain in ["", r#","role":"owner""#, r#","role":"\u001b[2J""#, r#","role":7"#] {
+            assert_eq!(said(plain), "missing required scope: keys:write", "{plain}");
         }
     }
 

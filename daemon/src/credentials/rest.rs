@@ -5,7 +5,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bitrouter_gateway::ports::{AccountCredential, AccountRefused, AccountToken};
+use bitrouter_gateway::{
+    http::Principal,
+    ports::{AccountCredential, AccountRefused, AccountToken},
+};
 use bitrouter_node::Node;
 use bitrouter_proto::{account::credential::Credential, clock, codes::Reason};
 use bytes::Bytes;
@@ -167,10 +170,7 @@ impl Credentials {
         let token = match credential {
             Ok(AccountCredential::Token(token)) => token,
             Ok(AccountCredential::OwnNode(principal)) => {
-                let request = call.request(&call.path.at(&principal.namespace.to_string()))?;
-                let answered = keeper.own.answer(principal, request).await;
-                let reply = answered.map_err(|reason| self.refused(AccountRefused::Unavailable(reason)))?;
-                return json_reply(&reply, OWN_NODE);
+                return self.of_own_node(principal, call).await;
             }
             Err(refused) => return Err(self.refused(refused)),
         };
@@ -189,7 +189,14 @@ impl Credentials {
         })
     }
 
-    /// The same with a key that is not the stored one.
+    async fn of_own_node(&self, principal: Principal, call: &RestCall) -> Result<String, AccountError> {
+        let request = call.request(&call.path.at(&principal.namespace.to_string()))?;
+        let answered = self.0.own.answer(principal, request).await;
+        let reply = answered.map_err(|reason| self.refused(AccountRefused::Unavailable(reason)))?;
+        json_reply(&reply, OWN_NODE)
+    }
+
+    /// The same with a key that is not the stored one. One of the own node's goes over no socket, whatever `server` is.
     ///
     /// # Errors
     /// Where the server cannot be reached, or says no.
@@ -199,6 +206,11 @@ impl Credentials {
         api_key: &SecretString,
         call: &RestCall,
     ) -> Result<String, AccountError> {
+        if self.0.own.minted(api_key).await
+            && let Ok(AccountCredential::OwnNode(principal)) = self.0.own_key(api_key).await
+        {
+            return self.of_own_node(principal, call).await;
+        }
         let server = server_url(server)?;
         let token = AccountToken { token: api_key.clone(), issuer: server.into() };
         let reply = self.0.send(&token, call, &call.path.at(OWN_NAMESPACE)).await?;

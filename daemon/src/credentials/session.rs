@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::credential::Credential;
+use bitrouter_proto::account::{NamespaceId, credential::Credential};
+use secrecy::SecretString;
+
+use crate::environment::same;
 
 /// Who is signed in.
 #[derive(Clone, Debug, Default)]
@@ -30,3 +33,20 @@ pub(crate) enum SessionState {
     /// The server said that it is over, and why. Only signing in again helps.
     Ended(String),
 }
+
+/// A key of the environment that the own node minted: its calls are routed here.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnKey {
+    /// The key.
+    pub(crate) key: SecretString,
+    /// The namespace that it opens; none where it opens nothing now.
+    pub(crate) namespace: Option<NamespaceId>,
+}
+
+impl PartialEq for OwnKey {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.key, &other.key) && self.namespace == other.namespace
+    }
+}
+
+impl Eq for OwnKey {}

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bitrouter_node::OwnSignInError;
+use bitrouter_node::{OwnSignInError, secret::is_mistyped_key};
 use bitrouter_proto::{
     account::{
         ScopeSet,
@@ -257,6 +257,11 @@ pub(super) fn is_key(key: &SecretString) -> Result<(), AccountError> {
         .strip_prefix(KEY)
         .and_then(|rest| rest.split_once('.'))
         .is_some_and(|(id, secret)| part(id) && part(secret));
+    if good && is_mistyped_key(key.expose_secret()) {
+        let message =
+            "this key was mistyped or cut: its last characters do not fit the rest; copy it whole, or mint another";
+        return Err(AccountError::new(Reason::InvalidArgument, message));
+    }
     if good {
         return Ok(());
     }
@@ -272,6 +277,7 @@ mod tests {
     fn a_key_has_exactly_one_dot_and_only_plain_characters() {
         for (text, good) in [
             ("brk_abc.def", true),
+            ("brk_00000000070000000000000009.def", false),
             ("brk_a-b_C9.x-_Y", true),
             ("brk_abc", false),
             ("brk_abc.", false),

@@ -9,7 +9,7 @@ use bitrouter_gateway::{
     http::Caller,
     ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture},
 };
-use bitrouter_proto::{account::credential::Credential, clock};
+use bitrouter_proto::{account::credential::Credential, clock, env::BITROUTER_API_KEY};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -30,7 +30,18 @@ const REJECTED_AGAIN: Duration = Duration::from_mins(1);
 
 impl AccountSource for Credentials {
     fn credential(&self) -> BoxFuture<'_, Result<AccountCredential, AccountRefused>> {
-        Box::pin(self.0.credential())
+        Box::pin(async {
+            let own_key = lock(&self.0.own_key).clone();
+            match own_key {
+                Some(key) => self.0.own_key(&key).await.map_err(|refused| match refused {
+                    AccountRefused::Ended(why) => {
+                        AccountRefused::Ended(format!("{why} (the key in `{BITROUTER_API_KEY}`)"))
+                    }
+                    other => other,
+                }),
+                None => self.0.credential().await,
+            }
+        })
     }
 
     fn renewed<'a>(&'a self, rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>> {
@@ -125,7 +136,7 @@ impl Inner {
     }
 
     /// What a key of the own node opens.
-    async fn own_key(&self, key: &SecretString) -> Result<AccountCredential, AccountRefused> {
+    pub(super) async fn own_key(&self, key: &SecretString) -> Result<AccountCredential, AccountRefused> {
         let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
         match node.judge(key.expose_secret().as_bytes()) {
             Ok(Caller::Credential(principal)) => Ok(AccountCredential::OwnNode(principal)),

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use bitrouter_proto::{env, key_variable::ACCOUNT};
+use bitrouter_proto::{account::credential::OWN_PREFIXES, env, key_variable::ACCOUNT};
 
-/// Beginnings of what we issue ourselves: never a provider's key, so that no provider is ever sent one.
-const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
 /// What `bitrouter env` writes where an SDK insists on some key.
 const PLACEHOLDER: &str = "bitrouter-local";
 /// No provider's key begins or ends with one.

@@ -62,6 +62,8 @@ pub enum Code {
     SessionsEnded,
     /// Keys hold that come from a session which was ended for a refresh token that was used twice.
     KeysOfReplayed,
+    /// Keys are refused until somebody says that they hold.
+    KeysSuspended,
     /// The node's database finds no room.
     DiskFull,
     /// Policies are bound, and do not act yet.
@@ -106,6 +108,7 @@ impl Code {
             Self::ClockStepped => "clock_stepped",
             Self::SessionsEnded => "sessions_ended",
             Self::KeysOfReplayed => "keys_of_replayed_session",
+            Self::KeysSuspended => "keys_suspended",
             Self::DiskFull => "disk_full",
             Self::PoliciesNotEnforced => "policies_not_enforced",
             Self::DatabaseUnreachable => "database_unreachable",

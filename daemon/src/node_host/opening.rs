@@ -154,6 +154,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         let (mut moved, mut stepped, mut ended, mut full, mut unreachable) = (None, None, None, None, None);
         let (mut unwritable, mut damaged, mut cure, mut idle) = (None, None, None, None);
         let (mut replayed, mut replayed_cure) = (None, None);
+        let (mut suspended, mut suspended_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
                 NodeWarning::DatabaseMoved { .. } => &mut moved,
@@ -171,6 +172,10 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                     replayed_cure = warning.command();
                     &mut replayed
                 }
+                NodeWarning::KeysSuspended { .. } => {
+                    suspended_cure = warning.command();
+                    &mut suspended
+                }
             };
             *said = Some(warning.to_string());
         }
@@ -178,6 +183,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::ClockStepped, stepped, None);
         health.set(Code::SessionsEnded, ended, None);
         health.set(Code::KeysOfReplayed, replayed, replayed_cure);
+        health.set(Code::KeysSuspended, suspended, suspended_cure);
         health.set(Code::DiskFull, full, None);
         health.set(Code::PoliciesNotEnforced, idle, None);
         health.set(Code::DatabaseUnreachable, unreachable, None);

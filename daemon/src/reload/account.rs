@@ -11,8 +11,8 @@ use bitrouter_proto::account::credential::Credential;
 
 use crate::{
     config::AccountDefaults,
-    credentials::{Session, SessionState},
-    environment::KeyRing,
+    credentials::{OwnKey, Session, SessionState},
+    environment::{KeyRing, same},
 };
 
 /// The account at one instant.
@@ -27,6 +27,8 @@ pub(crate) struct AccountNow {
     sign_in: Option<String>,
     /// What the account's server listed last.
     models: Option<Arc<AccountModels>>,
+    /// The key of the environment, where the own node minted it.
+    own_key: Option<OwnKey>,
 }
 
 impl AccountNow {
@@ -44,7 +46,18 @@ impl AccountNow {
             Some(Credential::ApiKey(_)) | None => None,
         };
         let server = credential.map(|credential| credential.server().trim_end_matches('/').to_owned());
-        Self { state, server, namespace, sign_in: Some(sign_in), models }
+        Self { state, server, namespace, sign_in: Some(sign_in), models, own_key: None }
+    }
+
+    /// The same with a key of the environment that the own node minted.
+    pub(crate) fn with_own_key(self, own_key: Option<OwnKey>) -> Self {
+        Self { own_key, ..self }
+    }
+
+    /// The key of the environment, where it is in force and the own node minted it: calls are routed here.
+    pub(crate) fn own_key(&self, keys: &KeyRing) -> Option<&OwnKey> {
+        let in_force = keys.secret(ProviderId::ACCOUNT)?;
+        self.own_key.as_ref().filter(|own| same(&own.key, in_force))
     }
 
     /// True where calls can be made with the stored credential.
@@ -71,18 +84,25 @@ impl AccountNow {
     }
 
     /// The catalog with the account's provider where its calls go now, and how they are made. A key of the environment goes
-    /// to its own server, the stored credential to the one that issued it.
+    /// to its own server, the stored credential to the one that issued it; one that the own node minted to none.
     pub(super) fn shown(&self, catalog: &Catalog, keys: &KeyRing, defaults: &AccountDefaults) -> (Catalog, Account) {
         let is_withheld = keys.withholds_account_key();
-        let stored = self.server.as_deref().filter(|_| self.state != AccountState::SignedOut && !is_withheld);
-        let by_key = keys.secret(ProviderId::ACCOUNT).is_some();
+        let is_own_key = self.own_key(keys).is_some();
+        let has_stored = self.state != AccountState::SignedOut && !is_withheld && !is_own_key;
+        let stored = self.server.as_deref().filter(|_| has_stored);
+        let by_key = keys.secret(ProviderId::ACCOUNT).is_some() && !is_own_key;
         let server = if by_key { keys.account_server() } else { stored };
         let server = server.unwrap_or(&defaults.oauth_as);
-        let listed = |models: &&Arc<AccountModels>| models.server == server && (by_key || !self.is_own_node());
+        let listed =
+            |models: &&Arc<AccountModels>| models.server == server && (by_key || !(is_own_key || self.is_own_node()));
         let models = self.models.as_ref().filter(listed);
         let models = models.map(|models| models.models.clone()).unwrap_or_default();
         match catalog.with_account(server, models) {
             Ok(catalog) if is_withheld => (catalog, Account::default()),
+            Ok(catalog) if is_own_key => {
+                let sign_in = Some("bitrouter reload".to_owned());
+                (catalog, Account { state: AccountState::OwnNode, sign_in })
+            }
             Ok(catalog) => (catalog, Account { state: self.state.clone(), sign_in: self.sign_in.clone() }),
             Err(error) => {
                 // Somebody else wrote the file: whoever signs in here is told before anything is stored.
@@ -148,6 +168,24 @@ mod tests {
         let key = keys(&[("BITROUTER_API_KEY", "brk_1"), ("BITROUTER_API_URL", "https://key.example/")]);
         let at_key = "https://key.example";
         assert_eq!(shown(&own, &key, at_key), (at_key.to_owned(), 1, AccountState::OwnNode));
+    }
+
+    #[test]
+    fn a_key_that_the_own_node_minted_goes_to_no_server() {
+        let keys = keys(&[("BITROUTER_API_KEY", "brk_1"), ("BITROUTER_API_URL", "https://key.example")]);
+        let own = |key: &str| Some(OwnKey { key: key.into(), namespace: None });
+        let catalog = Catalog::build(Vec::new(), Vec::new(), BTreeMap::new(), false).unwrap();
+        let (stored, default) = (session(SessionState::Active, STORED, false), AccountDefaults::default());
+        for (own, state, server) in [
+            (own("brk_1"), AccountState::OwnNode, default.oauth_as.as_str()),
+            // Another one is in force by now.
+            (own("brk_2"), AccountState::SignedIn, "https://key.example"),
+            (None, AccountState::SignedIn, "https://key.example"),
+        ] {
+            let now = AccountNow::of(&stored, String::new(), None).with_own_key(own);
+            let (catalog, account) = now.shown(&catalog, &keys, &default);
+            assert_eq!((account.state, catalog.account().unwrap().account_server()), (state, Some(server)));
+        }
     }
 
     #[test]

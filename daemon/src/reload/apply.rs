@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::{Gateway, Limits, Snapshot};
+use bitrouter_gateway::{
+    Gateway, Limits, Snapshot,
+    ports::{KeySource, SharedKeys},
+    registry::ProviderId,
+};
+use secrecy::SecretString;
 
 use crate::{
     config::{self, Config},
@@ -30,13 +35,16 @@ pub struct Targets {
 /// The gateway's view of what was read.
 pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>, account: &AccountNow) -> Result<Snapshot, Refused> {
     let Config { timeouts, server, routing, aliases, .. } = &loaded.config;
+    let is_own_key = account.own_key(keys).is_some();
     let (catalog, account) = account.shown(&loaded.catalog, keys, &loaded.account);
+    let keys: SharedKeys =
+        if is_own_key { Arc::new(WithoutAccount(Arc::clone(keys))) } else { Arc::<KeyRing>::clone(keys) };
     Ok(Snapshot {
         catalog: Arc::new(catalog),
         account,
         aliases: aliases.clone(),
         prefer: routing.prefer.iter().map(|id| provider_id(id)).collect::<Result<_, _>>()?,
-        keys: Arc::<KeyRing>::clone(keys),
+        keys,
         limits: Limits {
             max_body: server.max_body,
             connect: timeouts.connect,
@@ -45,6 +53,15 @@ pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>, account: &AccountNo
             total: timeouts.total,
         },
     })
+}
+
+/// The keys but for the account's, which the own node minted: calls that go by it are routed here.
+struct WithoutAccount(Arc<KeyRing>);
+
+impl KeySource for WithoutAccount {
+    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+        if provider.as_str() == ProviderId::ACCOUNT { None } else { self.0.key(provider) }
+    }
 }
 
 /// The listener's view of the settings.

@@ -9,6 +9,7 @@ use crate::{
     protocol::Dialect,
     registry::{Provider, ProviderId},
     route::RouteRefusal,
+    shown_name::shown_name,
     snapshot::Snapshot,
 };
 
@@ -19,6 +20,8 @@ pub(super) fn explain(
     snapshot: &Snapshot,
     dialects: &[Dialect],
 ) -> InferenceError {
+    // A credential that stands in the place of a model leads to no name either.
+    let name = shown_name(name);
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
         RouteRefusal::KeyMissing(provider) => {
@@ -39,7 +42,7 @@ pub(super) fn explain(
             not_found(name, snapshot, dialects, "GET /v1/models lists what there is")
         }
         RouteRefusal::NotListed(provider, model) => {
-            let id = provider.id();
+            let (id, model) = (provider.id(), shown_name(model));
             not_found(
                 name,
                 snapshot,
@@ -54,6 +57,7 @@ pub(super) fn explain(
 
 /// Nothing serves `name`; `hint` is what to do.
 pub(super) fn not_found(name: &str, snapshot: &Snapshot, dialects: &[Dialect], hint: &str) -> InferenceError {
+    let name = shown_name(name);
     let suggestions = snapshot.suggestions(name, dialects);
     let shown: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
     let near = match suggestions.as_slice() {

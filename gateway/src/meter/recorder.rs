@@ -18,6 +18,7 @@ use crate::{
         usage::{InputTokens, OutputTokens, TokenUsage},
     },
     registry::ProviderId,
+    shown_name::shown_name,
 };
 
 /// The status that is recorded where the caller left before it saw one.
@@ -61,13 +62,14 @@ impl RequestRecorder {
 
     /// What the caller asked for.
     pub(crate) fn set_model(&mut self, model: &str, stream: bool) {
-        model.clone_into(&mut self.record.model);
+        shown_name(model).clone_into(&mut self.record.model);
         self.requested = None;
         self.record.stream = stream;
     }
 
     /// Where it goes.
     pub(crate) fn set_route(&mut self, provider: &ProviderId, model: &str, listed: bool) {
+        let model = shown_name(model);
         self.record.provider = Some(provider.clone());
         if self.record.model != model {
             self.requested = Some(std::mem::replace(&mut self.record.model, model.to_owned()));

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bitrouter_gateway::http::{ResponseBody, set_own_response};
+use bitrouter_proto::account::Role;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
@@ -64,6 +65,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
     field: Option<Cow<'static, str>>,
+    role: Option<Role>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -76,7 +78,7 @@ impl ApiError {
             }
             _ => Vec::new(),
         };
-        Self { code, status: code.status(), message: message.into(), field: None, headers }
+        Self { code, status: code.status(), message: message.into(), field: None, role: None, headers }
     }
 
     /// The same with another status (405, 413, 415).
@@ -87,6 +89,11 @@ impl ApiError {
     /// The same, about this member of the body or query.
     pub(crate) fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(field.into()), ..self }
+    }
+
+    /// The same: the caller's role in the namespace is what does not allow it.
+    pub(crate) fn of_role(self, role: Role) -> Self {
+        Self { role: Some(role), ..self }
     }
 
     /// The same with a header on its reply.
@@ -127,6 +134,9 @@ impl ApiError {
         };
         if let Some(field) = self.field {
             document["field"] = field.into_owned().into();
+        }
+        if let Some(role) = self.role {
+            document["role"] = role.as_str().into();
         }
         let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
         *response.status_mut() = self.status;

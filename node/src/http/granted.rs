@@ -168,7 +168,10 @@ pub(crate) fn may(endpoint: &Endpoint, granted: &Granted) -> Result<(), ApiError
     // No credential of one namespace holds it: it is a person's own.
     let holds = granted.scopes().contains(scope) || (is_person && scope == Scope::NamespaceWrite && is_own(granted));
     match (endpoint.access, granted.actor) {
-        _ if !holds => Err(missing(scope)),
+        _ if !holds => Err(match granted.role {
+            Some(role) if role != Role::Owner && !role.scopes().contains(scope) => missing(scope).of_role(role),
+            _ => missing(scope),
+        }),
         (Access::WebSession(_), Actor::Token(_)) => {
             Err(ApiError::new(Code::Forbidden, "this takes a person who is signed in at the console, not a token"))
         }

@@ -89,6 +89,20 @@ impl LiveKeys {
     /// # Errors
     /// Where it opens nothing.
     pub(crate) fn judge(&self, presented: &PresentedToken, roles: &Roles) -> Result<Caller, TokenRefused> {
+        self.judged(presented, roles, Self::note_use)
+    }
+
+    /// The same for somebody who only wants to know: it is no use of the key.
+    pub(crate) fn look(&self, presented: &PresentedToken, roles: &Roles) -> Result<Caller, TokenRefused> {
+        self.judged(presented, roles, |_, _, _, _| {})
+    }
+
+    fn judged(
+        &self,
+        presented: &PresentedToken,
+        roles: &Roles,
+        note: impl FnOnce(&Self, KeyId, &LiveKey, Moment),
+    ) -> Result<Caller, TokenRefused> {
         let (now, id) = (self.clock.wall(), KeyId::new(presented.id));
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let key = state.keys.get(&id).filter(|key| key.hash == presented.hash && now < key.expires_at);
@@ -108,7 +122,7 @@ impl LiveKeys {
                 })
             }
         };
-        self.note_use(id, key, now);
+        note(self, id, key, now);
         Ok(caller)
     }
 
@@ -236,6 +250,13 @@ impl LiveKeys {
         let now = self.clock.wall();
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         state.keys.values().filter(|key| key.namespace == namespace && now < key.expires_at).count()
+    }
+
+    /// How many keys wait for somebody to say that they hold.
+    pub(crate) fn count_suspended(&self) -> usize {
+        let now = self.clock.wall();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.keys.values().filter(|key| key.is_suspended && now < key.expires_at).count()
     }
 
     /// How many keys that have not ended come from a session.

@@ -10,6 +10,7 @@ mod revoke;
 
 use std::sync::Arc;
 
+use bitrouter_gateway::http::{Caller, Principal};
 use bitrouter_proto::account::{
     CredentialId, GrantId, KeyId, NameError, NamespaceId, PersonId, Scope, ScopeSet, keys::Key,
 };
@@ -21,7 +22,7 @@ use crate::{
     Node,
     clock::Moment,
     http::idempotency::ClaimError,
-    secret::PresentedToken,
+    secret::{PresentedToken, TokenKind},
     steady::KEYS_KEPT,
     store::{ApiKeyRow, StoreError},
 };
@@ -116,7 +117,7 @@ impl From<ClaimError> for KeyError {
 
 /// The first characters of a key: what it begins with, and the beginning of its id.
 fn shown(id: KeyId) -> String {
-    let mut text = format!("{}{}", crate::secret::TokenKind::Key.prefix(), id.bare());
+    let mut text = format!("{}{}", TokenKind::Key.prefix(), id.bare());
     text.truncate(SHOWN);
     text
 }
@@ -136,6 +137,17 @@ impl Node {
     pub fn has_minted(&self, key: &SecretString) -> bool {
         let presented = PresentedToken::parse(key.expose_secret().as_bytes());
         presented.is_some_and(|presented| self.keys.knows(&presented))
+    }
+
+    /// Whom a key of this node stands for now, without that being a use of it; `None` for any other text, for a key that opens
+    /// nothing, and for the operator's, which stand for nobody.
+    pub fn holder_of(&self, key: &SecretString) -> Option<Principal> {
+        let presented = PresentedToken::parse(key.expose_secret().as_bytes());
+        let presented = presented.filter(|presented| presented.kind == TokenKind::Key)?;
+        match self.keys.look(&presented, &self.roles) {
+            Ok(Caller::Credential(principal)) => Some(principal),
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// What a credential comes from, from memory: a key, or a session one of whose access tokens is valid. `None` where it
@@ -162,6 +174,7 @@ impl Node {
             expires_at: row.expires_at.map(text),
             last_used_at: self.keys.last_used(row.id).max(row.last_used_at).map(text),
             revoked_at: row.revoked_at.or_else(|| is_pending.then(pending)).map(text),
+            suspended_at: row.suspended_at.map(text),
             created_at: row.created_at.to_string(),
             parent_id: row.parent.map(|parent| parent.to_string()),
             subject: Some(row.person.to_string()),

@@ -95,6 +95,15 @@ impl Node {
         let confirmed = ApiKeyRow::confirm(&mut write, id).await?;
         write.commit().await?;
         self.keys.confirm(id);
+        self.note_suspended_keys();
         Ok(confirmed)
+    }
+
+    /// Says how many keys are suspended, as long as any is.
+    pub(crate) fn note_suspended_keys(&self) {
+        match self.keys.count_suspended() {
+            0 => self.unwarn(|warning| matches!(warning, NodeWarning::KeysSuspended { .. })),
+            count => self.warn(NodeWarning::KeysSuspended { count }),
+        }
     }
 }

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::*;
 use crate::{
-    Machine, NodeOptions, Settings,
+    Machine, NodeOptions, NodeWarning, Settings,
     clock::ManualClock,
     oauth::live::TokenRefused,
     revocations::Revocation,
@@ -208,7 +208,19 @@ async fn without_the_log_every_key_waits_for_somebody_to_confirm_it() {
     node.close().await;
     std::fs::remove_file(world.dir.join("revoked.log")).unwrap();
     let node = world.open().await;
-    assert!(node.warnings().borrow().iter().any(|warning| warning.to_string().contains("API keys are suspended")));
+    let suspended = |node: &Node| {
+        let said = node.warnings().borrow().iter().find_map(|warning| match warning {
+            NodeWarning::KeysSuspended { count } => Some((*count, warning.command()?.to_owned())),
+            _ => None,
+        });
+        said.map_or(0, |(count, command)| {
+            assert_eq!(command, "bitrouter node keys confirm");
+            count
+        })
+    };
+    assert_eq!(suspended(&node), 3);
+    let listed = node.keys(owner.namespace).await.unwrap();
+    assert!(listed.len() == 2 && listed.iter().all(|key| key.suspended_at.is_some()), "{listed:?}");
     let refused = node.judge(token.expose_secret().as_bytes()).unwrap_err();
     assert_eq!(refused, TokenRefused::Suspended(id));
     assert!(refused.to_string().contains(&id.to_string()) && !refused.to_string().contains(token.expose_secret()));
@@ -218,11 +230,17 @@ async fn without_the_log_every_key_waits_for_somebody_to_confirm_it() {
     assert_eq!(node.judge(forged.text().expose_secret().as_bytes()), Err(TokenRefused::Key));
     assert_eq!(node.confirm_keys(Some(id)).await.unwrap(), 1);
     assert!(present(&node, &token).is_some() && present(&node, &other).is_none());
+    assert_eq!(node.keys(owner.namespace).await.unwrap().iter().filter(|key| key.suspended_at.is_some()).count(), 1);
     node.close().await;
     let node = world.open().await;
     assert!(present(&node, &token).is_some() && present(&node, &other).is_none());
-    assert_eq!(node.confirm_keys(None).await.unwrap(), 2);
-    assert!(present(&node, &other).is_some() && node.judge(operators.token.as_bytes()).is_ok());
+    // It is said at each start until somebody has decided, be it by revoking.
+    assert_eq!(suspended(&node), 2);
+    node.revoke_operator_key(operators.id).await.unwrap();
+    assert_eq!(suspended(&node), 1);
+    assert_eq!(node.confirm_keys(None).await.unwrap(), 1);
+    assert_eq!(suspended(&node), 0);
+    assert!(present(&node, &other).is_some());
     node.close().await;
 }
 

@@ -75,5 +75,5 @@ pub(super) fn first_used(node: &Node, row: &RefreshTokenRow) -> Option<Moment> {
 }
 
 pub(super) fn ended() -> OAuthError {
-    OAuthError::invalid_grant("the session has ended; sign in again")
+    OAuthError::invalid_grant("the grant was revoked or has expired; sign in again")
 }

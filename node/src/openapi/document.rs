@@ -23,6 +23,9 @@ struct Error {
     /// The member of the body, the parameter or the header that is meant.
     #[schemars(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// The caller's role in the namespace, where that is what does not allow the call.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    role: Option<bitrouter_proto::account::Role>,
 }
 
 /// Codes of errors.

@@ -189,6 +189,7 @@ impl Node {
         let line = tokio::task::spawn_blocking(move || log.append(at, what)).await;
         let line = line.unwrap_or(Err(LogError::Unusable)).map_err(StoreError::Log)?;
         what.end_in(self);
+        self.note_suspended_keys();
         self.store.pending().add(line);
         Ok(line)
     }

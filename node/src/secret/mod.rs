@@ -7,7 +7,7 @@ mod token;
 pub use self::{
     key::{KeyError, NodeKey},
     random::{random_bytes, random_ulid},
-    token::{PresentedToken, Seed, Token, TokenHash, TokenKind},
+    token::{PresentedToken, Seed, Token, TokenHash, TokenKind, is_mistyped_key},
 };
 
 /// `bytes` as hexadecimal digits.

@@ -134,6 +134,14 @@ impl PresentedToken {
     }
 }
 
+/// True for what begins as a key of ours and is none: a character of it is wrong, or its end is missing. What other servers
+/// give out may be formed in another way.
+pub fn is_mistyped_key(text: &str) -> bool {
+    let id = text.strip_prefix(TokenKind::Key.prefix()).and_then(|rest| rest.split_once('.')).map(|(id, _)| id);
+    let is_ours = id.is_some_and(|id| id.len() == ULID_LEN && Ulid::from_string(&id.to_ascii_uppercase()).is_ok());
+    is_ours && PresentedToken::parse(text.as_bytes()).is_none()
+}
+
 /// A ULID as it stands in a token.
 fn bare(id: Ulid) -> String {
     id.to_string().to_ascii_lowercase()
@@ -191,6 +199,23 @@ mod tests {
             assert!(!format!("{token:?}").contains(secret));
             let read = PresentedToken::parse(text.as_bytes()).unwrap();
             assert_eq!((read.kind, read.id, read.hash), (kind, id(), token.hash()));
+        }
+    }
+
+    #[test]
+    fn n22_a_key_that_was_mistyped_or_cut_is_told_from_one_of_another_server() {
+        let token = Token::of_seed(TokenKind::Key, id(), &[3; 32]);
+        let text = token.text().expose_secret();
+        assert!(!is_mistyped_key(text));
+        for at in 32..text.len() {
+            assert!(is_mistyped_key(&text[..at]), "cut at {at}");
+        }
+        assert!(is_mistyped_key(&format!("{text}x")));
+        let other = if text.ends_with('a') { "b" } else { "a" };
+        assert!(is_mistyped_key(&format!("{}{other}", &text[..text.len() - 1])));
+        assert!(is_mistyped_key(&text.replacen("brk_0", "brk_1", 1)));
+        for foreign in ["brk_01jxyz.Zx81", "brk_17.secret", "bra_00000000070000000000000009.x", "brk_", ""] {
+            assert!(!is_mistyped_key(foreign), "{foreign}");
         }
     }
 

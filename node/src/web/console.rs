@@ -14,8 +14,10 @@ use super::{
     words::{Permission, ago, permissions},
 };
 use crate::{
+    Node,
     clock::Moment,
     http::{Call, body::Form},
+    keys::RevokedSession,
     oauth::{Client, UserCode, sessions::Session},
     people::namespaces::{self, Reached},
     revocations::Revocation,
@@ -75,11 +77,14 @@ pub(super) struct Program {
     pub(super) since: String,
     /// What it may do now, of what was granted.
     pub(super) permissions: Vec<Permission>,
+    /// How many keys were minted with it and have not ended.
+    pub(super) keys: usize,
 }
 
 impl Program {
     /// A session in `namespace`, where its person has this role.
-    pub(super) fn of(session: Session, namespace: String, role: Role, now: Moment) -> Self {
+    pub(super) fn of(node: &Node, session: Session, namespace: String, role: Role) -> Self {
+        let now = node.clock.wall();
         let scopes = session.scopes.intersection(role.scopes());
         Self {
             id: session.id,
@@ -88,6 +93,15 @@ impl Program {
             used: ago(now.since(session.last_used_at)),
             since: ago(now.since(session.created_at)),
             permissions: permissions(scopes, Some(scopes)),
+            keys: node.keys.count_of(session.id),
+        }
+    }
+
+    /// What the tick says that keeps its keys.
+    pub(super) fn keeping(&self) -> String {
+        match self.keys {
+            1 => "Keep the key that was minted with it".to_owned(),
+            keys => format!("Keep the {keys} keys that were minted with it"),
         }
     }
 }
@@ -99,6 +113,7 @@ pub(super) enum Done {
     Renamed,
     Deleted,
     Ended,
+    EndedAlone,
     Withdrawn,
     Browsers,
     Shared,
@@ -106,11 +121,12 @@ pub(super) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Created,
         Self::Renamed,
         Self::Deleted,
         Self::Ended,
+        Self::EndedAlone,
         Self::Withdrawn,
         Self::Browsers,
         Self::Shared,
@@ -123,6 +139,7 @@ impl Done {
             Self::Renamed => "renamed",
             Self::Deleted => "deleted",
             Self::Ended => "ended",
+            Self::EndedAlone => "ended-alone",
             Self::Withdrawn => "withdrawn",
             Self::Browsers => "browsers",
             Self::Shared => "shared",
@@ -136,6 +153,7 @@ impl Done {
             Self::Renamed => "The namespace was renamed.",
             Self::Deleted => "The namespace was deleted.",
             Self::Ended => "The program was signed out.",
+            Self::EndedAlone => "The program was signed out; keys that were minted with it open what they did.",
             Self::Withdrawn => "The approval was taken back: the program gets nothing.",
             Self::Browsers => "All other browsers were signed out.",
             Self::Shared => "The namespace is shared so.",
@@ -191,7 +209,7 @@ async fn overview(
     for namespace in &reached {
         let all = call.node.sessions(namespace.row.id).await?;
         let own = all.into_iter().filter(|session| session.subject == signed.person.id);
-        sessions.extend(own.map(|session| Program::of(session, namespace.told(), namespace.role, now)));
+        sessions.extend(own.map(|session| Program::of(&call.node, session, namespace.told(), namespace.role)));
     }
     let approvals = approvals(call, signed, &reached).await?;
     let (namespaces, shared) = reached.into_iter().partition(|namespace| namespace.owner_name.is_none());
@@ -283,7 +301,8 @@ pub(super) async fn create(call: Call) -> Answer {
     }
 }
 
-/// `POST /console/sessions/{id}/revoke`: ends a program's session: one's own, or as admin or owner of its namespace.
+/// `POST /console/sessions/{id}/revoke`: ends a program's session: one's own, or as admin or owner of its namespace. Keys that
+/// were minted with it end too, unless they are ticked to be kept.
 pub(super) async fn revoke(call: Call) -> Answer {
     let (signed, form) = guard::signed_form(&call).await?;
     let (node, person) = (&call.node, signed.person.id);
@@ -296,11 +315,15 @@ pub(super) async fn revoke(call: Call) -> Answer {
         None => None,
     };
     // One that has ended meanwhile is what was wanted.
+    let mut done = Done::Ended;
     if let Some(session) = found {
-        node.revoke_session(session.id, false).await?;
+        let keeps_keys = form.one("keys") == Some("keep");
+        if let RevokedSession::WithoutKeys(1..) = node.revoke_session(session.id, keeps_keys).await? {
+            done = Done::EndedAlone;
+        }
     }
     let back: Option<NamespaceId> = form.one("namespace").and_then(|id| id.parse().ok());
-    Ok(back.map_or_else(|| Done::Ended.go_on(), |id| Done::Ended.go_on_at(id)))
+    Ok(back.map_or_else(|| done.go_on(), |id| done.go_on_at(id)))
 }
 
 #[derive(Template)]

@@ -103,7 +103,6 @@ async fn others(
     namespace: &Reached,
     sessions: Vec<Session>,
 ) -> Result<Vec<(Program, String)>, StoreError> {
-    let now = call.node.clock.wall();
     let mut read = call.node.store.read().await?;
     let mut programs = Vec::new();
     for session in sessions.into_iter().filter(|session| session.subject != person) {
@@ -111,7 +110,7 @@ async fn others(
         let subject = PersonRow::by_id(&mut read, session.subject).await?;
         // Who is gone meanwhile has no programs.
         let (Some(role), Some(subject)) = (role, subject) else { continue };
-        programs.push((Program::of(session, namespace.told(), role, now), subject.name));
+        programs.push((Program::of(&call.node, session, namespace.told(), role), subject.name));
     }
     Ok(programs)
 }

@@ -202,6 +202,10 @@ async fn n24_a_role_is_judged_on_every_call_and_not_at_the_mint() {
     assert_eq!(get("sessions").await.status, StatusCode::OK);
     let delete = shared.scene.send(caller, &Method::DELETE, "/v1/namespaces/me/sessions/tok_0", "").await;
     assert_eq!(delete.status, StatusCode::NOT_FOUND, "absent before any scope");
+    let mint = shared.scene.send(caller, &Method::POST, "/v1/namespaces/me/keys", "{}").await;
+    let document = mint.json();
+    let said = (mint.status, &document["error_description"], &document["role"]);
+    assert_eq!(said, (StatusCode::FORBIDDEN, &json!("missing required scope: keys:write"), &json!("viewer")));
     // A new pair is issued under the role of its time, and gains nothing by a later one.
     let renewed = shared.scene.test.refresh(&pair.refresh).await;
     let told = ScopeSet::parse(renewed.ok()["scope"].as_str().unwrap()).unwrap();

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::clock;
 
+/// Beginnings of what we give out as credentials, and of the keys of tokenroute.
+pub const OWN_PREFIXES: [&str; 4] = ["brk_", "bra_", "brr_", "sk-tr-"];
+
 /// What is stored of a sign-in.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one of them, behind an `Arc`")]

@@ -22,6 +22,9 @@ pub struct Key<Id = KeyId> {
     pub last_used_at: Option<String>,
     /// When it was revoked; RFC 3339, UTC.
     pub revoked_at: Option<String>,
+    /// Since when it is refused until somebody says that it holds: its server could not tell what had been revoked; RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_at: Option<String>,
     /// RFC 3339, UTC.
     pub created_at: String,
     /// The credential that it was minted with: `key_…` or `tok_…`; none where a person did.

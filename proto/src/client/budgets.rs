@@ -9,7 +9,11 @@ use super::{
     documents::{self, IdempotencyKey},
 };
 use crate::{
-    account::{List, MicroUsd, policy::Window, told::ToldBudget},
+    account::{
+        List, MicroUsd,
+        policy::{Funding, Window},
+        told::ToldBudget,
+    },
     wire::{self, budget_service_client::BudgetServiceClient},
 };
 
@@ -22,6 +26,8 @@ pub struct NewBudget {
     pub window: Window,
     /// The most that may be spent in it.
     pub limit: MicroUsd,
+    /// What counts against it; `None`: whatever calls cost.
+    pub funding: Option<Funding>,
 }
 
 /// What is to become of a budget; what is `None` stays as it is.
@@ -33,6 +39,8 @@ pub struct BudgetChange {
     pub window: Option<Window>,
     /// The most that may be spent in it.
     pub limit: Option<MicroUsd>,
+    /// What counts against it.
+    pub funding: Option<Funding>,
 }
 
 impl Client {
@@ -64,6 +72,7 @@ impl Client {
             window: new.window.as_str().to_owned(),
             limit_micro_usd: new.limit.micros(),
             idempotency_key: once.as_str().to_owned(),
+            funding: new.funding.map(|funding| funding.as_str().to_owned()),
         };
         documents::read(&self.bounded_by(REMOTE, self.budgets().create_budget(request)).await?.json)
     }
@@ -82,6 +91,7 @@ impl Client {
             name: change.name.clone(),
             window: change.window.map(|window| window.as_str().to_owned()),
             limit_micro_usd: change.limit.map(MicroUsd::micros),
+            funding: change.funding.map(|funding| funding.as_str().to_owned()),
         };
         documents::read(&self.bounded_by(REMOTE, self.budgets().update_budget(request)).await?.json)
     }

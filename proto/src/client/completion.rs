@@ -35,6 +35,8 @@ pub enum Completed {
     },
     /// The name of a person of the own node.
     Person,
+    /// The id of a person.
+    PersonId,
     /// The id of one of the operator's keys of the own node.
     OperatorKey,
 }
@@ -62,6 +64,7 @@ impl Client {
             Completed::Namespace => (CompletionKind::Namespaces, String::new()),
             Completed::Member { namespace } => (CompletionKind::Members, namespace),
             Completed::Person => (CompletionKind::People, String::new()),
+            Completed::PersonId => (CompletionKind::PersonIds, String::new()),
             Completed::OperatorKey => (CompletionKind::OperatorKeys, String::new()),
         };
         let request =

@@ -162,6 +162,22 @@ fn leaves() -> Vec<Leaf> {
             BUDGET,
         ),
         leaf(
+            &["budget", "create", "--name", "n", "--window", "day", "--limit-micro-usd", "1", "--funding", "credit"],
+            "/budgets",
+            budget(),
+            "POST once",
+            json!({"name": "n", "window": "day", "limit_micro_usd": 1, "funding": "credit"}),
+            BUDGET,
+        ),
+        leaf(
+            &["budget", "update", "p1", "--funding", "any"],
+            "/budgets/p1",
+            budget(),
+            "PUT",
+            json!({"funding": "any"}),
+            BUDGET,
+        ),
+        leaf(
             &["budget", "update", "p1", "--limit-micro-usd", "7"],
             "/budgets/p1",
             budget(),

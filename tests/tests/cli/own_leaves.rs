@@ -148,7 +148,9 @@ fn budgets_and_presets_are_the_same_rows() {
         let budget = text(&made, "id");
         let shown = own.cloud(&format!("budget get {budget}")).with_code(0).stdout;
         assert_eq!(shown, format!("id:     {budget}\nname:   nightly-cap\nwindow: day\nlimit:  $5.00\n"));
-        let changed = own.json(&format!("budget update {budget} --window total"));
+        let counted = own.cloud(&format!("budget update {budget} --funding credit")).with_code(0).stdout;
+        assert!(counted.ends_with("\ncounts: credit\n"), "{counted}");
+        let changed = own.json(&format!("budget update {budget} --window total --funding any"));
         assert_eq!((&changed["window"], &changed["limit_micro_usd"]), (&json!("total"), &json!(5_000_000)));
         let made = own.json("preset create --name engineering --guardrail guardrail.json --budget budget.json");
         let preset = text(&made, "id");

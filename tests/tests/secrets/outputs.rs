@@ -71,3 +71,34 @@ fn p03_nothing_leaves_the_machine_by_itself() {
         true
     });
 }
+
+#[test]
+fn p03_a_credential_in_the_place_of_a_model_is_in_no_log_no_row_and_no_error() {
+    let world = World::new();
+    let provider = Provider::start();
+    world.config(&provider.as_openai());
+    let key = world.canary("openai");
+    let daemon = world.serve().args(["--log-format", "json"]).env("OPENAI_API_KEY", &key).start();
+    for (name, start) in [("key", "brk_"), ("token", "bra_"), ("renewal", "brr_")] {
+        let secret = format!("{start}{}", world.canary(name));
+        provider.next(Reply::json(200, "{}"));
+        // Who asks for it gets it: a provider decides what its models are called.
+        daemon.http().chat(&format!("openai:{secret}"), "x").send().ok();
+        assert_eq!(provider.last().request.model(), secret);
+        for unknown in [secret.clone(), format!("openai/{secret}"), format!("groq:{secret}")] {
+            let answer = daemon.http().chat(&unknown, "x").send();
+            assert!(answer.status >= 400 && !answer.text().contains(&secret), "{}", answer.text());
+        }
+        let answer = daemon.http().get(&format!("/v1/models/{secret}")).send();
+        assert!(answer.status == 404 && !answer.text().contains(&secret), "{}", answer.text());
+    }
+    let rows = bitrouter_tests::wait::until("three rows", || {
+        let page = world.cli(["cloud", "requests", "--local", "--json"]).with_code(0).json();
+        page["data"].as_array().filter(|rows| rows.len() == 3).cloned()
+    });
+    assert!(rows.iter().all(|row| row["requested_model"] == "[redacted]"), "{rows:?}");
+    let lines = logs::wait_for(&daemon, "request", 12);
+    assert!(lines.iter().all(|line| line["model"] == "[redacted]"), "{lines:?}");
+    daemon.stop();
+    assert_eq!(world.leaks(), Vec::<String>::new());
+}

@@ -305,7 +305,7 @@ fn a_key_is_stored_from_standard_input_and_never_shown() {
     let (world, daemon) = signed_out();
     let issuer = Issuer::start(world.user(), 3_600);
     let key = "brk_01jxyz.Zx81LongAndSecretAsAKeyShouldBe0000000000000";
-    for bad in ["", "sk-other", "brk_a.b.c", "brk_nodot", "brk_a.b c"] {
+    for bad in ["", "sk-other", "brk_a.b.c", "brk_nodot", "brk_a.b c", "brk_01jxyzjxyzjxyzjxyzjxyzjxyz.Zx81Cut"] {
         let refused = world
             .command(["auth", "login", "--api-key-stdin", "--oauth-as", &issuer.url()])
             .stdin(format!("{bad}\n"))

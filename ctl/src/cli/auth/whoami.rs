@@ -32,7 +32,13 @@ fn text(identity: &Identity, now: SystemTime) -> String {
             (None, None) => "key".to_owned(),
         };
         let mut rows = vec![("authentication", from), ("server", identity.base_url.clone())];
-        rows.extend(identity.credentials_path.clone().map(|path| ("credentials file", path)));
+        let known = [
+            ("namespace", &identity.namespace_id),
+            ("subject", &identity.subject),
+            ("scope", &identity.scope),
+            ("credentials file", &identity.credentials_path),
+        ];
+        rows.extend(known.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         return block_text(&rows);
     }
     let mut rows = vec![

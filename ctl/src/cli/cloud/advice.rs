@@ -32,6 +32,16 @@ pub(super) fn of_policy(failure: Failure, id: &str, local: &LocalFlags) -> Failu
     }
 }
 
+/// The failure of a command about a binding of the policy `id`: it may be another policy's.
+pub(super) fn of_binding(failure: Failure, id: &str, local: &LocalFlags) -> Failure {
+    match Trouble::of(&failure) {
+        Some(Trouble::Absent) if failure.message.contains("binding") => {
+            failure.hint(format!("bitrouter cloud policy bindings {}{}", shell::quoted(id), local.words()))
+        }
+        _ => of_policy(failure, id, local),
+    }
+}
+
 /// What is wrong, as far as it decides what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -117,6 +127,11 @@ mod tests {
         let hint = |failure| of_policy(failure, "pol_1", &account).hint;
         assert_eq!(hint(said(403).hint("other")).as_deref(), Some("bitrouter cloud policy bindings pol_1"));
         assert_eq!(hint(said(404)), None);
+        let binding = Failure::caller("not_found", "there is no such binding").hint("bitrouter cloud policy list");
+        let hint_of = |failure| of_binding(failure, "pol_1", &account).hint;
+        assert_eq!(hint_of(binding).as_deref(), Some("bitrouter cloud policy bindings pol_1"));
+        let policy = Failure::caller("not_found", "there is no such policy").hint("bitrouter cloud policy list");
+        assert_eq!(hint_of(policy).as_deref(), Some("bitrouter cloud policy list"));
         let scope = Failure { is_all_in_the_hint: true, ..said(403).hint("bitrouter auth login --scope \"a\"") };
         assert_eq!(hint(scope).as_deref(), Some("bitrouter auth login --scope \"a\""));
     }

@@ -1,7 +1,11 @@
 //! `cloud budget`: policies of that kind, flat.
 
 use bitrouter_proto::{
-    account::{List, MicroUsd, policy::Window, told::ToldBudget},
+    account::{
+        List, MicroUsd,
+        policy::{Funding, Window},
+        told::ToldBudget,
+    },
     client::{Asked, BudgetChange, Client, IdempotencyKey, NewBudget},
     local_time::LocalTime,
 };
@@ -38,6 +42,9 @@ pub(in crate::cli) enum BudgetVerb {
         /// The most that may be spent, in millionths of a US dollar: 5000000 is $5
         #[arg(long, value_name = "MICRO_USD", value_parser = limit, allow_negative_numbers = true)]
         limit_micro_usd: MicroUsd,
+        /// What counts against it [default: any]
+        #[arg(long)]
+        funding: Option<FundingWord>,
         #[command(flatten)]
         target: Target,
     },
@@ -64,7 +71,7 @@ pub(in crate::cli) struct UpdateArgs {
     budget: String,
 
     /// Call it this
-    #[arg(long, required_unless_present_any = ["window", "limit_micro_usd"])]
+    #[arg(long, required_unless_present_any = ["window", "limit_micro_usd", "funding"])]
     name: Option<String>,
 
     /// In which window
@@ -74,6 +81,10 @@ pub(in crate::cli) struct UpdateArgs {
     /// The most that may be spent, in millionths of a US dollar: 5000000 is $5
     #[arg(long, value_name = "MICRO_USD", value_parser = limit, allow_negative_numbers = true)]
     limit_micro_usd: Option<MicroUsd>,
+
+    /// What counts against it
+    #[arg(long)]
+    funding: Option<FundingWord>,
 
     #[command(flatten)]
     target: Target,
@@ -96,6 +107,24 @@ impl WindowWord {
             Self::Day => Window::Day,
             Self::Month => Window::Month,
             Self::Total => Window::Total,
+        }
+    }
+}
+
+/// What counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FundingWord {
+    /// What calls cost, whoever pays
+    Any,
+    /// What calls take from the credit
+    Credit,
+}
+
+impl FundingWord {
+    fn wire(self) -> Funding {
+        match self {
+            Self::Any => Funding::Any,
+            Self::Credit => Funding::Credit,
         }
     }
 }
@@ -129,15 +158,16 @@ pub(super) fn run(context: &Context, verb: &BudgetVerb) -> Result<Status, Failur
             let call = async |client: &Client, asked: &Asked| client.budget(asked, budget).await;
             target.show(context, "cloud budget get", call, one)
         }
-        BudgetVerb::Create { name, window, limit_micro_usd, target } => {
-            let new = NewBudget { name: name.clone(), window: window.wire(), limit: *limit_micro_usd };
+        BudgetVerb::Create { name, window, limit_micro_usd, funding, target } => {
+            let funding = funding.map(FundingWord::wire);
+            let new = NewBudget { name: name.clone(), window: window.wire(), limit: *limit_micro_usd, funding };
             let key = IdempotencyKey::new();
             let call = async |client: &Client, asked: &Asked| client.create_budget(asked, &new, &key).await;
             target.show(context, "cloud budget create", call, one)
         }
-        BudgetVerb::Update(UpdateArgs { budget, name, window, limit_micro_usd, target }) => {
-            let window = window.map(WindowWord::wire);
-            let change = BudgetChange { name: name.clone(), window, limit: *limit_micro_usd };
+        BudgetVerb::Update(UpdateArgs { budget, name, window, limit_micro_usd, funding, target }) => {
+            let (window, funding) = (window.map(WindowWord::wire), funding.map(FundingWord::wire));
+            let change = BudgetChange { name: name.clone(), window, limit: *limit_micro_usd, funding };
             let call = async |client: &Client, asked: &Asked| client.update_budget(asked, budget, &change).await;
             let ended = target.show(context, "cloud budget update", call, one);
             ended.map_err(|failure| advice::of_policy(failure, budget, &target.local))
@@ -215,5 +245,7 @@ mod tests {
         }
         let windows: Vec<_> = WindowWord::value_variants().iter().map(|window| window.wire().as_str()).collect();
         assert_eq!(windows, ["day", "month", "total"]);
+        let counted: Vec<_> = FundingWord::value_variants().iter().map(|word| word.wire().as_str()).collect();
+        assert_eq!(counted, Funding::ALL.iter().map(|funding| funding.as_str()).collect::<Vec<_>>());
     }
 }

@@ -54,6 +54,9 @@ fn list(context: &Context, flags: &ServeFlags) -> Result<Status, Failure> {
     Ok(Status(exit::OK))
 }
 
+/// What is said of a credential that does not name its namespace: a key of another machine's account.
+const UNKNOWN: &str = "(no namespace: only its server knows which one the key is bound to)";
+
 /// What is said of a list without rows.
 pub(super) const NONE: &str = "no namespaces";
 
@@ -72,14 +75,7 @@ pub(super) fn rows_with_active(
 
 fn current(context: &Context) -> Result<Status, Failure> {
     let identity = identity(context)?;
-    let Some(id) = identity.namespace_id else {
-        let message = match identity.variable {
-            Some(variable) => format!("the key in `{variable}` does not say which namespace it is bound to"),
-            None => "the credential does not say which namespace it is bound to".to_owned(),
-        };
-        return Err(Failure::caller("no_namespace", message).hint("bitrouter cloud namespace list"));
-    };
-    context.printer.json(&json!({ "namespace_id": id }))?;
-    context.printer.stdout(&id)?;
+    context.printer.json(&json!({ "namespace_id": identity.namespace_id }))?;
+    context.printer.stdout(identity.namespace_id.as_deref().unwrap_or(UNKNOWN))?;
     Ok(Status(exit::OK))
 }

@@ -168,27 +168,25 @@ fn update(context: &Context, args: &UpdateArgs) -> Result<Status, Failure> {
 }
 
 /// The clauses that there are, in their order.
-fn clauses(preset: &ToldPreset) -> Vec<&'static str> {
+fn clauses_text(preset: &ToldPreset) -> String {
     let all = [
         ("guardrail", preset.spec.guardrail.is_some()),
         ("budget", preset.spec.budget.is_some()),
         ("rate_limit", preset.spec.rate_limit.is_some()),
     ];
-    all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+    let there: Vec<&str> = all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    if there.is_empty() { NOTHING.to_owned() } else { there.join(" ") }
 }
 
 fn list_text(presets: &List<ToldPreset>, shown: Shown) -> String {
     let row = |preset: &ToldPreset| {
-        let clauses = clauses(preset);
-        let clauses = if clauses.is_empty() { NOTHING.to_owned() } else { clauses.join(" ") };
-        vec![preset.id.clone(), preset.name.clone(), clauses, state(preset.disabled_at.as_ref())]
+        vec![preset.id.clone(), preset.name.clone(), clauses_text(preset), state(preset.disabled_at.as_ref())]
     };
     table_text(&COLUMNS, &presets.data.iter().map(row).collect::<Vec<_>>(), shown)
 }
 
 fn one_text(preset: &ToldPreset, for_people: Option<&LocalTime>) -> String {
-    let mut rows =
-        vec![("id", preset.id.clone()), ("name", preset.name.clone()), ("clauses", clauses(preset).join(" "))];
+    let mut rows = vec![("id", preset.id.clone()), ("name", preset.name.clone()), ("clauses", clauses_text(preset))];
     rows.extend(preset.disabled_at.as_ref().map(|at| ("disabled at", moment(at, for_people))));
     let mut text = block_text(&rows);
     for (name, clause) in [
@@ -240,6 +238,8 @@ budget:
   \"window\": \"day\"
 }";
         assert_eq!(one_text(&preset(), None), expected);
+        let bare: ToldPreset = serde_json::from_str(r#"{"id":"2","name":"b"}"#).unwrap();
+        assert_eq!(one_text(&bare, None), "id:      2\nname:    b\nclauses: —");
     }
 
     #[test]

@@ -81,8 +81,11 @@ fn list_text(sessions: &List<ToldSession>, shown: Shown) -> String {
 
 fn end_text(end: &ToldEnd) -> String {
     let mut rows = vec![("revoked", end.revoked.to_string())];
-    rows.extend(end.keys_revoked.map(|count| ("keys revoked", count.to_string())));
-    rows.extend(end.keys_kept.map(|count| ("keys kept", count.to_string())));
+    let counts = [("keys revoked", end.keys_revoked), ("keys kept", end.keys_kept)];
+    // Where there were none, nothing became of them.
+    let some =
+        counts.into_iter().filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?.to_string())));
+    rows.extend(some);
     block_text(&rows)
 }
 
@@ -106,6 +109,12 @@ mod tests {
     fn an_end_counts_the_keys_where_the_server_does() {
         let end = ToldEnd { revoked: true, keys_revoked: Some(2), keys_kept: None };
         assert_eq!(end_text(&end), "revoked:      true\nkeys revoked: 2");
-        assert_eq!(end_text(&ToldEnd { keys_revoked: None, ..end }), "revoked: true");
+        assert_eq!(
+            end_text(&ToldEnd { keys_revoked: None, keys_kept: Some(1), ..end }),
+            "revoked:   true\nkeys kept: 1"
+        );
+        for keys_kept in [None, Some(0)] {
+            assert_eq!(end_text(&ToldEnd { keys_revoked: None, keys_kept, ..end }), "revoked: true");
+        }
     }
 }

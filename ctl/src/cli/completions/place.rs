@@ -119,6 +119,7 @@ fn principal(of: &str) -> Option<(Completed, Option<&'static str>)> {
         "api_key" => (Completed::Key, None),
         "oauth_token" => (Completed::Session, None),
         "namespace" => (Completed::Namespace, Some("ns_")),
+        "user" => (Completed::PersonId, None),
         _ => return None,
     })
 }
@@ -147,6 +148,8 @@ mod tests {
             ("cloud policy bind pol_1 --principal-type=oauth_token --principal-id", Completed::Session),
             ("cloud policy effective --principal-type = api_key --principal-id =", Completed::Key),
             ("cloud policy for-principal api-key", Completed::Key),
+            ("cloud policy for-principal user", Completed::PersonId),
+            ("cloud policy bind pol_1 --principal-type user --principal-id", Completed::PersonId),
             ("cloud budget delete", Completed::Budget),
             ("cloud preset update", Completed::Preset),
             ("cloud sessions revoke --keep-keys", Completed::Session),
@@ -176,7 +179,7 @@ mod tests {
             "cloud policy create --spec",
             "cloud policy for-principal",
             "cloud policy bind pol_1 --principal-id",
-            "cloud policy bind pol_1 --principal-type user --principal-id",
+            "cloud policy bind pol_1 --principal-type oauth_client --principal-id",
             "cloud usage --namespace",
             "node namespace create",
             "node credit grant ann",

@@ -79,12 +79,34 @@ pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Status, F
         printer.stdout(&format!("the database before is kept as `{aside}`"))?;
     }
     if restored.nothing_is_trusted {
-        let lost = "`revoked.log` was missing or cut short, so that nobody can tell what had been revoked: every session has ended, and API keys are disabled until `bitrouter node keys confirm`";
-        printer.stdout(lost)?;
+        printer.stdout(&lost_text(restored.was_lost_before))?;
         printer.stdout("people, passwords and members are those of the copy: remove whom it should not know (`bitrouter node user list`)")?;
     } else if restored.revocations > 0 {
         let count = restored.revocations;
         printer.stdout(&format!("what was revoked since the copy was made is revoked again ({count})"))?;
     }
     Ok(Status(exit::OK))
+}
+
+/// What is said where nobody can tell what had been revoked.
+fn lost_text(was_lost_before: bool) -> String {
+    let why = if was_lost_before {
+        "what had been revoked was lost since the copy was made, as `revoked.log` says"
+    } else {
+        "`revoked.log` was missing or cut short, so that nobody can tell what had been revoked"
+    };
+    format!("{why}: every session has ended, and API keys are disabled until `bitrouter node keys confirm`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_said_to_be_lost_when_it_was() {
+        assert!(lost_text(false).starts_with("`revoked.log` was missing or cut short, "));
+        let before = lost_text(true);
+        assert!(before.starts_with("what had been revoked was lost since the copy was made, "), "{before}");
+        assert!(before.ends_with("until `bitrouter node keys confirm`"), "{before}");
+    }
 }

@@ -44,13 +44,18 @@ pub(in crate::cli) enum KeysVerb {
 
 const LIST: &str = "bitrouter node keys list";
 
+/// What such a key is for.
+const OPENS: &str = "note: it reads usage and requests of every namespace (`/v1/namespaces/NAMESPACE/usage`, `/requests`), `/v1/node/usage` and `/metrics`, and opens nothing else";
+
 pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure> {
     let printer = context.printer;
     match verb {
         KeysVerb::Mint { name } => {
             let once = IdempotencyKey::new();
             let minted = context.wait(async { Ok(context.connect().await?.mint_operator_key(name, &once).await?) })?;
-            return shown_once(context, &minted);
+            let shown = shown_once(context, &minted)?;
+            printer.stderr(OPENS);
+            return Ok(shown);
         }
         KeysVerb::List { wide } => {
             let told = context.wait(async { Ok(context.connect().await?.list_operator_keys().await?) })?;

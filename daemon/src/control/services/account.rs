@@ -104,6 +104,19 @@ impl Account {
         Some(Identity { is_own_node: session.is_own_node, own_login: session.own_login.clone(), ..stored })
     }
 
+    /// What is known of who holds `key`: of one that the own node minted all that a session knows.
+    pub(super) async fn known(&self, identity: Identity, key: &SecretString) -> Identity {
+        let Some(holder) = self.credentials.holder_of(key).await else { return identity };
+        Identity {
+            base_url: self.credentials.own_issuer(),
+            namespace_id: Some(holder.namespace.to_string()),
+            subject: Some(holder.person.to_string()),
+            scope: Some(holder.scopes.to_string()),
+            is_own_node: true,
+            ..identity
+        }
+    }
+
     /// Says no as the control API does. `with_key`: the call was made with a key that beats what is stored.
     pub(super) fn refused(&self, mut error: AccountError, with_key: bool) -> Status {
         let session = self.credentials.session();

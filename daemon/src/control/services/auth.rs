@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use bitrouter_proto::{
-    account::{DEFAULT_CLIENT, Identity, ScopeSet},
+    account::{DEFAULT_CLIENT, Identity, ScopeSet, credential::Credential},
     codes::Reason,
     env::BITROUTER_API_KEY,
     wire::{
@@ -68,12 +68,17 @@ impl AuthService for Service {
         let WhoAmIRequest { api_key, api_url } = request.into_inner();
         let credentials_path = self.account.credentials.path().display().to_string();
         if let Some(key) = self.account.key(api_key, &api_url)? {
-            let identity = Some(Identity::of_variable(BITROUTER_API_KEY, &key.server).into());
+            let identity = Identity::of_variable(BITROUTER_API_KEY, &key.server);
+            let identity = Some(self.account.known(identity, &key.key).await.into());
             return Ok(Response::new(WhoAmIResponse { identity, credentials_path, problem: String::new() }));
         }
         let session = self.account.credentials.look().await;
+        let mut identity = self.account.identity(&session);
+        if let (Some(stored), Some(Credential::ApiKey(key))) = (&identity, session.credential.as_deref()) {
+            identity = Some(self.account.known(stored.clone(), &key.api_key).await);
+        }
         Ok(Response::new(WhoAmIResponse {
-            identity: self.account.identity(&session).map(Into::into),
+            identity: identity.map(Into::into),
             credentials_path,
             problem: session.problem.clone().unwrap_or_default(),
         }))

@@ -57,9 +57,10 @@ impl BudgetService for Service {
         &self,
         request: Request<CreateBudgetRequest>,
     ) -> Result<Response<CreateBudgetResponse>, Status> {
-        let CreateBudgetRequest { asked, name, window, limit_micro_usd, idempotency_key } = request.into_inner();
+        let CreateBudgetRequest { asked, name, window, limit_micro_usd, idempotency_key, funding } =
+            request.into_inner();
         let body = Body::default().with("name", name).with("window", window);
-        let body = body.with("limit_micro_usd", limit_micro_usd).json();
+        let body = body.with("limit_micro_usd", limit_micro_usd).with_any("funding", funding).json();
         let source = self.asking.source(asked).await?;
         let call = RestCall::post(RestPath::in_namespace(BUDGETS)).with_body(body).once(once(&idempotency_key)?);
         let json = source.told::<ToldBudget>(&call, "budget").await?;
@@ -70,10 +71,10 @@ impl BudgetService for Service {
         &self,
         request: Request<UpdateBudgetRequest>,
     ) -> Result<Response<UpdateBudgetResponse>, Status> {
-        let UpdateBudgetRequest { asked, id, name, window, limit_micro_usd } = request.into_inner();
+        let UpdateBudgetRequest { asked, id, name, window, limit_micro_usd, funding } = request.into_inner();
         let path = path(&id)?;
         let body = Body::default().with_any("name", name).with_any("window", window);
-        let body = body.with_any("limit_micro_usd", limit_micro_usd).json();
+        let body = body.with_any("limit_micro_usd", limit_micro_usd).with_any("funding", funding).json();
         let source = self.asking.source(asked).await?;
         let json = source.told::<ToldBudget>(&RestCall::put(path).with_body(body), "budget").await?;
         Ok(Response::new(UpdateBudgetResponse { json }))

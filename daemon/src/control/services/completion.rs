@@ -1,6 +1,6 @@
 //! `CompletionService`: for somebody who has pressed a key and waits.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bitrouter_node::people::namespaces;
 use bitrouter_proto::{
@@ -77,12 +77,25 @@ impl Service {
                 let people = node(&self.asking.host).await?.list_users().await.unwrap_or_default();
                 Ok(people.into_iter().map(|row| completion(row.name, row.id.to_string())).collect())
             }
+            CompletionKind::PersonIds => self.person_ids(asked).await,
             CompletionKind::OperatorKeys => {
                 let keys = node(&self.asking.host).await?.list_operator_keys().await.unwrap_or_default();
                 let live = keys.into_iter().filter(|row| row.revoked_at.is_none());
                 Ok(live.map(|row| completion(row.id.to_string(), row.display_name)).collect())
             }
         }
+    }
+
+    /// What people are, with what they are called where that is known.
+    async fn person_ids(&self, asked: Option<Asked>) -> Result<Vec<Completion>, Status> {
+        if let Some(Asked { whom: Some(Whom::Node(_)) }) = &asked {
+            let people = node(&self.asking.host).await?.list_users().await.unwrap_or_default();
+            return Ok(people.into_iter().map(|row| completion(row.id.to_string(), row.name)).collect());
+        }
+        let sessions = self.rows::<ToldSession>(asked.clone(), RestPath::in_namespace(SESSIONS)).await?;
+        let keys = self.rows::<ToldKey>(asked, RestPath::in_namespace(KEYS)).await?;
+        let seen = sessions.into_iter().map(|row| row.subject).chain(keys.into_iter().filter_map(|row| row.subject));
+        Ok(seen.collect::<BTreeSet<_>>().into_iter().map(|id| completion(id, "")).collect())
     }
 
     async fn rows<T: DeserializeOwned>(&self, asked: Option<Asked>, path: RestPath) -> Result<Vec<T>, Status> {

@@ -47,12 +47,12 @@ pub async fn restore(dir: &Path, from: &Path, clock: Arc<dyn Clock>) -> Result<R
         fold_log(&restoring.files.shown(NodeFiles::DATABASE)).await;
     }
     let ended = tokio::task::spawn_blocking(move || match made_ready {
-        Ok(Changed { generation, revocations, nothing_is_trusted }) => {
+        Ok(Changed { generation, revocations, nothing_is_trusted, was_lost_before }) => {
             let aside = restoring.swap(now)?;
             // Whoever opens the node takes a file that is missing for one that somebody took away.
             restoring.files.set_generation(generation)?;
             let database = restoring.files.shown(NodeFiles::DATABASE);
-            Ok(Restored { database, aside, revocations, nothing_is_trusted })
+            Ok(Restored { database, aside, revocations, nothing_is_trusted, was_lost_before })
         }
         Err(error) => {
             restoring.forget_copy();

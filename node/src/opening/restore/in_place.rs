@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{super::OpenError, PutBack, RestoreError, Restored, Restoring};
+use super::{super::OpenError, Changed, PutBack, RestoreError, Restored, Restoring};
 use crate::{
     clock::Clock,
     store::{PostgresUrl, Store},
@@ -35,6 +35,6 @@ pub async fn restore_in_place(dir: &Path, url: &PostgresUrl, clock: Arc<dyn Cloc
     // In the database first: one that is older than its file would not be opened.
     let ended = tokio::task::spawn_blocking(move || restoring.files.set_generation(changed.generation));
     ended.await.map_err(|_| interrupted())??;
-    let (revocations, nothing_is_trusted) = (changed.revocations, changed.nothing_is_trusted);
-    Ok(Restored { database, aside: None, revocations, nothing_is_trusted })
+    let Changed { revocations, nothing_is_trusted, was_lost_before, .. } = changed;
+    Ok(Restored { database, aside: None, revocations, nothing_is_trusted, was_lost_before })
 }

@@ -35,6 +35,8 @@ pub struct Restored {
     /// True where nobody could tell what had been taken away: every session has ended, and API keys are disabled until they are
     /// confirmed.
     pub nothing_is_trusted: bool,
+    /// True where that was lost before already, since the copy was made: the log is whole, and says so.
+    pub was_lost_before: bool,
 }
 
 /// Why nothing was restored.
@@ -86,6 +88,7 @@ struct Changed {
     generation: i64,
     revocations: usize,
     nothing_is_trusted: bool,
+    was_lost_before: bool,
 }
 
 /// The node's directory while a database is put back: no daemon can have it.
@@ -144,8 +147,9 @@ impl Restoring {
         // The database before may have known of lines that the log has lost.
         let is_short = missing.newest < former_seq.max(row.revoked_seq) || !missing.is_whole;
         let mut missing = missing.lines;
-        let nothing_is_trusted =
-            !self.had_log || is_short || missing.iter().any(|line| line.what == Revocation::Everything);
+        let is_lost = !self.had_log || is_short;
+        let was_lost_before = !is_lost && missing.iter().any(|line| line.what == Revocation::Everything);
+        let nothing_is_trusted = is_lost || was_lost_before;
         if is_short {
             missing.push(log.append(now, Revocation::Everything).map_err(OpenError::from)?);
         }
@@ -157,7 +161,7 @@ impl Restoring {
         let generation = self.generation.map_or(row.generation, |known| known.max(row.generation));
         mark_restored(&mut write, generation).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
-        Ok(Changed { generation, revocations, nothing_is_trusted })
+        Ok(Changed { generation, revocations, nothing_is_trusted, was_lost_before })
     }
 
     /// Refuses what is no database of this node.

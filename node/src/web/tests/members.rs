@@ -201,6 +201,46 @@ async fn programs_in_a_shared_namespace_are_ended_by_their_person_an_admin_or_th
     }
 }
 
+#[tokio::test]
+async fn p08_keys_of_a_program_end_with_it_unless_they_are_ticked() {
+    let mut cast = Cast::new().await;
+    cast.share("ada", "member").await;
+    for keeps in [false, true] {
+        let (_, device) = approve(&mut cast, "usage:read keys:write").await;
+        let tokens = poll(&cast, &device).await;
+        let token = tokens["access_token"].as_str().unwrap().as_bytes().to_owned();
+        let principal = cast.fixture.node.judge_token(&token).unwrap();
+        assert!(!cast.ada.get("/console").await.text.contains("name=\"keys\""), "there is nothing to keep");
+        let key = minted(&cast, principal).await;
+        for (browser, page) in [(&mut cast.ada, "/console"), (&mut cast.owner, cast.home.as_str())] {
+            let text = browser.get(page).await.text;
+            assert!(text.contains("value=\"keep\"><span>Keep the key that was minted with it</span>"), "{text}");
+        }
+        let path = format!("/console/sessions/{}/revoke", principal.credential);
+        let mut fields = vec![("csrf", cast.ada_csrf.as_str())];
+        fields.extend(keeps.then_some(("keys", "keep")));
+        let page = cast.ada.post(&path, &fields).await;
+        let done = if keeps { "/console?done=ended-alone" } else { "/console?done=ended" };
+        assert_eq!(page.header("location"), done);
+        assert!(cast.fixture.node.judge_token(&token).is_err());
+        assert_eq!(cast.fixture.node.judge(key.as_bytes()).is_ok(), keeps);
+        let said = cast.ada.get(done).await.text;
+        assert_eq!(said.contains("open what they did."), keeps, "{said}");
+    }
+}
+
+/// A key that is minted with what `principal` holds.
+async fn minted(cast: &Cast, principal: bitrouter_gateway::http::Principal) -> String {
+    let request = http::Request::post("/v1/namespaces/me/keys").header("content-type", "application/json");
+    let body = bytes::Bytes::from_static(br#"{"display_name":"k","scopes":["usage:read"]}"#);
+    let caller = bitrouter_gateway::http::Caller::Credential(principal);
+    let visitor = cast.ada.visitor.clone();
+    let node = std::sync::Arc::clone(&cast.fixture.node);
+    let page = super::page_of(node.answer_whole(request.body(body).unwrap(), caller, visitor).await).await;
+    let reply: serde_json::Value = serde_json::from_str(&page.text).unwrap();
+    reply["token"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
+}
+
 bitrouter_test_postgres::once_more_on_postgres!(
     the_owner_shares_a_namespace_and_takes_it_back_without_a_script,
     n24_a_member_sees_what_is_shared_and_changes_nothing_of_it,

@@ -169,7 +169,7 @@ pub(super) fn run(context: &Context, verb: &PolicyVerb) -> Result<Status, Failur
         PolicyVerb::Unbind { policy, binding, target } => {
             let call = async |client: &Client, asked: &Asked| client.unbind_policy(asked, policy, binding).await;
             let ended = target.show(context, "cloud policy unbind", call, |gone| flag_text("unbound", *gone));
-            ended.map_err(|failure| advice::of_policy(failure, policy, &target.local))
+            ended.map_err(|failure| advice::of_binding(failure, policy, &target.local))
         }
         PolicyVerb::Disable(One { policy, target }) => {
             let call = async |client: &Client, asked: &Asked| client.disable_policy(asked, policy).await;
