@@ -193,7 +193,7 @@ impl World {
         self.write("config/bitrouter/config.toml", text)
     }
 
-    /// What a statement answers, where the world is on PostgreSQL.
+    /// The database of the node, where the world is on PostgreSQL.
     pub fn database(&self) -> Option<&Database> {
         self.inner.database.as_ref()
     }

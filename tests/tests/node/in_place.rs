@@ -72,7 +72,11 @@ impl Scene {
         for (what, token) in scene.thrown_out.iter().chain(&scene.kept) {
             assert!(opens(&daemon, token), "{what}");
         }
+        // A database of the same start is no older than the node is.
+        daemon.stop();
         let world = &scene.world;
+        let daemon = world.demo();
+        daemon.until_node_is_on();
         world.cli(["cloud", "keys", "revoke", &leaked.0, "--local"]).expect_code(0);
         sign_in::revoke(daemon.http(), &session);
         world.cli(["node", "member", "remove", "default", "ada", "--yes"]).expect_code(0);
