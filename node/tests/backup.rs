@@ -289,8 +289,8 @@ async fn copies_that_are_made_at_once_do_not_disturb_each_other() {
     let test = TestNode::new().await;
     let place = tempfile::tempdir().unwrap();
     let one = place.path().join("one.db");
-    let make = || test.node.back_up(&one);
-    let made = tokio::join!(make(), make(), make(), make());
+    let copying = || test.node.back_up(&one);
+    let made = tokio::join!(copying(), copying(), copying(), copying());
     let (whole, refused): (Vec<_>, Vec<_>) = <[_; 4]>::from(made).into_iter().partition(Result::is_ok);
     assert_eq!(whole.len(), 1, "{refused:?}");
     for error in refused {

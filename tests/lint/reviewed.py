@@ -65,7 +65,7 @@ ONLY_IN = [
 # Files that may contain `unsafe`, with the argument why it is sound standing beside the block.
 UNSAFE = {
     "daemon/src/lifecycle/detach.rs": "closes inherited descriptors in the single-threaded child of `start`",
-    "daemon/src/lifecycle/file_pages.rs": "gives back pages that are in their file as they are in memory",
+    "daemon/src/lifecycle/idle_memory.rs": "gives back pages that are in their file as they are in memory, and what is free of the heap",
 }
 
 # Files that may take a secret out of its type, and what they do with it.

@@ -3,7 +3,7 @@
 //! [`serve`] is the sequence; [`parse`], [`bind_all`], [`ready`], [`running`] and [`drain`] are its steps; [`options`] what
 //! it is asked, [`error`] how it fails at the edge. [`lock`] makes it the only one, [`socket`] guards the control socket's
 //! place, [`passed`] takes sockets from a service manager, [`self_check`] says whether we answer, by [`probe`],
-//! [`signals`] listens, [`hardening`] keeps memory private, [`file_pages`] gives back what an idle daemon does not
+//! [`signals`] listens, [`hardening`] keeps memory private, [`idle_memory`] gives back what an idle daemon does not
 //! use, [`banner`] greets people. [`detach`] is the only place that forks, and `serve` never does; the child reports over
 //! [`ready_pipe`].
 
@@ -12,8 +12,8 @@ mod bind_all;
 mod detach;
 mod drain;
 mod error;
-mod file_pages;
 mod hardening;
+mod idle_memory;
 mod lock;
 mod options;
 mod parse;

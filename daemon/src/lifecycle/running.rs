@@ -23,7 +23,7 @@ use super::{
     ServeError,
     banner::{self, BannerInput},
     drain::{self, Drained},
-    file_pages::FilePages,
+    idle_memory::IdleMemory,
     lock::InstanceLock,
     self_check::BothSockets,
     signals::{Kind, Signals, Terminal},
@@ -128,7 +128,7 @@ impl Served {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         look.tick().await;
-        let mut pages = FilePages::after_start();
+        let mut memory = IdleMemory::after_start();
         loop {
             tokio::select! {
                 order = self.stop.recv() => {
@@ -150,7 +150,7 @@ impl Served {
                 }
                 _ = look.tick() => {
                     self.look_after_socket();
-                    pages.look();
+                    memory.look();
                 }
                 () = self.look.notified() => self.look_after_socket(),
             }

@@ -4,15 +4,17 @@
 use std::time::Duration;
 
 use bitrouter_proto::clock;
-use bitrouter_tests::{Answer, Daemon, World, procfs, wait};
+use bitrouter_tests::{Answer, Daemon, World, http::Call, procfs, wait};
 use serde_json::{Value, json};
 
 /// So many calls are timed.
 const CALLS: usize = 60;
 /// What anything may take on a machine with much else to do.
 const LONGEST: Duration = Duration::from_secs(20);
-/// By how much a full namespace may make the daemon grow.
-const GROWTH: u64 = 48 << 20;
+/// By how much a full namespace may make the daemon grow: its keys are in memory.
+const GROWTH: u64 = 16 << 20;
+/// Five times the span after which a daemon that nobody calls gives back what it does not use.
+const UNTIL_IDLE: Duration = Duration::from_mins(1);
 
 /// Somebody with a credential, at the daemon that runs now.
 struct Caller<'a> {
@@ -74,7 +76,7 @@ impl Pace {
         let middle = |token: Option<&str>| {
             let timed = |_| {
                 let call = daemon.http().chat("demo/echo", "one two three");
-                let call = token.into_iter().fold(call, |call, token| call.bearer(token));
+                let call = token.into_iter().fold(call, Call::bearer);
                 let start = clock::monotonic_now();
                 call.send().ok();
                 start.elapsed()
@@ -126,7 +128,7 @@ fn p16_a_namespace_at_every_limit_is_as_fast_and_as_small_as_an_empty_one() {
     let policy = json!({"name": "a cap", "kind": "budget", "spec": budget});
     let policy_id = text(&person.made("/policies", policy.clone()), "id");
     lists(&person, &deepest, &policy_id);
-    drop(Pace::of(&daemon, &key));
+    Pace::of(&daemon, &key);
     let before = Pace::of(&daemon, &key);
     let empty = procfs::rss(daemon.pid()).expect("its memory");
     daemon.stop();
@@ -182,14 +184,16 @@ fn p16_a_namespace_at_every_limit_is_as_fast_and_as_small_as_an_empty_one() {
     assert!(now.len() <= 100 && !now.contains(&longest_idle), "{} sessions", now.len());
 
     // Calls and memory are as they were.
-    drop(Pace::of(&daemon, &key));
+    Pace::of(&daemon, &key);
     let after = Pace::of(&daemon, &key);
     // What a machine with much else to do takes for anything.
     let floor = Duration::from_millis(50);
     assert!(after.with_key <= (before.with_key * 3).max(floor), "{before:?}, then {after:?}");
     assert!(after.keyless <= (before.keyless * 3).max(floor), "{before:?}, then {after:?}");
-    let full = procfs::rss(daemon.pid()).expect("its memory");
-    assert!(full < empty + GROWTH, "{empty} bytes, then {full}");
+    // Once it idles: what lists took is given back.
+    let full = || procfs::rss(daemon.pid()).expect("its memory");
+    let small = || (full() < empty + GROWTH).then_some(());
+    wait::until_within(&format!("no more than {empty} bytes and what is kept"), UNTIL_IDLE, small);
 
     // What is revoked opens nothing on the next request, and makes room.
     person.send("DELETE", &format!("/keys/{deepest}"), None).ok();

@@ -1,9 +1,12 @@
-//! Gives back the pages of our program that are not in use while we idle: an agent that people forget stays small.
+//! Gives back memory that is not in use while we idle: an agent that people forget stays small.
 //!
-//! What is given back is code and constants, which stay in the page cache: what is called again is there after a minor
-//! fault. Without this most of the program stays mapped for good, since starting passes through most of it, and the kernel
-//! maps the neighbours of each page that is touched, up to 2 MiB of them since Linux 6.18.
-#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "madvise(2) on pages that were never changed"))]
+//! Pages of code and constants stay in the page cache: what is called again is there after a minor fault. Without this most of
+//! the program stays mapped for good, since starting passes through most of it, and the kernel maps the neighbours of each
+//! page that is touched, up to 2 MiB of them since Linux 6.18. What a long list or a large body took of the heap goes back too.
+#![cfg_attr(
+    target_os = "linux",
+    expect(unsafe_code, reason = "madvise(2) on pages that were never changed, malloc_trim(3)")
+)]
 
 use std::{fs, ops::Range};
 
@@ -15,12 +18,12 @@ const FEW: u64 = 8;
 
 /// What is known from the last look.
 #[derive(Debug, Default)]
-pub(super) struct FilePages {
+pub(super) struct IdleMemory {
     cpu: u64,
     faults: u64,
 }
 
-impl FilePages {
+impl IdleMemory {
     /// Gives back at once: the start is over.
     pub(super) fn after_start() -> Self {
         give_back();
@@ -64,11 +67,17 @@ impl Usage {
     }
 }
 
-/// Gives back every page of files that this process maps and never changed. Where that cannot be done, nothing is lost.
+/// Gives back every page of files that this process maps and never changed, and what is free of the heap. Where that cannot be
+/// done, nothing is lost.
 #[cfg(target_os = "linux")]
 fn give_back() {
     use rustix::mm::{Advice, madvise};
 
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the allocator's own locks, and touches nothing that is in use (malloc_trim(3): MT-Safe).
+    unsafe {
+        libc::malloc_trim(0);
+    }
     let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
     for range in unchanged(&maps) {
         let start = std::ptr::with_exposed_provenance_mut(range.start);
