@@ -518,7 +518,6 @@ async fn a_mint_is_answered_anew_after_a_start_too_unless_it_was_used() {
 }
 
 bitrouter_test_postgres::once_more_on_postgres!(
-    a_key_is_shown_once_and_listed_without_its_secret,
     bodies_of_a_mint_are_read_strictly,
     p08_a_key_can_do_no_more_than_its_minter_and_never_store_provider_keys,
     a_wildcard_stands_for_what_it_names_and_is_then_compared,
