@@ -107,9 +107,12 @@ impl OwnNode {
         }
     }
 
-    /// True where the own node minted `key`, and it has not ended.
+    /// True where the own node minted `key`, whatever became of it.
     pub(super) async fn minted(&self, key: &SecretString) -> bool {
-        self.node().await.is_ok_and(|node| node.has_minted(key))
+        match self.node().await {
+            Ok(node) => node.has_minted(key).await,
+            Err(_) => false,
+        }
     }
 
     /// Whom `key` stands for, where the own node minted it and it opens something. That is no use of it.

@@ -206,10 +206,15 @@ impl Credentials {
         api_key: &SecretString,
         call: &RestCall,
     ) -> Result<String, AccountError> {
-        if self.0.own.minted(api_key).await
-            && let Ok(AccountCredential::OwnNode(principal)) = self.0.own_key(api_key).await
-        {
-            return self.of_own_node(principal, call).await;
+        if self.0.own.minted(api_key).await {
+            return match self.0.own_key(api_key).await {
+                Ok(principal) => self.of_own_node(principal, call).await,
+                // It goes to no server, also where it opens nothing here any more.
+                Err(AccountRefused::Ended(why)) => {
+                    Err(AccountError { status: Some(401), ..AccountError::new(Reason::ServerRefused, why) })
+                }
+                Err(refused) => Err(self.refused(refused)),
+            };
         }
         let server = server_url(server)?;
         let token = AccountToken { token: api_key.clone(), issuer: server.into() };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bitrouter_gateway::{
-    http::Caller,
+    http::{Caller, Principal},
     ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture},
 };
 use bitrouter_proto::{account::credential::Credential, clock, env::BITROUTER_API_KEY};
@@ -33,12 +33,13 @@ impl AccountSource for Credentials {
         Box::pin(async {
             let own_key = lock(&self.0.own_key).clone();
             match own_key {
-                Some(key) => self.0.own_key(&key).await.map_err(|refused| match refused {
-                    AccountRefused::Ended(why) => {
-                        AccountRefused::Ended(format!("{why} (the key in `{BITROUTER_API_KEY}`)"))
+                Some(key) => match self.0.own_key(&key).await {
+                    Ok(principal) => Ok(AccountCredential::OwnNode(principal)),
+                    Err(AccountRefused::Ended(why)) => {
+                        Err(AccountRefused::Ended(format!("{why} (the key in `{BITROUTER_API_KEY}`)")))
                     }
-                    other => other,
-                }),
+                    Err(other) => Err(other),
+                },
                 None => self.0.credential().await,
             }
         })
@@ -85,7 +86,7 @@ impl Inner {
                     may_go(&token, uid)?;
                     return Ok(AccountCredential::Token(token));
                 }
-                Now::OwnKey(key) => return self.own_key(&key).await,
+                Now::OwnKey(key) => return self.own_key(&key).await.map(AccountCredential::OwnNode),
                 Now::Own { access_token, is_over } => {
                     let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
                     let why = if is_over {
@@ -130,16 +131,16 @@ impl Inner {
                     .map(AccountCredential::OwnNode)
                     .map_err(|refused| AccountRefused::OutOfReach(refused.to_string()))
             }
-            Now::OwnKey(key) => self.own_key(&key).await,
+            Now::OwnKey(key) => self.own_key(&key).await.map(AccountCredential::OwnNode),
             _ => Err(AccountRefused::OutOfReach("no token is in force".to_owned())),
         }
     }
 
     /// What a key of the own node opens.
-    pub(super) async fn own_key(&self, key: &SecretString) -> Result<AccountCredential, AccountRefused> {
+    pub(super) async fn own_key(&self, key: &SecretString) -> Result<Principal, AccountRefused> {
         let node = self.own.node().await.map_err(AccountRefused::Unavailable)?;
         match node.judge(key.expose_secret().as_bytes()) {
-            Ok(Caller::Credential(principal)) => Ok(AccountCredential::OwnNode(principal)),
+            Ok(Caller::Credential(principal)) => Ok(principal),
             Ok(_) => Err(AccountRefused::Ended("the operator's reading keys open no models".to_owned())),
             Err(refused) => Err(AccountRefused::Ended(refused.to_string())),
         }

@@ -30,6 +30,9 @@ pub(crate) use self::{
 /// How long the first calls wait for a node that is being opened.
 const FIRST_CALLS: Duration = Duration::from_secs(2);
 
+/// How long a command waits for it.
+const COMMANDS: Duration = Duration::from_secs(10);
+
 /// How long the node may take to end.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -55,6 +58,8 @@ pub struct NodeOff {
     pub command: Option<String>,
     /// The process that holds the database, where another daemon does.
     pub holder: Option<u32>,
+    /// True while the first try takes longer than calls wait for.
+    pub opening: bool,
     /// True where another daemon holds the database.
     pub elsewhere: bool,
     /// True where `node.bound` says that calls without a credential are bound to rules that only the node knows.
@@ -103,6 +108,19 @@ impl NodeHost {
             async { while matches!(**self.state(), NodeState::Starting) && changed.changed().await.is_ok() {} };
         // What is not ready within the bound is treated as off.
         let _ = tokio::time::timeout(FIRST_CALLS, settled).await;
+    }
+
+    /// Waits, as long as a command may, while the node is being opened.
+    pub(crate) async fn opened(&self) {
+        let mut changed = self.changed.subscribe();
+        let is_opening = || match &**self.state() {
+            NodeState::Starting => true,
+            NodeState::Off(off) => off.opening,
+            NodeState::On(_) => false,
+        };
+        let opened = async { while is_opening() && changed.changed().await.is_ok() {} };
+        // Whoever asks is told that it is still being opened.
+        let _ = tokio::time::timeout(COMMANDS, opened).await;
     }
 
     /// The node, once there is one: it may never come.

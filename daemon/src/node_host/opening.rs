@@ -125,7 +125,7 @@ impl NodeHost {
     fn is_slow(&self, plan: &NodePlan) {
         if matches!(**self.state(), NodeState::Starting) {
             let reason = format!("the database in `{}` is still being opened", plan.dir.display());
-            self.is_off(plan, NodeOff { reason, bound: plan.is_bound(), ..NodeOff::default() });
+            self.is_off(plan, NodeOff { reason, opening: true, bound: plan.is_bound(), ..NodeOff::default() });
         }
     }
 }
@@ -142,6 +142,7 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
         disabled: false,
         reason: error.to_string(),
         command: error.command(),
+        opening: false,
         elsewhere: holder.is_some(),
         holder: holder.flatten(),
         bound: plan.is_bound(),

@@ -133,10 +133,16 @@ impl Node {
         Ok(rows.into_iter().map(|row| self.told(row)).collect())
     }
 
-    /// True for a key of this node that has not ended.
-    pub fn has_minted(&self, key: &SecretString) -> bool {
+    /// True for a key of this node, also for one that has ended, as long as it is remembered.
+    pub async fn has_minted(&self, key: &SecretString) -> bool {
         let presented = PresentedToken::parse(key.expose_secret().as_bytes());
-        presented.is_some_and(|presented| self.keys.knows(&presented))
+        let Some(presented) = presented.filter(|presented| presented.kind == TokenKind::Key) else { return false };
+        if self.keys.knows(&presented) {
+            return true;
+        }
+        let Ok(mut read) = self.store.read().await else { return false };
+        let row = ApiKeyRow::find(&mut read, KeyId::new(presented.id)).await;
+        row.is_ok_and(|row| row.is_some_and(|row| row.hash == presented.hash))
     }
 
     /// Whom a key of this node stands for now, without that being a use of it; `None` for any other text, for a key that opens

@@ -141,8 +141,6 @@ fn what_makes_no_sense_is_named_before_anybody_is_asked() {
         (&["cloud", "usage", "--to", "2026-05-01"], ["`--to`", "2026-05-01T00:00:00Z"]),
         (&["cloud", "usage", "--from", "1d", "--to", "2d"], ["`--from`", "`--to`"]),
         (&["node", "usage", "--from", "2999-01-01T00:00:00Z"], ["`--from`", "ahead"]),
-        (&["cloud", "requests", "--limit", "0"], ["`--limit`", "1 to 100"]),
-        (&["cloud", "billing", "transactions", "--limit", "0"], ["`--limit`", "1 to 100"]),
         (&["cloud", "requests", "--limit", "many"], ["`--limit`", "many"]),
         (&["cloud", "requests", "req_1", "--follow"], ["--follow", "exclude"]),
         (&["cloud", "requests", "--follow", "--offset", "1"], ["--offset", "exclude"]),

@@ -28,7 +28,7 @@ fn what_makes_no_sense_of_a_leaf_is_named_before_anybody_is_asked() {
         ),
         (&["cloud", "policy", "create", "--name", "x", "--kind", "budget", "--spec", "/none.json"], &["`/none.json`"]),
         (&["cloud", "policy", "create", "--name", "x", "--kind", "budget", "--spec", file], &["no JSON object"]),
-        (&["cloud", "policy", "update", "p1"], &["--name", "needs"]),
+        (&["cloud", "policy", "update", "p1"], &["`--name`", "`--spec`"]),
         (&["cloud", "policy", "bind", "p1", "--principal-type", "account", "--principal-id", "a"], &["`api_key`"]),
         (
             &["cloud", "budget", "create", "--name", "x", "--window", "week", "--limit-micro-usd", "1"],
@@ -42,7 +42,7 @@ fn what_makes_no_sense_of_a_leaf_is_named_before_anybody_is_asked() {
             &["cloud", "budget", "create", "--name", "x", "--window", "day", "--limit-micro-usd", "-5"],
             &["more than nothing"],
         ),
-        (&["cloud", "budget", "update", "p1"], &["needs"]),
+        (&["cloud", "budget", "update", "p1"], &["`--name`", "`--funding`"]),
         (&["cloud", "preset", "update", "p1"], &["something to change"]),
         (&["cloud", "preset", "update", "p1", "--budget", "-", "--clear-budget"], &["exclude"]),
         (&["cloud", "billing", "checkout"], &["--amount-cents"]),

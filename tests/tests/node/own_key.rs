@@ -54,6 +54,12 @@ fn p04_a_key_of_the_own_node_is_used_in_process_and_goes_to_no_server() {
     let refused = daemon.http().chat("bitrouter:demo/echo", "x").send().refused(401, "session_ended");
     let said = refused["message"].as_str().unwrap_or_default();
     assert!(said.contains("`BITROUTER_API_KEY`") && !said.contains("auth login"), "{said}");
+    // Nor does it go to any server from then on, after a start too.
+    daemon.stop();
+    let daemon = world.serve().arg("--demo").env("BITROUTER_API_KEY", &token).start();
+    daemon.until_node_is_on();
+    let ended = world.command(["cloud", "keys", "list"]).env("BITROUTER_API_KEY", &token).run().with_code(1);
+    assert!(ended.stderr.contains("the key in `BITROUTER_API_KEY`"), "{}", ended.stderr);
     daemon.stop();
 }
 

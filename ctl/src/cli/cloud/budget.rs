@@ -17,6 +17,7 @@ use super::{
     target::Target,
 };
 use crate::{
+    cli::misuse::misused,
     context::Context,
     exit::{Failure, Status},
     render::{Column, Shown, block_text, moment, table_text},
@@ -71,7 +72,7 @@ pub(in crate::cli) struct UpdateArgs {
     budget: String,
 
     /// Call it this
-    #[arg(long, required_unless_present_any = ["window", "limit_micro_usd", "funding"])]
+    #[arg(long)]
     name: Option<String>,
 
     /// In which window
@@ -168,6 +169,10 @@ pub(super) fn run(context: &Context, verb: &BudgetVerb) -> Result<Status, Failur
         BudgetVerb::Update(UpdateArgs { budget, name, window, limit_micro_usd, funding, target }) => {
             let (window, funding) = (window.map(WindowWord::wire), funding.map(FundingWord::wire));
             let change = BudgetChange { name: name.clone(), window, limit: *limit_micro_usd, funding };
+            if change == BudgetChange::default() {
+                let what = "nothing is to be changed: give `--name`, `--window`, `--limit-micro-usd` or `--funding`";
+                return Err(misused("cloud budget update", what));
+            }
             let call = async |client: &Client, asked: &Asked| client.update_budget(asked, budget, &change).await;
             let ended = target.show(context, "cloud budget update", call, one);
             ended.map_err(|failure| advice::of_policy(failure, budget, &target.local))

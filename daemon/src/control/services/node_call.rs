@@ -11,7 +11,7 @@ use crate::node_host::{NodeHost, NodeState};
 
 /// The node, once it is open.
 pub(super) async fn node(host: &NodeHost) -> Result<Arc<Node>, Status> {
-    host.settled().await;
+    host.opened().await;
     let off = |reason: &str, command: Option<&str>| {
         error::status(Reason::NodeOff, format!("the node is off: {reason}"), command)
     };
