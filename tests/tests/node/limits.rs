@@ -159,7 +159,7 @@ fn p16_a_namespace_at_every_limit_is_as_fast_and_as_small_as_an_empty_one() {
     // One more of each is one too many.
     let mint = json!({"display_name": "one more", "scopes": ["inference:invoke"]});
     person.refused("/keys", mint.clone(), "10000 keys");
-    by_key.refused("/keys", mint.clone(), "at most 8 keys");
+    by_key.refused("/keys", mint.clone(), "depth 8");
     person.refused("/policies", policy.clone(), "at most 1000 policies");
     let policies = person.listed("/policies").into_iter().map(|row| text(&row, "id"));
     let unbound = policies.into_iter().find(|id| id.ends_with("000000998")).expect("a policy");
