@@ -330,7 +330,7 @@ impl Opening {
                 // The first start of all may have ended before it wrote the file: nobody was signed in then.
                 let lost_generation = self.generation.is_none() && (before.generation > 1 || holds_sessions);
                 // A log that was emptied, cut short or mixed up says as little as none.
-                let lost_log = !self.had_log || missing.newest < before.revoked_seq || !missing.is_whole;
+                let lost_log = !self.had_log || missing.lacks_lines(before.revoked_seq);
                 if lost_log || lost_generation {
                     let name = if lost_log { NodeFiles::REVOKED } else { NodeFiles::GENERATION };
                     if holds_sessions {

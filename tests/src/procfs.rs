@@ -2,11 +2,20 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use crate::wait;
+
 /// Resident memory in bytes; `None` where the process is gone.
 pub fn rss(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib: u64 = field(&status, "VmRSS:")?.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Waits until a daemon that nobody calls has at most so many bytes: five times the span after which it gives back what it does
+/// not use.
+pub fn idles_within(pid: u32, bytes: u64) {
+    let small = || (rss(pid).expect("its memory") <= bytes).then_some(());
+    wait::until_within(&format!("at most {} KiB", bytes / 1024), Duration::from_mins(1), small);
 }
 
 /// Number of threads.

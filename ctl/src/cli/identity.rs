@@ -1,12 +1,11 @@
 //! Who is signed in: asked of the daemon where one answers, else read from the file. No network, and no daemon needed.
 
 use bitrouter_proto::{
-    account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN, TokenState},
+    account::{DEFAULT_SERVER, Identity, NOT_SIGNED_IN, TokenState, sign_in_command},
     client::{AccountKey, Client},
     clock, credential_file, env,
     files::PlaceError,
     paths::Places,
-    shell,
     terminal::visible_line,
 };
 use credential_file::UnusableFile;
@@ -101,11 +100,8 @@ pub(super) fn note_end(context: &Context, identity: &Identity) {
 }
 
 fn login_again(identity: &Identity) -> String {
-    match (&identity.own_login, identity.base_url.as_str()) {
-        (Some(flags), _) => format!("bitrouter auth login{flags}"),
-        (None, DEFAULT_SERVER) => "bitrouter auth login".to_owned(),
-        (None, server) => format!("bitrouter auth login --oauth-as {}", shell::quoted(server)),
-    }
+    let elsewhere = Some(identity.base_url.as_str()).filter(|server| *server != DEFAULT_SERVER);
+    sign_in_command(identity.own_login.as_deref(), elsewhere)
 }
 
 /// Nobody is signed in.

@@ -224,8 +224,8 @@ impl Held {
         if paused.is_zero() { Next::Renew } else { Next::Wait(paused.min(ENDED)) }
     }
 
-    /// What everybody is told.
-    pub(super) fn session(&self) -> Session {
+    /// What everybody is told; `own_login` is how the own node is signed in to again.
+    pub(super) fn session(&self, own_login: Option<String>) -> Session {
         let state = match (&self.credential, &self.ended) {
             (None, _) => SessionState::None,
             (Some(_), Some(reason)) => SessionState::Ended(reason.clone()),
@@ -235,7 +235,7 @@ impl Held {
             credential: self.credential.clone(),
             state,
             is_own_node: self.is_own == Some(true),
-            own_login: None,
+            own_login,
             problem: self.problem.clone(),
         }
     }

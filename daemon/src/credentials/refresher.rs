@@ -231,7 +231,7 @@ impl Inner {
             let own_login = own.and_then(|own| self.own.login_flags(own));
             let (now, default_server) = (self.clocks.now(), self.default_server.load());
             let warnings = shown::warnings(&held, own_login.as_deref(), now, &default_server, is_beaten);
-            (Session { own_login, ..held.session() }, warnings)
+            (held.session(own_login), warnings)
         };
         let same = |one: &Session, other: &Session| {
             let same_credential = match (&one.credential, &other.credential) {

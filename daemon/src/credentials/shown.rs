@@ -1,6 +1,10 @@
 //! What people are told of the session: warnings, the command that helps, the status.
 
-use bitrouter_proto::{account::credential::Credential, clock, shell, status::SessionStatus};
+use bitrouter_proto::{
+    account::{credential::Credential, sign_in_command},
+    clock,
+    status::SessionStatus,
+};
 
 use super::{Credentials, Session, SessionState, held::Held, issuer::same_issuer, schedule::Moment};
 use crate::health::Code;
@@ -13,16 +17,7 @@ pub(crate) fn login_command(session: &Session, default_server: &str) -> String {
 
 /// The command that signs in to `server`, or to the own node with the flags `own_login`.
 pub(super) fn command(own_login: Option<&str>, server: Option<&str>, default_server: &str) -> String {
-    let mut command = "bitrouter auth login".to_owned();
-    match (own_login, server) {
-        (Some(flags), _) => command.push_str(flags),
-        (None, Some(server)) if !same_issuer(server, default_server) => {
-            command.push_str(" --oauth-as ");
-            command.push_str(&shell::quoted(server));
-        }
-        _ => {}
-    }
-    command
+    sign_in_command(own_login, server.filter(|server| !same_issuer(server, default_server)))
 }
 
 /// Every warning about the session, raised or not: code, message, command.

@@ -25,7 +25,6 @@ mod summary;
 mod watch;
 mod watch_plan;
 
-pub(crate) use self::constant_time::same;
 pub use self::{
     catalog::{key_names, shipped_variable_names},
     env_file::{EnvFile, EnvFileError},
@@ -39,3 +38,4 @@ pub use self::{
     status::ProviderKeyStatus,
     watch::{EnvFileWatch, WatchProblem, WatchState},
 };
+pub(crate) use self::{constant_time::same, procfs::Stat};

@@ -41,15 +41,28 @@ impl Session {
 
 /// The fields of `/proc/<pid>/stat` that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     pub(super) session: u32,
     pub(super) start_time: u64,
     pub(super) is_zombie: bool,
+    /// Pages that came without reading a disk.
+    pub(crate) minor_faults: u64,
+    /// Clock ticks in user and kernel mode.
+    pub(crate) cpu_ticks: u64,
 }
 
 impl Stat {
     pub(super) fn of(pid: u32) -> io::Result<Self> {
-        let text = fs::read(format!("/proc/{pid}/stat"))?;
+        Self::read(&pid.to_string())
+    }
+
+    /// Our own, also where `/proc` counts processes otherwise than we do.
+    pub(crate) fn of_self() -> io::Result<Self> {
+        Self::read("self")
+    }
+
+    fn read(process: &str) -> io::Result<Self> {
+        let text = fs::read(format!("/proc/{process}/stat"))?;
         Self::parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unexpected form of stat"))
     }
 
@@ -63,7 +76,14 @@ impl Stat {
         let field = |number: usize| fields.get(number - 3);
         // A kernel thread has session 0, and so has a process whose leader is in another pid namespace.
         let session = field(6)?.parse::<i64>().ok().and_then(|sid| u32::try_from(sid.max(0)).ok())?;
-        Some(Self { session, start_time: field(22)?.parse().ok()?, is_zombie: matches!(*field(3)?, "Z" | "X") })
+        let number = |at| field(at)?.parse::<u64>().ok();
+        Some(Self {
+            session,
+            start_time: number(22)?,
+            is_zombie: matches!(*field(3)?, "Z" | "X"),
+            minor_faults: number(10)?,
+            cpu_ticks: number(14)? + number(15)?,
+        })
     }
 }
 
@@ -106,13 +126,15 @@ mod tests {
 
     #[test]
     fn stat_is_read_after_the_last_parenthesis() {
-        let tail = "S 1 42 77 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 987654 1 2 3";
+        let tail = "S 1 42 77 0 -1 4194304 566 0 3 0 21 13 0 0 20 0 1 0 987654 1 2 3";
         for name in ["bash", "a b", ") S 9 9 9", "x) (y", "new\nline", "\u{e9}"] {
             let stat = Stat::parse(format!("12 ({name}) {tail}\n").as_bytes()).unwrap();
-            assert_eq!(stat, Stat { session: 77, start_time: 987_654, is_zombie: false }, "{name}");
+            let expected =
+                Stat { session: 77, start_time: 987_654, is_zombie: false, minor_faults: 566, cpu_ticks: 34 };
+            assert_eq!(stat, expected, "{name}");
         }
         assert!(Stat::parse(b"12 (x) Z 1 2 -1 0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 5").unwrap().is_zombie);
-        for bad in ["", "12", "12 (x", "12 (x) S 1 2", "12 (x) S 1 2 a"] {
+        for bad in ["", "12", "12 (x", "12 (x) S 1 2", "12 (x) S 1 2 a", "7 (a) S 1 7"] {
             assert_eq!(Stat::parse(bad.as_bytes()), None, "{bad}");
         }
     }

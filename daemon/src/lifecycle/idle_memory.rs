@@ -10,6 +10,8 @@
 
 use std::{fs, ops::Range};
 
+use crate::environment::Stat;
+
 /// Below this much CPU time from look to look, in clock ticks of 10 ms, we idle: what a few calls take.
 const IDLE_TICKS: u64 = 5;
 
@@ -27,43 +29,18 @@ impl IdleMemory {
     /// Gives back at once: the start is over.
     pub(super) fn after_start() -> Self {
         give_back();
-        let usage = Usage::now().unwrap_or_default();
-        Self { cpu: usage.cpu, faults: usage.faults }
+        Stat::of_self().map_or_else(|_| Self::default(), |now| Self { cpu: now.cpu_ticks, faults: now.minor_faults })
     }
 
     /// Gives back where we idled since the last look and touched something since we last gave back.
     pub(super) fn look(&mut self) {
-        let Some(usage) = Usage::now() else { return };
-        let idles = usage.cpu.saturating_sub(self.cpu) < IDLE_TICKS;
-        self.cpu = usage.cpu;
-        if idles && usage.faults.saturating_sub(self.faults) >= FEW {
+        let Ok(now) = Stat::of_self() else { return };
+        let idles = now.cpu_ticks.saturating_sub(self.cpu) < IDLE_TICKS;
+        self.cpu = now.cpu_ticks;
+        if idles && now.minor_faults.saturating_sub(self.faults) >= FEW {
             give_back();
-            self.faults = Usage::now().map_or(usage.faults, |after| after.faults);
+            self.faults = Stat::of_self().map_or(now.minor_faults, |after| after.minor_faults);
         }
-    }
-}
-
-/// What this process has used since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Usage {
-    /// Clock ticks in user and kernel mode.
-    cpu: u64,
-    /// Pages that came without reading a disk.
-    faults: u64,
-}
-
-impl Usage {
-    fn now() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/self/stat").ok()?)
-    }
-
-    /// Fields 10, 14 and 15 of proc_pid_stat(5); the second one, in parentheses, may hold anything.
-    fn parse(stat: &str) -> Option<Self> {
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-        let faults = fields.nth(7)?.parse().ok()?;
-        let user: u64 = fields.nth(3)?.parse().ok()?;
-        let system: u64 = fields.next()?.parse().ok()?;
-        Some(Self { cpu: user + system, faults })
     }
 }
 
@@ -156,24 +133,19 @@ mod tests {
         assert!(unchanged("nonsense\n\nAnonymous:\nVmFlags:\n").is_empty());
     }
 
-    #[test]
-    fn usage_is_read_whatever_the_program_is_called() {
-        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 566 0 3 0 21 13 0 0 20 0 6 0 9137 1 1 1";
-        assert_eq!(Usage::parse(stat), Some(Usage { cpu: 34, faults: 566 }));
-        assert_eq!(Usage::parse("7 (a) S 1 7"), None);
-        assert_eq!(Usage::parse(""), None);
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn what_runs_goes_on() {
         let running = std::thread::spawn(|| (0..200_000_u64).map(|n| n.to_string().len()).sum::<usize>());
-        let before = Usage::now().expect("a process sees its own");
+        let before = Stat::of_self().expect("a process sees its own");
         for _ in 0..50 {
             give_back();
         }
         assert_eq!(running.join().expect("the thread ended well"), 1_088_890);
-        let after = Usage::now().expect("a process sees its own");
-        assert!(after.faults >= before.faults + 50, "pages were given back, and came again: {before:?} {after:?}");
+        let after = Stat::of_self().expect("a process sees its own");
+        assert!(
+            after.minor_faults >= before.minor_faults + 50,
+            "pages were given back, and came again: {before:?} {after:?}"
+        );
     }
 }

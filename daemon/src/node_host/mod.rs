@@ -101,26 +101,26 @@ impl NodeHost {
         self.changed.send_replace(());
     }
 
-    /// Waits, within the bound of the first calls, while the node is being opened.
+    /// Waits, within the bound of the first calls, while the node is being opened. What is not ready then is treated as off.
     pub async fn settled(&self) {
-        let mut changed = self.changed.subscribe();
-        let settled =
-            async { while matches!(**self.state(), NodeState::Starting) && changed.changed().await.is_ok() {} };
-        // What is not ready within the bound is treated as off.
-        let _ = tokio::time::timeout(FIRST_CALLS, settled).await;
+        self.wait(FIRST_CALLS, |state| matches!(state, NodeState::Starting)).await;
     }
 
-    /// Waits, as long as a command may, while the node is being opened.
+    /// Waits, as long as a command may, while the node is being opened. Whoever asks is told that it still is.
     pub(crate) async fn opened(&self) {
-        let mut changed = self.changed.subscribe();
-        let is_opening = || match &**self.state() {
+        let is_opening = |state: &NodeState| match state {
             NodeState::Starting => true,
             NodeState::Off(off) => off.opening,
             NodeState::On(_) => false,
         };
-        let opened = async { while is_opening() && changed.changed().await.is_ok() {} };
-        // Whoever asks is told that it is still being opened.
-        let _ = tokio::time::timeout(COMMANDS, opened).await;
+        self.wait(COMMANDS, is_opening).await;
+    }
+
+    async fn wait(&self, at_most: Duration, is_opening: impl Fn(&NodeState) -> bool) {
+        let mut changed = self.changed.subscribe();
+        let opened = async { while is_opening(&self.state()) && changed.changed().await.is_ok() {} };
+        // That it took too long is seen by its state.
+        let _ = tokio::time::timeout(at_most, opened).await;
     }
 
     /// The node, once there is one: it may never come.

@@ -169,16 +169,7 @@ pub(crate) static ABSENT: Endpoint = rest(Method::GET, "", Access::Open, |_| {
 });
 
 pub(crate) const fn rest(method: Method, path: &'static str, access: Access, handler: Handler) -> Endpoint {
-    Endpoint {
-        method,
-        path,
-        kind: Kind::Rest,
-        access,
-        parameters: &[],
-        is_open_to_operator: false,
-        principal_in: None,
-        handler,
-    }
+    Endpoint::new(method, path, Kind::Rest, access, handler)
 }
 
 /// Writes what a handler found, or why not.

@@ -16,7 +16,7 @@ use crate::{
     http::{
         Call,
         error::{ApiError, Code},
-        idempotency::{Claim, Made},
+        idempotency::{Claim, ClaimError, Made},
     },
     outbound::OutboundError,
     secret::random_ulid,
@@ -67,7 +67,7 @@ pub(super) async fn create(
 }
 
 fn running() -> ApiError {
-    ApiError::new(Code::Conflict, "another call with this `Idempotency-Key` is running")
+    ClaimError::Running.into()
 }
 
 async fn claim(call: &Call, cents: i64) -> Result<Claimed, ApiError> {

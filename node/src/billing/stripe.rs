@@ -164,13 +164,13 @@ impl Stripe<'_> {
     }
 }
 
-/// What a reply that is no success means (<https://docs.stripe.com/api/errors>). Its message may quote a part of the key and
-/// is not repeated.
 /// True for a page that may be opened: over https, or, where something plays Stripe, of this machine.
 fn opens_safely(url: &str) -> bool {
     ["https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|start| url.starts_with(start))
 }
 
+/// What a reply that is no success means (<https://docs.stripe.com/api/errors>). Its message may quote a part of the key and
+/// is not repeated.
 fn refusal(response: &Response<Bytes>, document: Option<&Value>) -> StripeError {
     let status = response.status();
     let error = document.and_then(|document| document.get("error"));

@@ -74,6 +74,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// What answers to `method` at `path`, without anything of its own.
+    pub(crate) const fn new(method: Method, path: &'static str, kind: Kind, access: Access, handler: Handler) -> Self {
+        Self { method, path, kind, access, parameters: &[], is_open_to_operator: false, principal_in: None, handler }
+    }
+
     /// The same with parameters.
     pub(crate) const fn taking(mut self, parameters: &'static [&'static str]) -> Self {
         self.parameters = parameters;

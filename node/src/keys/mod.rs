@@ -122,6 +122,11 @@ fn shown(id: KeyId) -> String {
     text
 }
 
+/// What `key` says of itself; `None` for what is no key of ours.
+fn presented(key: &SecretString) -> Option<PresentedToken> {
+    PresentedToken::parse(key.expose_secret().as_bytes()).filter(|presented| presented.kind == TokenKind::Key)
+}
+
 impl Node {
     /// The keys of a namespace, the newest first, those that were revoked too, until they are forgotten.
     ///
@@ -135,8 +140,7 @@ impl Node {
 
     /// True for a key of this node, also for one that has ended, as long as it is remembered.
     pub async fn has_minted(&self, key: &SecretString) -> bool {
-        let presented = PresentedToken::parse(key.expose_secret().as_bytes());
-        let Some(presented) = presented.filter(|presented| presented.kind == TokenKind::Key) else { return false };
+        let Some(presented) = presented(key) else { return false };
         if self.keys.knows(&presented) {
             return true;
         }
@@ -148,9 +152,7 @@ impl Node {
     /// Whom a key of this node stands for now, without that being a use of it; `None` for any other text, for a key that opens
     /// nothing, and for the operator's, which stand for nobody.
     pub fn holder_of(&self, key: &SecretString) -> Option<Principal> {
-        let presented = PresentedToken::parse(key.expose_secret().as_bytes());
-        let presented = presented.filter(|presented| presented.kind == TokenKind::Key)?;
-        match self.keys.look(&presented, &self.roles) {
+        match self.keys.look(&presented(key)?, &self.roles) {
             Ok(Caller::Credential(principal)) => Some(principal),
             Ok(_) | Err(_) => None,
         }

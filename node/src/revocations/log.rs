@@ -60,9 +60,9 @@ pub(crate) struct Missing {
     /// The lines, in their order.
     pub(crate) lines: Vec<RevokedLine>,
     /// The number of the newest line of all.
-    pub(crate) newest: i64,
-    /// False where lines are not there that must have been: numbers are left out, or one does not rise.
-    pub(crate) is_whole: bool,
+    newest: i64,
+    /// False where numbers are left out, or one does not rise.
+    is_whole: bool,
 }
 
 /// The log of a running node.
@@ -155,6 +155,11 @@ impl RevokedLog {
 }
 
 impl Missing {
+    /// True where lines are not there that must have been: `newest` is the number of the newest that anybody knows of.
+    pub(crate) fn lacks_lines(&self, newest: i64) -> bool {
+        self.newest < newest || !self.is_whole
+    }
+
     /// Takes the next line of a log whose lines up to `known` are in the database.
     fn take(&mut self, line: RevokedLine, known: i64) {
         // What took everything away says more than all that may have stood before it.

@@ -41,16 +41,7 @@ pub(crate) struct State {
 }
 
 const fn page(method: Method, path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint {
-        method,
-        path,
-        kind: Kind::Page,
-        access: Access::Open,
-        parameters: &[],
-        is_open_to_operator: false,
-        principal_in: None,
-        handler,
-    }
+    Endpoint::new(method, path, Kind::Page, Access::Open, handler)
 }
 
 /// Stands for pages that there are not.

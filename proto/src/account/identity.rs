@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{GrantId, credential::Credential};
-use crate::clock;
+use crate::{clock, shell};
 
 /// How calls of the account are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,16 @@ macro_rules! words {
 
 words! { Authentication { Oauth = "oauth", ApiKey = "api_key", } }
 words! { TokenState { Valid = "valid", Expired = "expired", Ended = "ended", } }
+
+/// The command that signs in: with the flags `own_login` to the own node, else to `other_server`, where it is not the one that
+/// is meant without a word.
+pub fn sign_in_command(own_login: Option<&str>, other_server: Option<&str>) -> String {
+    match (own_login, other_server) {
+        (Some(flags), _) => format!("bitrouter auth login{flags}"),
+        (None, Some(server)) => format!("bitrouter auth login --oauth-as {}", shell::quoted(server)),
+        (None, None) => "bitrouter auth login".to_owned(),
+    }
+}
 
 impl Identity {
     /// What the stored `credential` says at `now`; `has_ended` is what its server said of it.

@@ -41,7 +41,7 @@ pub mod scope;
 pub mod told;
 
 pub use self::{
-    identity::{Authentication, Identity, TokenState},
+    identity::{Authentication, Identity, TokenState, sign_in_command},
     ids::{BindingId, CredentialId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, TransactionId},
     ledger::{CallStatus, FundingSource, UsageOrigin},
     money::{AmountError, MicroUsd},

@@ -50,22 +50,14 @@ fn a_large_stream_passes_whole_without_being_kept() {
     assert!(grown <= 24 * MIB, "{} MiB more", grown / MIB);
 }
 
-/// Five times the span after which a daemon that nobody calls gives back what it does not use.
-const UNTIL_IDLE: Duration = Duration::from_mins(1);
-
-fn idles_within(pid: u32, bound: u64) {
-    let small = || procfs::rss(pid).expect("rss") <= bound;
-    wait::until_within(&format!("at most {} KiB", bound / 1024), UNTIL_IDLE, || small().then_some(()));
-}
-
 #[test]
 fn an_idle_daemon_is_small() {
     let fixture = InferenceFixture::new();
     fixture.http().get("/health").send().ok();
-    idles_within(fixture.daemon.pid(), 20_000_000);
+    procfs::idles_within(fixture.daemon.pid(), 20_000_000);
     // What was given back is there again when somebody calls.
     fixture.stream().finish().ok();
-    idles_within(fixture.daemon.pid(), 20_000_000);
+    procfs::idles_within(fixture.daemon.pid(), 20_000_000);
 }
 
 #[test]
@@ -76,7 +68,7 @@ fn an_idle_daemon_without_a_node_is_smaller() {
     world.cli(["start", "--listen", "127.0.0.1:0"]).expect_code(0);
     let daemon = world.detached();
     daemon.http().get("/health").send().ok();
-    idles_within(daemon.pid(), 12_000_000);
+    procfs::idles_within(daemon.pid(), 12_000_000);
     daemon.stop();
 }
 

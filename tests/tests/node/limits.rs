@@ -11,10 +11,8 @@ use serde_json::{Value, json};
 const CALLS: usize = 60;
 /// What anything may take on a machine with much else to do.
 const LONGEST: Duration = Duration::from_secs(20);
-/// By how much a full namespace may make the daemon grow: its keys are in memory.
-const GROWTH: u64 = 16 << 20;
-/// Five times the span after which a daemon that nobody calls gives back what it does not use.
-const UNTIL_IDLE: Duration = Duration::from_mins(1);
+/// By how much a full namespace may make the daemon grow at most, which is less than 16 MiB: its keys are in memory.
+const GROWTH: u64 = (16 << 20) - 1;
 
 /// Somebody with a credential, at the daemon that runs now.
 struct Caller<'a> {
@@ -191,9 +189,7 @@ fn p16_a_namespace_at_every_limit_is_as_fast_and_as_small_as_an_empty_one() {
     assert!(after.with_key <= (before.with_key * 3).max(floor), "{before:?}, then {after:?}");
     assert!(after.keyless <= (before.keyless * 3).max(floor), "{before:?}, then {after:?}");
     // Once it idles: what lists took is given back.
-    let full = || procfs::rss(daemon.pid()).expect("its memory");
-    let small = || (full() < empty + GROWTH).then_some(());
-    wait::until_within(&format!("no more than {empty} bytes and what is kept"), UNTIL_IDLE, small);
+    procfs::idles_within(daemon.pid(), empty + GROWTH);
 
     // What is revoked opens nothing on the next request, and makes room.
     person.send("DELETE", &format!("/keys/{deepest}"), None).ok();

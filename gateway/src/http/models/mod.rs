@@ -1,7 +1,7 @@
 //! Lists of models, and one of them: what a caller can reach now, in the shape that it reads.
 //!
-//! `filter` is which models were asked for, `page` which part of their list, `superset` the shape that most readers parse, `google` the one of
-//! Google's readers.
+//! `filter` is which models were asked for, `page` which part of their list, `superset` the shape that most readers parse,
+//! `google` the one of Google's readers.
 
 mod filter;
 mod google;

@@ -145,7 +145,7 @@ impl Restoring {
         let (log, missing) = RevokedLog::open(&self.files.dir, NodeFiles::REVOKED, &log_path, row.revoked_seq)
             .map_err(OpenError::from)?;
         // The database before may have known of lines that the log has lost.
-        let is_short = missing.newest < former_seq.max(row.revoked_seq) || !missing.is_whole;
+        let is_short = missing.lacks_lines(former_seq.max(row.revoked_seq));
         let mut missing = missing.lines;
         let is_lost = !self.had_log || is_short;
         let was_lost_before = !is_lost && missing.iter().any(|line| line.what == Revocation::Everything);
