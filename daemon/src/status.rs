@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     Gateway,
-    registry::{Kind, Price},
+    http::Caller,
+    registry::{Kind, Price, ProviderId},
 };
 use bitrouter_proto::{
     PROTOCOL, VERSION, clock,
@@ -151,7 +152,7 @@ impl StatusReader {
         for provider in snapshot.catalog.providers() {
             let answers = answers.get(provider.id()).copied().unwrap_or_default();
             if let Some(server) = provider.account_server() {
-                if snapshot.usable(provider) {
+                if snapshot.usable(Caller::DAEMON, provider) {
                     gateway.look_at_account_models();
                 }
                 providers.push(account_provider::shown(provider.id().as_str(), server, &in_force, account));
@@ -176,7 +177,7 @@ impl StatusReader {
             } else if local && key.variable.is_none() {
                 (true, "needs no key", format!("local: needs no key{}", key.others))
             } else {
-                (snapshot.usable(provider), key.summary.as_str(), key.detail.clone())
+                (snapshot.usable(Caller::DAEMON, provider), key.summary.as_str(), key.detail.clone())
             };
             providers.push(ProviderStatus {
                 id: provider.id().to_string(),
@@ -207,6 +208,15 @@ impl StatusReader {
             log_level: log.level().as_str().to_owned(),
             node: node.status(),
             session: session(&in_force, credentials),
+        }
+    }
+
+    /// Where the key of a provider comes from, as the status names it; `None` where none is held.
+    pub fn key_source(&self, provider: &ProviderId) -> Option<String> {
+        let (in_force, snapshot) = (self.0.reloader.in_force(), self.0.gateway.snapshot());
+        match snapshot.catalog.get(provider)?.account_server() {
+            Some(server) => account_provider::shown(provider.as_str(), server, &in_force, &self.0.account).key_source,
+            None => in_force.keys.status(provider.as_str()).source.map(|source| source.as_str().to_owned()),
         }
     }
 

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     Gateway,
+    http::Caller,
     live_models::{collect, list_request},
     ports::{AccountCredential, AccountToken},
     protocol::{Dialect, read_account_list},
@@ -46,7 +47,7 @@ impl Gateway {
         let dialect = Dialect::ChatCompletions;
         let target = provider.target(dialect).ok_or("its address has no list")?;
         let server = provider.account_server().unwrap_or_default();
-        let own_key = snapshot.keys.key(provider.id());
+        let own_key = snapshot.keys.key(Caller::DAEMON, provider.id());
         let token = if own_key.is_some() { None } else { Some(self.account_token(server).await?) };
         let key = own_key.or(token.as_ref().map(|token| &token.token)).ok_or("nobody is signed in")?;
         let mut answer = self.ask_for_list(snapshot, (dialect, target), key).await?;

@@ -22,6 +22,7 @@
 
 pub mod account;
 mod account_models;
+pub mod content_rules;
 mod credential;
 mod demo;
 mod error;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Gateway,
     credential::credential,
+    http::Caller,
     protocol::{Dialect, Pieces, read_model_page, routing_fields::LONGEST_MODEL},
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
@@ -148,7 +149,7 @@ async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Re
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     let mut query = rules.models_query(None);
     while let Some(asked) = query.take() {
-        let key = snapshot.keys.key(provider.id());
+        let key = snapshot.keys.key(Caller::DAEMON, provider.id());
         let mut request = Some(list_request(gateway, (dialect, target), key, &asked)?);
         let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
         let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();

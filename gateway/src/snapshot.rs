@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
     account::Account,
+    http::Caller,
     ports::SharedKeys,
     protocol::Dialect,
     registry::{Catalog, Provider, ProviderId},
@@ -62,20 +63,41 @@ impl fmt::Debug for Snapshot {
 
 impl Snapshot {
     /// Where a model name leads a caller who speaks one of `dialects`.
-    pub fn resolve<'a>(&'a self, name: &'a str, dialects: &[Dialect]) -> Result<Route<'a>, RouteRefusal<'a>> {
-        self.names(&|id| self.can_pay(id), dialects).resolve(name)
+    pub fn resolve<'a>(
+        &'a self,
+        caller: Caller,
+        name: &'a str,
+        dialects: &[Dialect],
+    ) -> Result<Route<'a>, RouteRefusal<'a>> {
+        self.names(&|id| self.can_pay(caller, id), dialects).resolve(name)
+    }
+
+    /// The same, where only what `may_call` allows is a candidate.
+    pub(crate) fn resolve_among<'a>(
+        &'a self,
+        caller: Caller,
+        maker: Option<&ProviderId>,
+        name: &'a str,
+        dialects: &[Dialect],
+        may_call: &dyn Fn(&Provider, &str) -> bool,
+    ) -> Option<Route<'a>> {
+        let prefer: Vec<ProviderId> = maker.into_iter().chain(&self.prefer).cloned().collect();
+        let has_key = |id: &ProviderId| self.can_pay(caller, id);
+        let names = Names { prefer: &prefer, may_call, ..self.names(&has_key, dialects) };
+        names.resolve(name).ok().filter(|route| may_call(route.provider, route.model))
     }
 
     /// The same for a request that goes on from what `maker` made: where several providers serve the name, it is that one.
     pub(crate) fn resolve_after<'a>(
         &'a self,
+        caller: Caller,
         maker: Option<&ProviderId>,
         name: &'a str,
         dialects: &[Dialect],
     ) -> Result<Route<'a>, RouteRefusal<'a>> {
-        let Some(maker) = maker else { return self.resolve(name, dialects) };
+        let Some(maker) = maker else { return self.resolve(caller, name, dialects) };
         let prefer: Vec<ProviderId> = std::iter::once(maker).chain(&self.prefer).cloned().collect();
-        let has_key = |id: &ProviderId| self.can_pay(id);
+        let has_key = |id: &ProviderId| self.can_pay(caller, id);
         Names { prefer: &prefer, ..self.names(&has_key, dialects) }.resolve(name)
     }
 
@@ -86,31 +108,39 @@ impl Snapshot {
     }
 
     /// The names nearest to one that leads nowhere, for a caller who speaks one of `dialects`.
-    pub fn suggestions(&self, name: &str, dialects: &[Dialect]) -> Vec<String> {
-        route::suggestions(name, &self.names(&|id| self.can_pay(id), dialects))
+    pub fn suggestions(&self, caller: Caller, name: &str, dialects: &[Dialect]) -> Vec<String> {
+        route::suggestions(name, &self.names(&|id| self.can_pay(caller, id), dialects))
     }
 
     fn names<'a: 'k, 'k>(&'a self, has_key: &'k dyn Fn(&ProviderId) -> bool, dialects: &'k [Dialect]) -> Names<'a, 'k> {
-        Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key, dialects }
+        Names {
+            catalog: &self.catalog,
+            aliases: &self.aliases,
+            prefer: &self.prefer,
+            has_key,
+            dialects,
+            may_call: &|_, _| true,
+        }
     }
 
-    /// True where calls can go to the provider as far as keys and settings say.
-    pub fn usable(&self, provider: &Provider) -> bool {
-        provider.enabled() && (!provider.needs_key() || self.can_pay(provider.id()))
+    /// True where calls of `caller` can go to the provider as far as keys and settings say.
+    pub fn usable(&self, caller: Caller, provider: &Provider) -> bool {
+        provider.enabled() && (!provider.needs_key() || self.can_pay(caller, provider.id()))
     }
 
     /// True where a key, or for the account its stored credential, is there.
-    fn can_pay(&self, provider: &ProviderId) -> bool {
-        self.keys.key(provider).is_some() || (provider.as_str() == ProviderId::ACCOUNT && self.account.is_signed_in())
+    fn can_pay(&self, caller: Caller, provider: &ProviderId) -> bool {
+        self.keys.key(caller, provider).is_some()
+            || (provider.as_str() == ProviderId::ACCOUNT && self.account.is_signed_in())
     }
 
     /// The account's provider, where its calls are routed here.
-    pub(crate) fn own_node(&self) -> Option<&Provider> {
-        self.catalog.account().filter(|account| self.account.is_own_node() && self.uses_session(account))
+    pub(crate) fn own_node(&self, caller: Caller) -> Option<&Provider> {
+        self.catalog.account().filter(|account| self.account.is_own_node() && self.uses_session(caller, account))
     }
 
     /// True where calls of `provider` go with the account's stored credential: no key of the environment is there.
-    pub(crate) fn uses_session(&self, provider: &Provider) -> bool {
-        provider.is_account() && self.keys.key(provider.id()).is_none()
+    pub(crate) fn uses_session(&self, caller: Caller, provider: &Provider) -> bool {
+        provider.is_account() && self.keys.key(caller, provider.id()).is_none()
     }
 }

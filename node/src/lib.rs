@@ -11,9 +11,11 @@
 //!
 //! * `backup`, and `opening::restore`: a copy of the database, and its way back.
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
+//! * [`limits`]: what budgets, rates and credit count, in memory.
 //! * [`keys`]: API keys, in memory as tokens are.
 //! * `away`: a database that cannot be reached.
-//! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure; `in_force`: what follows from them.
+//! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure;
+//!   [`limits`]: what budgets, rates and credit count; `enforcement`: what all of it makes of calls.
 //! * [`clock`]: the only clocks. [`secret`]: the node's key, tokens, random numbers. [`settings`]: what can be configured.
 //! * [`store`]: engine, migrations, one file of queries a noun.
 #![warn(missing_docs)]
@@ -23,10 +25,11 @@ mod away;
 mod backup;
 mod billing;
 pub mod clock;
+mod enforcement;
 pub mod http;
-mod in_force;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
 mod node;
 pub mod oauth;
 mod openapi;
@@ -47,6 +50,7 @@ pub mod web;
 
 pub use self::{
     backup::{Backup, BackupError},
+    enforcement::{InForce, InForceError, PolicyInForce},
     ledger::Ledger,
     node::{Interrupted, Node, NodeOptions},
     oauth::{OwnRefreshError, OwnRevokeError, OwnSignInError, OwnTokens},

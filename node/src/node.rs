@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Ledger, NodeWarning, api, billing,
     clock::Clock,
+    enforcement::Enforcement,
     http::{
         Access, Call, Entrance, Kind, Visitor, body,
         endpoints::{self, Found, PrincipalIn},
@@ -34,7 +35,6 @@ use crate::{
         members::Members,
         query::Query,
     },
-    in_force,
     keys::live::LiveKeys,
     oauth::{
         limits::Limits,
@@ -91,8 +91,8 @@ pub struct Node {
     pub(crate) limits: Limits,
     /// Calls that must not run twice at once.
     pub(crate) running: Running,
-    /// What follows from policies.
-    pub(crate) in_force: in_force::State,
+    /// What policies make of calls.
+    pub(crate) enforcement: Arc<Enforcement>,
     pub(crate) row: NodeRow,
     pub(crate) tasks: Tasks,
     pub(crate) people: people::State,

@@ -36,6 +36,7 @@ pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
     Ledger, Node, NodeOptions, NodeWarning, billing,
     clock::Moment,
+    enforcement::Enforcement,
     http::idempotency::Running,
     keys::live::LiveKeys,
     ledger::{LedgerOptions, Stopped},
@@ -46,8 +47,7 @@ use crate::{
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{
-        Condition, InForce, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate,
-        newest_record,
+        Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate, newest_record,
     },
     web,
 };
@@ -82,9 +82,16 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, keys, roles, in_force, warnings } = opened;
+        let Opened { key, row, revoked_log, live, keys, roles, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
         let roles = Arc::new(roles);
+        let enforcement = Arc::new(Enforcement::new(
+            Arc::clone(&clock),
+            Arc::clone(&keys),
+            Arc::clone(&live),
+            Arc::clone(&roles),
+            row.owner,
+        ));
         // Before anything is answered: what an earlier process left open is settled.
         let parts = LedgerOptions {
             dir: &dir,
@@ -93,8 +100,9 @@ impl Node {
             settings: Arc::clone(&settings),
             roles: Arc::clone(&roles),
             clock: Arc::clone(&clock),
+            enforcement: Arc::clone(&enforcement),
         };
-        let (ledger, stored_objects) = match open_ledger(parts).await {
+        let (ledger, stored_objects) = match open_ledger(parts, &enforcement).await {
             Ok(opened) => opened,
             Err(error) => {
                 store.close().await;
@@ -112,7 +120,7 @@ impl Node {
             keys,
             limits: Limits::default(),
             running: Running::default(),
-            in_force: crate::in_force::State::default(),
+            enforcement,
             row,
             tasks,
             revoked_log: Arc::new(revoked_log),
@@ -127,7 +135,7 @@ impl Node {
             billing: billing::Running::default(),
             clock,
         });
-        node.show_in_force(in_force);
+        node.note_what_is_bound();
         node.note_keys_of_replayed_sessions().await;
         node.note_suspended_keys();
         node.keep_steady(Steady::now(&*node.clock));
@@ -158,7 +166,6 @@ struct Opened {
     live: Arc<LiveTokens>,
     keys: Arc<LiveKeys>,
     roles: Roles,
-    in_force: InForce,
     warnings: Vec<NodeWarning>,
 }
 
@@ -346,12 +353,11 @@ impl Opening {
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let keys = LiveKeys::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let roles = Roles::load(&mut write).await.map_err(failed)?;
-        let in_force = InForce::read(&mut write, row.first_namespace, row.owner).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         store.set_epoch(epoch.unwrap_or_default());
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, in_force, warnings })
+        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, warnings })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {
@@ -372,9 +378,14 @@ impl Opening {
 }
 
 /// The ledger, and what providers have stored as it says then.
-async fn open_ledger(options: LedgerOptions<'_>) -> Result<(Arc<Ledger>, Vec<StoredObject>), Stopped> {
+async fn open_ledger(
+    options: LedgerOptions<'_>,
+    enforcement: &Enforcement,
+) -> Result<(Arc<Ledger>, Vec<StoredObject>), Stopped> {
     let store = options.store;
     let ledger = Ledger::open(options).await?;
+    // Nothing is called before what binds it is known.
+    enforcement.refresh(store, &ledger).await?;
     let stored_objects = ledger::stored_objects(&mut store.read().await?).await?;
     Ok((ledger, stored_objects))
 }

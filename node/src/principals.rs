@@ -51,15 +51,24 @@ pub(crate) async fn of_kind(
 ) -> Result<PrincipalId, ApiError> {
     let absent = || ApiError::new(Code::NotFound, "there is no such principal").about("principal_id");
     let principal = PrincipalId::parse(kind, id).ok_or_else(absent)?;
+    if is_there(node, on, namespace, principal).await? { Ok(principal) } else { Err(absent()) }
+}
+
+/// Whether `principal` is there in `namespace`.
+pub(crate) async fn is_there(
+    node: &Node,
+    on: &mut impl Queryable,
+    namespace: NamespaceId,
+    principal: PrincipalId,
+) -> Result<bool, StoreError> {
     let now = node.clock.wall();
-    let is_there = match principal {
-        PrincipalId::Namespace(id) => id == namespace,
-        PrincipalId::ApiKey(id) => KeyLink::is_live(on, namespace, id, now).await?,
-        PrincipalId::OauthToken(id) => GrantLink::is_live(on, namespace, id, now).await?,
-        PrincipalId::OauthClient(_) => true,
-        PrincipalId::User(person) => node.roles.of(person, namespace).is_some(),
-    };
-    if is_there { Ok(principal) } else { Err(absent()) }
+    match principal {
+        PrincipalId::Namespace(id) => Ok(id == namespace),
+        PrincipalId::ApiKey(id) => KeyLink::is_live(on, namespace, id, now).await,
+        PrincipalId::OauthToken(id) => GrantLink::is_live(on, namespace, id, now).await,
+        PrincipalId::OauthClient(_) => Ok(true),
+        PrincipalId::User(person) => Ok(node.roles.of(person, namespace).is_some()),
+    }
 }
 
 /// What binds `principal`: itself and all above it, the namespace first. A binding of what has ended still holds.

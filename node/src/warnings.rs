@@ -45,8 +45,6 @@ pub enum NodeWarning {
         /// The database.
         database: PathBuf,
     },
-    /// Policies are bound, and do not act yet.
-    PoliciesNotEnforced,
     /// The server of the database does not answer.
     DatabaseUnreachable {
         /// The database.
@@ -59,9 +57,6 @@ pub enum NodeWarning {
     /// What was written cannot be read: calls that need a row are refused until somebody repairs it.
     JournalDamaged(Trouble),
 }
-
-/// What is said while policies do not act, also to whoever binds one.
-pub(crate) const NOT_ENFORCED: &str = "policies are kept, combined and shown, but do not act yet in this release: no call is refused, limited or changed by one";
 
 impl fmt::Display for NodeWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,7 +97,6 @@ impl fmt::Display for NodeWarning {
                 "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
                 database.display()
             ),
-            Self::PoliciesNotEnforced => f.write_str(NOT_ENFORCED),
             Self::DatabaseUnreachable { database, reason } => write!(
                 f,
                 "the node's database `{database}` cannot be reached ({reason}): calls go on for 5 s, what manages the node is refused; it is tried again by itself"

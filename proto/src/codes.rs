@@ -146,6 +146,8 @@ closed! {
     InferenceCode {
         /// The body or a parameter is wrong.
         InvalidRequest = "invalid_request",
+        /// A content rule of a policy blocks what was sent, or what came back; `policy_id` names the policy.
+        ContentBlocked = "content_blocked",
         /// No API key where one is needed.
         ApiKeyRequired = "api_key_required",
         /// The API key is unknown, revoked or expired.
@@ -156,6 +158,26 @@ closed! {
         ProviderKeyMissing = "provider_key_missing",
         /// The call needs credit, and there is none left.
         InsufficientCredit = "insufficient_credit",
+        /// A budget leaves too little for the call; `policy_id` names it.
+        BudgetExceeded = "budget_exceeded",
+        /// A budget or credit applies, and nobody can say what the call may cost.
+        PriceUnknown = "price_unknown",
+        /// A rate limit is used up; `policy_id` names it, `Retry-After` says for how long.
+        RateLimited = "rate_limited",
+        /// A policy keeps the model from being called, or the body chooses another one by itself.
+        ModelDenied = "model_denied",
+        /// A policy forbids streams.
+        StreamingDenied = "streaming_denied",
+        /// The call asks for more tokens than a policy allows.
+        MaxRequestTokens = "max_request_tokens",
+        /// A policy wants the namespace owner's own key for the provider, and there is none.
+        ByokRequired = "byok_required",
+        /// The namespace owner's own key would pay, and a policy forbids that.
+        ByokForbidden = "byok_forbidden",
+        /// One policy requires the owner's own keys, another one forbids them.
+        ByokConflict = "byok_conflict",
+        /// The call asks for more than a rate limit ever allows.
+        ExceedsLimit = "exceeds_limit",
         /// `Host` is not ours.
         HostNotAllowed = "host_not_allowed",
         /// A cross-site browser request.
@@ -199,12 +221,22 @@ impl InferenceCode {
     /// The HTTP status that goes with the code where no provider's status is kept.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest | Self::ContentBlocked | Self::ExceedsLimit => StatusCode::BAD_REQUEST,
             Self::ApiKeyRequired | Self::InvalidApiKey | Self::SessionEnded => StatusCode::UNAUTHORIZED,
-            Self::ProviderKeyMissing | Self::InsufficientCredit => StatusCode::PAYMENT_REQUIRED,
-            Self::HostNotAllowed | Self::OriginNotAllowed | Self::PeerNotAllowed | Self::MissingScope => {
-                StatusCode::FORBIDDEN
+            Self::ProviderKeyMissing | Self::InsufficientCredit | Self::BudgetExceeded | Self::PriceUnknown => {
+                StatusCode::PAYMENT_REQUIRED
             }
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::HostNotAllowed
+            | Self::OriginNotAllowed
+            | Self::PeerNotAllowed
+            | Self::MissingScope
+            | Self::ModelDenied
+            | Self::StreamingDenied
+            | Self::MaxRequestTokens
+            | Self::ByokRequired
+            | Self::ByokForbidden
+            | Self::ByokConflict => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -27,6 +27,7 @@ pub mod convert;
 pub mod credential_file;
 pub mod duration;
 pub mod env;
+pub mod explanation;
 pub mod files;
 pub mod key_variable;
 pub mod local_time;

@@ -14,7 +14,7 @@ use std::{
 use bitrouter_gateway::{
     http::{Caller, CallerConnection, Principal, RequestContext, RequestId, ResponseBody},
     meter::{Bound as TokenBound, Metered, ModelPrice, Pace},
-    ports::{Admission as _, AdmissionRequest, Flags, Settlement},
+    ports::{AdmissionRequest, Flags, Settlement},
     protocol::{
         Dialect,
         usage::{InputTokens, OutputTokens, TokenUsage},
@@ -196,6 +196,7 @@ impl Calls {
             bound,
             estimated_input: 300,
             pace: Pace { thinks_unseen: false, max_output_tps: 150 },
+            ..Metered::default()
         };
         let provider = ProviderId::parse("openai").map_err(|error| unexpected(&error))?;
         let models = (0..MODELS).map(|number| format!("model-{number}")).collect();
@@ -239,6 +240,9 @@ impl Calls {
                 verb: Verb::Generate,
                 stream: false,
                 metered: &self.metered,
+                costs: true,
+                body: 1_000,
+                price_unknown: None,
             })
             .map_err(|error| BenchError::Unexpected(error.message().to_owned()))?;
         permit.settle(Settlement {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{auth::AuthVerb, cloud::CloudNoun, node::NodeNoun};
+use super::{auth::AuthVerb, cloud::CloudNoun, explain::ExplainArgs, node::NodeNoun};
 use crate::{flags::ServeFlags, render::style::HELP};
 
 /// The local agent for language-model access.
@@ -88,6 +88,8 @@ pub(super) enum Verb {
     },
     /// Show the daemon's log, or change its level
     Logs(LogsArgs),
+    /// Show where a call would go, what binds it, whether it would be made, and what it can cost; no call is made
+    Explain(ExplainArgs),
     /// Open the node's console in a browser
     Console {
         /// Only show the link

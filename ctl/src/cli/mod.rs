@@ -7,6 +7,7 @@ mod completions;
 mod confirm;
 mod console;
 mod expiry;
+mod explain;
 mod hook;
 mod identity;
 mod json_file;
@@ -111,6 +112,7 @@ fn dispatch(context: &Context, verb: Option<Verb>) -> Result<Status, Failure> {
         Some(Verb::Reload { forget }) => reload::run(context, &forget),
         Some(Verb::Status { all }) => status::run(context, all),
         Some(Verb::Logs(args)) => logs::run(context, &args),
+        Some(Verb::Explain(args)) => explain::run(context, &args),
         Some(Verb::Console { no_open }) => console::run(context, no_open),
         Some(Verb::Auth { verb }) => auth::run(context, verb),
         Some(Verb::Cloud { noun }) => cloud::run(context, &noun),
@@ -139,6 +141,7 @@ fn needs_home(context: &Context, verb: &Verb) -> bool {
         | Verb::Reload { .. }
         | Verb::Status { .. }
         | Verb::Logs(_)
+        | Verb::Explain(_)
         | Verb::Console { .. }
         | Verb::Node { .. } => context.socket.is_none(),
         // The account's may start a daemon, or read what one left.

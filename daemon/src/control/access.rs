@@ -116,6 +116,7 @@ const METHODS: &[Method] = &[
     Method::new("/bitrouter.control.v1.MemberService/AddMember", Admin),
     Method::new("/bitrouter.control.v1.MemberService/RemoveMember", Admin),
     Method::new("/bitrouter.control.v1.CompletionService/Complete", Admin),
+    Method::new("/bitrouter.control.v1.ExplainService/Explain", Admin),
     Method::of_any_protocol("/grpc.health.v1.Health/Check", Reader),
     Method::of_any_protocol("/grpc.health.v1.Health/Watch", Reader),
     Method::of_any_protocol("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Reader),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitrouter_gateway::{
+    http::Caller,
     ports::KeySource,
     registry::{Catalog, ProviderId, shipped},
 };
@@ -32,7 +33,8 @@ pub fn shipped_variable_names() -> Vec<String> {
 }
 
 impl KeySource for KeyRing {
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+    /// What its user's environment has pays for everybody's calls.
+    fn key(&self, _caller: Caller, provider: &ProviderId) -> Option<&SecretString> {
         self.secret(provider.as_str())
     }
 }
@@ -57,7 +59,9 @@ mod tests {
         let (pushed, process) = (Pushed::default(), bitrouter_proto::env::Environment::default());
         let layers = Layers { pushed: &pushed, env_files: &files, process: &process, parent: None };
         let ring = KeyRing::build(&names, &layers);
-        let key = |id: &str| ring.key(&ProviderId::parse(id).unwrap()).map(|key| key.expose_secret().to_owned());
+        let key = |id: &str| {
+            ring.key(Caller::DAEMON, &ProviderId::parse(id).unwrap()).map(|key| key.expose_secret().to_owned())
+        };
         assert_eq!(key("google").as_deref(), Some("g1"));
         assert_eq!(key("openai").as_deref(), Some("o1"));
         assert_eq!(key("anthropic"), None);

@@ -66,8 +66,6 @@ pub enum Code {
     KeysSuspended,
     /// The node's database finds no room.
     DiskFull,
-    /// Policies are bound, and do not act yet.
-    PoliciesNotEnforced,
     /// The server of the node's database does not answer.
     DatabaseUnreachable,
     /// No row of a call can be written.
@@ -110,7 +108,6 @@ impl Code {
             Self::KeysOfReplayed => "keys_of_replayed_session",
             Self::KeysSuspended => "keys_suspended",
             Self::DiskFull => "disk_full",
-            Self::PoliciesNotEnforced => "policies_not_enforced",
             Self::DatabaseUnreachable => "database_unreachable",
             Self::JournalUnwritable => "journal_unwritable",
             Self::JournalDamaged => "journal_damaged",

@@ -3,17 +3,17 @@
 use bitrouter_gateway::{
     InferenceError,
     http::Caller,
-    ports::{Admission, AdmissionRequest, BoxFuture, Metering, NoRow, ObjectKey, Permit},
+    ports::{Admission, AdmissionRequest, BoxFuture, NoRow, ObjectKey, Permit, Plan},
 };
 
 use super::{NodeHost, NodeState};
 
 impl Admission for NodeHost {
-    fn metering(&self, caller: Caller) -> Metering {
+    fn plan(&self, caller: Caller) -> Plan {
         match &**self.state() {
-            NodeState::On(node) => node.ledger().metering(caller),
+            NodeState::On(node) => node.ledger().plan(caller),
             // Calls that are bound to rules were refused before; the others are served, with a warning.
-            NodeState::Off(_) | NodeState::Starting => Metering::Off,
+            NodeState::Off(_) | NodeState::Starting => Plan::Off,
         }
     }
 

@@ -87,6 +87,16 @@ fn opens(caller: Caller, is_for_operator: bool) -> Result<Caller, InferenceError
     }
 }
 
+impl NodeHost {
+    /// Whom calls without a credential stand for now.
+    ///
+    /// # Errors
+    /// Why they are not served.
+    pub(crate) fn keyless(&self) -> Result<Caller, InferenceError> {
+        keyless(&self.state())
+    }
+}
+
 /// A program of the daemon's own user, without a credential.
 fn keyless(state: &NodeState) -> Result<Caller, InferenceError> {
     match state {

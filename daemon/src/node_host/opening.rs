@@ -153,7 +153,7 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
 async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
         let (mut moved, mut stepped, mut ended, mut full, mut unreachable) = (None, None, None, None, None);
-        let (mut unwritable, mut damaged, mut cure, mut idle) = (None, None, None, None);
+        let (mut unwritable, mut damaged, mut cure) = (None, None, None);
         let (mut replayed, mut replayed_cure) = (None, None);
         let (mut suspended, mut suspended_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
@@ -162,7 +162,6 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                 NodeWarning::ClockStepped { .. } => &mut stepped,
                 NodeWarning::SessionsEnded { .. } => &mut ended,
                 NodeWarning::DiskFull { .. } => &mut full,
-                NodeWarning::PoliciesNotEnforced => &mut idle,
                 NodeWarning::DatabaseUnreachable { .. } => &mut unreachable,
                 NodeWarning::JournalUnwritable(_) => &mut unwritable,
                 NodeWarning::JournalDamaged(_) => {
@@ -186,7 +185,6 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::KeysOfReplayed, replayed, replayed_cure);
         health.set(Code::KeysSuspended, suspended, suspended_cure);
         health.set(Code::DiskFull, full, None);
-        health.set(Code::PoliciesNotEnforced, idle, None);
         health.set(Code::DatabaseUnreachable, unreachable, None);
         health.set(Code::JournalUnwritable, unwritable, None);
         health.set(Code::JournalDamaged, damaged, cure);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     Gateway, Limits, Snapshot,
+    http::Caller,
     ports::{KeySource, SharedKeys},
     registry::ProviderId,
 };
@@ -59,8 +60,8 @@ pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>, account: &AccountNo
 struct WithoutAccount(Arc<KeyRing>);
 
 impl KeySource for WithoutAccount {
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
-        if provider.as_str() == ProviderId::ACCOUNT { None } else { self.0.key(provider) }
+    fn key(&self, caller: Caller, provider: &ProviderId) -> Option<&SecretString> {
+        if provider.as_str() == ProviderId::ACCOUNT { None } else { self.0.key(caller, provider) }
     }
 }
 

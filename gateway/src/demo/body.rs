@@ -13,10 +13,10 @@ use http_body::Frame;
 use super::{Reply, Writer, counts, words::Position};
 use crate::{
     error::InferenceError,
-    http::{CallerConnection, ResponseBodyError},
+    http::{CallerConnection, ResponseBodyError, blocked},
     interrupt::Interrupt,
     meter::{CallEnd, RequestRecorder},
-    protocol::ReplyStream,
+    protocol::{Passed, ReplyGuard, ReplyStream},
 };
 
 /// What comes next.
@@ -33,6 +33,8 @@ pub(super) struct StreamedBody {
     writer: Box<dyn Writer>,
     /// Follows what is written as it follows a provider's, so that both end alike.
     stream: Box<dyn ReplyStream>,
+    /// Judges it by content rules, where some are in force.
+    guard: Option<Box<ReplyGuard>>,
     position: Position,
     next: Next,
     recorder: RequestRecorder,
@@ -47,12 +49,13 @@ impl StreamedBody {
         reply: Reply,
         writer: Box<dyn Writer>,
         stream: Box<dyn ReplyStream>,
+        guard: Option<Box<ReplyGuard>>,
         recorder: RequestRecorder,
         interrupt: Arc<Interrupt>,
         connection: Arc<dyn CallerConnection>,
     ) -> Self {
         let (position, next) = (Position::default(), Next::Begin);
-        Self { reply, writer, stream, position, next, recorder, interrupt, connection }
+        Self { reply, writer, stream, guard, position, next, recorder, interrupt, connection }
     }
 
     fn step(&mut self) -> Option<Piece> {
@@ -78,6 +81,10 @@ impl StreamedBody {
                 self.recorder.pass(&[]);
             }
             let piece = self.stream.push(piece.into());
+            let piece = match self.guarded(piece, false) {
+                Ok(piece) => piece,
+                Err(last) => return Some(last),
+            };
             if !piece.is_empty() {
                 return Some(Ok(piece));
             }
@@ -87,20 +94,49 @@ impl StreamedBody {
 
     fn finish(&mut self) -> Piece {
         self.next = Next::Nothing;
-        self.recorder.end(CallEnd::Whole);
         let last = self.stream.push(self.writer.end(&self.reply).into());
         let rest = self.stream.finish().ok_or(ResponseBodyError::Upstream)?;
+        let last = match self.guarded(last, false) {
+            Ok(last) => last,
+            Err(last) => return last,
+        };
+        let rest = match self.guarded(rest, true) {
+            Ok(rest) => rest,
+            Err(end) => return Ok([last, end?].concat().into()),
+        };
+        self.recorder.end(CallEnd::Whole);
         Ok([last, rest].concat().into())
+    }
+
+    /// What the rules let go on of these whole events, and of those that they held; all of them where nothing follows. The
+    /// error is the last piece of a stream that they block.
+    fn guarded(&mut self, events: Bytes, is_last: bool) -> Result<Bytes, Piece> {
+        let Some(guard) = &mut self.guard else { return Ok(events) };
+        let Passed { bytes, blocked: rule } = if is_last { guard.push_last(events) } else { guard.push(events) };
+        let Some(rule) = rule else { return Ok(bytes) };
+        let error = blocked(&rule);
+        self.next = Next::Nothing;
+        self.guard = None;
+        self.recorder.set_error(error.code());
+        self.recorder.end(CallEnd::Failed);
+        self.connection.close_after_reply();
+        let last = self.stream.fail(&error).ok_or(ResponseBodyError::Upstream);
+        Err(last.map(|last| [bytes, last].concat().into()))
     }
 
     /// The forced end.
     fn fail(&mut self) -> Piece {
         self.next = Next::Nothing;
+        let held = match self.guarded(Bytes::new(), true) {
+            Ok(held) => held,
+            Err(last) => return last,
+        };
         let error = InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping");
         self.recorder.set_error(error.code());
         self.recorder.end(CallEnd::Interrupted);
         self.connection.close_after_reply();
-        self.stream.fail(&error).ok_or(ResponseBodyError::Upstream)
+        let last = self.stream.fail(&error).ok_or(ResponseBodyError::Upstream)?;
+        Ok(if held.is_empty() { last } else { [held, last].concat().into() })
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Form, Reply, Voice, Writer, event,
-    read::{Object, flag, include_usage, messages},
+    read::{Object, cap, flag, include_usage, messages},
     words::Word,
 };
 use crate::{error::InferenceError, protocol::Dialect};
@@ -14,6 +14,7 @@ use crate::{error::InferenceError, protocol::Dialect};
 /// What `voice` says to a chat.
 pub(super) fn speak(voice: Voice, body: &Object) -> Result<Answer, InferenceError> {
     let completion = messages(body, "messages")?.answered_by(voice, "messages")?;
+    let completion = completion.capped(cap(body, &["max_tokens", "max_completion_tokens"]));
     let writer = Chat { include_usage: include_usage(body)? };
     Ok(Answer::Text(completion, Box::new(writer), form(body)?))
 }
@@ -27,6 +28,11 @@ pub(super) fn form(body: &Object) -> Result<Option<Form>, InferenceError> {
 pub(super) fn usage(reply: &Reply) -> Value {
     let (input, output) = (reply.input(), reply.output());
     json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output })
+}
+
+/// Why a text ends.
+pub(super) fn reason(reply: &Reply, index: usize) -> &'static str {
+    if reply.is_cut(index) { "length" } else { "stop" }
 }
 
 /// What ends a stream of chunks.
@@ -63,7 +69,7 @@ impl Writer for Chat {
         json!({
             "id": id(reply), "object": "chat.completion", "created": reply.created, "model": reply.model(),
             "choices": [{
-                "index": 0, "finish_reason": "stop", "logprobs": null,
+                "index": 0, "finish_reason": reason(reply, 0), "logprobs": null,
                 "message": { "role": "assistant", "content": reply.text(), "refusal": null },
             }],
             "usage": usage(reply),
@@ -79,7 +85,7 @@ impl Writer for Chat {
     }
 
     fn end(&mut self, reply: &Reply) -> Vec<u8> {
-        let mut end = self.delta(reply, &json!({}), Some("stop"));
+        let mut end = self.delta(reply, &json!({}), Some(reason(reply, 0)));
         if self.include_usage {
             end += &self.chunk(reply, &json!([]), usage(reply));
         }

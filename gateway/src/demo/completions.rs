@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Completion, Reply, Voice, Writer,
-    chat_completions::{DONE, form, usage},
+    chat_completions::{DONE, form, reason, usage},
     event, invalid,
-    read::{Object, given, include_usage},
+    read::{Object, cap, given, include_usage},
     words::{Word, words},
 };
 use crate::error::InferenceError;
@@ -17,8 +17,8 @@ use crate::error::InferenceError;
 pub(super) fn speak(voice: Voice, body: &Object) -> Result<Answer, InferenceError> {
     let prompts = prompts(body)?;
     let texts = prompts.iter().map(|prompt| voice.says(prompt)).collect();
-    let completion =
-        Completion { model: voice.model(), texts, prompt_words: prompts.iter().map(|prompt| words(prompt)).sum() };
+    let completion = Completion::new(voice, texts, prompts.iter().map(|prompt| words(prompt)).sum());
+    let completion = completion.capped(cap(body, &["max_tokens"]));
     let writer = Texts { include_usage: include_usage(body)? };
     Ok(Answer::Text(completion, Box::new(writer), form(body)?))
 }
@@ -61,7 +61,7 @@ impl Writer for Texts {
     fn document(&self, reply: &Reply) -> Value {
         let texts = reply.completion.texts.iter().enumerate();
         let mut document = head(reply);
-        document["choices"] = texts.map(|(index, text)| choice(index, text, Some("stop"))).collect();
+        document["choices"] = texts.map(|(index, text)| choice(index, text, Some(reason(reply, index)))).collect();
         document["usage"] = usage(reply);
         document
     }
@@ -75,7 +75,7 @@ impl Writer for Texts {
     }
 
     fn end(&mut self, reply: &Reply) -> Vec<u8> {
-        let last = |index| self.chunk(reply, &[choice(index, "", Some("stop"))], Value::Null);
+        let last = |index| self.chunk(reply, &[choice(index, "", Some(reason(reply, index)))], Value::Null);
         let mut end: String = (0..reply.completion.texts.len()).map(last).collect();
         if self.include_usage {
             end += &self.chunk(reply, &[], usage(reply));

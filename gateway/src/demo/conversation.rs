@@ -1,6 +1,9 @@
 //! A conversation without its dialect, and what is said to it.
 
-use super::{invalid, words};
+use super::{
+    invalid,
+    words::{end_of_words, words},
+};
 use crate::error::InferenceError;
 
 const LOREM: &str = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore \
@@ -69,7 +72,7 @@ impl Conversation {
             return Err(invalid(format!("`{param}` holds nothing that a user said"), param));
         }
         let text = voice.says(heard.unwrap_or_default());
-        Ok(Completion { model: voice.model(), texts: vec![text], prompt_words: self.words() })
+        Ok(Completion::new(voice, vec![text], self.words()))
     }
 }
 
@@ -80,8 +83,29 @@ pub(crate) struct Completion {
     pub(super) model: &'static str,
     /// The text; several where several were asked for at once.
     pub(super) texts: Vec<String>,
+    /// Those of them that a cap has cut short.
+    pub(super) are_cut: Vec<bool>,
     /// The words that went in.
     pub(super) prompt_words: u64,
+}
+
+impl Completion {
+    /// All of these texts.
+    pub(super) fn new(voice: Voice, texts: Vec<String>, prompt_words: u64) -> Self {
+        Self { model: voice.model(), are_cut: vec![false; texts.len()], texts, prompt_words }
+    }
+
+    /// Of each text so many words at most.
+    pub(super) fn capped(mut self, cap: Option<u64>) -> Self {
+        let Some(cap) = cap else { return self };
+        for (text, is_cut) in self.texts.iter_mut().zip(&mut self.are_cut) {
+            if let Some(end) = end_of_words(text, cap) {
+                text.truncate(end);
+                *is_cut = true;
+            }
+        }
+        self
+    }
 }
 
 #[cfg(test)]

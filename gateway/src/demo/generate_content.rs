@@ -9,7 +9,7 @@ use super::{
     Answer, Form, Reply, Voice, Writer,
     conversation::{Conversation, Message},
     counts, event, invalid,
-    read::{Object, given, text_of_parts},
+    read::{Object, cap, given, text_of_parts},
     vector::vector,
     words,
     words::Word,
@@ -21,7 +21,7 @@ use crate::{
 
 /// What `voice` says to contents; `query` says in which form a stream is asked for.
 pub(super) fn speak(voice: Voice, body: &Object, verb: Verb, query: &str) -> Result<Answer, InferenceError> {
-    let completion = conversation(body)?.answered_by(voice, "contents")?;
+    let completion = conversation(body)?.answered_by(voice, "contents")?.capped(most_output(body)?);
     let is_array = query != "alt=sse";
     let form = match verb {
         Verb::GenerateStream if is_array => Form::array(Dialect::GenerateContent),
@@ -86,6 +86,12 @@ fn one_or_more(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
+/// The most words that are asked for.
+fn most_output(body: &Object) -> Result<Option<u64>, InferenceError> {
+    let config = member(body, "generationConfig", "generation_config")?.and_then(Value::as_object);
+    Ok(config.and_then(|config| cap(config, &["maxOutputTokens", "max_output_tokens"])))
+}
+
 fn conversation(body: &Object) -> Result<Conversation, InferenceError> {
     const SYSTEM: &str = "systemInstruction";
     let system = member(body, SYSTEM, "system_instruction")?;
@@ -125,7 +131,7 @@ impl Chunks {
 fn chunk(reply: &Reply, text: &str, output: u64, is_last: bool) -> Value {
     let mut candidate = json!({ "content": { "role": "model", "parts": [{ "text": text }] }, "index": 0 });
     if is_last {
-        candidate["finishReason"] = "STOP".into();
+        candidate["finishReason"] = if reply.is_cut(0) { "MAX_TOKENS" } else { "STOP" }.into();
     }
     let input = reply.input();
     json!({

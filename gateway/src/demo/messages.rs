@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Answer, Form, Reply, Voice, Writer,
     conversation::{Conversation, Message},
-    read::{self, Object, flag},
+    read::{self, Object, cap, flag},
     typed_event,
     words::Word,
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// What `voice` says to a conversation.
 pub(super) fn speak(voice: Voice, body: &Object) -> Result<Answer, InferenceError> {
-    let completion = conversation(body)?.answered_by(voice, "messages")?;
+    let completion = conversation(body)?.answered_by(voice, "messages")?.capped(cap(body, &["max_tokens"]));
     let form = flag(body, "stream")?.then(|| Form::events(Dialect::Messages));
     Ok(Answer::Text(completion, Box::new(Writing), form))
 }
@@ -48,10 +48,14 @@ fn message(reply: &Reply, content: &Value, reason: Option<&str>, output: u64) ->
     })
 }
 
+fn reason(reply: &Reply) -> &'static str {
+    if reply.is_cut(0) { "max_tokens" } else { "end_turn" }
+}
+
 impl Writer for Writing {
     fn document(&self, reply: &Reply) -> Value {
         let content = json!([{ "type": "text", "text": reply.text() }]);
-        message(reply, &content, Some("end_turn"), reply.output())
+        message(reply, &content, Some(reason(reply)), reply.output())
     }
 
     fn begin(&mut self, reply: &Reply) -> Vec<u8> {
@@ -67,7 +71,7 @@ impl Writer for Writing {
     }
 
     fn end(&mut self, reply: &Reply) -> Vec<u8> {
-        let delta = json!({ "stop_reason": "end_turn", "stop_sequence": null });
+        let delta = json!({ "stop_reason": reason(reply), "stop_sequence": null });
         let usage = json!({ "output_tokens": reply.output() });
         let events = [
             json!({ "type": "content_block_stop", "index": 0 }),

@@ -32,12 +32,13 @@ use self::{
     words::{Word, words},
 };
 use crate::{
+    content_rules::ContentRules,
     error::InferenceError,
-    http::{RequestContext, ResponseBody, json_response, set_own_response},
+    http::{RequestContext, ResponseBody, apply, blocked, json_response, render_error, set_own_response},
     interrupt::Interrupt,
     meter::{CallEnd, RequestRecorder},
     protocol::{
-        Dialect, ReplyStream, Verb,
+        Dialect, GuardForm, ReplyGuard, ReplyStream, Verb, Verdict, check_reply,
         usage::{InputTokens, OutputTokens, TokenUsage},
     },
 };
@@ -65,6 +66,9 @@ pub(crate) enum Answer {
     Text(Completion, Box<dyn Writer>, Option<Form>),
 }
 
+/// The type of server-sent events.
+const EVENTS: &str = "text/event-stream";
+
 /// The form of a stream.
 pub(crate) struct Form {
     media_type: &'static str,
@@ -74,7 +78,7 @@ pub(crate) struct Form {
 impl Form {
     /// Server-sent events in `dialect`.
     fn events(dialect: Dialect) -> Self {
-        Self { media_type: "text/event-stream", stream: dialect.rules().events(false, false) }
+        Self { media_type: EVENTS, stream: dialect.rules().events(false, false) }
     }
 
     /// One JSON array, in a dialect that has such streams.
@@ -161,12 +165,13 @@ pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, InferenceError> {
 }
 
 impl Answer {
-    /// The answer as a response; what `recorder` records ends with its last byte.
+    /// The answer as a response, which content rules judge where some are in force; what `recorder` records ends with its last byte.
     pub(crate) fn into_response(
         self,
         mut recorder: RequestRecorder,
         context: &RequestContext,
         interrupt: Arc<Interrupt>,
+        rules: Option<Arc<ContentRules>>,
     ) -> Response<ResponseBody> {
         recorder.set_status(StatusCode::OK);
         let (document, usage) = match self {
@@ -177,7 +182,9 @@ impl Answer {
                 let reply = Reply { completion, id: context.id.to_string(), created };
                 if let Some(Form { media_type, stream }) = form {
                     let connection = Arc::clone(&context.connection);
-                    let body = StreamedBody::new(reply, writer, stream, recorder, interrupt, connection);
+                    let form = if media_type == EVENTS { GuardForm::Events } else { GuardForm::Array };
+                    let guard = rules.map(|rules| Box::new(ReplyGuard::new(rules, context.dialect, form)));
+                    let body = StreamedBody::new(reply, writer, stream, guard, recorder, interrupt, connection);
                     let mut response = Response::new(ResponseBody::Other(axum::body::Body::new(body)));
                     set_own_response(response.headers_mut(), media_type);
                     return response;
@@ -187,8 +194,21 @@ impl Answer {
         };
         recorder.set_first_byte();
         recorder.add_usage(usage);
+        let mut document = document.to_string().into_bytes();
+        let verdict = rules.as_deref().zip(std::str::from_utf8(&document).ok());
+        match verdict.map_or(Verdict::Clear, |(rules, text)| check_reply(rules, context.dialect, text)) {
+            Verdict::Clear => {}
+            Verdict::Redacted(edits) => document = apply(&document, &edits).into(),
+            Verdict::Blocked(rule) => {
+                let error = blocked(&rule);
+                recorder.set_status(error.status());
+                recorder.set_error(error.code());
+                recorder.end(CallEnd::Failed);
+                return render_error(&error, context.dialect);
+            }
+        }
         recorder.end(CallEnd::Whole);
-        json_response(document.to_string().into_bytes())
+        json_response(document)
     }
 }
 
@@ -201,6 +221,11 @@ impl Reply {
     /// The text, in the dialects that have one.
     fn text(&self) -> &str {
         self.completion.texts.first().map_or("", String::as_str)
+    }
+
+    /// A cap has cut the text with this index short.
+    fn is_cut(&self, index: usize) -> bool {
+        self.completion.are_cut.get(index).copied().unwrap_or(false)
     }
 
     /// The words that went in.

@@ -32,6 +32,11 @@ pub(super) fn flag(object: &Object, name: &'static str) -> Result<bool, Inferenc
     }
 }
 
+/// The most words that are asked for: of several caps the greatest. What is no whole number from 1 on is no cap.
+pub(super) fn cap(object: &Object, names: &[&str]) -> Option<u64> {
+    names.iter().filter_map(|name| given(object, name)?.as_u64()).filter(|cap| *cap > 0).max()
+}
+
 /// True where a stream of OpenAI's is to tell its usage.
 pub(super) fn include_usage(object: &Object) -> Result<bool, InferenceError> {
     let options = given(object, "stream_options");

@@ -9,7 +9,7 @@ use super::{
     Answer, Form, Reply, Voice, Writer,
     conversation::{Conversation, Message},
     invalid,
-    read::{self, Object, flag, given},
+    read::{self, Object, cap, flag, given},
     typed_event,
     words::Word,
 };
@@ -39,7 +39,7 @@ const REPEATED: [&str; 15] = [
 
 /// What `voice` says to an input.
 pub(super) fn speak(voice: Voice, body: &Object) -> Result<Answer, InferenceError> {
-    let completion = conversation(body)?.answered_by(voice, "input")?;
+    let completion = conversation(body)?.answered_by(voice, "input")?.capped(cap(body, &["max_output_tokens"]));
     let form = flag(body, "stream")?.then(|| Form::events(Dialect::Responses));
     let repeated = REPEATED.iter().filter_map(|name| Some(((*name).to_owned(), given(body, name)?.clone())));
     Ok(Answer::Text(completion, Box::new(Writing { repeated: repeated.collect(), number: 0 }), form))
@@ -86,8 +86,9 @@ impl Writing {
     fn response(&self, reply: &Reply, is_whole: bool) -> Value {
         let mut response = json!({
             "id": format!("resp_demo_{}", reply.id), "object": "response", "created_at": reply.created,
-            "status": if is_whole { "completed" } else { "in_progress" }, "background": false,
-            "completed_at": is_whole.then_some(reply.created), "error": null, "incomplete_details": null,
+            "status": if is_whole { last_status(reply) } else { "in_progress" }, "background": false,
+            "completed_at": (is_whole && !reply.is_cut(0)).then_some(reply.created), "error": null,
+            "incomplete_details": (is_whole && reply.is_cut(0)).then(|| json!({ "reason": "max_output_tokens" })),
             "instructions": null, "max_output_tokens": null, "max_tool_calls": null, "model": reply.model(),
             "output": [], "parallel_tool_calls": true, "previous_response_id": null,
             "reasoning": { "effort": null, "summary": null }, "service_tier": "default", "store": false,
@@ -126,6 +127,11 @@ impl Writing {
     }
 }
 
+/// How a response and what is said in it end.
+fn last_status(reply: &Reply) -> &'static str {
+    if reply.is_cut(0) { "incomplete" } else { "completed" }
+}
+
 fn item_id(reply: &Reply) -> String {
     format!("msg_demo_{}", reply.id)
 }
@@ -133,7 +139,7 @@ fn item_id(reply: &Reply) -> String {
 /// The message that is said.
 fn item(reply: &Reply, is_whole: bool) -> Value {
     let (status, content) =
-        if is_whole { ("completed", json!([part(reply.text())])) } else { ("in_progress", json!([])) };
+        if is_whole { (last_status(reply), json!([part(reply.text())])) } else { ("in_progress", json!([])) };
     json!({ "id": item_id(reply), "type": "message", "status": status, "role": "assistant", "content": content })
 }
 
@@ -168,7 +174,7 @@ impl Writer for Writing {
         let item = item(reply, true);
         end += &self.event("response.output_item.done", json!({ "output_index": 0, "item": item }));
         let response = self.response(reply, true);
-        end += &self.event("response.completed", json!({ "response": response }));
+        end += &self.event(&format!("response.{}", last_status(reply)), json!({ "response": response }));
         end.into()
     }
 }

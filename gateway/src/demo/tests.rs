@@ -1,6 +1,7 @@
 //! The demo in every dialect: each line of the surface table has an answer, and a stream says what its twin says.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bitrouter_proto::account::policy::ContentAction;
 use serde_json::json;
 
 use super::{words::Position, *};
@@ -329,5 +330,104 @@ fn every_stream_ends_with_its_dialects_error_where_it_is_forced_to() {
                 assert!(last["error"]["message"].is_string(), "{text}");
             }
         }
+    }
+}
+
+#[test]
+fn a_cap_bounds_the_words_and_is_given_as_the_reason() {
+    for (dialect, verb, member, reason) in [
+        (Dialect::ChatCompletions, Verb::Generate, "max_tokens", "length"),
+        (Dialect::ChatCompletions, Verb::Generate, "max_completion_tokens", "length"),
+        (Dialect::ChatCompletions, Verb::Complete, "max_tokens", "length"),
+        (Dialect::Responses, Verb::Generate, "max_output_tokens", "incomplete"),
+        (Dialect::Messages, Verb::Generate, "max_tokens", "max_tokens"),
+        (Dialect::GenerateContent, Verb::GenerateStream, "maxOutputTokens", "MAX_TOKENS"),
+        (Dialect::GenerateContent, Verb::GenerateStream, "max_output_tokens", "MAX_TOKENS"),
+    ] {
+        for (cap, text) in [
+            (json!(2), "three little"),
+            (json!(1), "three"),
+            (json!(3), PROMPT),
+            (json!(9), PROMPT),
+            (json!(0), PROMPT),
+            (json!(-1), PROMPT),
+            (json!(null), PROMPT),
+        ] {
+            let mut body = body(dialect, verb);
+            match dialect {
+                Dialect::GenerateContent => body["generation_config"] = json!({ member: cap }),
+                _ => body[member] = cap.clone(),
+            }
+            let twin = document(ask(dialect, verb, "echo", &body).unwrap());
+            body["stream"] = true.into();
+            body["stream_options"] = json!({ "include_usage": true });
+            let stream = streamed(ask(dialect, verb, "echo", &body).unwrap());
+            let is_cut = text != PROMPT;
+            assert_eq!(said(&twin), text, "{dialect} {member} {cap}");
+            let written = twin.to_string();
+            assert_eq!(
+                written.contains(&format!("\"{reason}\"")) && !written.contains("\"completed\""),
+                is_cut,
+                "{written}"
+            );
+            let pieces = stream.pieces.concat();
+            let last = if dialect == Dialect::Responses { "response.incomplete\"" } else { reason };
+            assert_eq!(pieces.contains(last), is_cut, "{pieces}");
+            assert_eq!(stream.usage.output.map(OutputTokens::total), Some(words(text)), "{pieces}");
+            assert!(stream.progress >= Progress::Complete, "{pieces}");
+        }
+    }
+    // Of several texts each; of two caps the greater.
+    let body = json!({ "prompt": ["one two three", "one"], "max_tokens": 2 });
+    let reply = document(ask(Dialect::ChatCompletions, Verb::Complete, "echo", &body).unwrap());
+    let reasons: Vec<&Value> =
+        reply["choices"].as_array().unwrap().iter().map(|choice| &choice["finish_reason"]).collect();
+    assert_eq!((reasons, &reply["usage"]["completion_tokens"]), (vec![&json!("length"), &json!("stop")], &json!(3)));
+    let mut body = body_of_two_caps();
+    assert_eq!(said(&document(ask(Dialect::ChatCompletions, Verb::Generate, "echo", &body).unwrap())), "three little");
+    body["max_completion_tokens"] = json!(1);
+    assert_eq!(said(&document(ask(Dialect::ChatCompletions, Verb::Generate, "echo", &body).unwrap())), "three");
+}
+
+fn body_of_two_caps() -> Value {
+    let mut body = body(Dialect::ChatCompletions, Verb::Generate);
+    body["max_tokens"] = json!(1);
+    body["max_completion_tokens"] = json!(2);
+    body
+}
+
+#[test]
+fn content_rules_judge_its_streams_as_they_judge_its_documents() {
+    let list = [("l[a-z]{5}", ContentAction::Redact, None)];
+    let rules = Arc::new(crate::content_rules::tests::rules(&list));
+    for dialect in Dialect::ALL {
+        let mut asked = body(dialect, Verb::Generate);
+        asked["stream"] = json!(true);
+        let (verb, forms) = match dialect {
+            Dialect::GenerateContent => (Verb::GenerateStream, [GuardForm::Events, GuardForm::Array]),
+            _ => (Verb::Generate, [GuardForm::Events; 2]),
+        };
+        for form in forms {
+            if form == GuardForm::Events && dialect == Dialect::GenerateContent {
+                asked["alt"] = json!("sse");
+            } else {
+                asked["alt"] = json!(null);
+            }
+            let pieces = streamed(ask(dialect, verb, "echo", &asked).unwrap()).pieces;
+            let mut guard = ReplyGuard::new(Arc::clone(&rules), dialect, form);
+            let mut passed: Vec<u8> = Vec::new();
+            for piece in &pieces {
+                let now = guard.push(piece.clone().into());
+                assert_eq!(now.blocked, None, "{dialect} {piece}");
+                passed.extend_from_slice(&now.bytes);
+            }
+            passed.extend_from_slice(&guard.finish().bytes);
+            let passed = String::from_utf8(passed).unwrap();
+            assert!(!passed.contains("little") && passed.contains("[REDACTED]"), "{dialect} {passed}");
+            assert_eq!(passed.replace("[REDACTED]", "little"), pieces.concat());
+        }
+        let whole = document(ask(dialect, Verb::Generate, "echo", &body(dialect, Verb::Generate)).unwrap()).to_string();
+        let Verdict::Redacted(edits) = check_reply(&rules, dialect, &whole) else { panic!("{whole}") };
+        assert_eq!(apply(whole.as_bytes(), &edits), whole.replace("little", "[REDACTED]"));
     }
 }

@@ -5,6 +5,18 @@ pub(super) fn words(text: &str) -> u64 {
     text.split_whitespace().count() as u64
 }
 
+/// Where in `text` so many words end; `None` where it has no more than those.
+pub(super) fn end_of_words(text: &str, count: u64) -> Option<usize> {
+    let (mut left, mut end) = (count, 0);
+    for word in text.split_whitespace() {
+        let Some(next) = left.checked_sub(1) else { return Some(end) };
+        left = next;
+        // A word is a part of the text that it is found in.
+        end = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
+    }
+    None
+}
+
 /// A word with the space after it, on its way.
 #[derive(Debug)]
 pub(crate) struct Word<'a> {
@@ -55,6 +67,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn words_end_where_space_begins() {
+        for (text, count, expected) in [
+            (" one  two three ", 2, Some(" one  two")),
+            ("one two", 2, None),
+            ("one two ", 2, None),
+            ("one", 0, Some("")),
+            ("", 0, None),
+            ("é 😀 ü", 1, Some("é")),
+        ] {
+            assert_eq!(end_of_words(text, count).map(|end| &text[..end]), expected, "{text:?} {count}");
+        }
+    }
 
     proptest! {
         #[test]

@@ -128,6 +128,11 @@ impl Again {
         }
     }
 
+    /// Another body is sent.
+    pub(super) fn set_body(&mut self, body: Pieces) {
+        self.body = body;
+    }
+
     /// The token that the request was sent with last.
     pub(super) fn token(&self) -> &SecretString {
         &self.token.token

@@ -53,6 +53,9 @@ pub struct Principal {
 }
 
 impl Caller {
+    /// The daemon itself, for what it asks of its own accord, with the keys of its own user.
+    pub const DAEMON: Self = Self::Keyless { namespace: None };
+
     /// The namespace in which the call is made.
     pub fn namespace(self) -> Option<NamespaceId> {
         match self {

@@ -2,6 +2,7 @@
 
 use bitrouter_proto::{codes::InferenceCode, key_variable};
 
+use super::context::Caller;
 use crate::{
     account::{Account, AccountState},
     error::InferenceError,
@@ -15,6 +16,7 @@ use crate::{
 
 /// The refusal of `name`, for a caller who speaks one of `dialects`, as an error that says what would help.
 pub(super) fn explain(
+    caller: Caller,
     name: &str,
     refusal: RouteRefusal<'_>,
     snapshot: &Snapshot,
@@ -31,19 +33,20 @@ pub(super) fn explain(
             let id = provider.id();
             unknown(format!("the provider `{id}` is switched off by `[providers.{id}] enabled = false`"))
                 .with("provider", id.as_str())
-                .with("suggestions", snapshot.suggestions(name, dialects))
+                .with("suggestions", snapshot.suggestions(caller, name, dialects))
         }
         RouteRefusal::DemoOff => {
             unknown("the demo models exist only in demo mode; run `bitrouter serve --demo`".to_owned())
                 .with("hint", "bitrouter serve --demo")
-                .with("suggestions", snapshot.suggestions(name, dialects))
+                .with("suggestions", snapshot.suggestions(caller, name, dialects))
         }
         RouteRefusal::NotListed(provider, _) if provider.is_demo() => {
-            not_found(name, snapshot, dialects, "GET /v1/models lists what there is")
+            not_found(caller, name, snapshot, dialects, "GET /v1/models lists what there is")
         }
         RouteRefusal::NotListed(provider, model) => {
             let (id, model) = (provider.id(), shown_name(model));
             not_found(
+                caller,
                 name,
                 snapshot,
                 dialects,
@@ -51,14 +54,20 @@ pub(super) fn explain(
             )
         }
         RouteRefusal::NotSpoken(providers) => not_spoken(name, &providers, dialects),
-        RouteRefusal::Unknown => not_found(name, snapshot, dialects, "GET /v1/models lists what there is"),
+        RouteRefusal::Unknown => not_found(caller, name, snapshot, dialects, "GET /v1/models lists what there is"),
     }
 }
 
 /// Nothing serves `name`; `hint` is what to do.
-pub(super) fn not_found(name: &str, snapshot: &Snapshot, dialects: &[Dialect], hint: &str) -> InferenceError {
+pub(super) fn not_found(
+    caller: Caller,
+    name: &str,
+    snapshot: &Snapshot,
+    dialects: &[Dialect],
+    hint: &str,
+) -> InferenceError {
     let name = shown_name(name);
-    let suggestions = snapshot.suggestions(name, dialects);
+    let suggestions = snapshot.suggestions(caller, name, dialects);
     let shown: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
     let near = match suggestions.as_slice() {
         [] => String::new(),
@@ -147,7 +156,7 @@ pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
     let user_set = |provider: &&Provider| provider.targets().any(|target| target.user_set) && !provider.is_account();
     let mut named: Vec<String> =
         snapshot.catalog.providers().filter(user_set).map(|p| format!("`[providers.{}] base_url`", p.id())).collect();
-    let account = snapshot.catalog.account().filter(|account| snapshot.usable(account));
+    let account = snapshot.catalog.account().filter(|account| snapshot.usable(Caller::DAEMON, account));
     named.extend(account.map(|_| "the server of the account".to_owned()));
     let where_to_look = match named.as_slice() {
         [] => "the `base_url` of an agent on its way".to_owned(),

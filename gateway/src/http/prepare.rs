@@ -12,6 +12,7 @@ use super::{
     model_errors::{explain, key_missing, no_credential},
     model_in_path::check_model_in_path,
     objects::drop_owners_headers,
+    policies::{Draft, check_body, permitted},
     query::upstream_uri,
     request_headers::build_upstream_headers,
     stored::only_candidate,
@@ -19,12 +20,13 @@ use super::{
 };
 use crate::{
     Gateway,
+    content_rules::ContentRules,
     credential::credential,
     demo,
     error::InferenceError,
     meter::{Asked, RequestRecorder},
-    ports::Metering,
-    protocol::{Pieces, ReplyFormat, RequestFields, Rules, Verb, routing_fields::BodyError},
+    ports::Plan,
+    protocol::{Pieces, ReplyFormat, RequestFields, Rewrite, Rules, Verb, check_request, routing_fields::BodyError},
     registry::{Provider, ProviderId, Target},
     route::Route,
     snapshot::Snapshot,
@@ -34,6 +36,8 @@ use crate::{
 
 /// Reading a body of this size takes so long that other requests of the same worker would feel it.
 const BLOCKING_PARSE_MIN: usize = 1 << 20;
+/// The same of a body whose texts are searched.
+const BLOCKING_JUDGE_MIN: usize = 128 << 10;
 
 /// A request that is ready for its provider.
 pub(super) struct Call {
@@ -43,6 +47,20 @@ pub(super) struct Call {
     pub(super) format: ReplyFormat,
     /// What is sent once more where the account's server refuses its token.
     pub(super) again: Option<Box<Again>>,
+    /// How its body is written once its caps are known, where rules bind it.
+    pub(super) draft: Option<Box<Draft>>,
+}
+
+impl Call {
+    /// Another body is sent.
+    pub(super) fn set_body(&mut self, body: Pieces) {
+        if let Some(again) = &mut self.again {
+            again.set_body(body.clone());
+        }
+        if let Some(request) = &mut self.request {
+            *request.body_mut() = RequestBody::from(body);
+        }
+    }
 }
 
 /// What a request is served with, and for whom.
@@ -52,11 +70,13 @@ pub(super) struct Serving<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) caller: Caller,
     pub(super) pass: Pass<'a>,
+    /// What binds the caller's calls.
+    pub(super) plan: &'a Plan,
 }
 
 /// What becomes of a request once its route is known.
 pub(super) enum Prepared {
-    Demo(demo::Answer),
+    Demo(demo::Answer, Option<Box<Draft>>),
     Call(Call),
     /// It is the account's, whose credential is to be asked for first: `model` is its name there.
     Account {
@@ -65,10 +85,10 @@ pub(super) enum Prepared {
     },
 }
 
-/// What the request of `caller` asks for; a long body is read where no other request waits for it.
+/// What the request of `caller`, whose calls `plan` binds, asks for; a long body is read where no other request waits for it.
 pub(super) async fn read_fields<'b>(
-    gateway: &Gateway,
     caller: Caller,
+    plan: &Plan,
     found: &Found,
     body: &'b Bytes,
 ) -> Result<RequestFields<'b>, InferenceError> {
@@ -76,19 +96,25 @@ pub(super) async fn read_fields<'b>(
         check_model_in_path(model)?;
     }
     let (rules, verb) = (found.surface.dialect.rules(), found.surface.verb);
-    let metering = if verb.costs() { gateway.admission.metering(caller) } else { Metering::Off };
-    let is_long = body.len() > BLOCKING_PARSE_MIN;
+    let content = plan.bound().and_then(|plan| plan.content_rules().cloned());
+    let is_long = body.len() > if content.is_some() { BLOCKING_JUDGE_MIN } else { BLOCKING_PARSE_MIN };
     // Where it is read elsewhere, all that anybody could want to know is found out at once.
-    let look = Look { metering, is_long, names_are_judged: matches!(caller, Caller::Credential(_)) };
+    let look = Look {
+        is_metered: verb.costs() && !matches!(plan, Plan::Off),
+        is_judged: plan.bound().is_some(),
+        is_long,
+        names_are_judged: matches!(caller, Caller::Credential(_)),
+    };
     let fields = if is_long {
         let (name, body) = (found.name.clone(), body.clone());
-        let read = move || read_body(rules, verb, name, &body, look).map(RequestFields::into_owned);
+        let content = content.clone();
+        let read = move || read_body(rules, verb, name, &body, look, content.as_deref()).map(RequestFields::into_owned);
         // It ends in no other way than a panic of its own, or with the runtime.
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| InferenceError::new(InferenceCode::Internal, "the body could not be read"))?
     } else {
-        read_body(rules, verb, found.name.clone(), body, look)
+        read_body(rules, verb, found.name.clone(), body, look, content.as_deref())
     };
     fields.map_err(|error| bad_body(&error))
 }
@@ -96,7 +122,10 @@ pub(super) async fn read_fields<'b>(
 /// How closely a body is looked at.
 #[derive(Clone, Copy)]
 struct Look {
-    metering: Metering,
+    /// A row is kept of it.
+    is_metered: bool,
+    /// A policy or credit applies.
+    is_judged: bool,
     is_long: bool,
     /// What it names of what a provider has stored must be its caller's own.
     names_are_judged: bool,
@@ -105,12 +134,9 @@ struct Look {
 impl Look {
     /// True where all of the body is walked through.
     fn is_whole(self, fields: &RequestFields<'_>, body: &[u8]) -> bool {
-        let is_bounded = match self.metering {
-            Metering::Off => false,
-            Metering::Plain => fields.marks.says_more() || self.is_long,
-            Metering::Exact => true,
-        };
-        is_bounded || (self.names_are_judged && fields.marks.may_name_objects(body))
+        self.is_judged
+            || (self.is_metered && (fields.marks.says_more() || self.is_long))
+            || (self.names_are_judged && fields.marks.may_name_objects(body))
     }
 }
 
@@ -120,10 +146,18 @@ fn read_body<'b>(
     name: Option<String>,
     body: &'b [u8],
     look: Look,
+    content: Option<&ContentRules>,
 ) -> Result<RequestFields<'b>, BodyError> {
     let mut fields = rules.read(verb, name, body)?;
     if look.is_whole(&fields, body) {
         fields.parts = std::str::from_utf8(body).ok().map(|text| Box::new(rules.parts(text)));
+    }
+    if look.is_judged {
+        fields.judged = std::str::from_utf8(body).ok().map(|text| Box::new(rules.judge(text)));
+    }
+    if let Some(content) = content {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        fields.texts = Some(Box::new(check_request(content, rules.texts(), text)));
     }
     Ok(fields)
 }
@@ -143,9 +177,9 @@ pub(super) fn prepare(
     let query = rules.query(parts.uri.query().unwrap_or_default())?;
     let asked = serving.asked(fields);
     let maker = serving.maker(fields);
-    let route = snapshot.resolve_after(maker.as_ref().ok().and_then(Option::as_ref), asked, &[dialect]);
+    let route = snapshot.resolve_after(serving.caller, maker.as_ref().ok().and_then(Option::as_ref), asked, &[dialect]);
     if let Ok(route) = &route
-        && snapshot.uses_session(route.provider)
+        && snapshot.uses_session(serving.caller, route.provider)
     {
         match serving.pass {
             // For whom it is looked up who made the response that it goes on from, is known with the credential.
@@ -154,8 +188,17 @@ pub(super) fn prepare(
             Pass::OwnNode(_) => return Err(account_loop()),
         }
     }
+    let plan = serving.plan.bound();
+    if let Some(plan) = plan {
+        check_body(plan, fields, route.as_ref().ok())?;
+    }
     let maker = maker?;
-    let route = route.map_err(|refusal| explain(asked, refusal, snapshot, &[dialect]))?;
+    let mut route = route.map_err(|refusal| explain(serving.caller, asked, refusal, snapshot, &[dialect]))?;
+    let mut draft = None;
+    if let Some(plan) = plan {
+        route = permitted(serving.caller, snapshot, plan, route, maker.as_ref(), asked, &[dialect])?;
+        draft = Some(Box::new(Serving::judge(plan, &parts, fields, &route, surface)?));
+    }
     let provider = route.provider;
     serving.check_previous(maker.as_ref(), provider, fields, found)?;
     serving.check_objects(fields, body, provider, dialect)?;
@@ -163,8 +206,11 @@ pub(super) fn prepare(
         let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
         let answer = demo::answer(&asked)?;
         recorder.set_route(provider.id(), route.model, route.listed.is_some());
-        serving.meter(fields, body, &route, surface, recorder);
-        return Ok(Prepared::Demo(answer));
+        serving.meter(fields, body, &route, surface, draft.as_deref(), recorder);
+        if let Some(draft) = &mut draft {
+            draft.query = query.into_owned();
+        }
+        return Ok(Prepared::Demo(answer, draft));
     }
     // The route is to a provider that speaks the dialect, and its addresses were read when the registry was.
     let (target, name) = (provider.target(dialect), route.upstream_id());
@@ -174,12 +220,28 @@ pub(super) fn prepare(
     });
     let (target, uri) = target.zip(uri).ok_or_else(|| no_place(provider, surface))?;
     let uri = upstream_uri(uri, &query);
-    let (pieces, hides_usage) = rules.rewrite(fields, body, name, provider.manifest().stream_usage);
     let verb = surface.verb;
-    let format = ReplyFormat { dialect, verb, stream: fields.stream, hides_usage, costs: verb.costs() };
-    let call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
+    let rewrite = match &draft {
+        None => Rewrite::plain(verb, name, provider.manifest().stream_usage),
+        Some(draft) => draft.rewrite(verb, None),
+    };
+    let (pieces, hides_usage) = rules.rewrite(fields, body, &rewrite);
+    // A provider that is asked for its usage is asked by us where the caller did not.
+    let asks_usage = !hides_usage && (provider.manifest().stream_usage || rules.asks_usage(fields, body));
+    let names_model = plan.is_some();
+    let (stream, costs) = (fields.stream, verb.costs());
+    let format = ReplyFormat { dialect, verb, stream, hides_usage, asks_usage, names_model, costs };
+    serving.meter(fields, body, &route, surface, draft.as_deref(), recorder);
+    // Where nobody can say what it costs, no count makes it fit.
+    if let (Some(plan), Some(draft), Some(metered)) = (plan, &mut draft, recorder.metered())
+        && draft.price_unknown.is_none()
+        && !plan.has_room_for_input(metered)
+    {
+        draft.count = serving.count_call(&parts, found, body, &route, target, draft).map(Box::new);
+    }
+    let mut call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
+    call.draft = draft;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
-    serving.meter(fields, body, &route, surface, recorder);
     Ok(Prepared::Call(call))
 }
 
@@ -203,21 +265,22 @@ impl Serving<'_> {
     }
 
     /// Has a row kept of what costs, where the caller's calls are metered.
-    fn meter(
+    pub(super) fn meter(
         self,
         fields: &RequestFields<'_>,
         body: &Bytes,
         route: &Route<'_>,
         surface: &Surface,
+        draft: Option<&Draft>,
         recorder: &mut RequestRecorder,
     ) {
-        if !surface.verb.costs() || self.gateway.admission.metering(self.caller) == Metering::Off {
+        if !surface.verb.costs() || matches!(self.plan, Plan::Off) {
             return;
         }
         let provider = route.provider;
         let asks_cache = fields.parts.as_ref().map_or_else(|| fields.marks.asks_cache(), |parts| parts.asks_cache);
         let asked = Asked {
-            body: body.len() as u64,
+            body: (body.len() + draft.map_or(0, Draft::longer)) as u64,
             parts: fields.parts.as_deref(),
             named: self.named_tokens(fields, body, provider.target(surface.dialect)),
             output: surface.verb.has_output().then_some(fields.asked),
@@ -225,6 +288,9 @@ impl Serving<'_> {
             may_write_cache: asks_cache || provider.caches_unasked(),
             model: route.listed,
             price: provider.price(route.listed),
+            thinking: fields.judged.as_ref().and_then(|judged| judged.thinking),
+            counted: draft.and_then(|draft| draft.counted),
+            tools: draft.map(|draft| draft.tools).unwrap_or_default(),
         };
         recorder.set_metered(asked.metered());
     }
@@ -247,7 +313,7 @@ impl Serving<'_> {
                 provider.id()
             ))),
             None if !self.snapshot.names_provider(self.asked(fields))
-                && only_candidate(self.snapshot, found).is_none() =>
+                && only_candidate(self.caller, self.snapshot, found).is_none() =>
             {
                 Err(no_previous(
                     "which provider made the response of this `previous_response_id` is not remembered; name it, as \
@@ -271,8 +337,8 @@ impl Serving<'_> {
         body: Pieces,
         format: ReplyFormat,
     ) -> Result<Call, InferenceError> {
-        let token = self.pass.token_for(provider).filter(|_| self.snapshot.uses_session(provider));
-        let auth = match self.snapshot.keys.key(provider.id()).or(token.map(|token| &token.token)) {
+        let token = self.pass.token_for(provider).filter(|_| self.snapshot.uses_session(self.caller, provider));
+        let auth = match self.snapshot.keys.key(self.caller, provider.id()).or(token.map(|token| &token.token)) {
             Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
                 key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
             })?),
@@ -295,6 +361,7 @@ impl Serving<'_> {
             provider: provider.id().clone(),
             origin: Arc::clone(&target.origin),
             again,
+            draft: None,
             request: Some(Request::from_parts(parts, RequestBody::from(body))),
             format,
         })

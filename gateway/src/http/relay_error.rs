@@ -16,11 +16,16 @@ use super::{
     deadline::{earlier, total, within},
     own_response::json_response,
     render_error::challenge,
-    response_body::ResponseBody,
+    response_body::{ResponseBody, apply},
     response_headers::{Media, sanitize_response},
 };
 use crate::{
-    error::InferenceError, interrupt::Interrupt, protocol::Dialect, registry::ProviderId, snapshot::Limits,
+    content_rules::{Blocked, ContentRules},
+    error::InferenceError,
+    interrupt::Interrupt,
+    protocol::{Dialect, Verdict, check_any},
+    registry::ProviderId,
+    snapshot::Limits,
     upstream::UpstreamBody,
 };
 
@@ -92,6 +97,7 @@ pub(super) fn relay_error(
     provider: &ProviderId,
     key: Option<&SecretString>,
     dialect: Dialect,
+    rules: Option<&ContentRules>,
 ) -> Response<ResponseBody> {
     let key = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY);
     let decoded = decoded(&parts.headers, error);
@@ -116,6 +122,10 @@ pub(super) fn relay_error(
         Some(key) => redact(&error.bytes, key),
         None => error.bytes.clone(),
     });
+    let (body, rule) = match (body, rules) {
+        (Some(body), Some(rules)) => judged(body, rules),
+        (body, _) => (body, None),
+    };
     if let Some(body) = body.as_ref()
         // An object or a list that is complete is so however the connection ended: who answers early often resets it.
         && (decoded.as_ref().is_some_and(|error| error.is_whole) || matches!(body.trim_ascii_start(), [b'{' | b'[', ..]))
@@ -128,16 +138,33 @@ pub(super) fn relay_error(
     }
     let text = body.as_deref().map(quoted).filter(|text| !text.trim().is_empty());
     let message = text
+        .or_else(|| {
+            rule.as_ref()
+                .map(|rule| format!("`{provider}` answered with a text that the content rule `{}` blocks", rule.rule))
+        })
         .unwrap_or_else(|| format!("`{provider}` answered {} without a text that can be read", parts.status.as_u16()));
-    let wrapped = InferenceError::new(InferenceCode::UpstreamError, message)
+    let mut wrapped = InferenceError::new(InferenceCode::UpstreamError, message)
         .with_status(parts.status)
         .with("provider", provider.as_str());
+    if let Some(rule) = rule {
+        wrapped = wrapped.with("policy_id", rule.policy.to_string());
+    }
     let (own, body) = json_response(dialect.error_document(&wrapped)).into_parts();
     parts.headers.extend(own.headers);
     if parts.status == StatusCode::UNAUTHORIZED && !parts.headers.contains_key(header::WWW_AUTHENTICATE) {
         parts.headers.insert(header::WWW_AUTHENTICATE, challenge());
     }
     Response::from_parts(parts, body)
+}
+
+/// What content rules leave of an error; nothing where they block it, which the rule says, or cannot judge it.
+fn judged(body: Bytes, rules: &ContentRules) -> (Option<Bytes>, Option<Blocked>) {
+    let Ok(text) = std::str::from_utf8(&body) else { return (None, None) };
+    match check_any(rules, text) {
+        Verdict::Clear => (Some(body), None),
+        Verdict::Redacted(edits) => (Some(apply(&body, &edits)), None),
+        Verdict::Blocked(rule) => (None, Some(rule)),
+    }
 }
 
 /// The body without its `Content-Encoding`; `None` where it cannot be read.
@@ -227,7 +254,7 @@ mod tests {
         let provider = ProviderId::parse("acme").unwrap();
         let key = SecretString::from(key);
         let error = ErrorBody { bytes: Bytes::from_static(body), is_whole: true };
-        let response = relay_error(parts, error, &provider, Some(&key), Dialect::ChatCompletions);
+        let response = relay_error(parts, error, &provider, Some(&key), Dialect::ChatCompletions, None);
         let (parts, body) = response.into_parts();
         (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }

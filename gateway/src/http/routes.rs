@@ -93,7 +93,8 @@ pub(super) fn may_call_models(caller: Caller) -> bool {
     }
 }
 
-pub(super) fn missing_scope() -> InferenceError {
+/// The refusal of a caller who was not given [`Scope::InferenceInvoke`], or may not use it now.
+pub fn missing_scope() -> InferenceError {
     let message = format!("missing required scope: {}", Scope::InferenceInvoke.as_str());
     InferenceError::new(InferenceCode::MissingScope, message)
 }
@@ -104,7 +105,7 @@ async fn handle_page(
     request: Request<CallerBody>,
     context: &RequestContext,
 ) -> Result<Response<ResponseBody>, InferenceError> {
-    let dialect = context.dialect;
+    let (dialect, caller) = (context.dialect, context.caller);
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let page = Page::at(path).filter(|page| !page.is_called(&head.method, path));
@@ -124,8 +125,8 @@ async fn handle_page(
     drop(body);
     match page {
         Page::Root => Ok(json_response(json!({ "name": "bitrouter", "version": VERSION }).to_string().into_bytes())),
-        Page::Models => models::list(gateway, dialect, head.uri.query().unwrap_or_default()).await,
-        Page::Model(name) => models::retrieve(gateway, dialect, name).await,
+        Page::Models => models::list(gateway, caller, dialect, head.uri.query().unwrap_or_default()).await,
+        Page::Model(name) => models::retrieve(gateway, caller, dialect, name).await,
         Page::Health => {
             gateway.admission.settled().await;
             Ok(json_response(r#"{"status":"ok"}"#.into()))

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     error::InferenceError,
     meter::RequestRecorder,
-    protocol::{Pieces, ReplyFormat},
+    percent::percent_decoded,
+    ports::Manner,
+    protocol::{Pieces, ReplyFormat, Verb},
     registry::{Kind, Provider},
     snapshot::Snapshot,
     stored_responses::Maker,
@@ -34,7 +36,7 @@ pub(super) fn prepare_stored(
     let (dialect, rules) = (surface.dialect, surface.dialect.rules());
     let provider = match serving.gateway.stored_responses.maker_of_response(id, serving.caller) {
         Maker::Known(provider) => snapshot.catalog.get(&provider).filter(|provider| provider.enabled()),
-        Maker::Unknown => only_candidate(snapshot, found),
+        Maker::Unknown => only_candidate(serving.caller, snapshot, found),
         // What a caller without a credential had the account make by its own node, is that credential's.
         Maker::OfAnother if serving.may_be_own_nodes() => {
             return Ok(Prepared::Account { parts, model: String::new() });
@@ -42,7 +44,7 @@ pub(super) fn prepare_stored(
         Maker::OfAnother => None,
     };
     if let Some(provider) = provider
-        && snapshot.uses_session(provider)
+        && snapshot.uses_session(serving.caller, provider)
         && snapshot.account.is_signed_in()
     {
         match serving.pass {
@@ -54,15 +56,27 @@ pub(super) fn prepare_stored(
     }
     let (provider, target) =
         provider.and_then(|provider| Some((provider, provider.target(dialect)?))).ok_or_else(not_found)?;
-    if !snapshot.usable(provider) {
+    if !snapshot.usable(serving.caller, provider) {
         let what = format!("no key for `{}`, which has stored this response", provider.id());
         return Err(no_credential(snapshot, provider, &what));
     }
-    let path = rules.path_of(surface.verb, id);
+    let (verb, query) = (surface.verb, rules.query(parts.uri.query().unwrap_or_default())?);
+    if let Some(plan) = serving.plan.bound() {
+        let is_streamed = verb == Verb::Retrieve && asks_stream(&query);
+        plan.judge(Manner { is_streamed, asked: None, uses_byok: false })?;
+    }
+    let path = rules.path_of(verb, id);
     let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
-    let uri = upstream_uri(uri, &rules.query(parts.uri.query().unwrap_or_default())?);
-    let verb = surface.verb;
-    let format = ReplyFormat { dialect, verb, stream: false, hides_usage: false, costs: verb.costs() };
+    let uri = upstream_uri(uri, &query);
+    let format = ReplyFormat {
+        dialect,
+        verb,
+        stream: false,
+        hides_usage: false,
+        asks_usage: false,
+        names_model: serving.plan.bound().is_some(),
+        costs: verb.costs(),
+    };
     let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
     recorder.set_route(provider.id(), "", false);
     Ok(Prepared::Call(call))
@@ -72,16 +86,16 @@ impl Serving<'_> {
     /// True where the credential of the own node has not been asked for yet, and may say who the caller is.
     fn may_be_own_nodes(&self) -> bool {
         matches!((self.pass, self.caller), (Pass::Unasked, Caller::Keyless { .. }))
-            && self.snapshot.own_node().is_some()
+            && self.snapshot.own_node(self.caller).is_some()
     }
 }
 
 /// The one provider that can have stored a response that is not remembered; none where there are several.
-pub(super) fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Option<&'s Provider> {
+pub(super) fn only_candidate<'s>(caller: Caller, snapshot: &'s Snapshot, found: &Found) -> Option<&'s Provider> {
     let dialects = [found.surface.dialect];
     // A server on this machine that nobody configured may not be there.
     let may_be_there = |provider: &&Provider| provider.kind() != Kind::Local || provider.configured();
-    let candidates = snapshot.catalog.providers().filter(|p| p.speaks(&dialects) && snapshot.usable(p));
+    let candidates = snapshot.catalog.providers().filter(|p| p.speaks(&dialects) && snapshot.usable(caller, p));
     let candidates = candidates.filter(|provider| !provider.is_demo()).filter(may_be_there);
     // The account serves who names it; for others it is there only where nobody else is.
     let (mut account, mut others): (Vec<_>, Vec<_>) = candidates.partition(|provider| provider.is_account());
@@ -89,6 +103,35 @@ pub(super) fn only_candidate<'s>(snapshot: &'s Snapshot, found: &Found) -> Optio
     there.pop().filter(|_| there.is_empty())
 }
 
+/// True where a query asks for a response as a stream: by anything that is not plainly a no. OpenAI API reference, "Get a model
+/// response".
+fn asks_stream(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        *percent_decoded(name) == *b"stream" && !matches!(&*percent_decoded(value), b"" | b"0" | b"false")
+    })
+}
+
 fn not_found() -> InferenceError {
     InferenceError::new(InferenceCode::NotFound, "no response with this id is known here").with_param("response_id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_asks_for_a_stream_or_does_not() {
+        for (query, asks) in [
+            ("", false),
+            ("stream", false),
+            ("stream=false&include=x", false),
+            ("streams=true", false),
+            ("include=x&stream=true", true),
+            ("stream=false&stream=True", true),
+            ("%73tream=1", true),
+        ] {
+            assert_eq!(asks_stream(query), asks, "{query}");
+        }
+    }
 }

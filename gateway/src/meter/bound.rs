@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bitrouter_proto::account::MicroUsd;
 
 use super::{
-    price::{ModelPrice, rounded_up},
+    price::{MILLION, ModelPrice, rounded_up},
     rates::MayBecome,
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 const OF_A_MESSAGE: u64 = 16;
 /// What tools add, whatever they are.
 const OF_TOOLS: u64 = 1_024;
+/// What is added to a count of the provider's, besides its twentieth part.
+const OF_A_COUNT: u64 = 1_000;
 /// Bytes of text that make a token.
 const BYTES_A_TOKEN: u64 = 3;
 /// Tokens a second where a manifest does not say how fast its model writes.
@@ -56,6 +58,85 @@ pub struct Metered {
     pub estimated_input: u64,
     /// How fast its model writes.
     pub pace: Pace,
+    /// What its replies may be, and what that would cost.
+    pub terms: Terms,
+    /// What the tools may take that the provider runs.
+    pub tools: MicroUsd,
+}
+
+/// How the cost of a call depends on the cap of its replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// It has output at all.
+    pub has_output: bool,
+    /// The tokens that each reply may have as its caller says.
+    pub asked: Option<u64>,
+    /// The most that the model writes in one reply, as far as its manifest states it.
+    pub model_max: Option<u64>,
+    /// How many replies are made at most; `None` where nobody can count them.
+    pub replies: Option<u64>,
+    /// The tokens that the caller gives it to think: a cap must be above.
+    pub thinking: Option<u64>,
+    /// What the input costs at most, and what each output token does; `None` without a price or a bound.
+    sum: Option<Sum>,
+}
+
+/// The dearest classes: tokens times micro-USD per million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    input: i128,
+    output_rate: u64,
+    is_free: bool,
+}
+
+impl Terms {
+    /// Terms of a call without output whose input costs so much at most.
+    pub fn of_input(cost: MicroUsd) -> Self {
+        let input = i128::from(cost.micros()) * MILLION;
+        let sum = Sum { input, output_rate: 0, is_free: cost == MicroUsd::ZERO };
+        Self { sum: Some(sum), ..Self::default() }
+    }
+
+    /// True where it costs nothing, whatever it becomes.
+    pub fn is_free(&self) -> bool {
+        self.sum.is_some_and(|sum| sum.is_free)
+    }
+
+    /// What its input costs at most; `None` without a price or a bound.
+    pub fn input_cost(&self) -> Option<MicroUsd> {
+        self.sum.map(|sum| rounded_up(sum.input))
+    }
+
+    /// What it costs at most where each of its replies has at most `cap` tokens; `None` without a price or a bound.
+    pub fn cost(&self, cap: u64) -> Option<MicroUsd> {
+        let sum = self.sum?;
+        let output = i128::from(self.output(cap)?).checked_mul(i128::from(sum.output_rate))?;
+        Some(rounded_up(sum.input.saturating_add(output)))
+    }
+
+    /// The most tokens that each of its replies may have so that all of it costs at most `left`; `None` where its input alone
+    /// costs more, or nobody knows.
+    pub fn affordable(&self, left: MicroUsd) -> Option<u64> {
+        let sum = self.sum?;
+        let left = i128::from(left.micros()).checked_mul(MILLION)?.checked_sub(sum.input).filter(|left| *left >= 0)?;
+        let each = i128::from(sum.output_rate).checked_mul(i128::from(self.replies?))?;
+        if !self.has_output || each == 0 {
+            return Some(u64::MAX);
+        }
+        Some(u64::try_from(left / each).unwrap_or(u64::MAX))
+    }
+
+    /// The output tokens of all replies.
+    fn output(&self, cap: u64) -> Option<u64> {
+        if self.has_output { cap.checked_mul(self.replies?) } else { Some(0) }
+    }
+}
+
+impl Metered {
+    /// The bound where each reply gets this cap.
+    pub fn bound_at(&self, cap: u64) -> Bound {
+        Bound { output: self.terms.output(cap), cost: self.terms.cost(cap), ..self.bound }
+    }
 }
 
 /// What a call is, as far as that bounds it.
@@ -77,6 +158,21 @@ pub(crate) struct Asked<'a> {
     pub(crate) model: Option<&'a Model>,
     /// The price that holds now.
     pub(crate) price: Option<&'a Arc<ModelPrice>>,
+    /// What the caller gives the model to think, in tokens.
+    pub(crate) thinking: Option<u64>,
+    /// The input as its provider has counted it before.
+    pub(crate) counted: Option<u64>,
+    /// What the tools can bring that the provider runs.
+    pub(crate) tools: ToolsBound,
+}
+
+/// The most that tools of the provider's bring in and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ToolsBound {
+    /// Input tokens.
+    pub(crate) tokens: u64,
+    /// What their uses cost besides.
+    pub(crate) cost: MicroUsd,
 }
 
 /// What a body names instead of holding it.
@@ -89,6 +185,7 @@ pub(crate) struct NamedTokens {
 }
 
 /// The input of a call: what it is at most, by what its tokens can become, and what is assumed of it.
+#[derive(Default)]
 struct Input {
     text: u64,
     images: u64,
@@ -104,32 +201,64 @@ struct Input {
 impl Asked<'_> {
     /// Price, bound, estimate and pace of the call.
     pub(crate) fn metered(&self) -> Metered {
-        let input = self.input();
+        self.reckoned(&self.input())
+    }
+
+    /// The same of a call that nobody has written yet, whose input is so many tokens of text at most; `None`: nothing bounds it.
+    pub(crate) fn metered_at(&self, input: Option<u64>) -> Metered {
+        let text = input.unwrap_or(0);
+        self.reckoned(&Input { text, is_bounded: input.is_some(), estimate: text, ..Input::default() })
+    }
+
+    fn reckoned(&self, input: &Input) -> Metered {
         let pace = Pace {
             thinks_unseen: self.model.is_some_and(|model| model.can("reasoning")),
             max_output_tps: self.model.and_then(|model| model.max_output_tps).map_or(DEFAULT_TPS, u32::from),
         };
         let most_input = input.most();
-        let output = self.output();
         let price = self.price.filter(|price| price.is_free() || self.is_priced(price));
-        let cost = price.and_then(|price| self.cost(price, &input, output));
+        let terms = Terms {
+            has_output: self.output.is_some(),
+            asked: self.output.and_then(|asked| asked.cap),
+            model_max: self.model.and_then(|model| model.max_output_tokens),
+            replies: self.replies(),
+            thinking: self.thinking,
+            sum: price.and_then(|price| self.sum(price, input)),
+        };
+        let cap = terms.asked.or(terms.model_max).or((!terms.has_output).then_some(0));
+        let output = cap.and_then(|cap| terms.output(cap));
+        let cost = if terms.is_free() { Some(MicroUsd::ZERO) } else { cap.and_then(|cap| terms.cost(cap)) };
         Metered {
             price: price.cloned(),
             bound: Bound { input: most_input, output, cost, is_open: self.is_open },
             estimated_input: input.estimate.min(most_input),
             pace,
+            terms,
+            tools: self.tools.cost,
         }
     }
 
-    /// The caller's cap, else the model's maximum, for each reply to each text.
-    fn output(&self) -> Option<u64> {
-        let Some(asked) = self.output else { return Some(0) };
-        let one = asked.cap.or(self.model?.max_output_tokens)?;
+    /// One for each of the caller's choices and texts.
+    fn replies(&self) -> Option<u64> {
         let prompts = self.parts.map_or(1, |parts| parts.prompts).max(1);
-        one.checked_mul(asked.choices)?.checked_mul(prompts)
+        self.output.map_or(Some(0), |asked| asked.choices.checked_mul(prompts))
     }
 
     fn input(&self) -> Input {
+        let input = self.stated_input();
+        let other = match self.counted {
+            // A count may be a little off, and what came with the call is of any class.
+            Some(counted) => {
+                let most = counted.saturating_add(counted / 20).saturating_add(OF_A_COUNT);
+                let other = most.saturating_add(self.tools.tokens);
+                return Input { other, is_bounded: true, estimate: counted, ..Input::default() };
+            }
+            None => input.other.saturating_add(self.tools.tokens),
+        };
+        Input { other, ..input }
+    }
+
+    fn stated_input(&self) -> Input {
         let Some(parts) = self.parts else {
             let estimate = self.body / BYTES_A_TOKEN;
             return Input { text: self.body, images: 0, audio: 0, files: 0, other: 0, is_bounded: true, estimate };
@@ -180,12 +309,11 @@ impl Asked<'_> {
         (self.output.is_none() || price.prices_output()) && (!has_sound || price.prices_audio())
     }
 
-    /// What the most tokens cost, each at the dearest class that it can become. Nothing for a model that costs nothing.
-    fn cost(&self, price: &ModelPrice, input: &Input, output: Option<u64>) -> Option<MicroUsd> {
-        if price.is_free() {
-            return Some(MicroUsd::ZERO);
+    /// What its tokens cost, each at the dearest class that it can become. Nothing for a model that costs nothing.
+    fn sum(&self, price: &ModelPrice, input: &Input) -> Option<Sum> {
+        if price.is_free() && self.tools.cost == MicroUsd::ZERO {
+            return Some(Sum { is_free: true, ..Sum::default() });
         }
-        let output = output?;
         if !input.is_bounded {
             return None;
         }
@@ -204,12 +332,12 @@ impl Asked<'_> {
         ];
         let dearest_input =
             |may: MayBecome| price.rates_within(input.most()).map(|rates| rates.dearest_input(may)).max();
-        let dearest_output = price.rates_within(input.most()).map(super::rates::Rates::dearest_output).max();
-        let mut sum = i128::from(output) * i128::from(dearest_output.unwrap_or(0));
+        let output_rate = price.rates_within(input.most()).map(super::rates::Rates::dearest_output).max();
+        let mut sum = i128::from(self.tools.cost.micros()) * MILLION;
         for (tokens, may) in of_input.into_iter().filter(|(tokens, _)| *tokens > 0) {
             sum += i128::from(tokens) * i128::from(dearest_input(may).unwrap_or(0));
         }
-        Some(rounded_up(sum))
+        Some(Sum { input: sum, output_rate: output_rate.unwrap_or(0), is_free: false })
     }
 }
 

@@ -44,6 +44,9 @@ fn metered_of(
         may_write_cache: false,
         model: Some(model),
         price: Some(price),
+        thinking: None,
+        counted: None,
+        tools: ToolsBound::default(),
     };
     change(&mut asked);
     asked.metered()
@@ -51,7 +54,21 @@ fn metered_of(
 
 fn plain(body: u64, output: Option<OutputAsked>, model: Option<&Model>, price: Option<&Arc<ModelPrice>>) -> Metered {
     let named = NamedTokens::default();
-    Asked { body, parts: None, named, output, is_open: false, may_write_cache: false, model, price }.metered()
+    let (is_open, may_write_cache, tools) = (false, false, ToolsBound::default());
+    Asked {
+        body,
+        parts: None,
+        named,
+        output,
+        is_open,
+        may_write_cache,
+        model,
+        price,
+        thinking: None,
+        counted: None,
+        tools,
+    }
+    .metered()
 }
 
 const fn asked(cap: Option<u64>, choices: u64) -> OutputAsked {

@@ -50,9 +50,6 @@ pub(crate) fn charge(metered: &Metered, reached: Reached, told: TokenUsage, own:
         let (usage, cost) = (TokenUsage::default(), Some(MicroUsd::ZERO));
         return Charge { usage, origin: UsageOrigin::Estimated, cost, flags: Flags::default() };
     }
-    if let Some(most) = believed(metered, told) {
-        return most;
-    }
     let usage = match (reached, told.input, told.output) {
         (Reached::End, Some(input), Some(output)) => (input, output),
         (_, input, output) => {
@@ -64,19 +61,25 @@ pub(crate) fn charge(metered: &Metered, reached: Reached, told: TokenUsage, own:
             }
         }
     };
+    if let Some(most) = believed(metered, told, TokenUsage { input: Some(usage.0), output: Some(usage.1) }) {
+        return most;
+    }
     let is_told = told.input.unwrap_or_default() == usage.0 && told.output.unwrap_or_default() == usage.1;
     let origin = if is_told && !told.is_empty() { UsageOrigin::Provider } else { UsageOrigin::Estimated };
     let usage = TokenUsage { input: Some(usage.0), output: Some(usage.1) };
     let cost = metered.price.as_ref().map(|price| price.cost(&usage));
     let price_substituted = cost.is_some_and(|cost| cost.substituted);
     // What is billed above the bound is charged truly, and told.
-    let above_bound = !metered.bound.is_open && most(metered).is_some_and(|most| told_total(told) > most);
-    let flags = Flags { above_bound, price_substituted };
+    let is_more = most(metered).is_some_and(|most| told_total(told) > most);
+    let is_dearer = cost.zip(metered.bound.cost).is_some_and(|(cost, bound)| cost.amount > bound);
+    let above_bound = !metered.bound.is_open && (is_more || is_dearer);
+    let flags = Flags { above_bound, price_substituted, ..Flags::default() };
     Charge { usage, origin, cost: cost.map(|cost| cost.amount), flags }
 }
 
-/// The charge at the bound, where the provider told more than can be believed: never more than what it told.
-fn believed(metered: &Metered, told: TokenUsage) -> Option<Charge> {
+/// The charge at the bound, where the provider told more than can be believed: never more than `usage`, which would be charged
+/// otherwise.
+fn believed(metered: &Metered, told: TokenUsage, usage: TokenUsage) -> Option<Charge> {
     let bound = metered.bound;
     if bound.is_open || told_total(told) <= most(metered)?.saturating_mul(BELIEVED) {
         return None;
@@ -85,15 +88,19 @@ fn believed(metered: &Metered, told: TokenUsage) -> Option<Charge> {
     let output = OutputTokens { visible: bound.output?, ..OutputTokens::default() };
     let at_bound = TokenUsage { input: Some(input), output: Some(output) };
     let cost = |usage: &TokenUsage| metered.price.as_ref().map(|price| price.cost(usage));
-    let (usage, cost) = match (cost(&told), cost(&at_bound)) {
-        (Some(said), Some(most)) if said.amount <= most.amount => (told, Some(said)),
+    let (charged, cost) = match (cost(&usage), cost(&at_bound)) {
+        (Some(said), Some(most)) if said.amount <= most.amount => (usage, Some(said)),
         (_, most) => (at_bound, most),
     };
     Some(Charge {
-        usage,
-        origin: if usage == told { UsageOrigin::Provider } else { UsageOrigin::Estimated },
+        usage: charged,
+        origin: if charged == told { UsageOrigin::Provider } else { UsageOrigin::Estimated },
         cost: cost.map(|cost| cost.amount),
-        flags: Flags { above_bound: true, price_substituted: cost.is_some_and(|cost| cost.substituted) },
+        flags: Flags {
+            above_bound: true,
+            price_substituted: cost.is_some_and(|cost| cost.substituted),
+            ..Flags::default()
+        },
     })
 }
 

@@ -18,12 +18,12 @@ mod recorder;
 mod row;
 
 pub(crate) use self::{
-    bound::{Asked, NamedTokens},
-    recorder::RequestRecorder,
+    bound::{Asked, NamedTokens, ToolsBound},
+    recorder::{BoundCall, RequestRecorder},
     row::CallEnd,
 };
 pub use self::{
-    bound::{Bound, DEFAULT_TPS, Metered, Pace},
+    bound::{Bound, DEFAULT_TPS, Metered, Pace, Terms},
     price::{Cost, ModelPrice},
     price_schedule::PriceSchedule,
 };

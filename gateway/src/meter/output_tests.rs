@@ -12,7 +12,15 @@ const UNSEEN: Pace = Pace { thinks_unseen: true, max_output_tps: 100 };
 
 fn meter(sent: Instant, most_held: usize) -> OutputMeter {
     let (dialect, verb) = (Dialect::ChatCompletions, Verb::Generate);
-    let format = ReplyFormat { dialect, verb, stream: true, hides_usage: false, costs: true };
+    let format = ReplyFormat {
+        dialect,
+        verb,
+        stream: true,
+        hides_usage: false,
+        asks_usage: false,
+        names_model: false,
+        costs: true,
+    };
     let mut meter = OutputMeter::new(sent);
     meter.begin(format.events_counter().unwrap(), most_held);
     meter

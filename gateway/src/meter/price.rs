@@ -11,7 +11,7 @@ use super::{price_document, rates::Rates};
 use crate::{protocol::usage::TokenUsage, registry::Pricing};
 
 /// The tokens that a price is for.
-const MILLION: i128 = 1_000_000;
+pub(super) const MILLION: i128 = 1_000_000;
 
 /// What tokens cost.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::{sync::Arc, time::Instant};
 use bitrouter_proto::{clock, codes::InferenceCode};
 
 use super::{
-    Metered,
+    Metered, ModelPrice,
     row::{CallEnd, Known, OpenRow},
 };
 use crate::{
     error::InferenceError,
     http::RequestContext,
-    ports::{Admission, AdmissionRequest, ObjectKey, RequestRecord, UsageSink},
+    ports::{Admission, AdmissionRequest, CallPlan, ObjectKey, RequestRecord, UsageSink},
     protocol::{
         ContentCounter, Dialect, Verb,
         usage::{InputTokens, OutputTokens, TokenUsage},
@@ -23,6 +23,15 @@ use crate::{
 
 /// The status that is recorded where the caller left before it saw one.
 const CALLER_LEFT: u16 = 499;
+
+/// What is asked for besides, of a call that rules bind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BoundCall<'a> {
+    /// The bytes of its body.
+    pub(crate) body: u64,
+    /// Why nobody can say what it may cost.
+    pub(crate) price_unknown: Option<&'a InferenceError>,
+}
 
 /// Records one request. Dropping it before [`RequestRecorder::end`] means that the caller went away.
 pub(crate) struct RequestRecorder {
@@ -93,19 +102,61 @@ impl RequestRecorder {
         dialect: Dialect,
         verb: Verb,
     ) -> Result<(), InferenceError> {
-        let (Some(metered), Some(provider)) = (self.metered.take(), &self.record.provider) else { return Ok(()) };
-        let permit = admission.admit(&AdmissionRequest {
+        let Some(metered) = self.metered.take() else { return Ok(()) };
+        let request = self.request(context, dialect, verb, &metered);
+        let permit = request.map(|request| admission.admit(&request)).transpose()?;
+        self.row = permit.map(|permit| Box::new(OpenRow::new(permit, metered)));
+        Ok(())
+    }
+
+    /// The same of a call that `plan` binds, whose body has so many bytes; the cap that its replies get.
+    ///
+    /// # Errors
+    /// Why it is not made.
+    pub(crate) async fn admit_bound(
+        &mut self,
+        plan: &dyn CallPlan,
+        context: &RequestContext,
+        dialect: Dialect,
+        verb: Verb,
+        asked: BoundCall<'_>,
+    ) -> Result<Option<u64>, InferenceError> {
+        let mut metered = self.metered.take().unwrap_or_default();
+        let Some(request) = self.request(context, dialect, verb, &metered) else { return Ok(None) };
+        let BoundCall { body, price_unknown } = asked;
+        let admitted = plan.admit(AdmissionRequest { body, price_unknown, ..request }).await?;
+        if let Some(cap) = admitted.cap {
+            metered.bound = metered.bound_at(cap);
+        }
+        self.row = admitted.permit.map(|permit| Box::new(OpenRow::new(permit, metered)));
+        Ok(admitted.cap)
+    }
+
+    fn request<'r>(
+        &'r self,
+        context: &'r RequestContext,
+        dialect: Dialect,
+        verb: Verb,
+        metered: &'r Metered,
+    ) -> Option<AdmissionRequest<'r>> {
+        Some(AdmissionRequest {
             context,
-            provider,
+            provider: self.record.provider.as_ref()?,
             model: &self.record.model,
             requested_model: self.requested.as_deref().unwrap_or(&self.record.model),
             dialect,
             verb,
             stream: self.record.stream,
-            metered: &metered,
-        })?;
-        self.row = Some(Box::new(OpenRow::new(permit, metered)));
-        Ok(())
+            metered,
+            costs: verb.costs(),
+            body: 0,
+            price_unknown: None,
+        })
+    }
+
+    /// Price, bound and estimate of the call, until it is admitted.
+    pub(crate) fn metered(&self) -> Option<&Metered> {
+        self.metered.as_ref()
     }
 
     /// True between admission and settlement.
@@ -149,6 +200,11 @@ impl RequestRecorder {
         let now = clock::monotonic_now();
         self.record.first_byte = Some(now.saturating_duration_since(self.started));
         now
+    }
+
+    /// So many output tokens of a stream pass at most.
+    pub(crate) fn output_limit(&self) -> Option<u64> {
+        self.row.as_ref()?.output_limit()
     }
 
     /// A reply begins of which more will come; what of it is content, `counter` counts where that is asked.
@@ -196,6 +252,13 @@ impl RequestRecorder {
         input.map_or(0, InputTokens::total).saturating_add(output.map_or(0, OutputTokens::total))
     }
 
+    /// Another model than the one that was judged has made the reply, which costs that much.
+    pub(crate) fn made_by_another(&mut self, price: Option<Arc<ModelPrice>>) {
+        if let Some(row) = &mut self.row {
+            row.made_by_another(price);
+        }
+    }
+
     /// The provider has stored something that later calls can name.
     pub(crate) fn add_object(&mut self, object: ObjectKey) {
         if let Some(row) = &mut self.row {
@@ -222,6 +285,12 @@ impl RequestRecorder {
         if let Some(row) = self.row.take() {
             row.settle(end, &self.known());
         }
+    }
+
+    /// The reply is cut here: its row is settled, and its caller is told what is charged. It is a whole reply all the same.
+    pub(crate) fn cut(&mut self) -> TokenUsage {
+        self.complete();
+        self.row.take().map_or(self.record.usage, |row| row.settle(CallEnd::Cut, &self.known()))
     }
 
     fn known(&self) -> Known {

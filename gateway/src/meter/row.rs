@@ -1,11 +1,14 @@
 //! The row of a call that was admitted, until it is settled.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bitrouter_proto::{account::CallStatus, clock};
 
 use super::{
-    Metered,
+    Metered, ModelPrice,
     charge::{OwnCount, Reached, charge},
     output::{OutputMeter, PUT_OFF},
 };
@@ -27,6 +30,8 @@ pub(crate) enum CallEnd {
     Failed,
     /// The daemon ended under it.
     Interrupted,
+    /// Its output passed its limit.
+    Cut,
     /// Its caller left.
     Left,
     /// Its caller left, and the reply reached its end without it.
@@ -39,6 +44,7 @@ impl CallEnd {
             Self::Whole => CallStatus::Succeeded,
             Self::Refused | Self::Unsent | Self::Failed => CallStatus::Failed,
             Self::Interrupted => CallStatus::Interrupted,
+            Self::Cut => CallStatus::Cut,
             Self::Left | Self::LeftAtEnd => CallStatus::Cancelled,
         }
     }
@@ -47,7 +53,7 @@ impl CallEnd {
         match self {
             Self::Whole | Self::LeftAtEnd => Reached::End,
             Self::Refused | Self::Unsent => Reached::Nothing,
-            Self::Failed | Self::Interrupted | Self::Left => Reached::Middle,
+            Self::Failed | Self::Interrupted | Self::Cut | Self::Left => Reached::Middle,
         }
     }
 
@@ -66,6 +72,13 @@ pub(super) struct Known {
     pub(super) error_code: Option<&'static str>,
 }
 
+/// Models that made the reply and were not asked for.
+#[derive(Debug, Default)]
+struct OtherModels {
+    /// What they cost, as far as somebody says.
+    prices: Vec<Arc<ModelPrice>>,
+}
+
 /// The row.
 #[derive(Debug)]
 pub(super) struct OpenRow {
@@ -76,16 +89,23 @@ pub(super) struct OpenRow {
     /// When progress was told last.
     told_at: Option<Instant>,
     objects: Vec<ObjectKey>,
+    /// Another model has made the reply, which costs that much.
+    other: Option<OtherModels>,
 }
 
 impl OpenRow {
     pub(super) fn new(permit: Box<dyn Permit>, metered: Metered) -> Self {
-        Self { permit, metered, output: None, told_at: None, objects: Vec::new() }
+        Self { permit, metered, output: None, told_at: None, objects: Vec::new(), other: None }
     }
 
     /// The call was sent at `sent`; `None`: it was not, for all that was thought before.
     pub(super) fn set_sent(&mut self, sent: Option<Instant>) {
         self.output = sent.map(OutputMeter::new);
+    }
+
+    /// So many output tokens of a stream pass at most.
+    pub(super) fn output_limit(&self) -> Option<u64> {
+        self.permit.output_limit()
     }
 
     /// The reply begins.
@@ -115,18 +135,33 @@ impl OpenRow {
         self.permit.progress(&SoFar { usage, first_byte: known.first_byte });
     }
 
+    /// Another model than the one that was judged has made the reply.
+    pub(super) fn made_by_another(&mut self, price: Option<Arc<ModelPrice>>) {
+        self.other.get_or_insert_default().prices.extend(price);
+    }
+
     /// The provider has stored something.
     pub(super) fn add_object(&mut self, object: ObjectKey) {
         self.objects.push(object);
     }
 
-    /// The call has ended.
-    pub(super) fn settle(mut self, end: CallEnd, known: &Known) {
+    /// The call has ended; what it is charged for.
+    pub(super) fn settle(mut self, end: CallEnd, known: &Known) -> TokenUsage {
         let (output, pace) = (&mut self.output, self.metered.pace);
         let reached = if output.is_some() { end.reached() } else { Reached::Nothing };
         let own =
             || output.as_mut().map_or_else(OwnCount::default, |output| output.tokens(clock::monotonic_now(), pace));
-        let charge = charge(&self.metered, reached, known.told, own);
+        let mut charge = charge(&self.metered, reached, known.told, own);
+        if let Some(OtherModels { prices }) = &self.other {
+            charge.flags.other_model = true;
+            // Dearer: it is settled truly.
+            let prices = prices.iter().filter(|_| reached != Reached::Nothing);
+            charge.cost = prices.map(|price| Some(price.cost(&charge.usage).amount)).fold(charge.cost, Option::max);
+        }
+        if reached != Reached::Nothing {
+            // No reply tells how often its tools were used: what they may take is taken.
+            charge.cost = charge.cost.map(|cost| cost.plus(self.metered.tools));
+        }
         self.permit.settle(Settlement {
             status: end.status(),
             usage: charge.usage,
@@ -137,5 +172,6 @@ impl OpenRow {
             error_code: known.error_code,
             objects: self.objects,
         });
+        charge.usage
     }
 }

@@ -1,36 +1,47 @@
 //! Whether a call may be made, and who keeps the row of it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use bitrouter_proto::account::{CallStatus, MicroUsd, NamespaceId, UsageOrigin};
+use bitrouter_proto::account::{CallStatus, MicroUsd, NamespaceId, PolicyId, UsageOrigin};
 
 use super::BoxFuture;
 use crate::{
     InferenceError,
+    content_rules::ContentRules,
     http::{Caller, RequestContext},
     meter::Metered,
     protocol::{Dialect, Verb, usage::TokenUsage},
     registry::ProviderId,
 };
 
-/// How the calls of a caller are metered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metering {
-    /// They are not.
+/// What binds the calls of one caller, as it was when its call came.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// They are not metered.
     Off,
-    /// A row is kept, and nothing limits what they cost: the plain bound is enough.
+    /// A row is kept, and nothing limits what they are or cost.
     Plain,
-    /// Credit, or another limit, applies: the bound holds whatever stands in the body.
-    Exact,
+    /// Policies, or credit, apply: the body is judged, and the bound holds whatever stands in it.
+    Bound(Arc<dyn CallPlan>),
+}
+
+impl Plan {
+    /// What binds them.
+    pub fn bound(&self) -> Option<&dyn CallPlan> {
+        match self {
+            Self::Bound(plan) => Some(&**plan),
+            Self::Off | Self::Plain => None,
+        }
+    }
 }
 
 /// Which calls are made, and what they used. The node implements it.
 pub trait Admission: fmt::Debug + Send + Sync + 'static {
-    /// How the calls of `caller` are metered now. From memory.
-    fn metering(&self, caller: Caller) -> Metering;
+    /// What binds the calls of `caller` now. From memory.
+    fn plan(&self, caller: Caller) -> Plan;
 
-    /// Admits a call, before it goes to its provider; the row of it is there when this returns. Whoever gets a permit settles
-    /// it, however the call ends.
+    /// Admits a call that nothing binds ([`Plan::Plain`]), before it goes to its provider; the row of it is there when this
+    /// returns. Whoever gets a permit settles it, however the call ends.
     ///
     /// # Errors
     /// Why the call is not made, as its caller is told.
@@ -44,6 +55,70 @@ pub trait Admission: fmt::Debug + Send + Sync + 'static {
 
     /// What a provider had stored under this key is gone.
     fn forget_object(&self, _object: &ObjectKey) {}
+}
+
+/// The rules that bind the calls of one caller: guardrails, rates, budgets, credit. One value never changes.
+pub trait CallPlan: fmt::Debug + Send + Sync {
+    /// True where a budget or credit applies: what a call may cost must be known then.
+    fn limits_money(&self) -> bool;
+
+    /// True where what a call asks for is limited in tokens.
+    fn limits_tokens(&self) -> bool;
+
+    /// The policy that keeps `model` of `provider` from being called.
+    fn denies_model(&self, provider: &str, model: &str) -> Option<PolicyId>;
+
+    /// A policy that has rules for models.
+    fn judges_models(&self) -> Option<PolicyId>;
+
+    /// The refusal of a model that `policy` denies.
+    fn model_denied(&self, policy: PolicyId) -> InferenceError;
+
+    /// Judges how the call is made; models and content are judged by themselves.
+    ///
+    /// # Errors
+    /// Why it may not be made.
+    fn judge(&self, manner: Manner) -> Result<(), InferenceError>;
+
+    /// The rules for what requests and replies say.
+    fn content_rules(&self) -> Option<&Arc<ContentRules>>;
+
+    /// True where budgets and credit have room for the input of the call now, with nothing for its output.
+    fn has_room_for_input(&self, metered: &Metered) -> bool;
+
+    /// What would become of a call that costs and came now, and whose reply is no stream: the cap that its replies would get, where
+    /// they would get one. Nothing is taken, and one that would wait for others counts as admitted.
+    ///
+    /// # Errors
+    /// Why it would not be made, as its caller would be told.
+    fn would_admit(&self, metered: &Metered) -> Result<Option<u64>, InferenceError>;
+
+    /// Admits a call: takes its place in every rate, reserves what it can cost, and waits for that where open calls may
+    /// soon leave enough. Dropped before it is done, it leaves nothing.
+    ///
+    /// # Errors
+    /// Why the call is not made, as its caller is told.
+    fn admit<'a>(&'a self, request: AdmissionRequest<'a>) -> BoxFuture<'a, Result<Admitted, InferenceError>>;
+}
+
+/// How a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Its reply is to be a stream.
+    pub is_streamed: bool,
+    /// The tokens that each reply may have as its caller says.
+    pub asked: Option<u64>,
+    /// The namespace owner's own key for the provider pays.
+    pub uses_byok: bool,
+}
+
+/// A call that rules bind, and that was admitted.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Its row; `None` for a call that costs nothing by its kind.
+    pub permit: Option<Box<dyn Permit>>,
+    /// The cap that each of its replies gets, where it asked for more or said nothing.
+    pub cap: Option<u64>,
 }
 
 /// What is known of a call once its route is.
@@ -65,6 +140,12 @@ pub struct AdmissionRequest<'a> {
     pub stream: bool,
     /// Price, bound, estimate.
     pub metered: &'a Metered,
+    /// Whether a provider takes money for it, so that there is a row of it.
+    pub costs: bool,
+    /// The bytes of its body, which are kept while it waits.
+    pub body: u64,
+    /// Why nobody can say what it may cost: its refusal, where a budget or credit applies.
+    pub price_unknown: Option<&'a InferenceError>,
 }
 
 /// A call that was admitted.
@@ -72,6 +153,12 @@ pub trait Permit: fmt::Debug + Send {
     /// What the call has used until now, as it would be charged if it ended here: what is left of it where the process dies.
     /// Told by a stream some times a second, and when its first byte came.
     fn progress(&mut self, so_far: &SoFar);
+
+    /// A stream is cut once the lower count of its output passes so many tokens; `None`: it never is. Asked once, when the
+    /// reply begins.
+    fn output_limit(&self) -> Option<u64> {
+        None
+    }
 
     /// The call has ended. Told exactly once, and before the last byte of the reply goes out.
     fn settle(&mut self, settlement: Settlement);
@@ -114,15 +201,21 @@ pub struct Flags {
     pub above_bound: bool,
     /// A class without a price was reckoned at the dearest one of its side.
     pub price_substituted: bool,
+    /// Another model than the one that was judged has made the reply.
+    pub other_model: bool,
 }
 
 impl Flags {
     /// Those that are set, as rows show them.
     pub fn words(self) -> Vec<&'static str> {
-        [(self.above_bound, "above_bound"), (self.price_substituted, "price_substituted")]
-            .into_iter()
-            .filter_map(|(is_set, word)| is_set.then_some(word))
-            .collect()
+        [
+            (self.above_bound, "above_bound"),
+            (self.price_substituted, "price_substituted"),
+            (self.other_model, "other_model"),
+        ]
+        .into_iter()
+        .filter_map(|(is_set, word)| is_set.then_some(word))
+        .collect()
     }
 }
 
@@ -156,8 +249,8 @@ pub struct StoredObject {
 pub struct NoLedger;
 
 impl Admission for NoLedger {
-    fn metering(&self, _caller: Caller) -> Metering {
-        Metering::Off
+    fn plan(&self, _caller: Caller) -> Plan {
+        Plan::Off
     }
 
     fn admit(&self, _request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError> {

@@ -7,13 +7,14 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use secrecy::SecretString;
 
 use crate::{
-    http::{Principal, RequestId},
+    http::{Caller, Principal, RequestId},
     protocol::usage::TokenUsage,
     registry::ProviderId,
 };
 
 pub use self::admission::{
-    Admission, AdmissionRequest, Flags, Metering, NoLedger, NoRow, ObjectKey, Permit, Settlement, SoFar, StoredObject,
+    Admission, AdmissionRequest, Admitted, CallPlan, Flags, Manner, NoLedger, NoRow, ObjectKey, Permit, Plan,
+    Settlement, SoFar, StoredObject,
 };
 
 /// A future that a port gives out.
@@ -21,8 +22,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Which credential goes to a provider now. One value belongs to one snapshot and never changes.
 pub trait KeySource: Send + Sync + 'static {
-    /// The key for `provider`, or `None` where no source supplies one.
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString>;
+    /// The key for `provider` that pays for calls of `caller`, or `None` where no source supplies one: a key that was given for
+    /// one namespace serves no other.
+    fn key(&self, caller: Caller, provider: &ProviderId) -> Option<&SecretString>;
 }
 
 /// The stored credential of the account, for calls of `bitrouter:<model>`: where no key is there for that provider.
@@ -133,7 +135,7 @@ pub struct RequestRecord {
 pub struct NoKeys;
 
 impl KeySource for NoKeys {
-    fn key(&self, _provider: &ProviderId) -> Option<&SecretString> {
+    fn key(&self, _caller: Caller, _provider: &ProviderId) -> Option<&SecretString> {
         None
     }
 }

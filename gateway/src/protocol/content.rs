@@ -171,6 +171,13 @@ impl ContentCounter {
         }
     }
 
+    /// The content of one whole frame, of which nothing was pushed before.
+    pub(crate) fn of_frame(&mut self, document: &[u8]) -> Content {
+        self.scan.push(document);
+        self.scan.end_frame();
+        self.scan.take()
+    }
+
     /// What was counted since this was asked last; what stands in a frame that has not ended counts as one.
     pub(crate) fn take(&mut self) -> Content {
         self.scan.take()

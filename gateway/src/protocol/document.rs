@@ -1,6 +1,8 @@
 //! A reply that is no stream, followed on its way: is it whole, what did it count, by which ids is it stored?
 
-use super::{Dialect, json_members::last_member, json_read, json_scan::JsonScan, usage::TokenUsage};
+use super::{
+    Dialect, json_members::last_member, json_read, json_scan::JsonScan, named_model::NamedModel, usage::TokenUsage,
+};
 
 /// One JSON document on its way.
 #[derive(Debug)]
@@ -8,15 +10,20 @@ pub(crate) struct DocumentReader {
     dialect: Dialect,
     scan: JsonScan,
     usage: Option<TokenUsage>,
+    model: Option<Box<NamedModel>>,
 }
 
 impl DocumentReader {
-    pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, scan: JsonScan::new(dialect.rules().kept()), usage: None }
+    /// `model` where the model is asked for that it names.
+    pub(super) fn new(dialect: Dialect, model: Option<Box<NamedModel>>) -> Self {
+        Self { dialect, scan: JsonScan::new(dialect.rules().kept()), usage: None, model }
     }
 
     /// Takes note of a piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
+        if let Some(model) = &mut self.model {
+            model.read_piece(piece);
+        }
         self.scan.push(piece);
     }
 
@@ -25,9 +32,17 @@ impl DocumentReader {
         let rules = self.dialect.rules();
         let value = last_member(document, rules.finder());
         self.usage = value.and_then(|value| rules.usage(value));
-        if self.usage.is_none() || rules.may_hold_ids(document) {
-            self.push(document);
+        if let Some(model) = &mut self.model {
+            model.read_piece(document);
         }
+        if self.usage.is_none() || rules.may_hold_ids(document) {
+            self.scan.push(document);
+        }
+    }
+
+    /// The models that it has named, where that was asked for.
+    pub(crate) fn models(&self) -> &[String] {
+        self.model.as_ref().map_or(&[], |model| model.found())
     }
 
     /// True where everything that was opened is closed.

@@ -122,6 +122,11 @@ impl<'de, T: Default, F: Fn(&mut T, &[u8], Range<usize>)> Visitor<'de> for Membe
     }
 }
 
+/// The name in a JSON string as bytes, escapes decoded; `None` where it is none.
+pub(super) fn name(quoted: &str) -> Option<Vec<u8>> {
+    Name.deserialize(&mut serde_json::Deserializer::from_str(quoted)).ok()
+}
+
 /// Reads a member's name as bytes, so that a lone surrogate in some name is no error of ours.
 struct Name;
 

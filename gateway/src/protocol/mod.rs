@@ -6,12 +6,18 @@
 //! gives up, `json_read`; [`mod@splice`] puts them in. A reply keeps all of its bytes: [`sse`] cuts a stream where events
 //! end, [`sse_event`] reads them, [`json_scan`] follows a document; both find the [`usage`] by its place.
 //!
+//! Where a policy, budget or credit applies, a body is `judged` too, by walks of their own; `rewrite` says what else of it
+//! is written anew then: caps, and texts in the place of others.
+//!
 //! What a dialect knows are its `rules`; nothing outside its folder asks which dialect it is. [`verb`] is what all of them
-//! can be asked for. `stream` and `document` follow a reply on its way, as a [`ReplyFormat`] says.
+//! can be asked for. `stream` and `document` follow a reply on its way, as a [`ReplyFormat`] says; `limit` says where a stream
+//! is cut of which only so much may pass, and each dialect's `cut` how it ends there; `named_model` which model a reply names.
 
 mod account_list;
+mod cap;
 mod chat_completions;
 mod content;
+mod count;
 mod document;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -19,21 +25,29 @@ mod generate_content;
 pub mod json_members;
 mod json_read;
 pub mod json_scan;
+mod judged;
+mod limit;
 mod long_event;
 mod marks;
 mod messages;
 mod model_list;
+mod named_model;
 mod openai_error;
 mod output_asked;
 mod parts;
+mod provider_tools;
+mod repeated;
 mod responses;
+mod rewrite;
 pub mod routing_fields;
 mod rules;
+mod spelling;
 pub mod splice;
 pub mod sse;
 pub mod sse_event;
 mod stored_ids;
 mod stream;
+mod texts;
 mod token_details;
 pub mod usage;
 pub mod verb;
@@ -43,16 +57,21 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use self::named_model::NamedModel;
 pub(crate) use self::{
     account_list::read as read_account_list,
     content::{Content, ContentCounter},
     document::DocumentReader,
+    judged::{Judged, TOOL_CALLS},
+    limit::OutputLimit,
     model_list::read as read_model_page,
     output_asked::OutputAsked,
     parts::{BodyParts, Kind, Named, Reference},
+    rewrite::Rewrite,
     rules::{RequestFields, Rules},
     splice::Pieces,
     stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
+    texts::{Form as GuardForm, Passed, ReplyGuard, Verdict, check_any, check_reply, check_request},
     verb::Verb,
 };
 use crate::error::InferenceError;
@@ -119,6 +138,10 @@ pub(crate) struct ReplyFormat {
     pub(crate) stream: bool,
     /// Whether what a stream says of its usage is hidden from the caller.
     pub(crate) hides_usage: bool,
+    /// Whether the caller asked to be told what a stream used, in the dialects that may leave it out.
+    pub(crate) asks_usage: bool,
+    /// Whether somebody wants to know which model the reply names.
+    pub(crate) names_model: bool,
     /// Whether a provider takes money for it, so that what it counts was used.
     pub(crate) costs: bool,
 }
@@ -126,17 +149,35 @@ pub(crate) struct ReplyFormat {
 impl ReplyFormat {
     /// Follows a reply that is a stream of events; `close_delimited`: only the end of its connection marks its end.
     pub(crate) fn events(self, close_delimited: bool) -> Box<dyn ReplyStream> {
-        self.dialect.rules().events(close_delimited, self.hides_usage)
+        let mut stream = self.dialect.rules().events(close_delimited, self.hides_usage);
+        if self.names_model {
+            stream.seek_model(self.named_model(true));
+        }
+        stream
     }
 
     /// Follows a reply that is JSON and was asked for as a stream; `None` where it is one document all the same.
     pub(crate) fn array(self, first: &[u8]) -> Option<Box<dyn ReplyStream>> {
-        self.stream.then(|| self.dialect.rules().array(first)).flatten()
+        let mut stream = self.stream.then(|| self.dialect.rules().array(first)).flatten()?;
+        if self.names_model {
+            stream.seek_model(self.named_model(true));
+        }
+        Some(stream)
     }
 
     /// Follows a reply that is one JSON document.
     pub(crate) fn document(self) -> DocumentReader {
-        DocumentReader::new(self.dialect)
+        DocumentReader::new(self.dialect, self.names_model.then(|| self.named_model(false)))
+    }
+
+    fn named_model(self, is_event: bool) -> Box<NamedModel> {
+        Box::new(NamedModel::new(self.dialect.rules().model_path(is_event)))
+    }
+
+    /// Cuts a stream once more than `most` output tokens have passed, as they are counted from below.
+    pub(crate) fn output_limit(self, most: u64) -> Box<OutputLimit> {
+        let rules = self.dialect.rules();
+        Box::new(OutputLimit::new(most, rules.content(), rules.open_reply(self.asks_usage)))
     }
 
     /// Counts the content of a stream of events, where what is asked for has any.

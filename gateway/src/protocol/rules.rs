@@ -8,13 +8,17 @@ use memchr::memmem::Finder;
 
 use super::{
     content::ContentMap,
+    judged::Judged,
+    limit::OpenReply,
     marks::Marks,
     model_list::ModelPage,
     output_asked::OutputAsked,
     parts::BodyParts,
+    rewrite::Rewrite,
     routing_fields::{self, BodyError},
     splice::{Edit, Pieces, Replacement, splice},
     stream::ReplyStream,
+    texts::{TextMap, Verdict},
     usage::TokenUsage,
     verb::Verb,
 };
@@ -48,19 +52,46 @@ pub(crate) trait Rules: Sync {
             stream_options: None,
             marks: fields.marks,
             parts: None,
+            judged: None,
+            texts: None,
         })
     }
 
     /// What stands in a body that [`Rules::read`] took besides text: a walk through all of it.
     fn parts(&self, text: &str) -> BodyParts;
 
-    /// The body that the provider gets, which knows the model as `model`; and whether what it says of its usage is hidden
-    /// from the caller, who did not ask for it. `asks_usage`: the provider may be asked.
-    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _asks_usage: bool) -> (Pieces, bool) {
-        match fields.rename(model) {
-            Some(edit) => (splice(body, &[edit]), false),
-            None => (Pieces::One(body.clone()), false),
-        }
+    /// What policies, budgets and credit need to know of such a body: another walk through all of it.
+    fn judge(&self, text: &str) -> Judged;
+
+    /// True where `max_tool_calls` bounds the uses of all tools that the provider runs.
+    fn caps_tool_calls(&self) -> bool {
+        false
+    }
+
+    /// The body that the provider gets; and whether what it says of its usage is hidden from the caller, who did not ask for
+    /// it.
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> (Pieces, bool) {
+        let name = fields.rename(with.model);
+        let pieces = match name {
+            name if !with.is_plain() => with.splice(body, name, &self.bounds(fields, body, with)),
+            Some(edit) => splice(body, &[edit]),
+            None => Pieces::One(body.clone()),
+        };
+        (pieces, false)
+    }
+
+    /// The changes that put the caps of `with` into a body, each of them bytes in the place of others.
+    fn bounds(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> Vec<(Range<usize>, String)>;
+
+    /// The body that asks the provider, at its verb [`Verb::CountTokens`], how many tokens the request has whose body this
+    /// is and which knows the model as `model`; `texts` as in [`Rewrite`]. `None` where the dialect has no such verb.
+    fn count_body(&self, _body: &Bytes, _model: &str, _texts: &[(Range<usize>, String)]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The input tokens that the provider counted, in its reply to that.
+    fn counted(&self, _reply: &[u8]) -> Option<u64> {
+        None
     }
 
     /// The document of an error response.
@@ -76,8 +107,24 @@ pub(crate) trait Rules: Sync {
         None
     }
 
+    /// True where the caller of a stream asks to be told what it used. Asked only in the dialects that may leave it out.
+    fn asks_usage(&self, _fields: &RequestFields<'_>, _body: &[u8]) -> bool {
+        false
+    }
+
+    /// Follows what of a stream is open, so that it can be cut. `asks_usage`: its caller asked to be told what it used.
+    fn open_reply(&self, asks_usage: bool) -> Box<dyn OpenReply>;
+
+    /// The members that lead to the model that a reply names; `is_event`: that an event of a stream names.
+    fn model_path(&self, _is_event: bool) -> &'static [&'static str] {
+        &["model"]
+    }
+
     /// Where replies hold content.
     fn content(&self) -> &'static ContentMap;
+
+    /// Where requests and replies hold texts that content rules judge.
+    fn texts(&self) -> &'static TextMap;
 
     /// The members of a whole reply that are read: the first, at its top, is what was counted; the others are those on the way
     /// to ids by which the provider has stored something.
@@ -135,6 +182,10 @@ pub(crate) struct RequestFields<'a> {
     pub(crate) marks: Marks,
     /// The same exactly, where somebody asked.
     pub(crate) parts: Option<Box<BodyParts>>,
+    /// What policies, budgets and credit need to know, where one of them applies.
+    pub(crate) judged: Option<Box<Judged>>,
+    /// What content rules say of it, where some are in force.
+    pub(crate) texts: Option<Box<Verdict>>,
 }
 
 /// Where the model's name stands in a body, in quotes.
@@ -158,6 +209,16 @@ impl RequestFields<'_> {
             asked: self.asked,
             marks: self.marks,
             parts: self.parts,
+            judged: self.judged,
+            texts: self.texts,
+        }
+    }
+
+    /// What is known of the body, or is found out now.
+    pub(super) fn judged(&self, rules: &dyn Rules, body: &[u8]) -> Cow<'_, Judged> {
+        match &self.judged {
+            Some(judged) => Cow::Borrowed(judged),
+            None => Cow::Owned(std::str::from_utf8(body).map(|text| rules.judge(text)).unwrap_or_default()),
         }
     }
 

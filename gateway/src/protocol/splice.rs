@@ -7,13 +7,16 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Bodies up to this size are copied around what changes; longer ones are sent in pieces instead.
 pub(super) const COPIED: usize = 64 << 10;
 
+/// With more changes than these a longer body is copied too.
+const IN_PIECES: usize = 16;
+
 /// A body in pieces that are sent one after the other. Nearly every one is a single piece, and small to be moved.
 #[derive(Clone, Debug)]
 pub(crate) enum Pieces {
     /// All of it.
     One(Bytes),
-    /// One to five of them, the rest empty.
-    Several(Box<[Bytes; 5]>),
+    /// Several of them, some empty.
+    Several(Box<[Bytes]>),
 }
 
 impl Pieces {
@@ -28,17 +31,25 @@ impl Pieces {
         self.as_slice().iter().map(|piece| piece.len() as u64).sum()
     }
 
+    /// All of it in one.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::One(whole) => whole.clone(),
+            Self::Several(pieces) => pieces.concat().into(),
+        }
+    }
+
     pub(super) fn as_slice(&self) -> &[Bytes] {
         match self {
             Self::One(whole) => std::slice::from_ref(whole),
-            Self::Several(pieces) => pieces.as_slice(),
+            Self::Several(pieces) => pieces,
         }
     }
 
     fn as_mut_slice(&mut self) -> &mut [Bytes] {
         match self {
             Self::One(whole) => std::slice::from_mut(whole),
-            Self::Several(pieces) => pieces.as_mut_slice(),
+            Self::Several(pieces) => pieces,
         }
     }
 }
@@ -80,7 +91,7 @@ impl Edit<'_> {
 
 /// The body with `edits`, which stand in their order and do not overlap. Every other byte stays.
 pub(super) fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
-    if body.len() > COPIED && edits.len() <= 2 {
+    if body.len() > COPIED && edits.len() <= IN_PIECES {
         return pieces(body, edits);
     }
     let more: usize = edits.iter().map(Edit::len).sum();
@@ -95,18 +106,34 @@ pub(super) fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
     Pieces::One(out.freeze())
 }
 
+/// The same with edits in any order; what is put in at one place stays in its order. Of two that overlap the one that begins
+/// first is made.
+pub(super) fn splice_in_order(body: &Bytes, mut edits: Vec<Edit<'_>>) -> Pieces {
+    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    let mut end = 0;
+    edits.retain(|edit| {
+        let fits = edit.at.start >= end;
+        debug_assert!(fits, "two changes of a body overlap");
+        if fits {
+            end = edit.at.end;
+        }
+        fits
+    });
+    splice(body, &edits)
+}
+
 fn pieces(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
-    let mut pieces = Box::new([const { Bytes::new() }; 5]);
+    let mut pieces = Vec::with_capacity(2 * edits.len() + 1);
     let mut from = 0;
-    for (edit, pair) in edits.iter().zip(pieces.chunks_exact_mut(2)) {
+    for edit in edits {
         let mut with = BytesMut::with_capacity(edit.len());
         edit.put(&mut with);
-        pair[0] = body.slice(from..edit.at.start);
-        pair[1] = with.freeze();
+        pieces.push(body.slice(from..edit.at.start));
+        pieces.push(with.freeze());
         from = edit.at.end;
     }
-    pieces[2 * edits.len()] = body.slice(from..);
-    Pieces::Several(pieces)
+    pieces.push(body.slice(from..));
+    Pieces::Several(pieces.into_boxed_slice())
 }
 
 /// Appends `text` as a JSON string.
@@ -145,6 +172,21 @@ mod tests {
                 sent.extend_from_slice(&piece);
             }
             assert_eq!((sent.len(), pieces.len()), (body.len() + 5, 0));
+        }
+    }
+
+    #[test]
+    fn any_number_of_edits_in_any_order_is_made() {
+        for pad in ["", &"x".repeat(COPIED)] {
+            for count in [0, 1, 3, IN_PIECES, IN_PIECES + 1, 100] {
+                let body = Bytes::from(format!("{}{pad}", "ab".repeat(count)));
+                let at = |index: usize, length: usize| 2 * index..2 * index + length;
+                let taken = (0..count).map(|index| Edit { at: at(index, 1), with: Replacement::Text("") });
+                let put = (0..count).map(|index| Edit { at: at(index, 0), with: Replacement::Raw("+") });
+                let edits = put.chain(taken).rev().collect();
+                let after = splice_in_order(&body, edits).as_slice().concat();
+                assert_eq!(after, format!("{}{pad}", "+\"\"b".repeat(count)).as_bytes());
+            }
         }
     }
 }

@@ -74,6 +74,12 @@ struct Typed<'a> {
     name: Cow<'a, str>,
 }
 
+/// An event of ours, named by the `type` of its data.
+pub(super) fn typed_event(data: &serde_json::Value) -> String {
+    let kind = data["type"].as_str().unwrap_or_default();
+    format!("event: {kind}\ndata: {data}\n\n")
+}
+
 /// A line, and where it begins and ends, its line end included.
 struct Line<'a> {
     at: usize,

@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 
 use super::{
+    limit::OutputLimit,
     long_event::LongEvent,
+    named_model::NamedModel,
     sse::SseFramer,
     sse_event::{BYTE_ORDER_MARK, is_whole_event},
     usage::TokenUsage,
@@ -44,6 +46,8 @@ pub(crate) struct StreamStatus {
     pub(crate) progress: Progress,
     /// It has told something that was not taken yet: what it counted, or an id.
     pub(crate) has_news: bool,
+    /// Its output has passed its limit: [`ReplyStream::cut`] ends it, and nothing more of it goes on.
+    pub(crate) is_cut: bool,
 }
 
 /// A stream on its way.
@@ -69,6 +73,18 @@ pub(crate) trait ReplyStream: Debug + Send {
     fn complete(&mut self) -> Bytes {
         Bytes::new()
     }
+
+    /// Only so much of its output goes on. Said before its first piece comes.
+    fn set_limit(&mut self, limit: Box<OutputLimit>);
+
+    /// It is cut: what ends it, in its dialect's grammar, behind what has passed. `usage` is what is charged.
+    fn cut(&mut self, usage: &TokenUsage) -> Bytes;
+
+    /// The model is asked for that it names. Said before its first piece comes.
+    fn seek_model(&mut self, named: Box<NamedModel>);
+
+    /// The models that it has named, where that was asked for.
+    fn models(&self) -> &[String];
 
     /// What was counted since this was asked last.
     fn take_usage(&mut self) -> Option<TokenUsage>;
@@ -138,39 +154,71 @@ pub(super) struct SseStream<R> {
     has_begun: bool,
     /// Follows the event of which the beginning has passed.
     long: Option<Box<LongEvent>>,
+    limit: Option<Box<OutputLimit>>,
+    model: Option<Box<NamedModel>>,
 }
 
 impl<R: EventReader> SseStream<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { framer: SseFramer::default(), reader, has_begun: false, long: None }
+        Self { framer: SseFramer::default(), reader, has_begun: false, long: None, limit: None, model: None }
     }
 
     /// Shows whole events to the reader; returns those that go on.
     fn read(&mut self, events: Bytes) -> Bytes {
         if !std::mem::replace(&mut self.has_begun, true) && events.starts_with(BYTE_ORDER_MARK) {
-            let rest = self.reader.read(events.slice(BYTE_ORDER_MARK.len()..));
+            let rest = self.read_events(events.slice(BYTE_ORDER_MARK.len()..));
             return joined(BYTE_ORDER_MARK, &rest);
         }
-        self.reader.read(events)
+        self.read_events(events)
     }
 
-    /// Follows a long event; returns the whole events behind its end, where that has come.
-    fn follow_long(&mut self, passed: &Bytes) -> Option<Bytes> {
+    fn read_events(&mut self, events: Bytes) -> Bytes {
+        let fitting = match &mut self.limit {
+            Some(limit) => limit.fitting(events),
+            None => events,
+        };
+        if let Some(model) = &mut self.model {
+            model.read_events(&fitting);
+        }
+        self.reader.read(fitting)
+    }
+
+    /// Follows a long event, of which a part comes; behind its end stand whole events. What of both goes on.
+    fn read_long(&mut self, passed: Bytes) -> Bytes {
         let end = self.framer.long_event_end();
+        let part = passed.slice(..end.unwrap_or(passed.len()));
         let names = self.reader.names();
-        let long = self.long.get_or_insert_with(|| Box::new(LongEvent::new(names)));
-        long.push(&passed[..end.unwrap_or(passed.len())]);
-        let end = end?;
-        if let Some(short) = self.long.take().and_then(|long| long.short()) {
+        self.long.get_or_insert_with(|| Box::new(LongEvent::new(names))).push(&part);
+        let short = end.and_then(|_| self.long.take()?.short());
+        if let Some(limit) = &mut self.limit {
+            let fits =
+                if end.is_some() { limit.fits_last_part(&part, short.as_deref()) } else { limit.fits_part(&part) };
+            if !fits {
+                return Bytes::new();
+            }
+        }
+        if let Some(short) = short {
+            if let Some(model) = &mut self.model {
+                model.read_events(&short);
+            }
             // What it tells is told; it has passed itself.
             self.reader.read(short);
         }
-        Some(passed.slice(end..))
+        let rest = passed.slice(part.len()..);
+        if rest.is_empty() { passed } else { joined(&part, &self.read(rest)) }
+    }
+
+    /// True once the output has passed its limit.
+    fn is_cut(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_cut())
     }
 }
 
 impl<R: EventReader> ReplyStream for SseStream<R> {
     fn push(&mut self, piece: Bytes) -> Bytes {
+        if self.is_cut() {
+            return Bytes::new();
+        }
         let passed = self.framer.push(piece);
         if passed.is_empty() {
             return passed;
@@ -179,13 +227,7 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
             return self.read(passed);
         }
         self.has_begun = true;
-        match self.follow_long(&passed) {
-            Some(rest) if !rest.is_empty() => {
-                let long = passed.slice(..passed.len() - rest.len());
-                joined(&long, &self.reader.read(rest))
-            }
-            _ => passed,
-        }
+        self.read_long(passed)
     }
 
     fn finish(&mut self) -> Option<Bytes> {
@@ -197,11 +239,13 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         }
         // An event without its empty line is still one where it is complete in itself.
         let rest = if rest.is_empty() { rest } else { self.read(rest) };
-        (self.reader.progress() >= Progress::MayEnd || self.reader.is_complete()).then_some(rest)
+        let may_end = self.reader.progress() >= Progress::MayEnd || self.reader.is_complete() || self.is_cut();
+        may_end.then_some(rest)
     }
 
     fn status(&self) -> StreamStatus {
-        StreamStatus { progress: self.reader.progress(), has_news: self.reader.has_news() }
+        let (progress, has_news) = (self.reader.progress(), self.reader.has_news());
+        StreamStatus { progress, has_news, is_cut: self.is_cut() }
     }
 
     fn is_complete(&self) -> bool {
@@ -211,6 +255,23 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes> {
         let before = self.framer.discard_partial();
         Some([before, &self.reader.error_event(error)].concat().into())
+    }
+
+    fn set_limit(&mut self, limit: Box<OutputLimit>) {
+        self.limit = Some(limit);
+    }
+
+    fn cut(&mut self, usage: &TokenUsage) -> Bytes {
+        self.framer.discard_partial();
+        self.limit.as_ref().map_or_else(Bytes::new, |limit| limit.last(usage).into())
+    }
+
+    fn seek_model(&mut self, named: Box<NamedModel>) {
+        self.model = Some(named);
+    }
+
+    fn models(&self) -> &[String] {
+        self.model.as_ref().map_or(&[], |model| model.found())
     }
 
     fn take_usage(&mut self) -> Option<TokenUsage> {

@@ -19,7 +19,7 @@ fn vocabulary(form: Form) -> Vec<Value> {
             vec![
                 json!({"choices": [{"delta": {"content": "data: [DONE]\n\né"}, "finish_reason": null}], "usage": null}),
                 json!({"choices": [{"delta": {"x": bait}, "finish_reason": null}]}),
-                json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}),
+                json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "model": "gpt"}),
                 json!({"choices": [], "usage": counted}),
                 json!({"choices": [{"delta": {}}], "usage": {"prompt_tokens": 1}}),
                 json!({"error": {"message": "own"}}),
@@ -27,7 +27,7 @@ fn vocabulary(form: Form) -> Vec<Value> {
             ]
         }
         Form::Of(Dialect::Messages) => vec![
-            json!({"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}}),
+            json!({"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 5, "output_tokens": 1}}}),
             json!({"type": "content_block_delta", "delta": {"text": "event: message_stop", "x": bait}}),
             json!({"type": "message_delta", "usage": {"output_tokens": 7}}),
             json!({"usage": {"output_tokens": 8, "cache_read_input_tokens": 2}, "type": "message_delta"}),
@@ -52,7 +52,7 @@ fn vocabulary(form: Form) -> Vec<Value> {
             vec![
                 json!({"candidates": [{"content": {"parts": [{"text": "]},\"[é"}]}}], "usageMetadata": counted}),
                 json!({"candidates": [{"content": {"parts": [{"args": {"finishReason": "STOP", "x": bait}}]}}]}),
-                json!({"candidates": [{"index": 1, "finishReason": "STOP"}]}),
+                json!({"candidates": [{"index": 1, "finishReason": "STOP"}], "modelVersion": "gemini"}),
                 json!({"candidates": [{"finishReason": "MAX_TOKENS"}], "usageMetadata": {"promptTokenCount": 9}}),
                 json!({"promptFeedback": {"blockReason": "SAFETY"}}),
                 json!({"usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1}}),
@@ -168,8 +168,10 @@ fn a_long_event_tells_what_a_short_one_tells() {
             let followed = run(form, long.as_bytes(), &[70_000]);
             assert!(followed.passed == long.as_bytes(), "{form:?}");
             // Chat tells an error by what passed last, which a long event is not.
-            let told =
-                |outcome: &Outcome| (outcome.progress, outcome.usage, outcome.ids.clone(), outcome.broken.clone());
+            let told = |outcome: &Outcome| {
+                let Outcome { progress, usage, ids, model, broken, .. } = outcome;
+                (*progress, *usage, ids.clone(), model.clone(), broken.clone())
+            };
             assert_eq!(told(&followed), told(&short), "{form:?}: {word}");
         }
     }

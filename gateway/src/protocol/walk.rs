@@ -112,7 +112,7 @@ fn value_at(bytes: &[u8], at: usize) -> Option<(Value, usize)> {
 }
 
 /// Behind the text whose first quote is at `at`.
-fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
     if bytes.get(at) != Some(&b'"') {
         return None;
     }

@@ -171,6 +171,11 @@ impl Provider {
         self.by_name.get(id).map(|index| &self.manifest.models[*index])
     }
 
+    /// The listed model that the provider itself knows by this name, where that is not the one it is listed by.
+    pub fn model_called(&self, upstream_id: &str) -> Option<&Model> {
+        self.manifest.models.iter().find(|model| model.upstream_id() == upstream_id)
+    }
+
     /// What the tokens of `model` cost now; `None` where nobody says. A server on this machine is free where its manifest
     /// does not say otherwise.
     pub fn price<'a>(&'a self, model: Option<&'a Model>) -> Option<&'a Arc<ModelPrice>> {

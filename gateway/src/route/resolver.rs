@@ -21,6 +21,8 @@ pub struct Names<'a, 'k> {
     pub has_key: &'k dyn Fn(&ProviderId) -> bool,
     /// What the caller speaks: providers that speak none of it are no candidates.
     pub dialects: &'k [Dialect],
+    /// True where a model of a provider may be called: what may not is no candidate.
+    pub may_call: &'k dyn Fn(&Provider, &str) -> bool,
 }
 
 /// Where a name leads.
@@ -109,7 +111,7 @@ impl<'a> Names<'a, '_> {
         if let Some((provider, model)) = named.filter(|(provider, _)| self.usable(provider)) {
             let listed = provider.model(model);
             if listed.is_some() || provider.models().is_empty() {
-                if self.speaks(provider) {
+                if self.speaks(provider) && (self.may_call)(provider, model) {
                     return Ok(Route { provider, model, listed });
                 }
                 mute.push(provider);
@@ -119,7 +121,10 @@ impl<'a> Names<'a, '_> {
         let active = |provider: &Provider| {
             self.usable(provider) && (provider.is_demo() || provider.needs_key() || provider.configured())
         };
-        if let Some(provider) = self.best(name, |provider| self.speaks(provider) && active(provider)) {
+        let may_call = |provider: &Provider| (self.may_call)(provider, name);
+        if let Some(provider) =
+            self.best(name, |provider| self.speaks(provider) && active(provider) && may_call(provider))
+        {
             return Ok(Route { provider, model: name, listed: provider.model(name) });
         }
         match named.map(|(provider, _)| provider) {

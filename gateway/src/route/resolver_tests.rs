@@ -68,8 +68,14 @@ impl World {
     fn ask_in(&self, dialect: Dialect, name: &str) -> String {
         let has_key = |id: &ProviderId| self.keys.contains(&id.as_str());
         let dialects = &[dialect];
-        let names =
-            Names { catalog: &self.catalog, aliases: &self.aliases, prefer: &self.prefer, has_key: &has_key, dialects };
+        let names = Names {
+            catalog: &self.catalog,
+            aliases: &self.aliases,
+            prefer: &self.prefer,
+            has_key: &has_key,
+            dialects,
+            may_call: &|_, _| true,
+        };
         match names.resolve(name) {
             Ok(route) => format!("{}|{}|{}", route.provider.id(), route.model, route.upstream_id()),
             Err(RouteRefusal::KeyMissing(provider)) => format!("key {}", provider.id()),
@@ -204,6 +210,7 @@ fn suggestions_are_near_and_working_ones_come_first() {
         prefer: &world.prefer,
         has_key: &has_key,
         dialects: &[Dialect::ChatCompletions],
+        may_call: &|_, _| true,
     };
     assert_eq!(suggestions("acme/bgi", &names)[0], "acme/big");
     assert_eq!(suggestions("lonly", &names), ["keyless/lonely"]);
@@ -226,6 +233,7 @@ fn r1_01_a_name_of_any_length_costs_no_more_than_a_look_at_it() {
         prefer: &world.prefer,
         has_key: &has_key,
         dialects: &[Dialect::ChatCompletions],
+        may_call: &|_, _| true,
     };
     for name in ["a".repeat(64 << 20), "acme/".repeat(1 << 20), "ä:".repeat(1 << 20)] {
         let start = bitrouter_proto::clock::monotonic_now();
@@ -247,7 +255,7 @@ proptest! {
         let names = Names {
             catalog: &world.catalog, aliases: &world.aliases, prefer: &world.prefer, has_key: &has_key,
             dialects: &[Dialect::ChatCompletions],
-        };
+            may_call: &|_, _| true,        };
         if let Ok(route) = names.resolve(&name) {
             prop_assert!(names.usable(route.provider));
             prop_assert!(name.ends_with(route.model) || world.aliases.contains_key(&name));

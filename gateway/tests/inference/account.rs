@@ -277,7 +277,7 @@ async fn nobody_waits_for_a_credential_longer_than_the_daemon_lives() {
 struct KeyOfTheAccount(SecretString);
 
 impl KeySource for KeyOfTheAccount {
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+    fn key(&self, _: Caller, provider: &ProviderId) -> Option<&SecretString> {
         (provider.as_str() == "bitrouter").then_some(&self.0)
     }
 }
@@ -374,7 +374,7 @@ fn storing(world: &World) -> Catalog {
 struct KeyOfTheStore(SecretString);
 
 impl KeySource for KeyOfTheStore {
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+    fn key(&self, _: Caller, provider: &ProviderId) -> Option<&SecretString> {
         (provider.as_str() == "store").then_some(&self.0)
     }
 }

@@ -9,7 +9,7 @@ use bitrouter_gateway::{
     InferenceError, Limits,
     http::Caller,
     meter::Metered,
-    ports::{Admission, AdmissionRequest, Metering, Permit, Settlement, SoFar},
+    ports::{Admission, AdmissionRequest, Permit, Plan, Settlement, SoFar},
     protocol::Dialect,
 };
 use tokio::time::timeout;
@@ -32,6 +32,7 @@ pub(crate) struct Call {
 pub(crate) struct Ledger {
     calls: Mutex<Vec<Call>>,
     refusal: Mutex<Option<InferenceError>>,
+    output_limit: Mutex<Option<u64>>,
 }
 
 struct Row(Arc<Ledger>, usize);
@@ -47,6 +48,10 @@ impl Permit for Row {
         self.0.calls.lock().unwrap()[self.1].progress.push(*so_far);
     }
 
+    fn output_limit(&self) -> Option<u64> {
+        *self.0.output_limit.lock().unwrap()
+    }
+
     fn settle(&mut self, settlement: Settlement) {
         self.0.calls.lock().unwrap()[self.1].settled.push(settlement);
     }
@@ -57,8 +62,8 @@ impl Permit for Row {
 struct Shared(Arc<Ledger>);
 
 impl Admission for Shared {
-    fn metering(&self, _: Caller) -> Metering {
-        Metering::Plain
+    fn plan(&self, _: Caller) -> Plan {
+        Plan::Plain
     }
 
     fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError> {
@@ -87,6 +92,11 @@ impl Ledger {
     /// Refuses what comes from now on.
     pub(crate) fn refuse(&self, refusal: InferenceError) {
         *self.refusal.lock().unwrap() = Some(refusal);
+    }
+
+    /// Streams that begin from now on are cut behind so many tokens.
+    pub(crate) fn limit_output(&self, most: u64) {
+        *self.output_limit.lock().unwrap() = Some(most);
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {

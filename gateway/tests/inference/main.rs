@@ -5,6 +5,7 @@
 mod account;
 mod callers;
 mod calls;
+mod cut;
 mod failures;
 mod ledger;
 mod metering;

@@ -39,7 +39,7 @@ pub(crate) const KEY: &str = "sk-canary-7f3a";
 struct Keys(SecretString);
 
 impl KeySource for Keys {
-    fn key(&self, provider: &ProviderId) -> Option<&SecretString> {
+    fn key(&self, _: Caller, provider: &ProviderId) -> Option<&SecretString> {
         matches!(provider.as_str(), "acme" | "every").then_some(&self.0)
     }
 }

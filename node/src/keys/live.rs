@@ -62,6 +62,22 @@ struct LiveKey {
     noted: AtomicBool,
 }
 
+impl LiveKey {
+    fn caller(&self, id: KeyId, roles: &Roles) -> Result<Caller, TokenRefused> {
+        if self.is_suspended {
+            return Err(TokenRefused::Suspended(id));
+        }
+        let Some(namespace) = self.namespace else { return Ok(Caller::Operator(id)) };
+        let role = roles.of(self.person, namespace).ok_or(TokenRefused::Key)?;
+        Ok(Caller::Credential(Principal {
+            credential: CredentialId::Key(id),
+            namespace,
+            person: self.person,
+            scopes: self.scopes.intersection(role.scopes()),
+        }))
+    }
+}
+
 impl LiveKeys {
     /// None yet.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
@@ -107,23 +123,20 @@ impl LiveKeys {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let key = state.keys.get(&id).filter(|key| key.hash == presented.hash && now < key.expires_at);
         let key = key.ok_or(TokenRefused::Key)?;
-        if key.is_suspended {
-            return Err(TokenRefused::Suspended(id));
-        }
-        let caller = match key.namespace {
-            None => Caller::Operator(id),
-            Some(namespace) => {
-                let role = roles.of(key.person, namespace).ok_or(TokenRefused::Key)?;
-                Caller::Credential(Principal {
-                    credential: CredentialId::Key(id),
-                    namespace,
-                    person: key.person,
-                    scopes: key.scopes.intersection(role.scopes()),
-                })
-            }
-        };
+        let caller = key.caller(id, roles)?;
         note(self, id, key, now);
         Ok(caller)
+    }
+
+    /// Whom the key `id` stands for, as [`judge`](Self::judge) says it of what opens with it.
+    ///
+    /// # Errors
+    /// Where it opens nothing.
+    pub(crate) fn holder(&self, id: KeyId, roles: &Roles) -> Result<Caller, TokenRefused> {
+        let now = self.clock.wall();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let key = state.keys.get(&id).filter(|key| now < key.expires_at);
+        key.ok_or(TokenRefused::Key)?.caller(id, roles)
     }
 
     fn note_use(&self, id: KeyId, key: &LiveKey, now: Moment) {

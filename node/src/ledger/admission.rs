@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bitrouter_gateway::{
     InferenceError,
     http::Caller,
-    ports::{Admission, AdmissionRequest, Metering, NoRow, ObjectKey, Permit},
+    meter::Bound,
+    ports::{AdmissionRequest, NoRow, ObjectKey, Permit, Plan},
 };
 use bitrouter_proto::{
     account::{FundingSource, MicroUsd, NamespaceId, PersonId, RequestRowId},
@@ -19,21 +20,98 @@ use super::{
     permit::RowPermit,
     record::{Admitted, Forgotten, Kind, Record},
 };
-use crate::{clock::Moment, settings::CreditRule};
+use crate::{
+    clock::Moment,
+    enforcement::{BoundPlan, Ended, Rulebook},
+    limits::{Applicable, Hold},
+    settings::CreditRule,
+};
 
-impl Admission for Ledger {
-    fn metering(&self, caller: Caller) -> Metering {
-        match caller.namespace() {
-            None => Metering::Off,
-            Some(namespace) => match self.funding(namespace) {
-                FundingSource::CloudCredit => Metering::Exact,
-                FundingSource::Local | FundingSource::Byok => Metering::Plain,
-            },
-        }
+impl Ledger {
+    /// What binds the calls of `caller` now: policies, credit, or nothing but that a row is kept.
+    pub fn plan(self: &Arc<Self>, caller: Caller) -> Plan {
+        let Some(namespace) = caller.namespace() else { return Plan::Off };
+        let enforcement = self.enforcement();
+        let generation = enforcement.generation();
+        self.plan_by(generation, namespace, enforcement.rulebook(caller, namespace))
     }
 
-    fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError> {
+    /// What binds calls in `namespace` by `rulebook`, which is of the book of this number.
+    pub(crate) fn plan_by(
+        self: &Arc<Self>,
+        generation: u64,
+        namespace: NamespaceId,
+        rulebook: Option<Arc<Rulebook>>,
+    ) -> Plan {
+        let payer = match self.funding(namespace) {
+            FundingSource::CloudCredit => Some(self.roles.owner(namespace).unwrap_or(self.owner)),
+            FundingSource::Local | FundingSource::Byok => None,
+        };
+        let applicable = match (&rulebook, payer) {
+            (None, None) => return Plan::Plain,
+            (Some(rulebook), payer) => rulebook.applicable(payer),
+            (None, payer) => Arc::new(Applicable::default().paid_by(payer)),
+        };
+        let ledger = Arc::clone(self);
+        Plan::Bound(Arc::new(BoundPlan { ledger, rulebook, payer, applicable, generation }))
+    }
+
+    /// Admits a call that nothing binds; the row of it is there when this returns.
+    ///
+    /// # Errors
+    /// Why the call is not made, as its caller is told.
+    pub fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError> {
         let Some(namespace) = request.context.caller.namespace() else { return Ok(Box::new(NoRow)) };
+        let generation = self.enforcement().generation();
+        let payer = self.may_open(request.context.caller, namespace)?;
+        let opened = Opened { namespace, payer, funding: FundingSource::Local, reserved: None, hold: None, generation };
+        self.write_row(request, &request.metered.bound, opened)
+    }
+
+    /// That somebody pays for the calls of `caller`.
+    ///
+    /// # Errors
+    /// Where the namespace is gone.
+    pub(crate) fn check_payer(&self, caller: Caller) -> Result<(), InferenceError> {
+        caller.namespace().map_or(Ok(()), |namespace| self.payer(caller, namespace).map(drop))
+    }
+
+    /// Opens the row of a call that has taken `hold`, which is given back where that fails.
+    pub(crate) fn open_row(
+        &self,
+        request: &AdmissionRequest<'_>,
+        limits_money: bool,
+        hold: Hold,
+        generation: u64,
+    ) -> Result<Box<dyn Permit>, InferenceError> {
+        let caller = request.context.caller;
+        let may_open = match caller.namespace() {
+            Some(namespace) => self.may_open(caller, namespace).map(|payer| (namespace, payer)),
+            None => return Ok(Box::new(NoRow)),
+        };
+        let (namespace, payer) = match may_open {
+            Ok(found) => found,
+            Err(error) => {
+                hold.undo(&self.enforcement().limits, self.enforcement().now());
+                return Err(error);
+            }
+        };
+        let taken = hold.taken();
+        let is_on_credit = hold.applicable().credit().is_some();
+        let funding = if is_on_credit { FundingSource::CloudCredit } else { FundingSource::Local };
+        let bound = match taken.cap {
+            Some(cap) => request.metered.bound_at(cap),
+            None => request.metered.bound,
+        };
+        let reserved = limits_money.then_some(taken.reserved);
+        self.write_row(request, &bound, Opened { namespace, payer, funding, reserved, hold: Some(hold), generation })
+    }
+
+    /// Whether rows can be opened now.
+    ///
+    /// # Errors
+    /// Why not, as callers are told.
+    pub fn is_writable(&self) -> Result<(), InferenceError> {
         if let Some(trouble) = self.shared.troubles.of_reading() {
             return Err(trouble.into());
         }
@@ -43,36 +121,51 @@ impl Admission for Ledger {
         if self.shared.is_closing() {
             return Err(InferenceError::new(InferenceCode::Unavailable, "the node is stopping; try again"));
         }
-        let (payer, funding) = (self.payer(request.context.caller, namespace)?, self.funding(namespace));
-        // Without credit nothing is reserved; a call without a bound reserves what is known, which is nothing.
-        let reserved = match funding {
-            FundingSource::CloudCredit => request.metered.bound.cost,
-            FundingSource::Local | FundingSource::Byok => None,
-        };
-        if funding == FundingSource::CloudCredit && reserved != Some(MicroUsd::ZERO) {
-            self.has_credit(payer)?;
-        }
+        Ok(())
+    }
+
+    /// Whether a row can be opened, and who pays for its call.
+    fn may_open(&self, caller: Caller, namespace: NamespaceId) -> Result<PersonId, InferenceError> {
+        self.is_writable()?;
+        self.payer(caller, namespace)
+    }
+
+    fn write_row(
+        &self,
+        request: &AdmissionRequest<'_>,
+        bound: &Bound,
+        opened: Opened,
+    ) -> Result<Box<dyn Permit>, InferenceError> {
+        let Opened { namespace, payer, funding, reserved, hold, generation } = opened;
         let (id, created_at) = self.shared.ids.next(self.shared.clock.wall());
-        let amount = reserved.unwrap_or_default();
+        // Of the credit; what budgets have reserved is theirs.
+        let of_credit = if funding == FundingSource::CloudCredit { reserved } else { None };
+        let amount = of_credit.unwrap_or_default();
         let pace = u64::from(request.metered.pace.max_output_tps);
         let row = OpenRow::new(id, payer, amount, request.stream, pace, self.shared.clock.monotonic());
-        let call = admitted(request, &Facts { id, namespace, payer, funding, reserved, created_at });
+        let call = admitted(request, bound, &Facts { id, namespace, payer, funding, reserved, created_at });
         self.shared.rows.open(&row);
         if let Err(trouble) = self.shared.journal.admit(&Record { kind: Some(Kind::Admitted(call)) }.encode_to_vec()) {
             self.shared.rows.close(&row);
+            if let Some(hold) = hold {
+                hold.undo(&self.enforcement().limits, self.enforcement().now());
+            }
             return Err(trouble.into());
         }
         let (shared, price) = (Arc::clone(&self.shared), request.metered.price.clone());
-        Ok(Box::new(RowPermit { shared, row, funding, price, is_settled: false }))
+        // What nothing was reserved for is not cut.
+        let output_limit = reserved.filter(|reserved| *reserved > MicroUsd::ZERO).and(bound.output);
+        let at = hold.as_ref().map_or_else(|| self.enforcement().now(), Hold::admitted_at);
+        let ended = Some(Ended { row: id, caller: request.context.caller, generation, hold, at });
+        Ok(Box::new(RowPermit { shared, row, funding, price, ended, output_limit }))
     }
 
-    fn forget_object(&self, object: &ObjectKey) {
+    /// What a provider had stored under this key is gone.
+    pub fn forget_object(&self, object: &ObjectKey) {
         let record = Record { kind: Some(Kind::Forgotten(Forgotten { object: object.0.to_vec() })) };
         self.shared.journal.note(&record.encode_to_vec());
     }
-}
 
-impl Ledger {
     /// The owner of the namespace, whoever calls in it. One that ended while a call came in has none, and its credentials
     /// ended with it: nobody else is charged.
     fn payer(&self, caller: Caller, namespace: NamespaceId) -> Result<PersonId, InferenceError> {
@@ -94,16 +187,16 @@ impl Ledger {
             CreditRule::RequiredOfOthers | CreditRule::Required => FundingSource::CloudCredit,
         }
     }
+}
 
-    fn has_credit(&self, payer: PersonId) -> Result<(), InferenceError> {
-        if self.shared.credits.balance(payer) > MicroUsd::ZERO {
-            return Ok(());
-        }
-        let message = format!(
-            "there is no credit left for this call; run `bitrouter node credit grant {payer} 5` on the node to add some, or set `credit = \"off\"` under `[node]` to use the node's keys without it"
-        );
-        Err(InferenceError::new(InferenceCode::InsufficientCredit, message))
-    }
+/// A row that is about to be opened.
+struct Opened {
+    namespace: NamespaceId,
+    payer: PersonId,
+    funding: FundingSource,
+    reserved: Option<MicroUsd>,
+    hold: Option<Hold>,
+    generation: u64,
 }
 
 /// What is decided when a call is admitted.
@@ -116,7 +209,7 @@ struct Facts {
     created_at: Moment,
 }
 
-fn admitted(request: &AdmissionRequest<'_>, facts: &Facts) -> Admitted {
+fn admitted(request: &AdmissionRequest<'_>, bound: &Bound, facts: &Facts) -> Admitted {
     let metered = request.metered;
     let credential = match request.context.caller {
         Caller::Credential(principal) => principal.credential.to_string(),
@@ -135,8 +228,8 @@ fn admitted(request: &AdmissionRequest<'_>, facts: &Facts) -> Admitted {
         streamed: request.stream,
         created_at: facts.created_at.millis(),
         funding: facts.funding.as_str().to_owned(),
-        bound_input: metered.bound.input,
-        bound_output: metered.bound.output,
+        bound_input: bound.input,
+        bound_output: bound.output,
         reserved: facts.reserved.map(MicroUsd::micros),
         estimated_input: metered.estimated_input,
         thinks_unseen: metered.pace.thinks_unseen,

@@ -13,6 +13,9 @@ use bitrouter_proto::account::{CallStatus, FundingSource, UsageOrigin};
 use super::record::{Admitted, Mark, Settled, Tokens};
 use crate::clock::Moment;
 
+/// The flag of a call that was settled without anybody having seen its end: budgets keep the rest of its reservation.
+pub(crate) const RECOVERED: &str = "recovered";
+
 /// The settlement of `call`, whose last mark is `mark`. `newest`: the newest moment that its journal tells of. `now`: when it
 /// is settled.
 pub(crate) fn settlement(call: &Admitted, mark: Option<&Mark>, newest: Moment, now: Moment) -> Settled {
@@ -41,7 +44,7 @@ fn charged(call: &Admitted, tokens: Tokens, now: Moment) -> Settled {
         let amount = cost.amount.micros();
         call.reserved.map_or(amount, |reserved| amount.min(reserved))
     });
-    let flags = cost.is_some_and(|cost| cost.substituted).then(|| "price_substituted".to_owned());
+    let substituted = cost.is_some_and(|cost| cost.substituted).then(|| "price_substituted".to_owned());
     Settled {
         id: call.id.clone(),
         status: CallStatus::Interrupted.as_str().to_owned(),
@@ -49,7 +52,7 @@ fn charged(call: &Admitted, tokens: Tokens, now: Moment) -> Settled {
         origin: UsageOrigin::Estimated.as_str().to_owned(),
         cost: amount,
         charge: if is_charged(call) { amount.unwrap_or(0) } else { 0 },
-        flags: flags.into_iter().collect(),
+        flags: substituted.into_iter().chain([RECOVERED.to_owned()]).collect(),
         first_byte_ms: None,
         completed_at: now.millis(),
         error_code: String::new(),

@@ -6,7 +6,7 @@
 //! the database, in one transaction with the place up to which it did (`store::ledger`). Neither the database nor a sync is
 //! on the way of a call.
 //!
-//! * `admission`, `permit`: the gateway's port. `credit`: what each person has left. `row_ids`: ids and times of admission.
+//! * `admission`, `permit`: the gateway's port. `row_ids`: ids and times of admission.
 //! * `open_rows`, `marks`: how far open calls have come. `shared`: what outlives the node while calls are open.
 //! * `record`: what stands in the journal. `journal`: its files. `batch`: some records of it.
 //! * `applier`: the way into the database, of `own` segments and of `others`, which ends with a recovery. `interrupted`: what
@@ -16,7 +16,6 @@
 mod admission;
 mod applier;
 mod batch;
-mod credit;
 mod interrupted;
 mod journal;
 mod marks;
@@ -41,9 +40,9 @@ use arc_swap::ArcSwap;
 use bitrouter_proto::account::{MicroUsd, PersonId};
 use tokio::sync::{Mutex, Notify, watch};
 
+pub(crate) use self::interrupted::RECOVERED;
 use self::{
     applier::Applier,
-    credit::Credits,
     journal::{Disk, Journal, Place, RealDisk},
     open_rows::OpenRows,
     row_ids::RowIds,
@@ -53,6 +52,7 @@ use self::{
 pub use self::{applier::Stopped, trouble::Trouble};
 use crate::{
     clock::Clock,
+    enforcement::Enforcement,
     roles::Roles,
     settings::Settings,
     store::{self, NodeRow, Store},
@@ -83,6 +83,7 @@ pub(crate) struct LedgerOptions<'a> {
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) roles: Arc<Roles>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) enforcement: Arc<Enforcement>,
 }
 
 impl Ledger {
@@ -93,7 +94,7 @@ impl Ledger {
 
     /// The same, on this disk.
     async fn open_on(options: LedgerOptions<'_>, disk: Arc<dyn Disk>) -> Result<Arc<Self>, Stopped> {
-        let LedgerOptions { dir, row, store, settings, roles, clock } = options;
+        let LedgerOptions { dir, row, store, settings, roles, clock, enforcement } = options;
         let place = Arc::new(Place::open(&dir.join("journal"))?);
         let (node, generation) = (row.node_id.as_str(), row.generation);
         let mut applier =
@@ -104,13 +105,16 @@ impl Ledger {
         let newest = store::ledger::newest(&mut read).await?;
         let balances = store::ledger::balances(&mut read).await?;
         drop(read);
+        for (person, balance) in balances {
+            enforcement.granted(person, balance);
+        }
         let troubles = Arc::new(Troubles::default());
         troubles.set_reading(applier.trouble());
         let shared = Shared {
             journal: Journal::new(place, node, generation, disk, Arc::clone(&troubles)),
             rows: OpenRows::default(),
             ids: RowIds::after(newest.id, newest.created_at),
-            credits: Credits::new(balances),
+            enforcement,
             troubles,
             clock,
             is_closing: AtomicBool::new(false),
@@ -119,6 +123,11 @@ impl Ledger {
         let (shared, applier) = (Arc::new(shared), Mutex::new(applier));
         let (owner, apply) = (row.owner, Notify::new());
         Ok(Arc::new(Self { shared, settings, roles, owner, applier, apply, applied: newest_seq }))
+    }
+
+    /// The counters and rules that calls go by.
+    pub(crate) fn enforcement(&self) -> &Enforcement {
+        &self.shared.enforcement
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.
@@ -147,13 +156,13 @@ impl Ledger {
 
     /// `person` was given that much, or that much was taken where it is negative, in the database: calls are judged by it from now on.
     pub(crate) fn granted(&self, person: PersonId, amount: MicroUsd) {
-        self.shared.credits.add(person, amount);
+        self.shared.enforcement.granted(person, amount);
     }
 
     /// What calls of `person` are judged by.
     #[cfg(test)]
     pub(crate) fn balance(&self, person: PersonId) -> MicroUsd {
-        self.shared.credits.balance(person)
+        self.shared.enforcement.limits.balance(person)
     }
 
     /// Cuts the journal off where it cannot be read, keeping a copy, applies the rest, and admits calls again. Where the copies
@@ -171,7 +180,7 @@ impl Ledger {
     /// Tells memory what was applied.
     fn tell(&self, applier: &mut Applier) {
         for (person, amount) in applier.take_debited() {
-            self.shared.credits.take(person, amount);
+            self.shared.enforcement.granted(person, MicroUsd::ZERO.minus(amount));
         }
         self.shared.troubles.set_reading(applier.trouble());
         let seq = applier.seq();

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bitrouter_gateway::{
     meter::ModelPrice,
     ports::{Flags, Permit, Settlement, SoFar},
+    protocol::usage::OutputTokens,
 };
 use bitrouter_proto::account::{CallStatus, FundingSource, UsageOrigin};
 
@@ -14,6 +15,7 @@ use super::{
     record::Settled,
     shared::{Shared, charge},
 };
+use crate::{enforcement::Ended, limits::Came};
 
 /// The permit of a row.
 #[derive(Debug)]
@@ -22,7 +24,10 @@ pub(super) struct RowPermit {
     pub(super) row: Arc<OpenRow>,
     pub(super) funding: FundingSource,
     pub(super) price: Option<Arc<ModelPrice>>,
-    pub(super) is_settled: bool,
+    /// What it holds, until it is settled.
+    pub(super) ended: Option<Ended>,
+    /// A stream is cut behind so many tokens.
+    pub(super) output_limit: Option<u64>,
 }
 
 impl Permit for RowPermit {
@@ -32,31 +37,38 @@ impl Permit for RowPermit {
 
     fn settle(&mut self, settlement: Settlement) {
         // Once: a second one would be a second charge.
-        if std::mem::replace(&mut self.is_settled, true) {
+        let Some(ended) = self.ended.take() else {
             tracing::error!(row = %self.row.id, "a call was settled twice; the first time counts");
             return;
-        }
+        };
         let Settlement { status, usage, origin, cost, flags, first_byte, error_code, objects } = settlement;
+        let charge = charge(self.funding, cost);
+        let output_tokens = usage.output.map_or(0, OutputTokens::total);
+        let came = Came { cost: cost.unwrap_or_default(), charge, output_tokens };
         let settled = Settled {
             id: self.row.id.ulid().to_bytes().to_vec(),
             status: status.as_str().to_owned(),
             usage: Some(usage.into()),
             origin: origin.as_str().to_owned(),
             cost: cost.map(bitrouter_proto::account::MicroUsd::micros),
-            charge: charge(self.funding, cost).micros(),
+            charge: charge.micros(),
             flags: flags.words().into_iter().map(str::to_owned).collect(),
             first_byte_ms: first_byte.map(millis),
             completed_at: self.shared.clock.wall().millis(),
             error_code: error_code.unwrap_or_default().to_owned(),
             objects: objects.into_iter().map(|key| key.0.to_vec()).collect(),
         };
-        self.shared.settle(&self.row, settled);
+        self.shared.settle(&self.row, settled, ended, &came);
+    }
+
+    fn output_limit(&self) -> Option<u64> {
+        self.output_limit
     }
 }
 
 impl Drop for RowPermit {
     fn drop(&mut self) {
-        if self.is_settled {
+        if self.ended.is_none() {
             return;
         }
         let so_far = self.row.so_far();

@@ -9,14 +9,17 @@ use bitrouter_proto::account::{FundingSource, MicroUsd};
 use prost::Message as _;
 
 use super::{
-    credit::Credits,
     journal::Journal,
     open_rows::{OpenRow, OpenRows},
     record::{Kind, Record, Settled},
     row_ids::RowIds,
     trouble::Troubles,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    enforcement::{Ended, Enforcement},
+    limits::Came,
+};
 
 /// What the journal of this process, its open calls and everybody's credit are together.
 #[derive(Debug)]
@@ -24,7 +27,8 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) rows: OpenRows,
     pub(super) ids: RowIds,
-    pub(super) credits: Credits,
+    /// The counters that calls go by, and everybody's credit.
+    pub(super) enforcement: Arc<Enforcement>,
     pub(super) troubles: Arc<Troubles>,
     pub(super) clock: Arc<dyn Clock>,
     /// No further call is admitted.
@@ -32,15 +36,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A call has ended: it is written, and then no longer open.
-    pub(super) fn settle(&self, row: &OpenRow, settled: Settled) {
-        let charge = MicroUsd::new(settled.charge);
+    /// A call has ended: it is counted and written, and then no longer open.
+    pub(super) fn settle(&self, row: &OpenRow, settled: Settled, ended: Ended, came: &Came) {
         let record = Record { kind: Some(Kind::Settled(settled)) };
-        self.journal.settle(record.encode_to_vec());
+        self.enforcement.settle(ended, came, || self.journal.settle(record.encode_to_vec()));
         // Only then: whatever is open when the journal is written anew is written anew with it.
-        if self.rows.close(row) {
-            self.credits.take(row.payer, charge);
-        }
+        self.rows.close(row);
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -35,9 +35,6 @@ done! {
 pub(super) struct Bound {
     /// What binds it.
     binding_id: BindingId,
-    /// What whoever binds something should know.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
 }
 
 /// A session that was ended.

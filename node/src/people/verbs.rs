@@ -1,5 +1,7 @@
 //! What the operator does with persons.
 
+use std::sync::Arc;
+
 use bitrouter_proto::account::{Name, NamespaceId, PersonId};
 
 use super::{Busy, Password};
@@ -84,7 +86,7 @@ impl Node {
     ///
     /// # Errors
     /// [`PeopleError::Nobody`] where there is no such person, [`PeopleError::OwnsTheNode`] for the node's owner.
-    pub async fn remove_user(&self, who: &str) -> Result<PersonRow, PeopleError> {
+    pub async fn remove_user(self: &Arc<Self>, who: &str) -> Result<PersonRow, PeopleError> {
         let mut write = self.store.write().await?;
         let person = find(&mut write, who).await?;
         self.remove(write, &person).await?;
@@ -92,7 +94,7 @@ impl Node {
     }
 
     /// Removes `person`, and commits.
-    pub(crate) async fn remove(&self, write: Write, person: &PersonRow) -> Result<(), PeopleError> {
+    pub(crate) async fn remove(self: &Arc<Self>, write: Write, person: &PersonRow) -> Result<(), PeopleError> {
         if person.id == self.row.owner {
             return Err(PeopleError::OwnsTheNode(person.name.clone()));
         }

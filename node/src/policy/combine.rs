@@ -66,7 +66,7 @@ impl Combined {
     }
 
     /// The guardrails, each with its policy.
-    pub(super) fn guardrails(&self) -> impl Iterator<Item = (PolicyId, &GuardrailSpec)> {
+    pub(crate) fn guardrails(&self) -> impl Iterator<Item = (PolicyId, &GuardrailSpec)> {
         self.guardrails.iter().map(|(policy, guardrail)| (*policy, guardrail))
     }
 

@@ -122,6 +122,45 @@ impl Rules {
         self.deny.iter().find(denies).or_else(|| self.allow.iter().find(forgets)).map(|(policy, _)| *policy)
     }
 
+    /// A policy that has rules for models.
+    pub fn judges_models(&self) -> Option<PolicyId> {
+        self.deny.first().or(self.allow.first()).map(|(policy, _)| *policy)
+    }
+
+    /// Judges a request whose model may be called: `max_tokens` is what it asks for at most.
+    ///
+    /// # Errors
+    /// Why it is refused, and by which policy.
+    pub fn judge(
+        &self,
+        is_streamed: bool,
+        max_tokens: Option<i64>,
+        uses_byok: bool,
+    ) -> Result<(), (Refusal, PolicyId)> {
+        if let (Some(_), Some(policy)) = (self.byok_required, self.byok_forbidden) {
+            return Err((Refusal::ByokConflict, policy));
+        }
+        let payer = if uses_byok {
+            self.byok_forbidden.map(|policy| (Refusal::ByokForbidden, policy))
+        } else {
+            self.byok_required.map(|policy| (Refusal::ByokRequired, policy))
+        };
+        if let Some(payer) = payer {
+            return Err(payer);
+        }
+        self.judge_manner(is_streamed, max_tokens)
+    }
+
+    fn judge_manner(&self, is_streamed: bool, max_tokens: Option<i64>) -> Result<(), (Refusal, PolicyId)> {
+        if let (true, Some(policy)) = (is_streamed, self.no_streaming) {
+            return Err((Refusal::StreamingDenied, policy));
+        }
+        match (self.max_request_tokens, max_tokens) {
+            (Some((most, policy)), Some(asked)) if asked > most => Err((Refusal::MaxRequestTokens, policy)),
+            _ => Ok(()),
+        }
+    }
+
     /// What becomes of a request.
     pub fn decide(&self, facts: Facts<'_>) -> Decision {
         let refused = |code, policy| Decision::Refused { code, policy };
@@ -150,14 +189,11 @@ impl Rules {
                 return refused(Refusal::ModelDenied, policy);
             }
         }
-        if let (true, Some(policy)) = (facts.is_streamed, self.no_streaming) {
-            return refused(Refusal::StreamingDenied, policy);
-        }
-        match (self.max_request_tokens, facts.max_tokens) {
-            (Some((most, policy)), Some(asked)) if asked > most => refused(Refusal::MaxRequestTokens, policy),
-            (limit, asked) => {
-                let cap = limit.filter(|_| asked.is_none()).map(|(most, _)| most);
-                Decision::Allowed { candidates, cap }
+        match self.judge_manner(facts.is_streamed, facts.max_tokens) {
+            Err((code, policy)) => refused(code, policy),
+            Ok(()) => {
+                let limit = self.max_request_tokens.filter(|_| facts.max_tokens.is_none());
+                Decision::Allowed { candidates, cap: limit.map(|(most, _)| most) }
             }
         }
     }

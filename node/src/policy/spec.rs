@@ -79,6 +79,16 @@ impl Spec {
         }
     }
 
+    /// Of which kind the policy is.
+    pub fn kind(&self) -> PolicyKind {
+        match self {
+            Self::Budget(_) => PolicyKind::Budget,
+            Self::RateLimit(_) => PolicyKind::RateLimit,
+            Self::Guardrail(_) => PolicyKind::Guardrail,
+            Self::Preset(_) => PolicyKind::Preset,
+        }
+    }
+
     /// Its clauses: a policy of another kind is one.
     pub fn clauses(&self) -> PresetSpec {
         match self.clone() {

@@ -47,7 +47,7 @@ pub(crate) use self::{
     idempotency::IdempotencyRow,
     members::MemberRow,
     migrate::migrate,
-    policies::{BindingRow, InForce, PolicyRow},
+    policies::{BindingRow, PolicyRow, in_force},
     principals::{GrantLink, KeyLink},
     refresh_tokens::RefreshTokenRow,
     restored::mark_restored,

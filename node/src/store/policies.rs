@@ -1,7 +1,9 @@
 //! Policies, and what they are bound to.
 
+use std::collections::HashMap;
+
 use bitrouter_proto::account::{
-    BindingId, NamespaceId, PersonId, PolicyId,
+    BindingId, NamespaceId, PolicyId,
     policy::{PolicyKind, PrincipalType},
 };
 
@@ -243,32 +245,30 @@ impl BindingRow {
     }
 }
 
-/// What the enabled policies of live namespaces bind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InForce {
-    /// Anything.
-    pub(crate) anything: bool,
-    /// Calls without a credential: the first namespace, or in it the node's owner.
-    pub(crate) keyless_calls: bool,
-}
-
-impl InForce {
-    /// What it is now.
-    pub(crate) async fn read(on: &mut impl Queryable, first: NamespaceId, owner: PersonId) -> Result<Self, StoreError> {
-        let row: Option<(bool, bool)> = fetch_optional!(
-            on,
-            "SELECT
-               EXISTS (SELECT 1 FROM policies p JOIN bindings b ON b.policy_id = p.id
-                         JOIN namespaces n ON n.id = p.namespace_id
-                       WHERE p.disabled_at IS NULL AND n.archived_at IS NULL),
-               EXISTS (SELECT 1 FROM policies p JOIN bindings b ON b.policy_id = p.id
-                       WHERE p.disabled_at IS NULL AND b.namespace_id = $1
-                         AND (b.principal_type = 'namespace' OR (b.principal_type = 'user' AND b.principal_id = $2)))",
-            first.to_string(),
-            owner.to_string(),
-        )?;
-        Ok(row.map_or_else(Self::default, |(anything, keyless_calls)| Self { anything, keyless_calls }))
+/// Every enabled policy of a live namespace that is bound, with each of its bindings.
+pub(crate) async fn in_force(on: &mut impl Queryable) -> Result<Vec<(PolicyRow, BindingRow)>, StoreError> {
+    let bindings: Vec<BindingColumns> = fetch_all!(
+        on,
+        "SELECT b.id, b.policy_id, b.namespace_id, b.principal_type, b.principal_id
+         FROM bindings b JOIN policies p ON p.id = b.policy_id JOIN namespaces n ON n.id = b.namespace_id
+         WHERE p.disabled_at IS NULL AND n.archived_at IS NULL ORDER BY b.policy_id, b.id"
+    )?;
+    if bindings.is_empty() {
+        return Ok(Vec::new());
     }
+    let policies: Vec<PolicyColumns> = fetch_all!(
+        on,
+        policies!("WHERE p.disabled_at IS NULL AND EXISTS (SELECT 1 FROM bindings b WHERE b.policy_id = p.id)")
+    )?;
+    let policies: Vec<PolicyRow> = policies.into_iter().map(policy).collect::<Result<_, _>>()?;
+    let by_id: HashMap<PolicyId, PolicyRow> = policies.into_iter().map(|row| (row.id, row)).collect();
+    let mut found = Vec::new();
+    for row in bindings {
+        let binding = binding(row)?;
+        // What came or went between the two looks is looked at again by whoever brought or took it.
+        found.extend(by_id.get(&binding.policy).cloned().map(|policy| (policy, binding)));
+    }
+    Ok(found)
 }
 
 fn policy(row: PolicyColumns) -> Result<PolicyRow, StoreError> {

@@ -4,7 +4,7 @@
 //! socket, [`calls`] are the typed calls ([`namespaces`] and
 //! [`people`] those of the node, [`account`] those of the account, [`usage`], [`billing`] and [`node`] those about calls and
 //! credit, [`keys`], [`policies`], [`budgets`], [`presets`], [`sessions`] and [`members`] those about what they are named for,
-//! of whoever is [`asked`], whose [`documents`] they read; [`completion`] is for shells), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
+//! of whoever is [`asked`], whose [`documents`] they read; [`completion`] is for shells, [`explain`] for whoever thinks of a call), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
 
@@ -18,6 +18,7 @@ mod completion;
 mod distrust;
 mod documents;
 mod error;
+mod explain;
 mod keys;
 mod locate;
 mod members;
@@ -37,6 +38,7 @@ pub use calls::{Client, Logs, PATIENCE};
 pub use completion::{Completed, Completion};
 pub use documents::IdempotencyKey;
 pub use error::{ClientError, Refusal, UnresponsiveCause};
+pub use explain::Question;
 pub use keys::Minted;
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
 pub use node::{Backup, NamedNodeUsage};

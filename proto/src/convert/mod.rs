@@ -4,6 +4,7 @@ mod auth;
 mod billing;
 mod daemon;
 mod environment;
+mod explain;
 mod members;
 mod namespaces;
 mod node;

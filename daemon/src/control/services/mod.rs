@@ -9,6 +9,7 @@ mod completion;
 mod console;
 mod daemon;
 mod environment;
+mod explain;
 mod following;
 mod keys;
 mod logs;
@@ -29,12 +30,13 @@ use bitrouter_proto::{
         DESCRIPTORS, auth_service_server::AuthServiceServer, billing_service_server::BillingServiceServer,
         budget_service_server::BudgetServiceServer, completion_service_server::CompletionServiceServer,
         console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
-        environment_service_server::EnvironmentServiceServer, key_service_server::KeyServiceServer,
-        log_service_server::LogServiceServer, member_service_server::MemberServiceServer,
-        namespace_service_server::NamespaceServiceServer, node_service_server::NodeServiceServer,
-        operator_key_service_server::OperatorKeyServiceServer, person_service_server::PersonServiceServer,
-        policy_service_server::PolicyServiceServer, preset_service_server::PresetServiceServer,
-        session_service_server::SessionServiceServer, usage_service_server::UsageServiceServer,
+        environment_service_server::EnvironmentServiceServer, explain_service_server::ExplainServiceServer,
+        key_service_server::KeyServiceServer, log_service_server::LogServiceServer,
+        member_service_server::MemberServiceServer, namespace_service_server::NamespaceServiceServer,
+        node_service_server::NodeServiceServer, operator_key_service_server::OperatorKeyServiceServer,
+        person_service_server::PersonServiceServer, policy_service_server::PolicyServiceServer,
+        preset_service_server::PresetServiceServer, session_service_server::SessionServiceServer,
+        usage_service_server::UsageServiceServer,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -75,6 +77,7 @@ pub(super) async fn all(
     reporter.set_serving::<SessionServiceServer<sessions::Service>>().await;
     reporter.set_serving::<MemberServiceServer<members::Service>>().await;
     reporter.set_serving::<CompletionServiceServer<completion::Service>>().await;
+    reporter.set_serving::<ExplainServiceServer<explain::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -101,6 +104,7 @@ pub(super) async fn all(
     let sessions = sessions::Service::new(asking.clone());
     let members = members::Service::new(agent.node.clone());
     let completion = completion::Service::new(asking.clone());
+    let explain = explain::Service::new(agent);
     let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
     let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.http().to_owned());
@@ -122,6 +126,7 @@ pub(super) async fn all(
         .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(MemberServiceServer::new(members).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(CompletionServiceServer::new(completion).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(ExplainServiceServer::new(explain).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

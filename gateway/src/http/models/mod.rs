@@ -17,6 +17,7 @@ use serde_json::Value;
 use self::{filter::Filter, page::Asked};
 use super::{
     account::account_loop,
+    context::Caller,
     model_errors::{explain, not_found},
     model_in_path::check_model_in_path,
     own_response::json_response,
@@ -136,13 +137,14 @@ impl<'a> Listed<'a> {
 /// The part that `query` asks for of what callers in `dialect` can reach now.
 pub(super) async fn list(
     gateway: &Arc<Gateway>,
+    caller: Caller,
     dialect: Dialect,
     query: &str,
 ) -> Result<Response<ResponseBody>, InferenceError> {
     let reader = Reader::of(dialect);
     let (filter, asked) = (Filter::of(query)?, (reader.asked)(query)?);
     let snapshot = gateway.snapshot();
-    let mut all = reachable(gateway, &snapshot, &reader).await;
+    let mut all = reachable(gateway, caller, &snapshot, &reader).await;
     all.retain(|listed| filter.shows(listed));
     let (part, more) = asked.of(&all, |listed| &listed.id)?;
     let entries: Vec<Value> = part.iter().map(reader.entry).collect();
@@ -150,8 +152,13 @@ pub(super) async fn list(
 }
 
 /// Every model of every provider that can be reached now. Who lists none in the manifest is asked for them.
-async fn reachable<'a>(gateway: &Arc<Gateway>, snapshot: &'a Arc<Snapshot>, reader: &Reader) -> Vec<Listed<'a>> {
-    let usable = |provider: &&Provider| provider.speaks(reader.spoken) && snapshot.usable(provider);
+async fn reachable<'a>(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    snapshot: &'a Arc<Snapshot>,
+    reader: &Reader,
+) -> Vec<Listed<'a>> {
+    let usable = |provider: &&Provider| provider.speaks(reader.spoken) && snapshot.usable(caller, provider);
     let lists = snapshot.catalog.providers().filter(usable).map(async |provider| -> Vec<Listed<'_>> {
         if !gateway.local_active(provider).await {
             return Vec::new();
@@ -167,7 +174,7 @@ async fn reachable<'a>(gateway: &Arc<Gateway>, snapshot: &'a Arc<Snapshot>, read
         reached.map(|model| Listed::new(provider, &model.id, Some(model))).collect()
     });
     let mut all: Vec<Listed<'_>> = join_all(lists).await.into_iter().flatten().collect();
-    if let Some(account) = snapshot.own_node() {
+    if let Some(account) = snapshot.own_node(caller) {
         // What the own node serves is what is served here.
         let own: Vec<_> = all.iter().map(|listed| Listed::new(account, &listed.id, listed.model)).collect();
         all.extend(own);
@@ -179,6 +186,7 @@ async fn reachable<'a>(gateway: &Arc<Gateway>, snapshot: &'a Arc<Snapshot>, read
 /// does not list too, but for the demo, which knows all it has.
 pub(super) async fn retrieve(
     gateway: &Arc<Gateway>,
+    caller: Caller,
     dialect: Dialect,
     raw: &str,
 ) -> Result<Response<ResponseBody>, InferenceError> {
@@ -186,9 +194,11 @@ pub(super) async fn retrieve(
     let snapshot = gateway.snapshot();
     let name = String::from_utf8_lossy(&percent_decoded(raw)).into_owned();
     check_model_in_path(&name)?;
-    let resolve = |name| snapshot.resolve(name, spoken).map_err(|refusal| explain(name, refusal, &snapshot, spoken));
+    let resolve = |name| {
+        snapshot.resolve(caller, name, spoken).map_err(|refusal| explain(caller, name, refusal, &snapshot, spoken))
+    };
     let route = resolve(&name)?;
-    if let Some(account) = snapshot.own_node().filter(|account| account.id() == route.provider.id()) {
+    if let Some(account) = snapshot.own_node(caller).filter(|account| account.id() == route.provider.id()) {
         let here = resolve(route.model)?;
         if here.provider.is_account() {
             return Err(account_loop());
@@ -198,10 +208,10 @@ pub(super) async fn retrieve(
     }
     let provider = route.provider;
     if route.listed.is_none() && provider.is_demo() {
-        return Err(not_found(&name, &snapshot, spoken, &format!("`{}` does not list it", provider.id())));
+        return Err(not_found(caller, &name, &snapshot, spoken, &format!("`{}` does not list it", provider.id())));
     }
     if !gateway.local_active(provider).await {
-        return Err(not_found(&name, &snapshot, spoken, &format!("`{}` is not running", provider.id())));
+        return Err(not_found(caller, &name, &snapshot, spoken, &format!("`{}` is not running", provider.id())));
     }
     Ok(json_response(entry(&Listed::new(provider, route.model, route.listed)).to_string().into_bytes()))
 }

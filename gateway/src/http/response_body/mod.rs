@@ -1,8 +1,10 @@
 //! The body of a reply to a caller: ours and whole, a provider's as it arrives, or what somebody else makes.
 
+mod judged;
 mod plain;
 mod rest;
 mod upstream;
+mod watch;
 
 use std::{
     fmt,
@@ -13,7 +15,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+pub(crate) use self::judged::{apply, blocked, unreadable};
 pub use self::upstream::UpstreamResponseBody;
+pub(in crate::http) use self::watch::Watch;
 
 /// A reply's body.
 pub enum ResponseBody {

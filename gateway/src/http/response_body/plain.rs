@@ -39,6 +39,11 @@ impl PlainBody {
         self.document.as_ref()?.usage()
     }
 
+    /// The models that the document has named, where that was asked for.
+    pub(super) fn models(&self) -> &[String] {
+        self.document.as_ref().map_or(&[], DocumentReader::models)
+    }
+
     /// The ids by which the provider has stored the document and its parts.
     pub(super) fn ids(&self) -> Vec<String> {
         self.document.as_ref().map_or_else(Vec::new, DocumentReader::ids)

@@ -13,7 +13,12 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 
-use super::{ResponseBodyError, plain::PlainBody, rest};
+use super::{
+    ResponseBodyError, judged,
+    plain::PlainBody,
+    rest,
+    watch::{Named, Watch},
+};
 use crate::{
     Gateway,
     error::InferenceError,
@@ -23,7 +28,10 @@ use crate::{
         response_headers::{BodyMeta, Media, begins_as_json, sanitize_response},
     },
     meter::{CallEnd, RequestRecorder},
-    protocol::{ContentEnd, Progress, ReplyFormat, ReplyStream, StreamStatus, sse_event::looks_like_events},
+    protocol::{
+        ContentEnd, GuardForm, Passed, Progress, ReplyFormat, ReplyGuard, ReplyStream, StreamStatus,
+        sse_event::looks_like_events,
+    },
     registry::ProviderId,
     snapshot::Limits,
     stored_responses::object_key,
@@ -68,11 +76,23 @@ pub(super) struct Reply {
     upstream: Option<UpstreamBody>,
     first: Option<Bytes>,
     mode: Mode,
+    /// Judges a stream by content rules, where some are in force.
+    guard: Option<Box<ReplyGuard>>,
+    /// Rules judge the document that it is: its end is settled with what they say.
+    is_judged: bool,
+    /// Looks at the models that it names, of which so many were looked at.
+    watch: Option<Watch>,
+    judged_names: usize,
+    /// Something of it has gone to the caller.
+    has_passed: bool,
+    is_array: bool,
+    /// Why a judged document has no end, or a stream none that its caller can read.
+    failure: Option<InferenceError>,
     /// How far a stream has come.
     progress: Option<Progress>,
     deadlines: ResponseDeadlines,
     connection: Arc<dyn CallerConnection>,
-    recorder: RequestRecorder,
+    pub(super) recorder: RequestRecorder,
     provider: ProviderId,
     /// Whether a provider takes money for it.
     costs: bool,
@@ -97,6 +117,7 @@ impl UpstreamResponseBody {
         mut recorder: RequestRecorder,
         provider: ProviderId,
         format: ReplyFormat,
+        watch: Option<Watch>,
     ) -> Self {
         let begin = first.as_deref().unwrap_or_default();
         // Some servers do not say what their replies are.
@@ -104,19 +125,36 @@ impl UpstreamResponseBody {
         let is_unnamed_stream = || is_unnamed && format.stream && looks_like_events(begin);
         let is_json = facts.is_identity && facts.media == Media::Json
             || is_unnamed && recorder.has_row() && begins_as_json(begin);
-        let (mode, counter) = if facts.is_identity && facts.media == Media::Events || is_unnamed_stream() {
+        let mut guard_form = GuardForm::Events;
+        let (mut mode, counter) = if facts.is_identity && facts.media == Media::Events || is_unnamed_stream() {
             (Mode::Stream(format.events(facts.is_close_delimited)), format.events_counter())
         } else if let Some(array) = is_json.then(|| format.array(begin)).flatten() {
+            guard_form = GuardForm::Array;
             (Mode::Stream(array), format.json_counter())
         } else {
             let document = is_json.then(|| format.document());
             (Mode::Plain(PlainBody::new(document, facts.is_close_delimited)), format.json_counter())
         };
-        if let Mode::Stream(_) = mode {
+        if let Mode::Stream(stream) = &mut mode {
+            if let Some(most) = recorder.output_limit() {
+                stream.set_limit(format.output_limit(most));
+            }
             // Something of ours may follow what is theirs, and some of theirs may be withheld.
             headers.remove(header::CONTENT_LENGTH);
         }
+        let rules = watch.as_ref().and_then(|watch| watch.content_rules().cloned());
+        let holds = watch.as_ref().is_some_and(Watch::holds_documents);
+        if holds {
+            judged::remove_digests(headers);
+        }
         sanitize_response(headers);
+        let (guard, is_judged) = match (&mode, rules) {
+            (Mode::Stream(_), Some(rules)) => {
+                (Some(Box::new(ReplyGuard::new(rules, format.dialect, guard_form))), false)
+            }
+            (Mode::Stream(_), None) => (None, false),
+            (Mode::Plain(_), _) => (None, holds),
+        };
         let is_empty = first.is_none();
         if is_empty {
             recorder.end(CallEnd::Whole);
@@ -136,6 +174,13 @@ impl UpstreamResponseBody {
             upstream: (!is_empty).then_some(upstream),
             first,
             mode,
+            guard,
+            is_judged,
+            watch,
+            judged_names: 0,
+            has_passed: false,
+            is_array: guard_form == GuardForm::Array,
+            failure: None,
             progress: None,
             deadlines: ResponseDeadlines::new(limits, context.started),
             connection: context.connection,
@@ -145,6 +190,15 @@ impl UpstreamResponseBody {
             caller: context.caller,
             ids: Vec::new(),
         })))
+    }
+
+    /// Rules judge it as a whole: see [`UpstreamResponseBody::judge`].
+    pub(in crate::http) fn is_judged(&self) -> bool {
+        self.0.as_ref().is_some_and(|reply| reply.is_judged)
+    }
+
+    pub(super) fn reply(&mut self) -> Option<&mut Reply> {
+        self.0.as_deref_mut()
     }
 
     /// It is one of the stored response with this id.
@@ -189,6 +243,53 @@ impl Reply {
         }
     }
 
+    /// Judges the models that the reply has named since; why the reply ends here.
+    fn judge_model(&mut self) -> Result<(), InferenceError> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let names = match &self.mode {
+            Mode::Stream(stream) => stream.models(),
+            Mode::Plain(plain) => plain.models(),
+        };
+        for name in &names[self.judged_names.min(names.len())..] {
+            self.judged_names += 1;
+            match watch.named(&self.provider, name) {
+                Named::Same => {}
+                Named::Another(price) => self.recorder.made_by_another(price),
+                Named::Denied(error) => {
+                    self.recorder.made_by_another(None);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reply ends here, with an error that is not its provider's.
+    fn refuse(&mut self, error: InferenceError, before: &[u8]) -> Result<Bytes, ResponseBodyError> {
+        self.note();
+        self.recorder.set_error(error.code());
+        self.recorder.end(CallEnd::Failed);
+        self.upstream = None;
+        self.first = None;
+        self.guard = None;
+        self.connection.close_after_reply();
+        let last = match &mut self.mode {
+            Mode::Stream(stream) => stream.fail(&error),
+            Mode::Plain(_) => None,
+        };
+        match last {
+            // The element that it follows was held back, with the bracket before it.
+            Some(last) if self.is_array && !self.has_passed && before.is_empty() && last.starts_with(b",") => {
+                Ok([b"[", &last[1..]].concat().into())
+            }
+            Some(last) => Ok([before, &last].concat().into()),
+            None => {
+                self.failure = Some(error);
+                if before.is_empty() { Err(ResponseBodyError::Upstream) } else { Ok(Bytes::copy_from_slice(before)) }
+            }
+        }
+    }
+
     /// Everything went well: what was counted is recorded, and nothing more is read.
     fn end(&mut self) {
         self.note();
@@ -198,6 +299,9 @@ impl Reply {
 
     /// The reply has reached its end, which may be that its provider says it failed.
     fn settle_end(&mut self) {
+        if self.is_judged {
+            return;
+        }
         let has_failed = matches!(&self.mode, Mode::Stream(stream) if self.recorder.has_row() && stream.has_failed());
         self.recorder.end(if has_failed { CallEnd::Failed } else { CallEnd::Whole });
     }
@@ -212,9 +316,28 @@ impl Reply {
             Mode::Plain(plain) if !plain.may_end() => return self.stop(Stop::Broken),
             Mode::Plain(_) => Bytes::new(),
         };
+        if let Err(error) = self.judge_model() {
+            return Poll::Ready(Some(self.refuse(error, &[]).map(Frame::data)));
+        }
+        if matches!(&self.mode, Mode::Stream(stream) if stream.status().is_cut) {
+            return Poll::Ready(Some(self.cut(rest).map(Frame::data)));
+        }
         self.recorder.pass(&rest);
+        let rest = match self.guarded(rest, true) {
+            Ok(rest) => rest,
+            Err(last) => return Poll::Ready(Some(last.map(Frame::data))),
+        };
         self.end();
         Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
+    }
+
+    /// What the rules let go on of these whole events, and of those that they held; all of them where nothing follows. The
+    /// error is the last piece of a stream that they block.
+    fn guarded(&mut self, events: Bytes, is_last: bool) -> Result<Bytes, Result<Bytes, ResponseBodyError>> {
+        let Some(guard) = &mut self.guard else { return Ok(events) };
+        let Passed { bytes, blocked } = if is_last { guard.push_last(events) } else { guard.push(events) };
+        let Some(blocked) = blocked else { return Ok(bytes) };
+        Err(self.refuse(judged::blocked(&blocked), &bytes))
     }
 
     /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
@@ -225,9 +348,18 @@ impl Reply {
             // Nothing can be missing: an error event behind it would make a failure of a whole reply.
             tracing::debug!(provider = %self.provider, ?stop, "a stream did not end after its last event");
             let rest = stream.complete();
+            let rest = match self.guarded(rest, true) {
+                Ok(rest) => rest,
+                Err(last) => return Poll::Ready(Some(last.map(Frame::data))),
+            };
             self.end();
             return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
         }
+        // What is held has the verdict of a text that ends here.
+        let held = match self.guarded(Bytes::new(), true) {
+            Ok(held) => held,
+            Err(last) => return Poll::Ready(Some(last.map(Frame::data))),
+        };
         let error = explain(stop, &self.provider);
         self.note();
         self.recorder.set_error(error.code());
@@ -244,14 +376,28 @@ impl Reply {
         match last {
             Some(last) => {
                 self.connection.close_after_reply();
+                let last = if held.is_empty() { last } else { [held, last].concat().into() };
                 Poll::Ready(Some(Ok(Frame::data(last))))
             }
-            None => Poll::Ready(Some(Err(ResponseBodyError::Upstream))),
+            None => {
+                self.failure = Some(error);
+                if held.is_empty() { self.poll_failure() } else { Poll::Ready(Some(Ok(Frame::data(held)))) }
+            }
         }
     }
 
+    /// What ended without a word in it ends with its connection.
+    fn poll_failure(&self) -> Piece {
+        Poll::Ready(self.failure.as_ref().map(|_| Err(ResponseBodyError::Upstream)))
+    }
+
+    /// Why a judged document has no end.
+    pub(super) fn take_failure(&mut self) -> InferenceError {
+        self.failure.take().unwrap_or_else(|| explain(Stop::Broken, &self.provider))
+    }
+
     /// A piece came: what of it may go on now.
-    fn take(&mut self, data: Bytes, is_first: bool) -> Option<Bytes> {
+    fn take(&mut self, data: Bytes, is_first: bool) -> Option<Result<Bytes, ResponseBodyError>> {
         // What comes behind the last event does not keep the reply open for longer.
         if self.progress != Some(Progress::Ended) {
             self.deadlines.on_progress();
@@ -272,21 +418,30 @@ impl Reply {
                 if !(is_end && self.recorder.is_counted()) {
                     self.recorder.pass(&data);
                 }
+                if let Err(error) = self.judge_model() {
+                    return Some(self.refuse(error, &[]));
+                }
                 if is_end {
-                    self.recorder.end(CallEnd::Whole);
+                    self.settle_end();
                     self.upstream = None;
                 }
-                Some(data)
+                Some(Ok(data))
             }
         }
     }
 
     /// A piece of a stream came: the whole events that may go on now.
-    fn take_events(&mut self, data: Bytes) -> Option<Bytes> {
-        let Mode::Stream(stream) = &mut self.mode else { return Some(data) };
+    fn take_events(&mut self, data: Bytes) -> Option<Result<Bytes, ResponseBodyError>> {
+        let Mode::Stream(stream) = &mut self.mode else { return Some(Ok(data)) };
         let whole = stream.push(data);
-        let StreamStatus { progress, has_news } = stream.status();
+        let StreamStatus { progress, has_news, is_cut } = stream.status();
         self.progress = Some(progress);
+        if let Err(error) = self.judge_model() {
+            return Some(self.refuse(error, &[]));
+        }
+        if is_cut {
+            return Some(self.cut(whole));
+        }
         if has_news {
             self.note();
         }
@@ -295,15 +450,37 @@ impl Reply {
             if !(is_over && self.recorder.is_counted()) {
                 self.recorder.pass(&whole);
             }
-            if is_over {
-                self.settle_end();
-            }
+        }
+        let whole = match self.guarded(whole, progress == Progress::Ended) {
+            Ok(whole) => whole,
+            Err(last) => return Some(last),
+        };
+        if self.recorder.has_row() && progress == Progress::Ended {
+            self.settle_end();
         }
         // Whoever leaves behind the end has left nothing.
         if progress >= Progress::Complete {
             self.recorder.complete();
         }
-        (!whole.is_empty()).then_some(whole)
+        (!whole.is_empty()).then_some(Ok(whole))
+    }
+
+    /// The output has passed its limit, and `rest` is the last of it that goes on. The provider's connection ends at once, and
+    /// the reply in its own grammar: the caller's may go on.
+    fn cut(&mut self, rest: Bytes) -> Result<Bytes, ResponseBodyError> {
+        self.upstream = None;
+        self.first = None;
+        self.note();
+        self.recorder.pass(&rest);
+        let usage = self.recorder.cut();
+        let Mode::Stream(stream) = &mut self.mode else { return Ok(rest) };
+        let end = stream.cut(&usage);
+        let all: Bytes = if rest.is_empty() { end } else { [rest, end].concat().into() };
+        // The end may say once more what the reply has said.
+        match self.guarded(all, true) {
+            Ok(all) => Ok(all),
+            Err(last) => last,
+        }
     }
 
     /// The caller has left before the end. What was used may still be told by a reply whose content is over; the rest of any
@@ -337,8 +514,9 @@ impl Reply {
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     let whole = stream.push(data);
-                    let is_over = stream.status().progress == Progress::Ended;
-                    let end = stream.content_end();
+                    let StreamStatus { progress, is_cut, .. } = stream.status();
+                    let is_over = progress == Progress::Ended;
+                    let end = if is_cut { ContentEnd::Open } else { stream.content_end() };
                     self.note();
                     self.recorder.pass(&whole);
                     if is_over { ContentEnd::Counted } else { end }
@@ -365,9 +543,9 @@ impl Reply {
         &self.gateway
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Piece {
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Piece {
         loop {
-            let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(None) };
+            let Some(upstream) = self.upstream.as_mut() else { return self.poll_failure() };
             if self.gateway.interrupt.is_set() {
                 return self.stop(Stop::Wait(WaitError::ShuttingDown));
             }
@@ -397,7 +575,8 @@ impl Reply {
                 },
             };
             if let Some(data) = self.take(data, is_first) {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
+                self.has_passed = true;
+                return Poll::Ready(Some(data.map(Frame::data)));
             }
         }
     }
@@ -422,7 +601,7 @@ impl Body for UpstreamResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|reply| reply.upstream.is_none())
+        self.0.as_ref().is_none_or(|reply| reply.upstream.is_none() && reply.failure.is_none())
     }
 
     fn size_hint(&self) -> SizeHint {

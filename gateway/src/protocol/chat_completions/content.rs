@@ -1,7 +1,7 @@
 //! Where a chat completion, a chunk of one and a completion hold content.
 //!
 //! Source: OpenAI API reference, objects "chat completion" and "chat completion chunk"; `reasoning_content` is DeepSeek's,
-//! `reasoning` OpenRouter's (some servers send both), parts of the kind `thinking` are Mistral's.
+//! `reasoning` and `reasoning_details` OpenRouter's (some servers send several of these), parts of the kind `thinking` are Mistral's.
 
 use crate::protocol::content::{
     ContentMap,
@@ -17,6 +17,7 @@ const THOUGHT: u8 = 4;
 const CALL: u8 = 5;
 const FUNCTION: u8 = 6;
 const AUDIO: u8 = 7;
+const DETAIL: u8 = 8;
 
 pub(super) static MAP: ContentMap = ContentMap {
     members: &[
@@ -24,10 +25,15 @@ pub(super) static MAP: ContentMap = ContentMap {
         (CHOICE, "delta", Node(MESSAGE)),
         (CHOICE, "message", Node(MESSAGE)),
         (CHOICE, "text", Text(Visible)),
+        (CHOICE, "reasoning", Text(Reasoning)),
+        (CHOICE, "reasoning_content", Text(ReasoningAgain)),
         (MESSAGE, "content", TextOr(Visible, PART)),
         (MESSAGE, "refusal", Text(Visible)),
         (MESSAGE, "reasoning", Text(Reasoning)),
         (MESSAGE, "reasoning_content", Text(ReasoningAgain)),
+        (MESSAGE, "reasoning_text", Text(ReasoningAgain)),
+        (MESSAGE, "thinking", Text(ReasoningAgain)),
+        (MESSAGE, "reasoning_details", Node(DETAIL)),
         (MESSAGE, "tool_calls", Node(CALL)),
         (MESSAGE, "function_call", Node(FUNCTION)),
         (MESSAGE, "audio", Node(AUDIO)),
@@ -35,6 +41,8 @@ pub(super) static MAP: ContentMap = ContentMap {
         (PART, "refusal", Text(Visible)),
         (PART, "thinking", TextOr(Reasoning, THOUGHT)),
         (THOUGHT, "text", Text(Reasoning)),
+        (DETAIL, "text", Text(ReasoningAgain)),
+        (DETAIL, "summary", Text(ReasoningAgain)),
         (CALL, "function", Node(FUNCTION)),
         (CALL, "custom", Node(FUNCTION)),
         (FUNCTION, "arguments", Value(Visible)),

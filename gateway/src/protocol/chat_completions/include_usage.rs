@@ -41,6 +41,12 @@ pub(super) fn edit(body: &[u8], options: Option<Range<usize>>) -> Option<Edit<'s
     }
 }
 
+/// True where the value of `stream_options` asks for it.
+pub(super) fn is_asked(options: &[u8]) -> bool {
+    let wish = json_read::values_in(options, ["include_usage"]);
+    wish.is_some_and(|[wish]| wish == Some("true"))
+}
+
 #[derive(Default)]
 struct Members {
     any: bool,
@@ -87,6 +93,21 @@ mod tests {
             (r#"{"stream_options":[],"model":"m"}"#, None),
         ] {
             assert_eq!(asked(body).as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_true_asks() {
+        for (options, expected) in [
+            (r#"{"include_usage" : true}"#, true),
+            (r#"{"x":{"include_usage":true},"include\u005fusage":true}"#, true),
+            (r#"{"include_usage":false}"#, false),
+            (r#"{"include_usage":"true"}"#, false),
+            (r#"{"x":{"include_usage":true}}"#, false),
+            ("null", false),
+            ("[]", false),
+        ] {
+            assert_eq!(is_asked(options.as_bytes()), expected, "{options}");
         }
     }
 }

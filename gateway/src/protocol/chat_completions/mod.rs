@@ -1,25 +1,35 @@
 //! OpenAI's chat completions, and what goes with them: completions, embeddings.
 
 mod content;
+mod cut;
 mod include_usage;
+mod judged;
 mod parts;
 mod stream_end;
+mod text;
 mod usage;
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use bytes::{Buf as _, Bytes};
 use memchr::memmem::Finder;
 
+use self::judged::{CAPS, RULES};
+pub(super) use self::judged::{COUNTS, runner};
 use super::{
+    cap,
     content::ContentMap,
+    judged::{self as judging, Judged},
+    limit::OpenReply,
     openai_error,
     parts::{BodyParts, read as read_parts},
+    rewrite::Rewrite,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
     splice::{Pieces, splice},
     sse_event::data_of,
     stream::{ContentEnd, EventReader, Progress, ReplyStream, SseStream},
+    texts::TextMap,
     usage::TokenUsage,
     verb::Verb,
 };
@@ -27,9 +37,6 @@ use crate::error::InferenceError;
 
 /// The longest error event of a provider that is known for one.
 const LONGEST_ERROR: usize = 8 << 10;
-
-/// The members that cap the output of a chat; the first one that of a completion.
-const CAPS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// The dialect.
 pub(super) struct ChatCompletions;
@@ -53,6 +60,8 @@ impl Rules for ChatCompletions {
             stream_options: fields.stream_options,
             marks: fields.marks,
             parts: None,
+            judged: None,
+            texts: None,
         })
     }
 
@@ -60,18 +69,35 @@ impl Rules for ChatCompletions {
         read_parts(text, parts::Body)
     }
 
-    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, asks_usage: bool) -> (Pieces, bool) {
-        let name = fields.rename(model);
-        let usage =
-            (fields.stream && asks_usage).then(|| include_usage::edit(body, fields.stream_options.clone())).flatten();
+    fn judge(&self, text: &str) -> Judged {
+        judging::read(text, &RULES)
+    }
+
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> (Pieces, bool) {
+        let name = fields.rename(with.model);
+        let usage = (fields.stream && with.asks_usage)
+            .then(|| include_usage::edit(body, fields.stream_options.clone()))
+            .flatten();
         let asked = usage.is_some();
         let pieces = match (name, usage) {
+            (name, usage) if !with.is_plain() => {
+                with.splice(body, name.into_iter().chain(usage), &self.bounds(fields, body, with))
+            }
             (None, None) => Pieces::One(body.clone()),
             (Some(one), None) | (None, Some(one)) => splice(body, &[one]),
             (Some(a), Some(b)) if a.at.start <= b.at.start => splice(body, &[a, b]),
             (Some(a), Some(b)) => splice(body, &[b, a]),
         };
         (pieces, asked)
+    }
+
+    fn bounds(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> Vec<(Range<usize>, String)> {
+        let Some(cap) = with.output() else { return Vec::new() };
+        let judged = fields.judged(self, body);
+        match with.verb {
+            Verb::Complete => cap::set(body, &judged, &CAPS[..1], CAPS[0], cap),
+            _ => cap::set(body, &judged, &CAPS, with.output_cap.as_str(), cap),
+        }
     }
 
     fn error_document(&self, error: &InferenceError) -> Vec<u8> {
@@ -89,8 +115,20 @@ impl Rules for ChatCompletions {
         }))
     }
 
+    fn asks_usage(&self, fields: &RequestFields<'_>, body: &[u8]) -> bool {
+        fields.stream_options.clone().is_some_and(|options| include_usage::is_asked(&body[options]))
+    }
+
+    fn open_reply(&self, asks_usage: bool) -> Box<dyn OpenReply> {
+        Box::new(cut::OpenChoices::new(asks_usage))
+    }
+
     fn content(&self) -> &'static ContentMap {
         &content::MAP
+    }
+
+    fn texts(&self) -> &'static TextMap {
+        &text::MAP
     }
 
     fn kept(&self) -> &'static [&'static str] {
@@ -186,6 +224,6 @@ impl EventReader for Chunks {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["choices", "finish_reason", "usage", "error"]
+        &["choices", "index", "finish_reason", "usage", "error", "id", "object", "created", "model"]
     }
 }

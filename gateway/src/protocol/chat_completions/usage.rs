@@ -7,6 +7,7 @@ use std::{ops::Range, str::from_utf8, sync::LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
+use serde_json::{Value, json};
 
 use crate::protocol::{
     json_members::visit_members,
@@ -59,6 +60,34 @@ pub(super) fn in_value(value: &[u8]) -> Option<TokenUsage> {
         }
     })?;
     counts.usage()
+}
+
+/// What was used, as a chunk tells it.
+pub(super) fn written(usage: &TokenUsage) -> Value {
+    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
+    let (prompt, completion) = (input.total(), output.total());
+    let mut of_prompt = json!({ "cached_tokens": input.cache_read });
+    let mut of_completion = json!({ "reasoning_tokens": output.reasoning });
+    let written = input.cache_write.saturating_add(input.cache_write_1h);
+    for (name, count) in [
+        ("cache_write_tokens", written),
+        ("audio_tokens", input.audio),
+        ("image_tokens", input.image),
+        ("video_tokens", input.video),
+    ] {
+        if count > 0 {
+            of_prompt[name] = count.into();
+        }
+    }
+    for (name, count) in [("audio_tokens", output.audio), ("image_tokens", output.image)] {
+        if count > 0 {
+            of_completion[name] = count.into();
+        }
+    }
+    json!({
+        "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt.saturating_add(completion),
+        "prompt_tokens_details": of_prompt, "completion_tokens_details": of_completion,
+    })
 }
 
 fn number(value: &[u8]) -> Option<u64> {

@@ -6,6 +6,7 @@ use super::{Input, in_pieces};
 use crate::protocol::{
     ContentCounter, Dialect, DocumentReader,
     json_scan::{DEEPEST, JsonScan, LARGEST_COPY, LONGEST_TEXT, WHOLE},
+    named_model::NamedModel,
     usage::TokenUsage,
 };
 
@@ -73,14 +74,15 @@ fn plain(text: &[u8]) -> Option<(String, Value)> {
 pub fn document(data: &[u8]) {
     let Some(input) = Input::read(data) else { return };
     let dialect = Dialect::ALL[input.way % Dialect::ALL.len()];
-    let told = |reader: &DocumentReader| (reader.is_whole(), reader.usage(), reader.ids());
+    let named = || Some(Box::new(NamedModel::new(dialect.rules().model_path(false))));
+    let told = |reader: &DocumentReader| (reader.is_whole(), reader.usage(), reader.ids(), reader.models().to_vec());
     let read = |text: &[u8], sizes: &[usize]| {
-        let mut reader = DocumentReader::new(dialect);
+        let mut reader = DocumentReader::new(dialect, named());
         in_pieces(text, sizes, |piece| reader.push(&piece));
         told(&reader)
     };
     let at_once = |text: &[u8]| {
-        let mut reader = DocumentReader::new(dialect);
+        let mut reader = DocumentReader::new(dialect, named());
         reader.push_whole(text);
         told(&reader)
     };
@@ -99,10 +101,10 @@ pub fn document(data: &[u8]) {
     let rules = dialect.rules();
     let counted = rules.kept().first().and_then(|name| document.get(*name));
     let usage: Option<TokenUsage> = counted.and_then(|value| rules.usage(value.to_string().as_bytes()));
-    let (is_whole, found, ids) = read(text.as_bytes(), &input.sizes);
+    let (is_whole, found, ids, model) = read(text.as_bytes(), &input.sizes);
     assert!(is_whole);
     if text.len() <= LONGEST_TEXT && is_shallow(&document, DEEPEST) {
         assert_eq!((found, &ids), (usage, &rules.ids(&text)), "{dialect}: {text}");
     }
-    assert_eq!(at_once(text.as_bytes()), (is_whole, found, ids), "{dialect}: {text}");
+    assert_eq!(at_once(text.as_bytes()), (is_whole, found, ids, model), "{dialect}: {text}");
 }

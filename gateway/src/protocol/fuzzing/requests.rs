@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::Input;
 use crate::protocol::{
-    Dialect, Verb,
+    Dialect, RequestFields, Rewrite, Verb,
     routing_fields::{BodyError, LONGEST_MODEL},
+    walk::{self, Visitor},
 };
 
 /// A name that no body holds by chance, and that needs escapes.
@@ -53,7 +54,8 @@ pub fn request(data: &[u8]) {
     };
     assert!(is_object, "what is no object was read");
     let bytes = Bytes::copy_from_slice(body);
-    let (pieces, hides_usage) = rules.rewrite(&fields, &bytes, NAME, asks_usage);
+    judge(dialect, verb, &fields, &bytes);
+    let (pieces, hides_usage) = rules.rewrite(&fields, &bytes, &Rewrite::plain(verb, NAME, asks_usage));
     let written = pieces.as_slice().concat();
     assert_eq!(pieces.len(), written.len() as u64);
     if in_path.is_none() && !hides_usage {
@@ -82,6 +84,85 @@ pub fn request(data: &[u8]) {
     }
     let written: Value = serde_json::from_slice(&written).unwrap_or_else(|error| panic!("no JSON any more: {error}"));
     assert_eq!(written, document);
+}
+
+/// A cap that no body holds by chance.
+const CAP: u64 = 1_234_567_891;
+
+/// What is judged of a body is what a parser finds in it, and it is capped and nothing else.
+fn judge(dialect: Dialect, verb: Verb, fields: &RequestFields<'_>, body: &Bytes) {
+    let rules = dialect.rules();
+    let Ok(text) = std::str::from_utf8(body) else { return };
+    let judged = rules.judge(text);
+    let Ok(document) = serde_json::from_str::<Value>(text) else { return };
+    if dialect != Dialect::GenerateContent && depth(&document) < 60 {
+        // A tree keeps one of two members. What is deeper no walk sees.
+        assert_eq!(judged.repeated.is_some(), members(&document) != names(text));
+    }
+    let with = Rewrite { cap: Some(CAP), max_tool_calls: Some(CAP), ..Rewrite::plain(verb, &fields.model, false) };
+    let (pieces, _) = rules.rewrite(fields, body, &with);
+    let written = pieces.as_slice().concat();
+    let capped: Value = serde_json::from_slice(&written).unwrap_or_else(|error| panic!("no JSON any more: {error}"));
+    if !verb.has_output() {
+        assert!(dialect == Dialect::GenerateContent || written == *body);
+        return;
+    }
+    if judged.repeated.is_some() || judged.bad_number.is_some() {
+        return;
+    }
+    let cap = match dialect {
+        Dialect::ChatCompletions if verb == Verb::Complete => capped.get("max_tokens"),
+        Dialect::ChatCompletions => {
+            ["max_tokens", "max_completion_tokens"].iter().find_map(|name| capped[name].as_u64().and(capped.get(name)))
+        }
+        Dialect::Messages => capped.get("max_tokens"),
+        Dialect::Responses => {
+            assert_eq!(capped["max_tool_calls"], CAP);
+            capped.get("max_output_tokens")
+        }
+        Dialect::GenerateContent => {
+            let config = capped.get("generationConfig").or_else(|| capped.get("generation_config"));
+            config.and_then(|config| config.get("maxOutputTokens").or_else(|| config.get("max_output_tokens")))
+        }
+    };
+    assert_eq!(cap, Some(&CAP.into()), "not capped");
+    // Every asked-for count is a body that can be read.
+    if let Some(question) = rules.count_body(body, NAME, &[]) {
+        assert!(serde_json::from_slice::<Value>(&question).is_ok_and(|question| question.is_object()));
+    }
+}
+
+/// How many members the objects of a tree have.
+fn members(tree: &Value) -> usize {
+    match tree {
+        Value::Object(object) => object.values().map(|value| 1 + members(value)).sum(),
+        Value::Array(items) => items.iter().map(members).sum(),
+        _ => 0,
+    }
+}
+
+/// How deep a tree is.
+fn depth(tree: &Value) -> usize {
+    match tree {
+        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or_default(),
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// How many names stand in a document.
+fn names(text: &str) -> usize {
+    struct Names(usize);
+    impl Visitor<()> for Names {
+        fn value(&mut self, (): &mut (), name: Option<&str>, _: &walk::Value) -> Option<()> {
+            self.0 += usize::from(name.is_some());
+            Some(())
+        }
+        fn closed(&mut self, (): (), (): &mut ()) {}
+    }
+    let mut names = Names(0);
+    walk::walk(text, &mut (), &mut names);
+    names.0
 }
 
 /// `body` is `written` with a spelling of `model` in the place of the name.

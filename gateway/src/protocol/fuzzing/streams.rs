@@ -7,9 +7,10 @@ use super::{Input, in_pieces};
 use crate::{
     error::InferenceError,
     protocol::{
-        Content, ContentCounter, Dialect,
+        Content, ContentCounter, Dialect, OutputLimit,
+        named_model::NamedModel,
         stream::{ContentEnd, Progress, ReplyStream},
-        usage::TokenUsage,
+        usage::{InputTokens, OutputTokens, TokenUsage},
     },
 };
 
@@ -43,6 +44,35 @@ impl Form {
         };
         stream.unwrap_or_else(|| panic!("{self:?} is a form of a stream"))
     }
+
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Chat { .. } => Dialect::ChatCompletions,
+            Self::Of(dialect) => dialect,
+            Self::Array => Dialect::GenerateContent,
+        }
+    }
+
+    /// The same with a limit.
+    fn limited(self, most: u64) -> Box<dyn ReplyStream> {
+        let (mut stream, rules) = (self.stream(), self.dialect().rules());
+        stream.set_limit(Box::new(OutputLimit::new(most, rules.content(), rules.open_reply(true))));
+        stream
+    }
+}
+
+/// What a stream that arrives in pieces of these sizes lets pass of so many tokens, and how it ends where it is cut.
+pub(in crate::protocol) fn cut(form: Form, text: &[u8], sizes: &[usize], most: u64) -> (Bytes, Option<Bytes>) {
+    let (mut stream, mut passed) = (form.limited(most), Vec::new());
+    in_pieces(text, sizes, |piece| passed.extend_from_slice(&stream.push(piece)));
+    if !stream.status().is_cut
+        && let Some(rest) = stream.finish()
+    {
+        passed.extend_from_slice(&rest);
+    }
+    let usage = TokenUsage { input: Some(InputTokens::default()), output: Some(OutputTokens::default()) };
+    let end = stream.status().is_cut.then(|| stream.cut(&usage));
+    (passed.into(), end)
 }
 
 /// Everything that a stream did.
@@ -55,6 +85,7 @@ pub(in crate::protocol) struct Outcome {
     pub(in crate::protocol) content_end: ContentEnd,
     pub(in crate::protocol) usage: TokenUsage,
     pub(in crate::protocol) ids: Vec<String>,
+    pub(in crate::protocol) model: Vec<String>,
     /// What its end let pass.
     pub(in crate::protocol) finished: Option<Bytes>,
     /// What ended it where it broke off instead.
@@ -66,6 +97,7 @@ pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outc
     let read = || {
         let (mut stream, mut passed) = (form.stream(), Vec::new());
         let (mut usage, mut ids) = (TokenUsage::default(), Vec::new());
+        stream.seek_model(Box::new(NamedModel::new(form.dialect().rules().model_path(true))));
         in_pieces(text, sizes, |piece| {
             passed.extend_from_slice(&stream.push(piece));
             usage.update(stream.take_usage().unwrap_or_default());
@@ -76,6 +108,7 @@ pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outc
     let (mut stream, passed, mut usage, ids) = read();
     let (progress, is_complete) = (stream.status().progress, stream.is_complete());
     let (has_failed, content_end) = (stream.has_failed(), stream.content_end());
+    let model = stream.models().to_vec();
     let broken = if is_complete {
         Some(stream.complete())
     } else {
@@ -84,7 +117,8 @@ pub(in crate::protocol) fn run(form: Form, text: &[u8], sizes: &[usize]) -> Outc
     let (mut stream, ..) = read();
     let finished = stream.finish();
     usage.update(stream.take_usage().unwrap_or_default());
-    Outcome { passed: passed.into(), progress, is_complete, has_failed, content_end, usage, ids, finished, broken }
+    let passed = passed.into();
+    Outcome { passed, progress, is_complete, has_failed, content_end, usage, ids, model, finished, broken }
 }
 
 /// The pieces make no difference; nothing is invented, and nothing is lost but what is hidden and half an event.
@@ -99,6 +133,11 @@ pub(in crate::protocol) fn check(form: Form, text: &[u8], sizes: &[usize]) {
     assert_eq!(run(form, text, sizes), whole);
     assert_eq!(run(form, text, &[1]), whole);
     assert_eq!(content(form, text, sizes), content(form, text, &[]));
+    for most in [0, 1, 3] {
+        let whole = cut(form, text, &[], most);
+        assert_eq!(cut(form, text, sizes, most), whole);
+        assert_eq!(cut(form, text, &[1], most), whole);
+    }
     let all = [&whole.passed[..], whole.finished.as_deref().unwrap_or_default()].concat();
     match form {
         Form::Chat { hides_usage: true, .. } => assert!(is_within(&all, text), "something was invented"),

@@ -54,7 +54,7 @@ proptest! {
     #[test]
     fn bytes_at_random_hold(
         control in prop::array::uniform4(any::<u8>()),
-        text in "(data: |event: |id: |\"(usage|usageMetadata|model|stream|stream_options|include_usage|type|response|candidates|finishReason|message)\":|\"message_(start|stop|delta)\"|null|true|false|\\[DONE\\]|[{}\\[\\]\",:\r\n\\\\ 1ué\u{feff}])*",
+        text in "(data: |event: |id: |\"(usage|usageMetadata|model|stream|stream_options|max_tokens|max_completion_tokens|max_output_tokens|max_tool_calls|generationConfig|generation_config|maxOutputTokens|max_output_tokens|tools|thinking|n|include_usage|type|response|candidates|finishReason|message)\":|\"message_(start|stop|delta)\"|null|true|false|5|-1|\\[DONE\\]|[{}\\[\\]\",:\r\n\\\\ 1ué\u{feff}])*",
     ) {
         let data = [&control[..], text.as_bytes()].concat();
         for (_, target) in TARGETS {

@@ -13,6 +13,8 @@ use crate::{
     error::InferenceError,
     protocol::{
         json_scan::JsonScan,
+        limit::OutputLimit,
+        named_model::NamedModel,
         stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
         usage::TokenUsage,
     },
@@ -41,6 +43,8 @@ pub(super) struct ArrayStream {
     long: Option<Box<JsonScan>>,
     /// What stands between two elements was too long to be held: whether a comma was part of it is not known any more.
     is_odd: bool,
+    limit: Option<Box<OutputLimit>>,
+    model: Option<Box<NamedModel>>,
 }
 
 impl ArrayStream {
@@ -70,7 +74,10 @@ impl ArrayStream {
                     match self.depth {
                         0 => self.is_closed = true,
                         1 => {
-                            self.element_ended(begin);
+                            if !self.element_ended(begin) {
+                                self.seen = begin;
+                                return end;
+                            }
                             begin = self.seen;
                             end = Some(self.seen);
                         }
@@ -83,23 +90,40 @@ impl ArrayStream {
         end
     }
 
-    /// The element has ended of which `held` has what stands between `begin` and what was looked at.
-    fn element_ended(&mut self, begin: usize) {
-        self.has_element = true;
-        let text = from_first_brace(&self.held[begin..self.seen]);
-        match self.long.take() {
-            Some(mut scan) => {
-                scan.push(&self.held[begin..self.seen]);
-                if let Some(copy) = scan.copy() {
-                    self.chunks.read(copy.as_bytes());
-                }
-            }
-            None => self.chunks.read(text),
+    /// The element has ended of which `held` has what stands between `begin` and what was looked at. False where it does not
+    /// fit.
+    fn element_ended(&mut self, begin: usize) -> bool {
+        let rest = &self.held[begin..self.seen];
+        let mut long = self.long.take();
+        if let Some(scan) = &mut long {
+            scan.push(rest);
         }
+        let copy = long.as_ref().map(|scan| scan.copy());
+        let text = match &copy {
+            Some(copy) => copy.as_deref().unwrap_or_default().as_bytes(),
+            None => from_first_brace(rest),
+        };
+        if let Some(limit) = &mut self.limit {
+            let fits = if copy.is_some() { limit.fits_last_part(rest, Some(text)) } else { limit.fits(text) };
+            if !fits {
+                return false;
+            }
+        }
+        if let Some(model) = &mut self.model {
+            model.read(text);
+        }
+        self.has_element = true;
+        self.chunks.read(text);
+        true
     }
 
-    /// The beginning of an element passes because it is too long.
-    fn follow_long(&mut self) {
+    /// The beginning of an element passes because it is too long. False where it does not fit.
+    fn follow_long(&mut self) -> bool {
+        if let Some(limit) = &mut self.limit
+            && !limit.fits_part(&self.held)
+        {
+            return false;
+        }
         match self.long.as_mut() {
             Some(scan) => scan.push(&self.held),
             None => {
@@ -108,6 +132,12 @@ impl ArrayStream {
                 self.long = Some(scan);
             }
         }
+        true
+    }
+
+    /// True once the output has passed its limit.
+    fn is_cut(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_cut())
     }
 
     fn pass(&mut self, end: usize) -> Bytes {
@@ -118,16 +148,24 @@ impl ArrayStream {
 
 impl ReplyStream for ArrayStream {
     fn push(&mut self, piece: Bytes) -> Bytes {
+        if self.is_cut() {
+            return Bytes::new();
+        }
         self.held.put(piece);
         if let Some(end) = self.scan() {
             return self.pass(end);
+        }
+        if self.is_cut() {
+            return Bytes::new();
         }
         let is_long = self.held.len() > LONGEST_HELD;
         if self.depth > 1 {
             if !is_long && self.long.is_none() {
                 return Bytes::new();
             }
-            self.follow_long();
+            if !self.follow_long() {
+                return Bytes::new();
+            }
         } else if is_long {
             self.is_odd = true;
         } else if !self.is_odd {
@@ -145,7 +183,7 @@ impl ReplyStream for ArrayStream {
             Progress::Complete if self.is_closed => Progress::Ended,
             progress => progress,
         };
-        StreamStatus { progress, has_news: self.chunks.has_news() }
+        StreamStatus { progress, has_news: self.chunks.has_news(), is_cut: self.is_cut() }
     }
 
     fn has_failed(&self) -> bool {
@@ -167,6 +205,30 @@ impl ReplyStream for ArrayStream {
 
     fn complete(&mut self) -> Bytes {
         if self.is_closed { self.pass(self.held.len()) } else { Bytes::from_static(b"]") }
+    }
+
+    fn set_limit(&mut self, limit: Box<OutputLimit>) {
+        self.limit = Some(Box::new(limit.of_array()));
+    }
+
+    fn cut(&mut self, usage: &TokenUsage) -> Bytes {
+        self.held.clear();
+        match &self.limit {
+            // Half of an element has passed, or nobody knows what, as in a failure.
+            Some(limit) if self.long.is_none() && !limit.is_inside() && !self.is_odd => {
+                let before: &[u8] = if self.has_element { b"," } else { b"[" };
+                [before, &limit.last(usage), b"]"].concat().into()
+            }
+            _ => Bytes::new(),
+        }
+    }
+
+    fn seek_model(&mut self, named: Box<NamedModel>) {
+        self.model = Some(named);
+    }
+
+    fn models(&self) -> &[String] {
+        self.model.as_ref().map_or(&[], |model| model.found())
     }
 
     fn take_usage(&mut self) -> Option<TokenUsage> {

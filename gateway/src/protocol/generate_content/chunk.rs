@@ -13,8 +13,17 @@ use crate::protocol::{
 const MOST_CANDIDATES: usize = 64;
 
 /// The members that are read of a chunk.
-pub(super) const NAMES: &[&str] =
-    &["candidates", "index", "finishReason", "promptFeedback", "blockReason", "usageMetadata", "error"];
+pub(super) const NAMES: &[&str] = &[
+    "candidates",
+    "index",
+    "finishReason",
+    "promptFeedback",
+    "blockReason",
+    "usageMetadata",
+    "error",
+    "modelVersion",
+    "responseId",
+];
 
 /// What the chunks of a stream have told so far.
 #[derive(Debug, Default)]

@@ -1,28 +1,38 @@
 //! Google's generateContent: the path holds the model and what is asked for.
 
 mod array;
+mod cap;
 mod chunk;
 mod content;
+mod cut;
 mod error;
+mod judged;
 mod parts;
 mod query;
 mod request;
 mod stream;
+mod text;
 mod usage;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use self::judged::{RULES, SPELLING};
 use super::{
     content::ContentMap,
+    count,
+    judged::{self as judging, Judged},
+    limit::OpenReply,
     model_list::ModelPage,
     parts::{BodyParts, read as read_parts},
+    rewrite::Rewrite,
     routing_fields::BodyError,
     rules::{RequestFields, Rules},
-    splice::Pieces,
+    splice::{Pieces, splice},
     stream::{ReplyStream, SseStream},
+    texts::TextMap,
     usage::TokenUsage,
     verb::Verb,
 };
@@ -30,6 +40,11 @@ use crate::{error::InferenceError, percent::percent_encoded_path};
 
 /// The dialect.
 pub(super) struct GenerateContent;
+
+/// What a question for a count takes of a request, besides the model (Gemini API reference, `models.countTokens`,
+/// `GenerateContentRequest`).
+const COUNTED: [&str; 6] =
+    ["contents", "system_instruction", "tools", "tool_config", "generation_config", "cached_content"];
 
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usageMetadata\""));
 
@@ -55,8 +70,33 @@ impl Rules for GenerateContent {
         read_parts(text, parts::Body)
     }
 
-    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, model: &str, _: bool) -> (Pieces, bool) {
-        (request::rename(fields, body, model), false)
+    fn judge(&self, text: &str) -> Judged {
+        judging::read(text, &RULES)
+    }
+
+    fn rewrite(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> (Pieces, bool) {
+        let name = format!("models/{}", with.model);
+        let names = request::rename(fields, &name);
+        let pieces = if with.is_plain() {
+            splice(body, &names)
+        } else {
+            with.splice(body, names, &self.bounds(fields, body, with))
+        };
+        (pieces, false)
+    }
+
+    fn bounds(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> Vec<(Range<usize>, String)> {
+        let Some(cap) = with.output() else { return Vec::new() };
+        cap::set(body, &fields.judged(self, body), cap)
+    }
+
+    fn count_body(&self, body: &Bytes, model: &str, texts: &[(Range<usize>, String)]) -> Option<Vec<u8>> {
+        let request = count::body(body, &format!("models/{model}"), &COUNTED, SPELLING, texts)?;
+        Some([b"{\"generateContentRequest\":", request.as_slice(), b"}"].concat())
+    }
+
+    fn counted(&self, reply: &[u8]) -> Option<u64> {
+        count::counted(reply, ["totalTokens", "total_tokens"])
     }
 
     fn error_document(&self, error: &InferenceError) -> Vec<u8> {
@@ -72,8 +112,20 @@ impl Rules for GenerateContent {
         Some(Box::new(stream))
     }
 
+    fn open_reply(&self, _asks_usage: bool) -> Box<dyn OpenReply> {
+        Box::new(cut::OpenCandidates::default())
+    }
+
+    fn model_path(&self, _is_event: bool) -> &'static [&'static str] {
+        &["modelVersion"]
+    }
+
     fn content(&self) -> &'static ContentMap {
         &content::MAP
+    }
+
+    fn texts(&self) -> &'static TextMap {
+        &text::MAP
     }
 
     fn kept(&self) -> &'static [&'static str] {

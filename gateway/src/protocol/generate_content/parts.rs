@@ -12,7 +12,7 @@ use crate::protocol::{
 pub(super) struct Body;
 
 /// What holds arguments, results and schemas, which are the caller's own.
-const FREE: [&str; 12] = [
+pub(super) const FREE: [&str; 12] = [
     "args",
     "response",
     "parameters",

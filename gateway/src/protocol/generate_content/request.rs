@@ -5,14 +5,12 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use bytes::Bytes;
-
 use crate::protocol::{
     json_read,
     output_asked::{self, OutputAsked},
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields},
-    splice::{Edit, Pieces, Replacement, splice},
+    splice::{Edit, Replacement},
     verb::Verb,
 };
 
@@ -70,6 +68,8 @@ pub(super) fn read(verb: Verb, model: String, body: &[u8]) -> Result<RequestFiel
         asked,
         marks,
         parts: None,
+        judged: None,
+        texts: None,
     })
 }
 
@@ -84,22 +84,22 @@ fn models_in(text: &str, object: Range<usize>, places: &mut Vec<Range<usize>>) {
     places.extend(found.unwrap_or_default().into_iter().map(|at| start + at.start..start + at.end));
 }
 
-/// The body with the model's name at the provider wherever it is repeated.
-pub(super) fn rename(fields: &RequestFields<'_>, body: &Bytes, model: &str) -> Pieces {
-    let ModelPlaces::InPath(places) = &fields.places else { return splice(body, &[]) };
-    let name = format!("models/{model}");
-    let edits: Vec<Edit<'_>> =
-        places.iter().map(|at| Edit { at: at.clone(), with: Replacement::Text(&name) }).collect();
-    splice(body, &edits)
+/// The changes that put `name`, the model's at the provider, wherever it is repeated.
+pub(super) fn rename<'n>(fields: &RequestFields<'_>, name: &'n str) -> Vec<Edit<'n>> {
+    let ModelPlaces::InPath(places) = &fields.places else { return Vec::new() };
+    places.iter().map(|at| Edit { at: at.clone(), with: Replacement::Text(name) }).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::protocol::splice::splice;
 
     fn renamed(body: &str) -> String {
         let fields = read(Verb::EmbedBatch, "x".to_owned(), body.as_bytes()).unwrap();
-        let pieces = rename(&fields, &Bytes::copy_from_slice(body.as_bytes()), "up");
+        let pieces = splice(&Bytes::copy_from_slice(body.as_bytes()), &rename(&fields, "models/up"));
         String::from_utf8(pieces.as_slice().concat()).unwrap()
     }
 

@@ -3,6 +3,8 @@
 //! The prompt includes what a cache held; what tools brought in and what was thought stand beside it and beside the
 //! candidates. Source: Gemini API reference, `UsageMetadata`.
 
+use serde_json::{Value, json};
+
 use crate::protocol::{
     json_read,
     usage::{InputTokens, OutputTokens, TokenUsage, count},
@@ -46,6 +48,22 @@ pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
         input: Some(InputTokens::within(input, input_parts)),
         output: Some(OutputTokens::within(output, output_parts)),
     })
+}
+
+/// What was used, as a last chunk tells it.
+pub(super) fn written(usage: &TokenUsage) -> Value {
+    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
+    let (prompt, all) = (input.total(), output.total());
+    let mut counts = json!({
+        "promptTokenCount": prompt, "candidatesTokenCount": all.saturating_sub(output.reasoning),
+        "totalTokenCount": prompt.saturating_add(all),
+    });
+    for (name, count) in [("cachedContentTokenCount", input.cache_read), ("thoughtsTokenCount", output.reasoning)] {
+        if count > 0 {
+            counts[name] = count.into();
+        }
+    }
+    counts
 }
 
 /// Counts by modality; text and documents are the rest.

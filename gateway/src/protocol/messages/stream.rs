@@ -112,6 +112,6 @@ impl EventReader for Events {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["type", "message", "usage", "delta", "container", "id"]
+        &["type", "index", "message", "model", "usage", "delta", "container", "id"]
     }
 }

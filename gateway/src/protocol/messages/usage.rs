@@ -4,6 +4,8 @@
 //! `input_tokens` leaves out what was read from a cache or written to one, and `output_tokens` includes the thinking.
 //! Source: Anthropic API reference, "Messages", `usage`; "Streaming messages".
 
+use serde_json::{Value, json};
+
 use crate::protocol::{
     json_read,
     usage::{InputTokens, OutputTokens, TokenUsage, count},
@@ -84,6 +86,18 @@ impl Counts {
         });
         TokenUsage { input, output }.told()
     }
+}
+
+/// What was used, as `message_delta` tells it.
+pub(super) fn written(usage: &TokenUsage) -> Value {
+    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
+    let cache_write = input.cache_write.saturating_add(input.cache_write_1h);
+    json!({
+        "input_tokens": input.total().saturating_sub(input.cache_read).saturating_sub(cache_write),
+        "cache_creation_input_tokens": cache_write,
+        "cache_read_input_tokens": input.cache_read,
+        "output_tokens": output.total(),
+    })
 }
 
 #[cfg(test)]

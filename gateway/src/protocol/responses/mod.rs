@@ -1,22 +1,35 @@
 //! OpenAI's responses, which the provider stores: each has an id that later calls speak of.
 
 mod content;
+mod cut;
 mod ids;
+mod judged;
+mod open_item;
 mod parts;
 mod stream;
+mod text;
 mod usage;
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
+use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use self::judged::{CAP, RULES, TOOL_CALLS};
 use super::{
+    cap,
     content::ContentMap,
+    count,
+    judged::{self as judging, Judged},
+    limit::OpenReply,
     openai_error,
     parts::{BodyParts, read as read_parts},
+    rewrite::Rewrite,
     routing_fields::{self, BodyError},
     rules::{ModelPlaces, RequestFields, Rules},
+    spelling::Spelling,
     stream::{ReplyStream, SseStream},
+    texts::TextMap,
     usage::TokenUsage,
     verb::Verb,
 };
@@ -24,6 +37,21 @@ use crate::error::InferenceError;
 
 /// The dialect.
 pub(super) struct Responses;
+
+/// What "Get input token counts" takes of a request, besides the model
+/// (<https://platform.openai.com/docs/api-reference/responses/input-tokens>).
+const COUNTED: [&str; 10] = [
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "previous_response_id",
+    "conversation",
+    "parallel_tool_calls",
+    "reasoning",
+    "text",
+    "truncation",
+];
 
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 
@@ -60,11 +88,39 @@ impl Rules for Responses {
             stream_options: None,
             marks: fields.marks.with_stored_prompt(),
             parts: None,
+            judged: None,
+            texts: None,
         })
     }
 
     fn parts(&self, text: &str) -> BodyParts {
         read_parts(text, parts::Body)
+    }
+
+    fn judge(&self, text: &str) -> Judged {
+        judging::read(text, &RULES)
+    }
+
+    fn caps_tool_calls(&self) -> bool {
+        true
+    }
+
+    fn bounds(&self, fields: &RequestFields<'_>, body: &Bytes, with: &Rewrite<'_>) -> Vec<(Range<usize>, String)> {
+        if with.output().is_none() && with.tool_calls().is_none() {
+            return Vec::new();
+        }
+        let judged = fields.judged(self, body);
+        let output = with.output().map(|cap| cap::set(body, &judged, &[CAP], CAP, cap));
+        let calls = with.tool_calls().map(|calls| cap::set(body, &judged, &[TOOL_CALLS], TOOL_CALLS, calls));
+        output.into_iter().chain(calls).flatten().collect()
+    }
+
+    fn count_body(&self, body: &Bytes, model: &str, texts: &[(Range<usize>, String)]) -> Option<Vec<u8>> {
+        count::body(body, model, &COUNTED, Spelling::One, texts)
+    }
+
+    fn counted(&self, reply: &[u8]) -> Option<u64> {
+        count::counted(reply, ["input_tokens"])
     }
 
     fn error_document(&self, error: &InferenceError) -> Vec<u8> {
@@ -75,8 +131,20 @@ impl Rules for Responses {
         Box::new(SseStream::new(stream::Events::default()))
     }
 
+    fn open_reply(&self, _asks_usage: bool) -> Box<dyn OpenReply> {
+        Box::new(cut::OpenResponse::default())
+    }
+
+    fn model_path(&self, is_event: bool) -> &'static [&'static str] {
+        if is_event { &["response", "model"] } else { &["model"] }
+    }
+
     fn content(&self) -> &'static ContentMap {
         &content::MAP
+    }
+
+    fn texts(&self) -> &'static TextMap {
+        &text::MAP
     }
 
     fn kept(&self) -> &'static [&'static str] {

@@ -172,7 +172,21 @@ impl EventReader for Events {
     }
 
     fn names(&self) -> &'static [&'static str] {
-        &["type", "sequence_number", "response", "id", "created_at", "model", "usage", "item", "container_id"]
+        &[
+            "type",
+            "sequence_number",
+            "response",
+            "id",
+            "created_at",
+            "model",
+            "usage",
+            "item",
+            "container_id",
+            "output_index",
+            "content_index",
+            "summary_index",
+            "part",
+        ]
     }
 }
 

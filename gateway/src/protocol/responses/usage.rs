@@ -2,6 +2,8 @@
 //!
 //! Source: OpenAI API reference, object "response", `usage`.
 
+use serde_json::{Value, json};
+
 use crate::protocol::{
     json_read, token_details,
     usage::{InputTokens, OutputTokens, TokenUsage, count},
@@ -16,6 +18,20 @@ pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
     let input = count(input).map(|input| InputTokens::within(input, input_parts));
     let output = count(output).map(|output| OutputTokens::within(output, output_parts));
     TokenUsage { input, output }.told()
+}
+
+/// What was used, as a last event tells it.
+pub(super) fn written(usage: &TokenUsage) -> Value {
+    let (input, output) = (usage.input.unwrap_or_default(), usage.output.unwrap_or_default());
+    let (all_input, all_output) = (input.total(), output.total());
+    let cache_write = input.cache_write.saturating_add(input.cache_write_1h);
+    json!({
+        "input_tokens": all_input,
+        "input_tokens_details": { "cached_tokens": input.cache_read, "cache_write_tokens": cache_write },
+        "output_tokens": all_output,
+        "output_tokens_details": { "reasoning_tokens": output.reasoning },
+        "total_tokens": all_input.saturating_add(all_output),
+    })
 }
 
 #[cfg(test)]

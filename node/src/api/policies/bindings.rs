@@ -17,7 +17,6 @@ use crate::{
     principals,
     secret::random_ulid,
     store::BindingRow,
-    warnings::NOT_ENFORCED,
 };
 
 /// The most policies that are bound to one principal.
@@ -27,8 +26,6 @@ const MOST: usize = 64;
 #[derive(Debug, Serialize)]
 pub(in crate::api) struct Bound {
     binding_id: BindingId,
-    /// What whoever binds something should know.
-    warning: &'static str,
 }
 
 /// What was unbound.
@@ -80,7 +77,7 @@ pub(in crate::api) async fn bind(call: Call) -> Result<Made<Bound>, ApiError> {
             binding
         }
     };
-    let made = Bound { binding_id: binding.id, warning: NOT_ENFORCED };
+    let made = Bound { binding_id: binding.id };
     let has_claim = free.is_some();
     if let Some(free) = free {
         free.keep(&mut write, &binding.id.to_string(), Some(&made)).await?;

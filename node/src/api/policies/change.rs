@@ -1,5 +1,7 @@
 //! Policies are made, changed and deleted: the one way for all of their views.
 
+use std::sync::Arc;
+
 use bitrouter_proto::account::{Name, PolicyId, policy::PolicyKind};
 use serde::Serialize;
 
@@ -115,6 +117,7 @@ pub(in crate::api) async fn update<T>(
     row.updated_at = call.node.clock.wall();
     row.update(&mut write).await?;
     write.commit().await?;
+    call.node.look_at_policies().await;
     shown(row)
 }
 
@@ -167,7 +170,7 @@ pub(in crate::api) async fn enable(call: Call) -> Result<Disabled, ApiError> {
 
 /// Commits what puts a policy in force by `bindings`. The mark that calls without a credential are bound goes before it.
 pub(super) async fn commit_binding(
-    node: &Node,
+    node: &Arc<Node>,
     write: crate::store::Write,
     bindings: &[BindingRow],
 ) -> Result<(), ApiError> {

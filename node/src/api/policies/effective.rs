@@ -1,26 +1,21 @@
 //! What is in force for a principal, and what of it is bound to the principal itself.
 
-use std::{collections::HashMap, time::Duration};
-
 use bitrouter_proto::account::{
-    List, MicroUsd,
-    policy::{Effective, Funding, Origin, Policy, PrincipalType, Window},
+    List,
+    policy::{Effective, Funding, Origin, Policy},
 };
 
 use super::{change::spec_of, shown};
 use crate::{
-    clock::Moment,
     http::{
         Call,
         error::{ApiError, Code},
         query::Query,
     },
+    limits::BudgetKey,
     policy::{Bound, Combined, PrincipalId},
     principals::{self, chain_of},
-    store::{
-        PolicyRow, Read,
-        ledger::{self, Spent},
-    },
+    store::PolicyRow,
 };
 
 /// The parameters of [`effective`].
@@ -43,14 +38,18 @@ pub(in crate::api) async fn effective(call: Call) -> Result<Effective, ApiError>
             bound.push(bound_to(&row, above)?);
         }
     }
+    drop(read);
     let mut effective = Combined::all(&bound).shown();
-    let mut spending = Spending { call: &call, read, known: HashMap::new() };
+    let enforcement = &call.node.enforcement;
     for budget in &mut effective.budgets {
+        let origin = &budget.origin;
+        let Some(principal) = PrincipalId::parse(origin.principal_type, &origin.principal_id) else { continue };
         let (window, funding) = (budget.spec.window, budget.spec.funding.unwrap_or(Funding::Any));
-        let spent = spending.of(&budget.origin, window, funding).await?;
-        budget.spent_micro_usd = MicroUsd::new(spent.sum);
-        let leaves = length(window).zip(spent.oldest).map(|(length, oldest)| oldest.after(length));
-        budget.resets_at = leaves.map(|at| at.to_string());
+        // What calls are judged by, not a reckoning of its own.
+        let counter = BudgetKey { namespace, principal, window, funding };
+        let Some(shown) = enforcement.limits.show(&counter, enforcement.now()) else { continue };
+        (budget.spent_micro_usd, budget.reserved_micro_usd) = (shown.spent, shown.reserved);
+        budget.resets_at = shown.resets_at.map(|at| enforcement.by_wall(at).to_string());
     }
     Ok(effective)
 }
@@ -71,42 +70,4 @@ fn bound_to(row: &PolicyRow, principal: PrincipalId) -> Result<Bound, ApiError> 
         principal_id: principal.to_string(),
     };
     Ok(Bound { origin, spec: spec_of(row)?, is_enabled: row.disabled_at.is_none() })
-}
-
-/// How long a window reaches back.
-fn length(window: Window) -> Option<Duration> {
-    match window {
-        Window::Day => Some(Duration::from_hours(24)),
-        Window::Month => Some(Duration::from_hours(30 * 24)),
-        Window::Total => None,
-    }
-}
-
-/// What was spent, asked for once for each principal, window and way to count.
-struct Spending<'c> {
-    call: &'c Call,
-    read: Read,
-    known: HashMap<(PrincipalType, String, Window, Funding), Spent>,
-}
-
-impl Spending<'_> {
-    async fn of(&mut self, origin: &Origin, window: Window, funding: Funding) -> Result<Spent, ApiError> {
-        let asked = (origin.principal_type, origin.principal_id.clone(), window, funding);
-        if let Some(spent) = self.known.get(&asked) {
-            return Ok(*spent);
-        }
-        let Some(principal) = PrincipalId::parse(origin.principal_type, &origin.principal_id) else {
-            return Ok(Spent::default());
-        };
-        let now = self.call.node.clock.wall();
-        // What lies ahead of a clock that was set back counts as admitted now.
-        let end = ledger::last_admitted(&mut self.read).await?.max(now);
-        let millisecond = Duration::from_millis(1);
-        let from = length(window).map_or(Moment::from_millis(0), |length| now.before(length).after(millisecond));
-        let time = ledger::Window { from, to: end.after(millisecond) };
-        let namespace = self.call.granted.namespace()?;
-        let spent = ledger::spent(&mut self.read, namespace, principal, funding, time).await?;
-        self.known.insert(asked, spent);
-        Ok(spent)
-    }
 }

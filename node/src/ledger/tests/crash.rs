@@ -194,7 +194,7 @@ async fn p16_rows_whose_journal_was_taken_away_are_settled_at_their_bound() {
     let mut world = World::new().await;
     world.require_credit();
     let running = world.start().await;
-    running.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(5));
+    running.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(5_000));
     let open = running.admit("a", true).unwrap();
     running.apply().await;
     running.die().await;
@@ -204,7 +204,7 @@ async fn p16_rows_whose_journal_was_taken_away_are_settled_at_their_bound() {
     let row = running.rows().await.remove(0);
     assert_eq!((row.status.as_str(), row.prompt_tokens, row.completion_tokens), ("interrupted", 100, 500));
     assert_eq!(row.final_charge_micro_usd.unwrap().micros(), 1_000);
-    assert_eq!(running.ledger.shared.credits.balance(world.row.owner).micros(), -1_000);
+    assert_eq!(running.ledger.balance(world.row.owner).micros(), -1_000);
     running.close().await;
 }
 
@@ -213,7 +213,7 @@ async fn p16_a_process_that_still_runs_is_read_as_it_writes_and_settled_once_it_
     let mut world = World::new().await;
     world.require_credit();
     let old = world.start().await;
-    old.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(50));
+    old.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(50_000));
     old.call("a");
     let (open, left) = (old.admit("b", true).unwrap(), old.admit("c", true).unwrap());
     let mut open = open;
@@ -222,14 +222,14 @@ async fn p16_a_process_that_still_runs_is_read_as_it_writes_and_settled_once_it_
     old.close().await;
     assert!(!ledger.shared.rows.is_empty());
     let running = world.start().await;
-    running.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(1_000));
+    running.ledger.granted(world.row.owner, bitrouter_proto::account::MicroUsd::new(2_000));
     assert_eq!(running.told().await, ["a succeeded 5", "b pending 0", "c pending 0"]);
     running.call("d");
     open.settle(ended(20, 8, 36));
     running.apply().await;
     assert_eq!(running.told().await, ["a succeeded 5", "b succeeded 8", "c pending 0", "d succeeded 5"]);
     // What the other process charged is taken here too; a was before this start.
-    assert_eq!(running.ledger.shared.credits.balance(world.row.owner).micros(), 1_000 - 7 - 36 - 7);
+    assert_eq!(running.ledger.balance(world.row.owner).micros(), 2_000 - 7 - 36 - 7);
     ledger.shared.journal.let_go();
     running.apply().await;
     assert_eq!(running.told().await[2], "c interrupted 100");

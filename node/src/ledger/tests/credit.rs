@@ -2,7 +2,7 @@
 
 use bitrouter_gateway::{
     http::{Caller, Principal},
-    ports::{Admission as _, Metering},
+    ports::Plan,
 };
 use bitrouter_proto::account::{CredentialId, GrantId, MicroUsd, NamespaceId, PersonId, Role, ScopeSet};
 
@@ -21,10 +21,12 @@ async fn p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not()
     }
     assert!(running.admit_reserving("b", false, None).is_err(), "nobody knows what it costs");
     running.admit_reserving("c", false, Some(0)).unwrap().settle(ended(1, 1, 0));
-    running.ledger.granted(world.row.owner, MicroUsd::new(10));
-    // What is left is judged, and not what a call may cost.
+    running.ledger.granted(world.row.owner, MicroUsd::new(1_000));
     running.admit("d", false).unwrap().settle(ended(10, 5, 12));
-    assert!(running.admit("e", false).is_err(), "the charge left the credit at once");
+    assert!(
+        running.admit("e", false).is_err(),
+        "the charge left the credit at once, and less is left than it may cost"
+    );
     running.apply().await;
     let rows = running.rows().await;
     let told: Vec<_> = rows
@@ -37,7 +39,7 @@ async fn p10_without_credit_a_call_that_costs_is_refused_and_a_free_one_is_not()
     assert_eq!(told, [("c", 0, 0, Some("cloud_credit")), ("d", 12, 1_000, Some("cloud_credit"))]);
     running.close().await;
     let running = world.start().await;
-    assert_eq!(running.ledger.shared.credits.balance(world.row.owner).micros(), -12, "the grant was memory's alone");
+    assert_eq!(running.ledger.balance(world.row.owner).micros(), -12, "the grant was memory's alone");
     running.close().await;
 }
 
@@ -75,7 +77,7 @@ async fn p10_credit_that_is_off_reserves_and_charges_nothing() {
     assert_eq!((row.funding_source.as_deref(), row.reserved_micro_usd), (Some("local"), None));
     assert_eq!((row.cost_micro_usd.unwrap().micros(), row.final_charge_micro_usd.unwrap().micros()), (7, 0));
     let none = Caller::Keyless { namespace: None };
-    assert_eq!(running.ledger.metering(none), Metering::Off);
+    assert!(matches!(running.ledger.plan(none), Plan::Off));
     running.close().await;
 }
 
@@ -86,14 +88,14 @@ async fn p10_what_selling_brings_asks_no_credit_of_the_owners_namespaces() {
     let running = world.start().await;
     let keyless = Caller::Keyless { namespace: Some(world.row.first_namespace) };
     let eve = PersonId::new(ulid::Ulid::from_parts(1, 7));
-    for (owner, metering) in [(world.row.owner, Metering::Plain), (eve, Metering::Exact)] {
+    for (owner, is_bound) in [(world.row.owner, false), (eve, true)] {
         world.roles.remove_namespace(world.row.first_namespace);
         world.roles.add_namespace(world.row.first_namespace, owner);
-        assert_eq!(running.ledger.metering(keyless), metering);
+        assert_eq!(running.ledger.plan(keyless).bound().is_some(), is_bound);
     }
-    running.ledger.granted(eve, MicroUsd::new(20));
+    running.ledger.granted(eve, MicroUsd::new(2_000));
     running.admit("a", false).unwrap().settle(ended(10, 5, 12));
-    assert_eq!(running.ledger.shared.credits.balance(eve).micros(), 8, "whoever owns the namespace pays");
+    assert_eq!(running.ledger.balance(eve).micros(), 1_988, "whoever owns the namespace pays");
     world.set_credit(CreditRule::Required);
     world.roles.remove_namespace(world.row.first_namespace);
     world.roles.add_namespace(world.row.first_namespace, world.row.owner);
@@ -119,7 +121,7 @@ async fn p10_the_owner_of_the_namespace_pays_whoever_calls_in_it() {
     assert_eq!(running.admit("a", false).err().map(|error| error.code().as_str()), Some("insufficient_credit"));
     running.ledger.granted(owner, MicroUsd::new(1_000));
     running.admit("b", false).unwrap().settle(ended(10, 5, 12));
-    let left = |person| running.ledger.shared.credits.balance(person).micros();
+    let left = |person| running.ledger.balance(person).micros();
     assert_eq!((left(owner), left(member)), (988, 1_000));
     // Deleted while the body of the call was on its way.
     running.caller = by_member(NamespaceId::new(ulid));

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -15,8 +16,8 @@ use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     InferenceError,
     http::{Caller, CallerConnection, RequestContext, RequestId},
-    meter::{Bound, Metered, ModelPrice, Pace},
-    ports::{Admission as _, AdmissionRequest, Flags, Permit, Settlement, SoFar},
+    meter::{Bound, Metered, ModelPrice, Pace, Terms},
+    ports::{AdmissionRequest, Flags, Permit, Plan, Settlement, SoFar},
     protocol::{
         Dialect,
         usage::{InputTokens, OutputTokens, TokenUsage},
@@ -33,8 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Ledger, Machine, Node, NodeOptions, Settings,
-    clock::{ManualClock, Moment},
+    clock::{Clock, ManualClock, Moment},
+    enforcement::Enforcement,
+    keys::live::LiveKeys,
     ledger::{LedgerOptions, Trouble, journal::Disk},
+    oauth::live::LiveTokens,
     roles::Roles,
     settings::CreditRule,
     store::{self, NodeRow, PostgresUrl, Store, TakeError},
@@ -154,6 +158,9 @@ impl World {
     pub(super) async fn start_on(&mut self, disk: TestDisk) -> Running {
         self.row.generation += 1;
         let (disk, store) = (Arc::new(disk), self.store().await);
+        let clock = || Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (keys, live) = (Arc::new(LiveKeys::new(clock())), Arc::new(LiveTokens::new(clock())));
+        let enforcement = Arc::new(Enforcement::new(clock(), keys, live, Arc::clone(&self.roles), self.row.owner));
         let parts = LedgerOptions {
             dir: &self.dir,
             row: &self.row,
@@ -161,6 +168,7 @@ impl World {
             settings: Arc::clone(&self.settings),
             roles: Arc::clone(&self.roles),
             clock: Arc::clone(&self.clock) as _,
+            enforcement,
         };
         let ledger = Ledger::open_on(parts, Arc::clone(&disk) as _).await.unwrap();
         let caller = Caller::Keyless { namespace: Some(self.row.first_namespace) };
@@ -251,8 +259,10 @@ impl Running {
             bound: Bound { input: 100, output: Some(500), cost: reserved.map(MicroUsd::new), is_open: false },
             estimated_input: 30,
             pace: Pace { thinks_unseen: false, max_output_tps: 100 },
+            terms: reserved.map(MicroUsd::new).map(Terms::of_input).unwrap_or_default(),
+            tools: MicroUsd::ZERO,
         };
-        self.ledger.admit(&AdmissionRequest {
+        let request = AdmissionRequest {
             context: &context,
             provider: &ProviderId::parse("acme").unwrap(),
             model: "m",
@@ -261,7 +271,21 @@ impl Running {
             verb: Verb::Generate,
             stream,
             metered: &metered,
-        })
+            costs: true,
+            body: 100,
+            price_unknown: None,
+        };
+        match self.ledger.plan(self.caller) {
+            Plan::Off | Plan::Plain => self.ledger.admit(&request),
+            // It waits for nobody: each of these calls fits, or never will.
+            Plan::Bound(plan) => {
+                let mut admission = plan.admit(request);
+                let Poll::Ready(admitted) = admission.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+                    panic!("it waits");
+                };
+                Ok(admitted?.permit.expect("a row"))
+            }
+        }
     }
 
     /// A call from its admission to its end.

@@ -2,7 +2,7 @@
 //! with the place up to which it was read, so that each record counts exactly once.
 //!
 //! * `apply`: some records. `batch`: what they come to, by row. `many`: statements of several rows.
-//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window. `spent`: those of one spender.
+//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window. `history`: what counters begin with.
 //! * `credit`: balances. `transactions`: what they are made of.
 //! * `objects`: what providers have stored. `positions`: how far the journal was applied.
 //! * `prune`: what is forgotten for its age.
@@ -10,6 +10,7 @@
 mod apply;
 mod batch;
 mod credit;
+mod history;
 mod many;
 mod objects;
 mod pages;
@@ -17,7 +18,6 @@ mod positions;
 mod prices;
 mod prune;
 mod requests;
-mod spent;
 mod transactions;
 mod usage;
 
@@ -28,12 +28,12 @@ pub(super) use self::many::Many;
 pub(crate) use self::{
     apply::apply,
     credit::{add_entry, add_grant, balances, credit_of},
+    history::{history, kept, settled_among},
     objects::{forget_all_but_newest, stored_objects},
     pages::{open_rows, request, request_id_of, requests_after, requests_page},
     positions::{forget_segment, positions},
     prune::prune,
     requests::{last_admitted, newest},
-    spent::{Spent, spent},
     transactions::{TransactionsOf, transactions},
     usage::{Sums, Window, usage, usage_by_namespace},
 };

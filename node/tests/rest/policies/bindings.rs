@@ -1,6 +1,6 @@
 //! What policies are bound to, and what follows from that at once.
 
-use bitrouter_node::{NodeWarning, is_bound};
+use bitrouter_node::is_bound;
 use bitrouter_proto::account::ScopeSet;
 use http::Method;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn a_policy_is_bound_to_what_is_in_its_namespace() {
         ("user", owner.id.to_string()),
     ] {
         let reply = scene.try_bind(&policy, kind, &id).await.ok();
-        assert!(reply["warning"].as_str().unwrap().contains("do not act yet"), "{reply}");
+        assert_eq!(reply.as_object().unwrap().len(), 1, "{reply}");
         let binding = reply["binding_id"].as_str().unwrap().to_owned();
         assert!(binding.starts_with("bnd_"));
         // Bound twice is bound once.
@@ -121,18 +121,16 @@ async fn enabling_and_disabling_again_changes_nothing() {
     assert_eq!(refused.json()["field"], "reason");
 }
 
-/// Whether the mark is there, and whether the warning is.
-fn said(scene: &Scene) -> (bool, bool) {
-    let warns =
-        scene.test.node.warnings().borrow().iter().any(|warning| matches!(warning, NodeWarning::PoliciesNotEnforced));
-    (is_bound(scene.test.dir()), warns)
+/// Whether the mark is there.
+fn said(scene: &Scene) -> bool {
+    is_bound(scene.test.dir())
 }
 
 #[tokio::test]
-async fn the_mark_and_the_warning_follow_what_is_in_force() {
+async fn the_mark_follows_what_is_in_force() {
     let scene = Scene::new().await;
     let (policy, owner) = (scene.some_policy().await, scene.owner.clone());
-    assert_eq!(said(&scene), (false, false));
+    assert!(!said(&scene));
     let unbind = async |binding: &str| {
         scene.by_socket(Method::DELETE, &format!("policies/{policy}/bind/{binding}"), Value::Null).await.ok();
     };
@@ -143,13 +141,13 @@ async fn the_mark_and_the_warning_follow_what_is_in_force() {
         ("user", owner.id.to_string(), true),
     ] {
         let binding = scene.bind(&policy, kind, &id).await;
-        assert_eq!(said(&scene), (binds_keyless, true), "{kind}");
+        assert_eq!(said(&scene), binds_keyless, "{kind}");
         for (verb, acts) in [("disable", false), ("enable", true)] {
             scene.by_socket(Method::POST, &format!("policies/{policy}/{verb}"), Value::Null).await.ok();
-            assert_eq!(said(&scene), (binds_keyless && acts, acts), "{kind} {verb}");
+            assert_eq!(said(&scene), binds_keyless && acts, "{kind} {verb}");
         }
         unbind(&binding).await;
-        assert_eq!(said(&scene), (false, false), "{kind}");
+        assert!(!said(&scene), "{kind}");
     }
     // Elsewhere it is no matter of calls without a key.
     let other = scene.token(owner.other_namespace, ScopeSet::GRANTABLE);
@@ -157,19 +155,19 @@ async fn the_mark_and_the_warning_follow_what_is_in_force() {
     let budget = scene.ask_as(other, Method::POST, "budgets", body).await.ok()["id"].as_str().unwrap().to_owned();
     let body = json!({"principal_type": "namespace", "principal_id": owner.other_namespace.to_string()});
     scene.ask_as(other, Method::POST, &format!("policies/{budget}/bind"), body).await.ok();
-    assert_eq!(said(&scene), (false, true));
+    assert!(!said(&scene));
     scene.bind(&policy, "namespace", &owner.namespace.to_string()).await;
-    assert_eq!(said(&scene), (true, true));
+    assert!(said(&scene));
     let Scene { test, owner, stranger } = scene;
     let scene = Scene { test: test.reopened().await, owner, stranger };
-    assert_eq!(said(&scene), (true, true));
+    assert!(said(&scene));
     let path = format!("policies/{policy}");
     scene.by_socket(Method::DELETE, &path, Value::Null).await.ok();
-    assert_eq!(said(&scene), (false, true));
+    assert!(!said(&scene));
     // What is gone with its namespace is in force no more.
     let id = scene.owner.other_namespace.to_string();
     bitrouter_node::people::namespaces::delete(&scene.test.node, scene.owner.id, &id).await.unwrap();
-    assert_eq!(said(&scene), (false, false));
+    assert!(!said(&scene));
     assert_eq!(ids(&scene.get("policies").await.ok()), Vec::<String>::new());
 }
 
@@ -227,5 +225,5 @@ bitrouter_test_postgres::once_more_on_postgres!(
     p07_what_is_not_there_or_not_of_here_cannot_be_bound,
     deleting_a_policy_takes_its_bindings,
     enabling_and_disabling_again_changes_nothing,
-    the_mark_and_the_warning_follow_what_is_in_force,
+    the_mark_follows_what_is_in_force,
 );

@@ -1,10 +1,10 @@
 //! The ledger over a real database file: records of every kind in, and what is read of them.
 
 mod exactly_once;
+mod history;
 mod pages;
 mod plans;
 mod pruning;
-mod spent;
 mod sums;
 
 use bitrouter_proto::account::{MicroUsd, NamespaceId, PersonId, RequestRowId, ledger::RequestRow};

@@ -1,7 +1,7 @@
 //! N29: no page and no sum goes through the rows of all time.
 
 use super::{
-    super::{pages, spent as spending, transactions as entries, usage as sums},
+    super::{history as histories, pages, transactions as entries, usage as sums},
     *,
 };
 
@@ -39,8 +39,8 @@ async fn n29_pages_and_sums_are_found_by_an_index() {
 #[tokio::test]
 async fn n29_what_somebody_has_spent_is_found_by_its_credentials() {
     let world = World::new().await;
-    for of in [&spending::OF_KEY, &spending::OF_SESSION, &spending::OF_CLIENT, &spending::OF_PERSON] {
-        for sql in [of.sums, of.first_hour, of.oldest_row] {
+    for of in [&histories::OF_KEY, &histories::OF_SESSION, &histories::OF_CLIENT, &histories::OF_PERSON] {
+        for sql in [of.rows, of.hours] {
             let plan = plan(&world, sql).await;
             // Only the list of credentials is gone through.
             let goes_through =

@@ -1,8 +1,8 @@
-//! What somebody has spent: whose calls count, in which window, also where rows are gone.
+//! What somebody did in a window: whose calls count, from when on, also where rows are gone.
 
 use bitrouter_proto::account::{GrantId, KeyId, policy::Funding};
 
-use super::*;
+use super::{super::history::Slice, *};
 use crate::{
     policy::PrincipalId,
     store::{ApiKeyRow, GrantRow},
@@ -74,13 +74,24 @@ impl World {
         self.apply(&[record(Kind::Admitted(opening)), record(Kind::Settled(end))]).await;
     }
 
-    async fn spent(&self, spender: PrincipalId, funding: Funding, from: i64, to: i64) -> (i64, Option<i64>) {
-        let window = Window { from: at(from), to: at(to) };
+    /// What was spent from `from` on, and when the first of it was admitted; as rows tell, or as sums of hours do.
+    async fn spent(&self, spender: PrincipalId, funding: Funding, from: i64, slice: i64) -> (i64, Option<i64>) {
         let mut read = self.store.read().await.unwrap();
-        let spent = spent(&mut read, namespace(0), spender, funding, window).await.unwrap();
-        (spent.sum, spent.oldest.map(Moment::millis))
+        let now = at(START + 9 * HOUR);
+        let slices = history(&mut read, namespace(0), spender, at(from), now, slice).await.unwrap();
+        let amount = |slice: &Slice| match funding {
+            Funding::Any => slice.cost.micros(),
+            Funding::Credit => slice.charge.micros(),
+        };
+        let oldest = slices.iter().find(|slice| amount(slice) > 0).map(|slice| slice.oldest.millis());
+        (slices.iter().map(amount).sum(), oldest)
     }
 }
+
+/// As exactly as rows are.
+const FINE: i64 = 1;
+/// As sums of hours are.
+const COARSE: i64 = HOUR;
 
 #[tokio::test]
 async fn each_spender_has_spent_what_its_credentials_have() {
@@ -102,19 +113,21 @@ async fn each_spender_has_spent_what_its_credentials_have() {
         (PrincipalId::User(person(1)), 1_000, 3),
         (PrincipalId::Namespace(namespace(0)), 111_111, 0),
     ] {
-        for (from, to) in
-            [(START, START + HOUR), (START, START + MINUTE), (START - 30 * DAY, START + 3 * HOUR + 7), (0, START + DAY)]
-        {
+        for from in [START, START - 30 * DAY, 0] {
             let expected = (sum, Some(START + oldest));
-            assert_eq!(world.spent(spender, Funding::Credit, from, to).await, expected, "{spender} {from} {to}");
-            assert_eq!(world.spent(spender, Funding::Any, from, to).await, (sum * 10, expected.1), "{spender}");
+            assert_eq!(world.spent(spender, Funding::Credit, from, FINE).await, expected, "{spender} {from}");
+            assert_eq!(world.spent(spender, Funding::Any, from, FINE).await, (sum * 10, expected.1), "{spender}");
+            let by_hours = world.spent(spender, Funding::Any, from, COARSE).await;
+            assert_eq!(by_hours, (sum * 10, Some(START)), "{spender} {from}");
         }
-        assert_eq!(world.spent(spender, Funding::Any, START + 6, START + DAY).await, (0, None), "{spender}");
+        for slice in [FINE, COARSE] {
+            assert_eq!(world.spent(spender, Funding::Any, START + 6, slice).await, (0, None), "{spender}");
+        }
     }
     for nobody in
         [PrincipalId::ApiKey(key(4)), PrincipalId::OauthToken(session(2)), PrincipalId::OauthClient("tokenroute-cli")]
     {
-        assert_eq!(world.spent(nobody, Funding::Any, 0, START + DAY).await, (0, None), "{nobody}");
+        assert_eq!(world.spent(nobody, Funding::Any, 0, COARSE).await, (0, None), "{nobody}");
     }
 }
 
@@ -126,13 +139,14 @@ async fn a_window_is_exact_to_the_row() {
         let credential = key(u64::from(number % 2 + 1)).to_string();
         world.call(number.into(), &credential, START + i64::from(number) * 10 * MINUTE, 1).await;
     }
-    for (from, to) in
-        [(0, 8 * HOUR), (1, 8 * HOUR), (10 * MINUTE + 1, 8 * HOUR), (55 * MINUTE, 65 * MINUTE), (0, 10 * MINUTE)]
-    {
-        let expected: i64 = (0..48).map(|number| i64::from((from..to).contains(&(number * 10 * MINUTE)))).sum();
-        let first = (0..48).map(|number| number * 10 * MINUTE).find(|at| (from..to).contains(at));
-        let found = world.spent(spender, Funding::Credit, START + from, START + to).await;
-        assert_eq!(found, (expected, first.map(|at| START + at)), "{from} {to}");
+    for from in [0, 1, 10 * MINUTE + 1, 55 * MINUTE, 60 * MINUTE, 7 * HOUR + 50 * MINUTE, 8 * HOUR] {
+        let expected: i64 = (0..48).map(|number| i64::from(number * 10 * MINUTE >= from)).sum();
+        let first = (0..48).map(|number| number * 10 * MINUTE).find(|at| *at >= from);
+        for slice in [FINE, COARSE] {
+            let found = world.spent(spender, Funding::Credit, START + from, slice).await;
+            // An hour that is whole in the window begins with itself, and here with a call.
+            assert_eq!(found, (expected, first.map(|at| START + at)), "{from} {slice}");
+        }
     }
 }
 
@@ -142,10 +156,10 @@ async fn what_is_open_or_free_is_not_spent() {
     world.apply(&[record(Kind::Admitted(Admitted { credential: key(1).to_string(), ..admitted(1, START) }))]).await;
     world.call(2, &key(1).to_string(), START + 1, 0).await;
     let spender = PrincipalId::ApiKey(key(1));
-    assert_eq!(world.spent(spender, Funding::Any, 0, START + DAY).await, (0, None));
+    assert_eq!(world.spent(spender, Funding::Any, 0, FINE).await, (0, None));
     world.call(3, &key(1).to_string(), START + 2, 5).await;
-    assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (5, Some(START + 2)));
-    let (_, oldest) = world.spent(PrincipalId::Namespace(namespace(0)), Funding::Credit, START, START + DAY).await;
+    assert_eq!(world.spent(spender, Funding::Credit, 0, FINE).await, (5, Some(START + 2)));
+    let (_, oldest) = world.spent(PrincipalId::Namespace(namespace(0)), Funding::Credit, START, FINE).await;
     assert_eq!(oldest, Some(START + 2));
 }
 
@@ -158,9 +172,11 @@ async fn what_was_pruned_counts_by_its_hour() {
     for spender in
         [PrincipalId::ApiKey(key(1)), PrincipalId::OauthToken(session(1)), PrincipalId::Namespace(namespace(0))]
     {
-        assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await, (7, Some(START)), "{spender}");
-        let later = world.spent(spender, Funding::Credit, START + MINUTE, START + DAY).await;
-        assert_eq!(later, (4, Some(START + 2 * HOUR)), "{spender}");
+        for slice in [FINE, COARSE] {
+            assert_eq!(world.spent(spender, Funding::Credit, 0, slice).await, (7, Some(START)), "{spender} {slice}");
+            let later = world.spent(spender, Funding::Credit, START + MINUTE, slice).await;
+            assert_eq!(later, (4, Some(START + 2 * HOUR)), "{spender} {slice}");
+        }
     }
 }
 
@@ -187,7 +203,7 @@ async fn what_is_long_gone_still_tells_whose_calls_they_were() {
         (PrincipalId::OauthClient("bitrouter-cli"), 7),
         (PrincipalId::User(person(0)), 7),
     ] {
-        assert_eq!(world.spent(spender, Funding::Credit, 0, START + DAY).await.0, sum, "{spender}");
+        assert_eq!(world.spent(spender, Funding::Credit, 0, COARSE).await.0, sum, "{spender}");
     }
 }
 

@@ -1,0 +1,201 @@
+//! What would become of a call, without making it: the functions that a call goes through, asked for a model and two numbers in
+//! the place of a body.
+
+use bitrouter_proto::account::MicroUsd;
+
+use super::{
+    account::account_loop,
+    context::{Caller, Principal},
+    model_errors::{account_refused, explain},
+    policies::{denied, permitted},
+    routes::{may_call_models, missing_scope},
+};
+use crate::{
+    Gateway,
+    error::InferenceError,
+    meter::{Asked, Metered, NamedTokens, ToolsBound},
+    ports::{AccountCredential, CallPlan, Manner, Plan},
+    protocol::{Dialect, OutputAsked},
+    registry::{Provider, ProviderId},
+    route::Route,
+    snapshot::Snapshot,
+};
+
+/// Whose keys would pay: those of the daemon's own user, whichever principal is asked about.
+const ASKER: Caller = Caller::DAEMON;
+
+/// A call that somebody thinks of: a reply to a conversation, or for a model that makes none, numbers for a text. Its reply is
+/// no stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The model, as a caller names it.
+    pub model: &'a str,
+    /// What the caller may speak.
+    pub dialects: &'a [Dialect],
+    /// The most tokens that go in; `None`: as many as the model takes.
+    pub input_tokens: Option<u64>,
+    /// The cap of the reply, in tokens; `None`: the call states none.
+    pub max_tokens: Option<u64>,
+}
+
+/// Where a call can go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The provider.
+    pub provider: ProviderId,
+    /// The model, as the registry calls it.
+    pub model: String,
+}
+
+/// What would become of a call.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Where it can go, in the order in which that would be tried; what rules for models deny is left out.
+    pub route: Vec<Candidate>,
+    /// Why it would not be made.
+    pub verdict: Result<(), InferenceError>,
+    /// What it can cost at most, with the cap that it would get; `None` without a route, a price or a bound.
+    pub worst_case: Option<MicroUsd>,
+}
+
+impl Explanation {
+    fn refused(error: InferenceError) -> Self {
+        Self { route: Vec::new(), verdict: Err(error), worst_case: None }
+    }
+}
+
+impl Gateway {
+    /// Whose call it would be that names `model` and brings no credential, where the account is signed in to the own node and
+    /// the name leads there: its calls are its credential's. `None` for any other name.
+    ///
+    /// # Errors
+    /// Where that credential cannot be used now.
+    pub async fn own_account_behind(
+        &self,
+        model: &str,
+        dialects: &[Dialect],
+    ) -> Option<Result<Principal, InferenceError>> {
+        let snapshot = self.snapshot();
+        let route = snapshot.resolve(ASKER, model, dialects).ok()?;
+        if !leads_to_own_node(&snapshot, &route) {
+            return None;
+        }
+        match self.account.credential().await {
+            Ok(AccountCredential::OwnNode(principal)) => {
+                let may_call = may_call_models(Caller::Credential(principal));
+                Some(if may_call { Ok(principal) } else { Err(missing_scope()) })
+            }
+            // It is another machine's by now.
+            Ok(AccountCredential::Token(_)) => None,
+            Err(refused) => Some(Err(account_refused(&snapshot.account, refused))),
+        }
+    }
+
+    /// What would become of a call of somebody whose calls `plan` binds.
+    pub fn explain(&self, question: &Question<'_>, plan: &Plan) -> Explanation {
+        explained(&self.snapshot(), question, plan)
+    }
+}
+
+/// The same, served with `snapshot`.
+pub(crate) fn explained(snapshot: &Snapshot, question: &Question<'_>, plan: &Plan) -> Explanation {
+    let plan = plan.bound();
+    let found = match find(snapshot, question, plan) {
+        Ok(found) => found,
+        Err(error) => return Explanation::refused(error),
+    };
+    let Found { asked, route } = found;
+    let metered = metered(&route, question);
+    let judged = plan.map_or(Ok(None), |plan| judge(plan, &metered, question));
+    let worst_case = match &judged {
+        Ok(Some(cap)) => metered.bound_at(*cap).cost,
+        Ok(None) | Err(_) => metered.bound.cost,
+    };
+    Explanation { route: candidates(snapshot, question, plan, asked, route), verdict: judged.map(|_| ()), worst_case }
+}
+
+/// Where a name leads.
+struct Found<'a> {
+    /// The name that was resolved.
+    asked: &'a str,
+    route: Route<'a>,
+}
+
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    question: &Question<'a>,
+    plan: Option<&dyn CallPlan>,
+) -> Result<Found<'a>, InferenceError> {
+    let dialects = question.dialects;
+    let resolve = |name: &'a str| {
+        snapshot.resolve(ASKER, name, dialects).map_err(|refusal| explain(ASKER, name, refusal, snapshot, dialects))
+    };
+    let (mut asked, mut route) = (question.model, resolve(question.model)?);
+    if leads_to_own_node(snapshot, &route) {
+        asked = route.model;
+        route = resolve(asked)?;
+        if snapshot.uses_session(ASKER, route.provider) {
+            return Err(account_loop());
+        }
+    }
+    if let Some(plan) = plan {
+        route = permitted(ASKER, snapshot, plan, route, None, asked, dialects)?;
+    }
+    Ok(Found { asked, route })
+}
+
+fn leads_to_own_node(snapshot: &Snapshot, route: &Route<'_>) -> bool {
+    snapshot.account.is_own_node() && snapshot.uses_session(ASKER, route.provider)
+}
+
+/// `first`, and whatever the name leads to once all before it are left out.
+fn candidates<'a>(
+    snapshot: &'a Snapshot,
+    question: &Question<'_>,
+    plan: Option<&dyn CallPlan>,
+    asked: &'a str,
+    first: Route<'a>,
+) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut next = Some(first);
+    while let Some(route) = next {
+        found.push(Candidate { provider: route.provider.id().clone(), model: route.model.to_owned() });
+        let may_call = |provider: &Provider, model: &str| {
+            plan.is_none_or(|plan| denied(plan, provider, model).is_none())
+                && !found.iter().any(|one| one.provider == *provider.id())
+        };
+        next = snapshot.resolve_among(ASKER, None, asked, question.dialects, &may_call);
+    }
+    found
+}
+
+/// What its charge would be reckoned from.
+fn metered(route: &Route<'_>, question: &Question<'_>) -> Metered {
+    let (provider, model) = (route.provider, route.listed);
+    let has_output = !model.is_some_and(|model| model.can("embeddings"));
+    let asked = Asked {
+        body: 0,
+        parts: None,
+        named: NamedTokens::default(),
+        output: has_output.then_some(OutputAsked { cap: question.max_tokens, choices: 1 }),
+        is_open: false,
+        may_write_cache: provider.caches_unasked(),
+        model,
+        price: provider.price(model),
+        thinking: None,
+        counted: None,
+        tools: ToolsBound::default(),
+    };
+    asked.metered_at(question.input_tokens.or(model.and_then(|model| model.max_input_tokens)))
+}
+
+/// The cap that its replies would get.
+fn judge(plan: &dyn CallPlan, metered: &Metered, question: &Question<'_>) -> Result<Option<u64>, InferenceError> {
+    let asked = question.max_tokens.filter(|_| metered.terms.has_output);
+    plan.judge(Manner { is_streamed: false, asked, uses_byok: false })?;
+    plan.would_admit(metered)
+}
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

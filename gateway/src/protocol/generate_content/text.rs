@@ -1,0 +1,71 @@
+//! Where the texts of contents stand, in requests, replies and chunks, in either spelling of their names.
+//!
+//! In a stream the texts of a candidate are one, and those of its thoughts are another; a call ends both. A thought whose part
+//! has a signature is signed. Of tools and schemas the descriptions and titles are texts.
+//!
+//! Source: Gemini API reference, `Content`, `Part`, `GenerateContentResponse`, `EmbedContentRequest`, `CountTokensRequest`.
+
+use crate::protocol::texts::{
+    BITS, Ends, OWN, REPLY, REQUEST,
+    Role::{Any, Json, Node, Text, TextOr},
+    TextMap,
+};
+
+const CONTENT: u8 = 2;
+const PART: u8 = 3;
+const CALL: u8 = 4;
+const CODE: u8 = 5;
+const CANDIDATE: u8 = 6;
+const TOOLS: u8 = 7;
+const GROUNDING: u8 = 8;
+
+pub(super) static MAP: TextMap = TextMap {
+    members: &[
+        (REQUEST, "contents", TextOr(OWN, CONTENT)),
+        (REQUEST, "content", TextOr(OWN, CONTENT)),
+        (REQUEST, "systemInstruction", TextOr(OWN, CONTENT)),
+        (REQUEST, "system_instruction", TextOr(OWN, CONTENT)),
+        (REQUEST, "requests", Node(REQUEST)),
+        (REQUEST, "generateContentRequest", Node(REQUEST)),
+        (REQUEST, "generate_content_request", Node(REQUEST)),
+        (REQUEST, "title", Text(OWN)),
+        (REQUEST, "tools", Node(TOOLS)),
+        (REQUEST, "generationConfig", Node(TOOLS)),
+        (REQUEST, "generation_config", Node(TOOLS)),
+        (TOOLS, "description", TextOr(OWN, TOOLS)),
+        (TOOLS, "title", TextOr(OWN, TOOLS)),
+        (CONTENT, "parts", TextOr(BITS, PART)),
+        (PART, "text", Text(BITS)),
+        (PART, "functionCall", Node(CALL)),
+        (PART, "function_call", Node(CALL)),
+        (PART, "functionResponse", Node(CALL)),
+        (PART, "function_response", Node(CALL)),
+        (PART, "toolCall", Node(CALL)),
+        (PART, "toolResponse", Node(CALL)),
+        (PART, "executableCode", Node(CODE)),
+        (PART, "executable_code", Node(CODE)),
+        (PART, "codeExecutionResult", Node(CODE)),
+        (PART, "code_execution_result", Node(CODE)),
+        (CALL, "args", Json(OWN)),
+        (CALL, "response", Json(OWN)),
+        (CALL, "parts", Node(PART)),
+        (CALL, "partialArgs", Any(OWN)),
+        (CODE, "code", Text(OWN)),
+        (CODE, "output", Text(OWN)),
+        (REPLY, "candidates", Node(CANDIDATE)),
+        (REPLY, "error", Any(OWN)),
+        (REPLY, "promptFeedback", Node(GROUNDING)),
+        (CANDIDATE, "content", Node(CONTENT)),
+        (CANDIDATE, "finishMessage", Text(OWN)),
+        (CANDIDATE, "groundingMetadata", Node(GROUNDING)),
+        (CANDIDATE, "citationMetadata", Node(GROUNDING)),
+        (GROUNDING, "blockReasonMessage", Text(OWN)),
+        (GROUNDING, "webSearchQueries", Text(OWN)),
+        (GROUNDING, "text", Text(OWN)),
+        (GROUNDING, "title", Text(OWN)),
+    ],
+    others: &[(TOOLS, Node(TOOLS)), (GROUNDING, Node(GROUNDING))],
+    by_place: &[CANDIDATE],
+    ends: |_| Ends::Nothing,
+    by_type: false,
+};
