@@ -72,8 +72,9 @@ fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
 }
 
 /// The methods that an empty message tells too little.
-const NEED_A_NAME: [&str; 16] = [
+const NEED_A_NAME: [&str; 17] = [
     "AuthService/Login",
+    "ExplainService/Explain",
     "LogService/SetLevel",
     "NamespaceService/CreateNamespace",
     "NamespaceService/RenameNamespace",

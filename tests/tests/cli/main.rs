@@ -5,6 +5,7 @@ mod codes;
 mod colour;
 mod completion;
 mod distrust;
+mod explain;
 mod far;
 mod json;
 mod leaves;

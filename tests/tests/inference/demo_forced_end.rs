@@ -17,7 +17,7 @@ fn p15_a_forced_stream_ends_with_its_dialects_error_in_each_dialect() {
         ("/v1/chat/completions", json!({"model": "demo/echo", "stream": true, "messages": messages})),
         ("/v1/completions", json!({"model": "demo/echo", "stream": true, "prompt": text})),
         ("/v1/responses", json!({"model": "demo/echo", "stream": true, "input": text})),
-        ("/v1/messages", json!({"model": "demo/echo", "stream": true, "max_tokens": 9, "messages": messages})),
+        ("/v1/messages", json!({"model": "demo/echo", "stream": true, "max_tokens": WORDS, "messages": messages})),
         ("/v1beta/models/demo/echo:streamGenerateContent?alt=sse", contents.clone()),
         ("/v1beta/models/demo/echo:streamGenerateContent", contents),
     ];

@@ -4,6 +4,7 @@
 mod backup;
 mod billing;
 mod console;
+mod explain;
 mod in_place;
 mod limits;
 mod members;

@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 /// The promises of the design that this release keeps.
-const REACHED: &[&str] = &["p03", "p05", "p06", "p10", "p13", "p14", "p15"];
+const REACHED: &[&str] = &["p03", "p05", "p06", "p10", "p11", "p12", "p13", "p14", "p15"];
 
 #[test]
 fn every_reached_promise_has_a_test_by_name() {
