@@ -149,15 +149,7 @@ impl Serving<'_> {
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let (pieces, surface) = (Pieces::One(count.into()), found.surface);
-        let format = ReplyFormat {
-            dialect,
-            verb,
-            stream: false,
-            hides_usage: false,
-            asks_usage: false,
-            names_model: false,
-            costs: false,
-        };
+        let format = ReplyFormat::of_document(dialect, verb);
         self.build_call(parts, surface, route.provider, target, upstream_uri(uri, ""), pieces, format).ok()
     }
 }

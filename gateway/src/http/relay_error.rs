@@ -16,7 +16,7 @@ use super::{
     deadline::{earlier, total, within},
     own_response::json_response,
     render_error::challenge,
-    response_body::{ResponseBody, apply},
+    response_body::{ResponseBody, apply, remove_digests},
     response_headers::{Media, sanitize_response},
 };
 use crate::{
@@ -101,10 +101,7 @@ pub(super) fn relay_error(
 ) -> Response<ResponseBody> {
     let key = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY);
     let decoded = decoded(&parts.headers, error);
-    // They speak of the bytes as the provider sent them.
-    for name in ["etag", "content-md5", "digest", "content-digest", "repr-digest"] {
-        parts.headers.remove(name);
-    }
+    remove_digests(&mut parts.headers);
     sanitize_response(&mut parts.headers);
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONTENT_ENCODING);

@@ -68,15 +68,8 @@ pub(super) fn prepare_stored(
     let path = rules.path_of(verb, id);
     let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
     let uri = upstream_uri(uri, &query);
-    let format = ReplyFormat {
-        dialect,
-        verb,
-        stream: false,
-        hides_usage: false,
-        asks_usage: false,
-        names_model: serving.plan.bound().is_some(),
-        costs: verb.costs(),
-    };
+    let names_model = serving.plan.bound().is_some();
+    let format = ReplyFormat { names_model, costs: verb.costs(), ..ReplyFormat::of_document(dialect, verb) };
     let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
     recorder.set_route(provider.id(), "", false);
     Ok(Prepared::Call(call))

@@ -147,6 +147,11 @@ pub(crate) struct ReplyFormat {
 }
 
 impl ReplyFormat {
+    /// Of one document that nobody wants to know more of.
+    pub(crate) fn of_document(dialect: Dialect, verb: Verb) -> Self {
+        Self { dialect, verb, stream: false, hides_usage: false, asks_usage: false, names_model: false, costs: false }
+    }
+
     /// Follows a reply that is a stream of events; `close_delimited`: only the end of its connection marks its end.
     pub(crate) fn events(self, close_delimited: bool) -> Box<dyn ReplyStream> {
         let mut stream = self.dialect.rules().events(close_delimited, self.hides_usage);

@@ -14,7 +14,7 @@ use super::{
     json_members::space,
     json_read, routing_fields,
     spelling::{Spelling, camel},
-    walk::text_end,
+    walk::{scalar_end, text_end},
 };
 
 /// Objects of so few members are compared one by one.
@@ -106,10 +106,7 @@ pub(super) fn scan(text: &str, spelling: Spelling, mut top: impl FnMut(&str, Ran
                 at = space(bytes, at);
                 continue;
             }
-            _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
-                at = bytes[at..].iter().position(is_end).map_or(bytes.len(), |length| at + length);
-            }
+            _ => at = scalar_end(bytes, at),
         }
         (end, may_be_free) = (at, false);
     }

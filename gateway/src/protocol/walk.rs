@@ -81,7 +81,7 @@ pub(super) fn walk<O>(text: &str, top: &mut O, visitor: &mut impl Visitor<O>) {
                 open.push((kept, value == Value::Object));
                 at = end;
             }
-            _ if is_container => match skipped(bytes, at) {
+            _ if is_container => match nest_end(bytes, at) {
                 Some(end) => at = end,
                 None => return,
             },
@@ -100,8 +100,7 @@ fn value_at(bytes: &[u8], at: usize) -> Option<(Value, usize)> {
             (Value::Text(at..end), end)
         }
         _ => {
-            let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
-            let end = bytes[at..].iter().position(is_end).map_or(bytes.len(), |length| at + length);
+            let end = scalar_end(bytes, at);
             // Something must be there, or the walk would stand still.
             if end == at {
                 return None;
@@ -127,7 +126,7 @@ pub(super) fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Behind the object or array that begins at `at`.
-fn skipped(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn nest_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
         at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))?;
@@ -144,6 +143,12 @@ fn skipped(bytes: &[u8], mut at: usize) -> Option<usize> {
             return Some(at);
         }
     }
+}
+
+/// Behind the number or word that begins at `at`; `at` itself where there is none.
+pub(super) fn scalar_end(bytes: &[u8], at: usize) -> usize {
+    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
+    bytes[at..].iter().position(is_end).map_or(bytes.len(), |length| at + length)
 }
 
 #[cfg(test)]

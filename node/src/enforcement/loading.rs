@@ -10,17 +10,14 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_proto::account::{
-    NamespaceId, PersonId, RequestRowId,
-    policy::{Funding, Window},
-};
+use bitrouter_proto::account::{NamespaceId, PersonId, RequestRowId};
 
 use super::{Book, Enforcement};
 use crate::{
     Ledger, Node,
     clock::Moment,
     ledger::Stopped,
-    limits::{BudgetKey, Came, Kept, Past, RateKey},
+    limits::{BudgetKey, Came, Kept, Past, RateKey, length},
     opening::set_bound,
     policy::PrincipalId,
     settings::CreditRule,
@@ -80,7 +77,7 @@ fn note(calls: &mut Vec<Noted>, noted: Noted) {
 }
 
 impl Enforcement {
-    /// Reads what is in force now, and what new counters begin with; then calls go by it. Whether anything is.
+    /// Reads what is in force now, and what new counters begin with; then calls go by it.
     ///
     /// # Errors
     /// Where the database fails: calls go by what was in force before.
@@ -142,15 +139,7 @@ impl Enforcement {
             for (key, (mut past, kept)) in read_budgets {
                 let calls = loading.budgets.remove(&key).unwrap_or_default();
                 let calls = calls.iter().filter(|noted| !settled.contains(&noted.row));
-                past.extend(calls.map(|noted| {
-                    one(
-                        noted.at,
-                        match key.funding {
-                            Funding::Any => noted.came.cost.micros(),
-                            Funding::Credit => noted.came.charge.micros(),
-                        },
-                    )
-                }));
+                past.extend(calls.map(|noted| one(noted.at, noted.came.against(key).micros())));
                 self.limits.put_budget(key, past, kept, now);
             }
             for (key, mut past) in read_rates {
@@ -182,10 +171,7 @@ impl Enforcement {
             from: slice.oldest,
             newest: slice.newest,
             events: u64::try_from(slice.requests).unwrap_or(0),
-            amount: match key.funding {
-                Funding::Any => slice.cost.micros(),
-                Funding::Credit => slice.charge.micros(),
-            },
+            amount: key.counts(slice.cost, slice.charge).micros(),
         });
         let past = past.filter(|past| past.amount > 0).collect();
         let keeps = length.unwrap_or(KEPT);
@@ -193,10 +179,7 @@ impl Enforcement {
         let kept = kept.into_iter().map(|kept| Kept {
             // What lies ahead of the clock was admitted now.
             until: kept.at.min(now).after(keeps),
-            amount: match key.funding {
-                Funding::Any => kept.beside_cost,
-                Funding::Credit => kept.beside_charge,
-            },
+            amount: key.counts(kept.beside_cost, kept.beside_charge),
         });
         Ok((past, kept.collect()))
     }
@@ -221,15 +204,6 @@ fn one(at: Moment, amount: i64) -> Past {
 
 fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// How long a window reaches back.
-fn length(window: Window) -> Option<Duration> {
-    match window {
-        Window::Day => Some(Duration::from_hours(24)),
-        Window::Month => Some(Duration::from_hours(30 * 24)),
-        Window::Total => None,
-    }
 }
 
 impl Node {

@@ -125,7 +125,7 @@ pub(crate) struct Ended {
 }
 
 impl Enforcement {
-    /// Nothing is in force yet. `balances`: what each person has.
+    /// Nothing is in force yet.
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
         keys: Arc<LiveKeys>,

@@ -20,6 +20,16 @@ pub struct BudgetKey {
     pub funding: Funding,
 }
 
+impl BudgetKey {
+    /// What counts in it of what cost that much, and of which credit was charged that much.
+    pub(crate) fn counts(self, cost: MicroUsd, charge: MicroUsd) -> MicroUsd {
+        match self.funding {
+            Funding::Any => cost,
+            Funding::Credit => charge,
+        }
+    }
+}
+
 /// Which counter of rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RateKey {

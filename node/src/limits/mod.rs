@@ -36,6 +36,7 @@ use std::{
 
 use bitrouter_proto::account::{MicroUsd, PersonId};
 
+pub(crate) use self::budget::length;
 use self::{
     applicable::PurseKey,
     budget::Budget,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bitrouter_proto::account::{MicroUsd, PersonId, policy::Funding};
+use bitrouter_proto::account::{MicroUsd, PersonId};
 
 use super::{
     applicable::{Applicable, BudgetKey, BudgetLimit, Purse, PurseKey, RateKey},
@@ -126,10 +126,7 @@ impl State {
 
 impl Came {
     /// What of it counts in a budget.
-    pub(super) fn against(&self, key: BudgetKey) -> MicroUsd {
-        match key.funding {
-            Funding::Any => self.cost,
-            Funding::Credit => self.charge,
-        }
+    pub(crate) fn against(&self, key: BudgetKey) -> MicroUsd {
+        key.counts(self.cost, self.charge)
     }
 }

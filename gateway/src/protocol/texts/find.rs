@@ -4,8 +4,9 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{ANY, How, Role, TextMap};
 use crate::protocol::{
-    json_members::{quote_or_escape, space},
+    json_members::space,
     routing_fields,
+    walk::{nest_end, scalar_end, text_end},
 };
 
 /// Names of members that hold no text where nothing else is known of them: what names, refers, signs or is a picture.
@@ -162,7 +163,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
         }
         let (mut name, mut role, mut place) = (Cow::Borrowed(""), frame.role, None);
         if frame.is_object {
-            let Some(end) = string_end(bytes, at) else { return texts };
+            let Some(end) = text_end(bytes, at) else { return texts };
             // A name that is no text (a lone surrogate) is none that anybody knows.
             name = routing_fields::string(&text[at..end]).unwrap_or_default();
             at = space(bytes, end);
@@ -180,7 +181,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
         let is_member = frame.is_object;
         match bytes.get(at) {
             Some(b'"') => {
-                let Some(end) = string_end(bytes, at) else { return texts };
+                let Some(end) = text_end(bytes, at) else { return texts };
                 if is_member {
                     note(&mut texts.objects[object], &name, &text[at..end]);
                 }
@@ -323,45 +324,4 @@ impl Object {
     pub(super) fn is_thought(&self) -> bool {
         self.is_thought
     }
-}
-
-/// Behind the string that begins at `at`.
-fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
-    if bytes.get(at) != Some(&b'"') {
-        return None;
-    }
-    let mut at = at + 1;
-    loop {
-        at += quote_or_escape(bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
-/// Behind the object or array that begins at `at`.
-pub(super) fn nest_end(bytes: &[u8], mut at: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    loop {
-        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))?;
-        match bytes[at] {
-            b'"' => {
-                at = string_end(bytes, at)?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            _ => depth -= 1,
-        }
-        at += 1;
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-}
-
-/// Behind the number or word that begins at `at`.
-fn scalar_end(bytes: &[u8], at: usize) -> usize {
-    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
-    bytes[at..].iter().position(is_end).map_or(bytes.len(), |length| at + length)
 }

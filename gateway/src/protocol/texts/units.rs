@@ -3,7 +3,10 @@
 use std::{borrow::Cow, slice};
 
 use super::literal::Spelt;
-use crate::protocol::sse_event::{Event, events_of};
+use crate::protocol::{
+    sse_event::{Event, events_of},
+    walk::nest_end,
+};
 
 /// One event or element, and what stands before it.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ pub(super) fn elements(text: &str, begin: usize) -> Option<Vec<Unit<'_>>> {
         if !text[at..].starts_with('{') {
             return None;
         }
-        let end = super::find::nest_end(text.as_bytes(), at)?;
+        let end = nest_end(text.as_bytes(), at)?;
         let data = Data { text: Cow::Borrowed(&text[at..end]), lines: vec![(0, begin + at)] };
         units.push(Unit { end: begin + end, data: Some(data) });
         at = end;
