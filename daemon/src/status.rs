@@ -59,6 +59,24 @@ struct Sources {
     started_at: String,
 }
 
+/// Where a key comes from that somebody has stored at the node.
+pub(crate) const BYOK: &str = "byok";
+
+/// A provider for which the owner of the node's first namespace has stored a key.
+fn stored(provider: &ProviderId) -> ProviderStatus {
+    ProviderStatus {
+        id: provider.to_string(),
+        active: true,
+        key_source: Some(BYOK.to_owned()),
+        variable: None,
+        key_suffix: None,
+        detail: format!(
+            "the key that the node's owner has stored: `bitrouter cloud byok list --local`, `… byok delete {provider} --local`"
+        ),
+        source: "stored".to_owned(),
+    }
+}
+
 /// The account session: a key of the environment comes before what is stored.
 fn session(in_force: &InForce, credentials: &Credentials) -> SessionStatus {
     match in_force.account_key() {
@@ -148,6 +166,7 @@ impl StatusReader {
         let reloads = reloader.reloads();
         let in_force = reloader.in_force();
         let snapshot = gateway.snapshot();
+        let programs = node.keyless_caller();
         let mut providers = Vec::new();
         for provider in snapshot.catalog.providers() {
             let answers = answers.get(provider.id()).copied().unwrap_or_default();
@@ -156,6 +175,10 @@ impl StatusReader {
                     gateway.look_at_account_models();
                 }
                 providers.push(account_provider::shown(provider.id().as_str(), server, &in_force, account));
+                continue;
+            }
+            if provider.enabled() && snapshot.keys.has_owners_key(programs, provider.id()) {
+                providers.push(stored(provider.id()));
                 continue;
             }
             let key = in_force.keys.status(provider.id().as_str());

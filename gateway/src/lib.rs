@@ -47,5 +47,5 @@ pub use self::{
     error::InferenceError,
     gateway::{Gateway, GatewayOptions},
     snapshot::{Limits, Snapshot},
-    upstream::{ProxyRules, ProxySettings, ThroughProxy, trusted_tls, untrusting_tls},
+    upstream::{OwnConnections, ProxyRules, ProxySettings, ThroughProxy, trusted_tls, untrusting_tls},
 };

@@ -131,6 +131,7 @@ impl Snapshot {
     /// True where a key, or for the account its stored credential, is there.
     fn can_pay(&self, caller: Caller, provider: &ProviderId) -> bool {
         self.keys.key(caller, provider).is_some()
+            || self.keys.has_owners_key(caller, provider)
             || (provider.as_str() == ProviderId::ACCOUNT && self.account.is_signed_in())
     }
 

@@ -37,6 +37,21 @@ pub(crate) enum Maker {
     Unknown,
 }
 
+/// Who makes a response, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Making<'a> {
+    /// The provider.
+    pub(crate) provider: &'a ProviderId,
+    /// The model, as the row of its call names it; empty where nobody knows.
+    pub(crate) model: &'a str,
+    /// Whose call it is.
+    pub(crate) caller: Caller,
+    /// The tokens that went into it and came out, as far as they are counted.
+    pub(crate) tokens: u64,
+    /// The namespace owner's own key pays: it is stored for another account of the provider's, or elsewhere.
+    pub(crate) on_owners_key: bool,
+}
+
 /// The responses that are remembered, and what they left behind.
 #[derive(Debug, Default)]
 pub(crate) struct StoredResponses(Mutex<Remembered>);
@@ -53,9 +68,12 @@ struct Remembered {
 #[derive(Debug)]
 struct Made {
     provider: ProviderId,
+    model: Option<Box<str>>,
     owner: Owner,
     /// What went into it and came out.
     tokens: u64,
+    /// With the namespace owner's own key: no other one opens it.
+    on_owners_key: bool,
     left: Vec<ObjectKey>,
 }
 
@@ -135,10 +153,10 @@ impl StoredResponses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `provider` has stored the first of `ids` for `caller`, a response of so many tokens in and out; the others name what
-    /// came with it. Told again of the same response, it takes the later count, and what is new.
-    pub(crate) fn remember(&self, ids: &[&str], provider: &ProviderId, caller: Caller, tokens: u64) {
-        self.remember_within(MOST, MOST_OF_ONE, ids, provider, caller, tokens);
+    /// A provider has stored the first of `ids`, a response that is made so; the others name what came with it. Told again of the
+    /// same response, it takes the later count, and what is new.
+    pub(crate) fn remember(&self, ids: &[&str], making: Making<'_>) {
+        self.remember_within(MOST, MOST_OF_ONE, ids, making);
     }
 
     /// A ledger says what was stored before.
@@ -150,7 +168,9 @@ impl StoredResponses {
         }
         match object.left_by {
             None => {
-                let made = Made { provider: object.provider, owner, tokens: object.tokens, left: Vec::new() };
+                let StoredObject { provider, tokens, on_owners_key, .. } = object;
+                let model = object.model.map(String::into_boxed_str);
+                let made = Made { provider, model, owner, tokens, on_owners_key, left: Vec::new() };
                 remembered.keep(MOST, MOST_OF_ONE, object.key, made);
             }
             Some(response) => {
@@ -162,15 +182,8 @@ impl StoredResponses {
         }
     }
 
-    fn remember_within(
-        &self,
-        most: usize,
-        of_one: usize,
-        ids: &[&str],
-        provider: &ProviderId,
-        caller: Caller,
-        tokens: u64,
-    ) {
+    fn remember_within(&self, most: usize, of_one: usize, ids: &[&str], making: Making<'_>) {
+        let Making { provider, model, caller, tokens, on_owners_key } = making;
         let (Some(owner), Some((first, rest))) = (Owner::of(caller), ids.split_first()) else { return };
         let first = object_key(first);
         let mut remembered = self.remembered();
@@ -180,7 +193,8 @@ impl StoredResponses {
             Some(made) if !is_own(made) => return,
             Some(_) => {}
             None => {
-                let made = Made { provider: provider.clone(), owner, tokens, left: Vec::new() };
+                let model = (!model.is_empty()).then(|| model.into());
+                let made = Made { provider: provider.clone(), model, owner, tokens, on_owners_key, left: Vec::new() };
                 remembered.keep(most, of_one, first, made);
             }
         }
@@ -214,6 +228,19 @@ impl StoredResponses {
     /// The same of a response: what one has left behind is none.
     pub(crate) fn maker_of_response(&self, id: &str, caller: Caller) -> Maker {
         Self::told(self.remembered().made.get(&object_key(id)), caller)
+    }
+
+    /// True for what was made with the key of a namespace's owner: the node's own key must not ask for it, since whatever a server
+    /// of the owner's choice calls it is another thing there.
+    pub(crate) fn is_on_owners_key(&self, id: &str) -> bool {
+        self.remembered().find(object_key(id)).is_some_and(|made| made.on_owners_key)
+    }
+
+    /// The model that made the response; `None` where that is not known to `caller`.
+    pub(crate) fn model_of_response(&self, id: &str, caller: Caller) -> Option<String> {
+        let remembered = self.remembered();
+        let made = remembered.made.get(&object_key(id)).filter(|made| made.owner.shares_with(caller))?;
+        made.model.as_deref().map(str::to_owned)
     }
 
     fn told(made: Option<&Made>, caller: Caller) -> Maker {
@@ -277,6 +304,10 @@ mod tests {
         format!("ns_{number:026}").parse().unwrap()
     }
 
+    fn by(provider: &ProviderId, caller: Caller, tokens: u64) -> Making<'_> {
+        Making { provider, model: "m", caller, tokens, on_owners_key: false }
+    }
+
     fn token(of: u32, credential: u32) -> Caller {
         Caller::Credential(Principal {
             credential: CredentialId::Grant(format!("tok_{credential:026}").parse().unwrap()),
@@ -291,19 +322,19 @@ mod tests {
         let stored = StoredResponses::default();
         let keyless = Caller::Keyless { namespace: None };
         let acme = provider("acme");
-        stored.remember_within(9, 3, &["resp_other"], &acme, token(2, 1), 0);
+        stored.remember_within(9, 3, &["resp_other"], by(&acme, token(2, 1), 0));
         for number in 0..5 {
-            stored.remember_within(9, 3, &[&format!("resp_{number}")], &acme, keyless, 0);
+            stored.remember_within(9, 3, &[&format!("resp_{number}")], by(&acme, keyless, 0));
         }
         assert_eq!(stored.maker("resp_1", keyless), Maker::Unknown);
         assert_eq!(stored.maker("resp_2", keyless), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_2", Caller::Anyone), Maker::OfAnother);
-        stored.remember(&["resp_2"], &provider("thief"), token(2, 1), 0);
+        stored.remember(&["resp_2"], by(&provider("thief"), token(2, 1), 0));
         assert_eq!(stored.maker("resp_2", keyless), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_other", token(2, 1)), Maker::Known(acme.clone()));
         // Whoever has the most gives way to another.
         for number in 0..2 {
-            stored.remember_within(4, 3, &[&format!("resp_new_{number}")], &acme, token(3, 1), 0);
+            stored.remember_within(4, 3, &[&format!("resp_new_{number}")], by(&acme, token(3, 1), 0));
         }
         assert_eq!(stored.maker("resp_other", token(2, 1)), Maker::Known(acme.clone()));
         assert_eq!(stored.maker("resp_2", keyless), Maker::Unknown);
@@ -324,7 +355,7 @@ mod tests {
             (of_second, &[of_second], &[of_first, first, none]),
         ] {
             let stored = StoredResponses::default();
-            stored.remember(&["resp_1"], &provider("acme"), maker, 0);
+            stored.remember(&["resp_1"], by(&provider("acme"), maker, 0));
             for caller in shares {
                 assert_eq!(stored.maker("resp_1", *caller), Maker::Known(provider("acme")), "{maker:?} {caller:?}");
             }
@@ -343,19 +374,20 @@ mod tests {
     #[test]
     fn a_response_is_remembered_with_its_tokens_and_what_it_left_behind() {
         let (stored, acme, caller) = (StoredResponses::default(), provider("acme"), token(1, 1));
-        // Its id comes before its count.
-        stored.remember(&["resp_1"], &acme, caller, 0);
-        stored.remember(&["resp_1", "msg_1", "cntr_1"], &acme, caller, 70);
+        // Its id comes before its count, and its model with it.
+        stored.remember(&["resp_1"], by(&acme, caller, 0));
+        stored.remember(&["resp_1", "msg_1", "cntr_1"], by(&acme, caller, 70));
+        assert_eq!(stored.model_of_response("resp_1", caller).as_deref(), Some("m"));
         for id in ["resp_1", "msg_1", "cntr_1"] {
             assert_eq!(stored.maker(id, caller), Maker::Known(acme.clone()), "{id}");
             assert_eq!((stored.tokens(id, caller), stored.tokens(id, token(2, 2))), (Some(70), None), "{id}");
             assert_eq!(stored.maker(id, token(2, 2)), Maker::OfAnother, "{id}");
         }
         // Nobody takes over another's by naming it as a part of an own one.
-        stored.remember(&["resp_x", "msg_1"], &acme, token(2, 2), 1);
+        stored.remember(&["resp_x", "msg_1"], by(&acme, token(2, 2), 1));
         assert_eq!(stored.maker("msg_1", token(2, 2)), Maker::OfAnother);
         // A container lives as long as its last user; the rest goes with the response.
-        stored.remember(&["resp_2", "cntr_1"], &acme, caller, 5);
+        stored.remember(&["resp_2", "cntr_1"], by(&acme, caller, 5));
         let gone = stored.forget("resp_1");
         assert_eq!(gone, [object_key("resp_1"), object_key("msg_1")]);
         assert_eq!(stored.maker("msg_1", caller), Maker::OfAnother);
@@ -372,7 +404,7 @@ mod tests {
         for number in 0..4 {
             let id = format!("resp_{number}");
             let ids: Vec<&str> = std::iter::once(id.as_str()).chain(items.iter().map(String::as_str)).collect();
-            stored.remember_within(9, 3, &ids, &acme, caller, 1);
+            stored.remember_within(9, 3, &ids, by(&acme, caller, 1));
         }
         assert_eq!(stored.maker("resp_0", caller), Maker::OfAnother);
         for id in ["resp_1", "resp_3", "msg_0", "msg_127"] {
@@ -389,7 +421,9 @@ mod tests {
             key: object_key(id),
             provider: provider("acme"),
             namespace: namespace(of),
+            model: Some("m".to_owned()),
             tokens,
+            on_owners_key: false,
             left_by: None,
         };
         stored.restore(object("resp_1", 1, 9));
@@ -398,14 +432,24 @@ mod tests {
         assert_eq!(stored.maker("msg_1", token(1, 1)), Maker::Known(provider("acme")));
         assert_eq!(stored.maker_of_response("msg_1", token(1, 1)), Maker::OfAnother);
         assert_eq!(stored.tokens("msg_1", token(1, 1)), Some(9));
+        assert_eq!(stored.model_of_response("resp_1", token(1, 1)).as_deref(), Some("m"));
+        stored.restore(StoredObject { model: None, ..object("resp_old", 1, 1) });
+        for (id, caller) in [("msg_1", token(1, 1)), ("resp_1", token(2, 2)), ("resp_old", token(1, 1))] {
+            assert_eq!(stored.model_of_response(id, caller), None, "{id}");
+        }
         assert_eq!(stored.maker("msg_9", token(1, 1)), Maker::OfAnother);
+        stored.restore(StoredObject { on_owners_key: true, ..object("resp_own", 1, 1) });
+        stored.restore(StoredObject { left_by: Some(object_key("resp_own")), ..object("msg_own", 1, 0) });
+        for (id, is_owners) in [("resp_own", true), ("msg_own", true), ("resp_1", false), ("msg_none", false)] {
+            assert_eq!(stored.is_on_owners_key(id), is_owners, "{id}");
+        }
         stored.restore(object("resp_1", 2, 8));
         let first = Caller::Keyless { namespace: Some(namespace(1)) };
         assert_eq!(stored.tokens("resp_1", token(1, 1)), Some(9));
         assert_eq!(stored.maker("resp_1", first), Maker::Known(provider("acme")));
         assert_eq!(stored.maker("resp_1", token(2, 1)), Maker::OfAnother);
         // Both kinds of callers of one namespace share its places.
-        stored.remember_within(9, 1, &["resp_2"], &provider("acme"), first, 0);
+        stored.remember_within(9, 1, &["resp_2"], by(&provider("acme"), first, 0));
         assert_eq!(stored.maker("resp_1", token(1, 1)), Maker::OfAnother);
     }
 

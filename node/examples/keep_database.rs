@@ -37,6 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     node.mint_operator_key("grafana", None).await?;
     for (below, body) in [
         ("keys", r#"{"display_name":"ci","scopes":["inference:invoke"]}"#),
+        ("oauth/clients", r#"{"client_name":"tool","client_type":"public","allowed_grant_types":["refresh_token"]}"#),
         ("policies", r#"{"name":"cap","kind":"budget","spec":{"window":"day","limit_micro_usd":5000000}}"#),
     ] {
         let request = Request::post(format!("/v1/namespaces/{}/{below}", work.id));

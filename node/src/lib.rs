@@ -13,6 +13,7 @@
 //! * [`ledger`]: one row for each call that costs, by way of a journal.
 //! * [`limits`]: what budgets, rates and credit count, in memory.
 //! * [`keys`]: API keys, in memory as tokens are.
+//! * `byok`: provider keys that people bring, sealed.
 //! * `away`: a database that cannot be reached.
 //! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure;
 //!   [`limits`]: what budgets, rates and credit count; `enforcement`: what all of it makes of calls.
@@ -24,6 +25,7 @@ mod api;
 mod away;
 mod backup;
 mod billing;
+mod byok;
 pub mod clock;
 mod enforcement;
 pub mod http;
@@ -58,7 +60,7 @@ pub use self::{
         FilesStamp, Filesystem, Machine, OpenError, RestoreError, Restored, is_bound, restore, restore_in_place,
     },
     revocations::{LogError, Revocation, Revoked, RevokedLine},
-    settings::{CreditRule, OauthSettings, Settings, StripeSettings},
+    settings::{ByokSettings, CreditRule, OauthSettings, Settings, StripeSettings},
     store::{PostgresUrl, PostgresUrlError, TakeError},
     warnings::NodeWarning,
 };

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     http::{Caller, CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture},
-    ports::StoredObject,
+    ports::{OwnersKey, StoredObject},
 };
 use bitrouter_proto::{
     account::{NamespaceId, PersonId},
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Ledger, NodeWarning, api, billing,
+    byok::HeldKeys,
     clock::Clock,
     enforcement::Enforcement,
     http::{
@@ -37,6 +38,7 @@ use crate::{
     },
     keys::live::LiveKeys,
     oauth::{
+        clients::Clients,
         limits::Limits,
         live::{LiveTokens, TokenRefused},
         write_uses,
@@ -86,8 +88,12 @@ pub struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<LiveTokens>,
     pub(crate) keys: Arc<LiveKeys>,
+    /// Provider keys that people have stored.
+    pub(crate) byok: Arc<HeldKeys>,
     /// Who is what in which namespace.
     pub(crate) roles: Arc<Roles>,
+    /// Who may ask for tokens.
+    pub(crate) clients: Clients,
     pub(crate) limits: Limits,
     /// Calls that must not run twice at once.
     pub(crate) running: Running,
@@ -162,7 +168,7 @@ impl Node {
         self.ending.cancel();
         self.tasks.wait().await;
         self.ledger.close().await;
-        write_uses(&self.live, &self.keys, &self.store).await;
+        write_uses(&self.live, &self.keys, &self.byok, &self.store).await;
         self.store.close().await;
         self.lock.release();
     }
@@ -175,6 +181,24 @@ impl Node {
     /// What providers had stored when the node was opened, for whom, the newest last; once.
     pub fn take_stored_objects(&self) -> Vec<StoredObject> {
         std::mem::take(&mut *self.stored_objects.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key for `provider` that the owner of `caller`'s namespace has stored, sealed. From memory.
+    pub fn owners_key(&self, caller: Caller, provider: &str) -> Option<Arc<dyn OwnersKey>> {
+        self.byok.owners_key(self.payer_of(caller)?, provider)
+    }
+
+    /// True where [`Self::owners_key`] has one.
+    pub fn has_owners_key(&self, caller: Caller, provider: &str) -> bool {
+        self.payer_of(caller).is_some_and(|owner| self.byok.has(owner, provider))
+    }
+
+    /// Whose stored keys pay for the calls of `caller`, where anybody has any.
+    fn payer_of(&self, caller: Caller) -> Option<PersonId> {
+        if self.byok.is_empty() {
+            return None;
+        }
+        self.roles.owner(caller.namespace()?)
     }
 
     /// Which node this is.

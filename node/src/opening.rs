@@ -35,12 +35,13 @@ pub use self::{
 pub(crate) use self::{lock::NodeLock, node_files::set_bound};
 use crate::{
     Ledger, Node, NodeOptions, NodeWarning, billing,
+    byok::{HeldKeys, Ring},
     clock::Moment,
     enforcement::Enforcement,
     http::idempotency::Running,
     keys::live::LiveKeys,
     ledger::{LedgerOptions, Stopped},
-    oauth::{limits::Limits, live::LiveTokens, write_uses_until_closed},
+    oauth::{clients::Clients, limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
     revocations::{Revocation, RevokedLog},
     roles::Roles,
@@ -82,7 +83,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, keys, roles, warnings } = opened;
+        let Opened { key, row, revoked_log, live, keys, byok, roles, clients, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
         let roles = Arc::new(roles);
         let enforcement = Arc::new(Enforcement::new(
@@ -109,7 +110,10 @@ impl Node {
                 return Err(OpenError::of_journal(&opening.database, &opening.files.path, error));
             }
         };
-        tasks.spawn("uses of tokens", write_uses_until_closed(Arc::clone(&live), Arc::clone(&keys), store.clone()));
+        tasks.spawn(
+            "uses of tokens",
+            write_uses_until_closed(Arc::clone(&live), Arc::clone(&keys), Arc::clone(&byok), store.clone()),
+        );
         let node = Arc::new(Self {
             dir,
             store,
@@ -118,6 +122,8 @@ impl Node {
             live,
             roles,
             keys,
+            byok,
+            clients,
             limits: Limits::default(),
             running: Running::default(),
             enforcement,
@@ -138,6 +144,7 @@ impl Node {
         node.note_what_is_bound();
         node.note_keys_of_replayed_sessions().await;
         node.note_suspended_keys();
+        node.warn_of_changes().await;
         node.keep_steady(Steady::now(&*node.clock));
         node.watch_room();
         node.watch_link();
@@ -165,7 +172,9 @@ struct Opened {
     revoked_log: RevokedLog,
     live: Arc<LiveTokens>,
     keys: Arc<LiveKeys>,
+    byok: Arc<HeldKeys>,
     roles: Roles,
+    clients: Clients,
     warnings: Vec<NodeWarning>,
 }
 
@@ -353,11 +362,25 @@ impl Opening {
         let live = LiveTokens::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let keys = LiveKeys::load(&mut write, Arc::clone(&options.clock)).await.map_err(failed)?;
         let roles = Roles::load(&mut write).await.map_err(failed)?;
+        let ring = Ring::load(&mut write, &key, now).await.map_err(failed)?;
+        let (clock, settings) = (Arc::clone(&options.clock), Arc::clone(&options.settings));
+        let clients = Clients::load(&mut write).await.map_err(failed)?;
+        let byok = HeldKeys::load(&mut write, ring, key.clone(), clock, settings).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         store.set_epoch(epoch.unwrap_or_default());
         self.files.set_generation(row.generation)?;
         self.files.check()?;
-        Ok(Opened { key, row, revoked_log, live: Arc::new(live), keys: Arc::new(keys), roles, warnings })
+        Ok(Opened {
+            key,
+            row,
+            revoked_log,
+            live: Arc::new(live),
+            keys: Arc::new(keys),
+            byok: Arc::new(byok),
+            roles,
+            clients,
+            warnings,
+        })
     }
 
     fn first_start(&self, options: &NodeOptions, key: &NodeKey, now: Moment) -> NodeRow {

@@ -7,16 +7,16 @@ use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId, policy::Pr
 use crate::{
     Node,
     http::error::{ApiError, Code},
-    oauth::Client,
+    oauth::ClientId,
     policy::PrincipalId,
-    store::{GrantLink, KeyLink, Queryable, StoreError},
+    store::{GrantLink, KeyLink, OauthClientRow, Queryable, StoreError},
 };
 
 /// More keys than can stand above each other.
 const DEEPEST: usize = 64;
 
 /// What `kind` and `id` name in `namespace`: a key that opens something, a session that has not ended or from which a key lives,
-/// a client, the owner or a member.
+/// a client that is built in, or registered in the namespace (or a key from it lives), the owner or a member.
 ///
 /// # Errors
 /// 400 for a kind that there is not, 404 for what is not there.
@@ -66,7 +66,8 @@ pub(crate) async fn is_there(
         PrincipalId::Namespace(id) => Ok(id == namespace),
         PrincipalId::ApiKey(id) => KeyLink::is_live(on, namespace, id, now).await,
         PrincipalId::OauthToken(id) => GrantLink::is_live(on, namespace, id, now).await,
-        PrincipalId::OauthClient(_) => Ok(true),
+        PrincipalId::OauthClient(ClientId::BuiltIn(_)) => Ok(true),
+        PrincipalId::OauthClient(ClientId::Registered(id)) => OauthClientRow::is_live(on, namespace, id, now).await,
         PrincipalId::User(person) => Ok(node.roles.of(person, namespace).is_some()),
     }
 }
@@ -151,8 +152,8 @@ impl Links {
             client = client.or(link.map(|link| link.client.as_str()));
             person = person.or(link.map(|link| link.person));
         }
-        if let Some(client) = client.and_then(Client::find) {
-            add(PrincipalId::OauthClient(client.id));
+        if let Some(client) = client.and_then(ClientId::parse) {
+            add(PrincipalId::OauthClient(client));
         }
         if let Some(person) = person {
             add(PrincipalId::User(person));

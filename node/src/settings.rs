@@ -1,6 +1,6 @@
 //! What can be configured of the node.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub credit: CreditRule,
     /// `[node] keep_requests`: how long the rows of calls are kept. Their sums are kept for ever.
     pub keep_requests: Duration,
+    /// `[node.byok]`
+    pub byok: ByokSettings,
     /// `[node.stripe]`; without it the node sells nothing.
     pub stripe: Option<StripeSettings>,
 }
@@ -63,8 +65,26 @@ impl Default for Settings {
             oauth: OauthSettings::default(),
             credit: CreditRule::Off,
             keep_requests: Duration::from_hours(400 * 24),
+            byok: ByokSettings::default(),
             stripe: None,
         }
+    }
+}
+
+/// `[node.byok]`: provider keys that people bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByokSettings {
+    /// How old what new keys are sealed against becomes.
+    pub rotate_every: Duration,
+    /// Whether keys may be sent to addresses of private networks, and of this machine without TLS.
+    pub allow_private: bool,
+    /// The providers of the registry that take keys of others.
+    pub providers: BTreeSet<String>,
+}
+
+impl Default for ByokSettings {
+    fn default() -> Self {
+        Self { rotate_every: Duration::from_hours(90 * 24), allow_private: false, providers: BTreeSet::new() }
     }
 }
 

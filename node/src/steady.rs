@@ -91,6 +91,7 @@ impl Node {
             write.commit().await?;
         }
         *before = now;
+        self.look_after_stored_keys().await?;
         if sweeps {
             self.sweep(now.wall).await?;
         }

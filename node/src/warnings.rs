@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use bitrouter_proto::account::KeyId;
+use bitrouter_proto::account::{KeyId, byok::StoredKeyChange};
 use tokio::sync::watch;
 
 use crate::{Node, clock::Moment, ledger::Trouble};
@@ -39,6 +39,11 @@ pub enum NodeWarning {
     KeysSuspended {
         /// How many.
         count: usize,
+    },
+    /// Stored provider keys were changed within a day.
+    ByokChanged {
+        /// The newest first.
+        changes: Vec<StoredKeyChange>,
     },
     /// The database finds no room.
     DiskFull {
@@ -92,6 +97,14 @@ impl fmt::Display for NodeWarning {
                     "{keys} suspended, since what had been revoked could not be told: `bitrouter node keys confirm` says that all hold, with a key's id that this one does; revoke those that you do not know"
                 )
             }
+            Self::ByokChanged { changes } => {
+                let told: Vec<String> = changes.iter().map(change).collect();
+                write!(
+                    f,
+                    "provider keys were changed within a day: {}; `bitrouter node byok audit` lists all",
+                    told.join("; ")
+                )
+            }
             Self::DiskFull { database } => write!(
                 f,
                 "the disk is full, so that `{}` cannot be written: revoking, deleting and removing work, nothing else; it recovers by itself when there is room",
@@ -106,6 +119,12 @@ impl fmt::Display for NodeWarning {
     }
 }
 
+fn change(change: &StoredKeyChange) -> String {
+    let StoredKeyChange { at, action, person_name, credential, provider_name, .. } = change;
+    let base = change.api_base.as_ref().map(|base| format!(", sent to `{base}`")).unwrap_or_default();
+    format!("the key of `{person_name}` for `{provider_name}` was {action} at {at} by `{credential}`{base}")
+}
+
 impl NodeWarning {
     /// The command that cures it, where there is one.
     pub fn command(&self) -> Option<&'static str> {
@@ -113,6 +132,7 @@ impl NodeWarning {
             Self::JournalDamaged(trouble) => trouble.command(),
             Self::KeysOfReplayed { .. } => Some("bitrouter cloud keys list --local"),
             Self::KeysSuspended { .. } => Some("bitrouter node keys confirm"),
+            Self::ByokChanged { .. } => Some("bitrouter node byok audit"),
             _ => None,
         }
     }

@@ -54,4 +54,8 @@ pub struct PolicyInForce {
     pub principal_id: String,
     /// It would refuse the call.
     pub refuses: bool,
+    /// It would refuse the call as a stream, which is not what was asked about.
+    pub refuses_streams: bool,
+    /// It judges what the call and its reply say, which nobody knows before, and may refuse or redact it.
+    pub judges_content: bool,
 }

@@ -90,7 +90,9 @@ mod tests {
             "MintKeyResponse.json",
             "MintOperatorKeyResponse.json",
             "OpenConsoleResponse.url",
+            "RegisterOauthClientResponse.json",
             "SetPasswordRequest.password",
+            "SubmitStoredKeyRequest.key_prefix",
             "Variable.value",
             "WhoAmIRequest.api_key",
         ];

@@ -4,7 +4,7 @@ use bitrouter_proto::{
     account::{MicroUsd, policy::PrincipalType},
     client::{PrincipalRef, Question},
     codes::exit,
-    explanation::{ALLOW, Explanation},
+    explanation::{ALLOW, Explanation, PolicyInForce},
 };
 use clap::Args;
 
@@ -89,7 +89,8 @@ fn advised(failure: Failure, principal: Option<&PrincipalRef>) -> Failure {
         Some(PrincipalType::OauthToken) => "bitrouter cloud sessions list --local",
         Some(PrincipalType::Namespace) => "bitrouter node namespace list",
         Some(PrincipalType::User) => "bitrouter node user list",
-        Some(PrincipalType::OauthClient) | None => return failure,
+        Some(PrincipalType::OauthClient) => "bitrouter cloud oauth-client list --local",
+        None => return failure,
     };
     failure.hint(list)
 }
@@ -103,6 +104,10 @@ fn text(explained: &Explanation, shown: Shown) -> String {
         ("worst case", worst_case),
     ];
     rows.extend(explained.message.clone().map(|why| ("why", why)));
+    // The question is about no stream, and says nothing.
+    let any = |is: fn(&PolicyInForce) -> bool| explained.policies.iter().any(is);
+    rows.extend(any(|policy| policy.refuses_streams).then(|| ("streams", "refused".to_owned())));
+    rows.extend(any(|policy| policy.judges_content).then(|| ("content", "judged, and may be refused".to_owned())));
     let of = |text: String| (!text.is_empty()).then_some(text);
     let blocks = [Some(block_text(&rows)), of(route(explained, shown)), of(policies(explained, shown))];
     blocks.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
@@ -131,16 +136,27 @@ fn policies(explained: &Explanation, shown: Shown) -> String {
                 one.kind.clone(),
                 one.principal_type.clone(),
                 one.principal_id.clone(),
-                if one.refuses { "refuses".to_owned() } else { NOTHING.to_owned() },
+                verdict(one),
             ]
         })
         .collect();
     table_text(&POLICIES, &rows, shown)
 }
 
+/// What a policy makes of the call, and of one that is a stream or says something.
+fn verdict(policy: &PolicyInForce) -> String {
+    let words = [
+        (policy.refuses, "refuses"),
+        (policy.refuses_streams, "no streams"),
+        (policy.judges_content, "judges content"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+    if words.is_empty() { NOTHING.to_owned() } else { words.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
-    use bitrouter_proto::explanation::{PolicyInForce, RouteCandidate};
+    use bitrouter_proto::explanation::RouteCandidate;
 
     use super::*;
 
@@ -163,6 +179,8 @@ mod tests {
                 principal_type: text("namespace"),
                 principal_id: text("ns_00000000010000000000000002"),
                 refuses: true,
+                refuses_streams: false,
+                judges_content: false,
             }],
             verdict: text("budget_exceeded"),
             worst_case_micro_usd: Some(MicroUsd::new(12_300)),
@@ -185,6 +203,29 @@ mod tests {
                         pol_00000000010000000000000001  nightly-cap-of…  budget  refuses";
         assert!(narrow.ends_with(expected), "{narrow}");
         assert!(narrow.lines().all(|line| line.chars().count() <= 64), "{narrow}");
+    }
+
+    #[test]
+    fn what_was_not_asked_about_is_said_besides() {
+        let mut explained = Explanation { verdict: ALLOW.to_owned(), message: None, route: vec![], ..refused() };
+        for (refuses_streams, judges_content, expected) in [
+            (true, false, "\nstreams:    refused\n\n|no streams"),
+            (false, true, "\ncontent:    judged, and may be refused\n\n|judges content"),
+            (
+                true,
+                true,
+                "\nstreams:    refused\ncontent:    judged, and may be refused\n\n|no streams, judges content",
+            ),
+            (false, false, "\nworst case: $0.0123\n\n|—"),
+        ] {
+            let policy = &mut explained.policies[0];
+            (policy.refuses, policy.refuses_streams, policy.judges_content) = (false, refuses_streams, judges_content);
+            let told = plain(&text(&explained, Shown::Piped { wide: false }));
+            for part in expected.split('|') {
+                assert!(told.contains(part), "{told}");
+            }
+            assert!(told.ends_with(expected.split('|').next_back().unwrap()), "{told}");
+        }
     }
 
     #[test]

@@ -37,8 +37,18 @@ impl Config {
         differs(*oauth_as != old.account.oauth_as, "account.oauth_as");
         differs(*client_id != old.account.client_id, "account.client_id");
         differs(*scope != old.account.scope, "account.scope");
-        let Node { enabled, database_url, listen, public_url, trusted_proxies, oauth, credit, keep_requests, stripe } =
-            node;
+        let Node {
+            enabled,
+            database_url,
+            listen,
+            public_url,
+            trusted_proxies,
+            oauth,
+            credit,
+            keep_requests,
+            byok,
+            stripe,
+        } = node;
         differs(*enabled != old.node.enabled, "node.enabled");
         differs(*database_url != old.node.database_url, "node.database_url");
         differs(*listen != old.node.listen, "node.listen");
@@ -46,6 +56,8 @@ impl Config {
         differs(*trusted_proxies != old.node.trusted_proxies, "node.trusted_proxies");
         differs(*credit != old.node.credit, "node.credit");
         differs(*keep_requests != old.node.keep_requests, "node.keep_requests");
+        differs(byok.rotate_every != old.node.byok.rotate_every, "node.byok.rotate_every");
+        differs(byok.allow_private != old.node.byok.allow_private, "node.byok.allow_private");
         let (now, before) = (stripe.as_ref(), old.node.stripe.as_ref());
         let changes = |of: fn(&Stripe) -> &Secret| now.map(of) != before.map(of);
         differs(changes(|stripe| &stripe.secret_key), "node.stripe.secret_key");

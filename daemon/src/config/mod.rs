@@ -32,5 +32,7 @@ pub use self::{
     public_url::{PublicUrl, PublicUrlError},
     quantity::{QuantityError, parse_duration, parse_size},
     secret::{Secret, SecretError},
-    settings::{Config, Keyless, Level, Log, LogFormat, Node, ProviderSettings, Routing, Server, Stripe, Timeouts},
+    settings::{
+        Byok, Config, Keyless, Level, Log, LogFormat, Node, ProviderSettings, Routing, Server, Stripe, Timeouts,
+    },
 };

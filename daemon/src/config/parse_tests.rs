@@ -83,6 +83,9 @@ refresh_grace = "0s"
 complete_uri = false
 device_code_ttl = "5s"
 device_interval = "1s"
+[node.byok]
+rotate_every = "7d"
+allow_private = true
 [node.stripe]
 secret_key = "sk_test_1"
 webhook_secret = "env:HOOK"
@@ -132,6 +135,7 @@ api_base = "http://127.0.0.1:4402/"
         },
         credit: bitrouter_node::CreditRule::Required,
         keep_requests: Duration::from_hours(24),
+        byok: crate::config::Byok { rotate_every: Duration::from_hours(7 * 24), allow_private: true },
         stripe: Some(crate::config::Stripe {
             secret_key: Secret::parse("sk_test_1").unwrap(),
             webhook_secret: Secret::parse("env:HOOK").unwrap(),
@@ -143,7 +147,7 @@ api_base = "http://127.0.0.1:4402/"
 
 #[test]
 fn what_later_versions_know_is_unknown() {
-    for key in ["byok", "statistics"] {
+    for key in ["passkeys", "statistics"] {
         let text = refusal(&format!("[node]\n{key} = \"x\"\n"));
         assert!(text.starts_with(&format!("/c/config.toml:2: unknown key `node.{key}`;")), "{text}");
     }

@@ -186,8 +186,26 @@ pub struct Node {
     pub keep_requests: Duration,
     /// The PostgreSQL database; without one it is a file.
     pub database_url: Option<Secret>,
+    /// `[node.byok]`
+    pub byok: Byok,
     /// `[node.stripe]`; without it the node sells nothing.
     pub stripe: Option<Stripe>,
+}
+
+/// `[node.byok]`: provider keys that people bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Byok {
+    /// How old what new keys are sealed against becomes.
+    pub rotate_every: Duration,
+    /// Whether keys may be sent to addresses of private networks, and of this machine without TLS.
+    pub allow_private: bool,
+}
+
+impl Default for Byok {
+    fn default() -> Self {
+        let bitrouter_node::ByokSettings { rotate_every, allow_private, .. } = bitrouter_node::ByokSettings::default();
+        Self { rotate_every, allow_private }
+    }
 }
 
 /// `[node.stripe]`: what is sold is paid there.
@@ -220,6 +238,7 @@ impl Default for Node {
             credit,
             keep_requests,
             database_url: None,
+            byok: Byok::default(),
             stripe: None,
         }
     }

@@ -64,6 +64,8 @@ pub enum Code {
     KeysOfReplayed,
     /// Keys are refused until somebody says that they hold.
     KeysSuspended,
+    /// Stored provider keys were changed within a day.
+    ByokChanged,
     /// The node's database finds no room.
     DiskFull,
     /// The server of the node's database does not answer.
@@ -107,6 +109,7 @@ impl Code {
             Self::SessionsEnded => "sessions_ended",
             Self::KeysOfReplayed => "keys_of_replayed_session",
             Self::KeysSuspended => "keys_suspended",
+            Self::ByokChanged => "byok_changed",
             Self::DiskFull => "disk_full",
             Self::DatabaseUnreachable => "database_unreachable",
             Self::JournalUnwritable => "journal_unwritable",

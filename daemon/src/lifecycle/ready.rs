@@ -3,7 +3,7 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use arc_swap::ArcSwap;
-use bitrouter_gateway::{Gateway, GatewayOptions, ProxySettings};
+use bitrouter_gateway::{Gateway, GatewayOptions, ProxySettings, Snapshot};
 use bitrouter_proto::{
     VERSION,
     env::{self, Environment},
@@ -181,7 +181,9 @@ fn gateway(
         proxy,
         tasks: told.tasks.clone(),
     };
-    Ok(Gateway::new(options, engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?))
+    let snapshot = engine.snapshot().map_err(|refused| ServeError::caller(refused.message))?;
+    let keys = node.owners_first(Arc::clone(&snapshot.keys));
+    Ok(Gateway::new(options, Snapshot { keys, ..snapshot }))
 }
 
 /// Has calls to other agents go out under the id of the node, once there is one, and knows again what the node remembers.

@@ -10,6 +10,7 @@ mod mount;
 mod opening;
 mod outbound;
 mod owner;
+mod owners_keys;
 mod settings;
 
 use std::{sync::Arc, time::Duration};

@@ -156,6 +156,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         let (mut unwritable, mut damaged, mut cure) = (None, None, None);
         let (mut replayed, mut replayed_cure) = (None, None);
         let (mut suspended, mut suspended_cure) = (None, None);
+        let (mut changed, mut changed_cure) = (None, None);
         for warning in warnings.borrow_and_update().iter() {
             let said = match warning {
                 NodeWarning::DatabaseMoved { .. } => &mut moved,
@@ -176,6 +177,10 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
                     suspended_cure = warning.command();
                     &mut suspended
                 }
+                NodeWarning::ByokChanged { .. } => {
+                    changed_cure = warning.command();
+                    &mut changed
+                }
             };
             *said = Some(warning.to_string());
         }
@@ -184,6 +189,7 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
         health.set(Code::SessionsEnded, ended, None);
         health.set(Code::KeysOfReplayed, replayed, replayed_cure);
         health.set(Code::KeysSuspended, suspended, suspended_cure);
+        health.set(Code::ByokChanged, changed, changed_cure);
         health.set(Code::DiskFull, full, None);
         health.set(Code::DatabaseUnreachable, unreachable, None);
         health.set(Code::JournalUnwritable, unwritable, None);

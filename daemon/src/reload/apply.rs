@@ -33,6 +33,13 @@ pub struct Targets {
     pub(crate) node: NodeSettings,
 }
 
+impl Targets {
+    /// Later calls are served with `snapshot`, and what the node's people have stored.
+    pub(super) fn serve(&self, snapshot: Snapshot) {
+        self.gateway.swap(self.node.with_stored_keys(snapshot));
+    }
+}
+
 /// The gateway's view of what was read.
 pub(super) fn snapshot(loaded: &Loaded, keys: &Arc<KeyRing>, account: &AccountNow) -> Result<Snapshot, Refused> {
     let Config { timeouts, server, routing, aliases, .. } = &loaded.config;

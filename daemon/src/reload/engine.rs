@@ -83,7 +83,7 @@ impl Engine {
 
     /// The settings of the node.
     pub fn node_settings(&self) -> bitrouter_node::Settings {
-        node_settings(&self.loaded.config, &self.listens().unwrap_or_default())
+        node_settings(&self.loaded.config, &self.loaded.catalog, &self.listens().unwrap_or_default())
     }
 }
 

@@ -194,7 +194,7 @@ impl Running {
         let keys = Arc::new(ring(&loaded, &pushed, &self.engine.sources, parent.as_ref()));
         let snapshot = apply::snapshot(&loaded, &keys, &self.engine.account)?;
         let outcome = outcome::between((&self.engine.loaded, &self.engine.keys), (&loaded, &keys));
-        self.targets.gateway.swap(snapshot);
+        self.targets.serve(snapshot);
         let listener = apply::listener_settings(&loaded.config);
         let before = self.targets.listener.swap(Arc::new(listener.clone()));
         if before.trusted_proxies != listener.trusted_proxies || before.allow_hosts != listener.allow_hosts {
@@ -294,7 +294,7 @@ impl Running {
         let (pushed, keys) = self.with_delta(peer, variables)?;
         let snapshot = apply::snapshot(&self.engine.loaded, &keys, &self.engine.account)?;
         let changed = outcome::key_changes(&self.engine.keys, &keys);
-        self.targets.gateway.swap(snapshot);
+        self.targets.serve(snapshot);
         self.engine.pushed = pushed;
         self.engine.keys = keys;
         self.publish();
@@ -311,7 +311,7 @@ impl Running {
         }
         match apply::snapshot(&self.engine.loaded, &self.engine.keys, &now) {
             Ok(snapshot) => {
-                self.targets.gateway.swap(snapshot);
+                self.targets.serve(snapshot);
                 self.engine.account = now;
                 self.publish();
             }

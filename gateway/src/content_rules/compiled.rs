@@ -1,6 +1,7 @@
 //! One rule, its expression compiled.
 
 use bitrouter_proto::account::policy::ContentAction;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use regex_automata::nfa::thompson::{self, NFA, State, WhichCaptures};
 use regex_syntax::{Parser, hir::Hir};
 
@@ -62,7 +63,9 @@ fn wrong(rule: &ContentRule, reason: &str) -> ContentRuleError {
 }
 
 fn compile(pattern: &str) -> Result<(Hir, NFA), String> {
-    let expression = Parser::new().parse(pattern).map_err(|error| error.to_string())?;
+    // Texts are looked at in this form, so nothing else would ever be found.
+    let pattern = ComposingNormalizerBorrowed::new_nfc().normalize(pattern);
+    let expression = Parser::new().parse(&pattern).map_err(|error| error.to_string())?;
     let config = thompson::Config::new().nfa_size_limit(Some(COMPILED)).which_captures(WhichCaptures::None);
     let nfa = thompson::Compiler::new().configure(config).build_from_hir(&expression);
     Ok((expression, nfa.map_err(|error| error.to_string())?))

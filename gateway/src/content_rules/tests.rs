@@ -221,6 +221,16 @@ fn no_more_is_held_than_what_is_open() {
 }
 
 #[test]
+fn a_pattern_in_another_form_finds_what_it_means() {
+    for pattern in ["cafe\u{301}", "caf\u{e9}"] {
+        for text in ["a cafe\u{301}", "a caf\u{e9}"] {
+            let found = scanned(&rules(&[(pattern, Redact, None)]), text, &[1]);
+            assert_eq!(found.as_deref(), Some("a [R]"), "{pattern:?} in {text:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rule_that_cannot_be_used_is_refused() {
     let policy: PolicyId = "pol_00000000000000000000000001".parse().unwrap();
     for (pattern, max_length, ok) in [("a+", None, false), ("a+", Some(9), true), ("(", None, false), ("a", None, true)]

@@ -16,7 +16,7 @@ use crate::{
     http::{CallerConnection, ResponseBodyError, blocked},
     interrupt::Interrupt,
     meter::{CallEnd, RequestRecorder},
-    protocol::{Passed, ReplyGuard, ReplyStream},
+    protocol::{Passed, Progress, ReplyGuard, ReplyStream},
 };
 
 /// What comes next.
@@ -112,14 +112,17 @@ impl StreamedBody {
     /// error is the last piece of a stream that they block.
     fn guarded(&mut self, events: Bytes, is_last: bool) -> Result<Bytes, Piece> {
         let Some(guard) = &mut self.guard else { return Ok(events) };
-        let Passed { bytes, blocked: rule } = if is_last { guard.push_last(events) } else { guard.push(events) };
+        let Passed { bytes, blocked: rule, withheld } =
+            if is_last { guard.push_last(events) } else { guard.push(events) };
         let Some(rule) = rule else { return Ok(bytes) };
         let error = blocked(&rule);
         self.next = Next::Nothing;
         self.guard = None;
         self.recorder.set_error(error.code());
-        self.recorder.end(CallEnd::Failed);
+        let is_over = self.stream.status().progress == Progress::Ended;
+        self.recorder.end(if is_over { CallEnd::Withheld } else { CallEnd::Failed });
         self.connection.close_after_reply();
+        self.stream.withhold(&withheld);
         let last = self.stream.fail(&error).ok_or(ResponseBodyError::Upstream);
         Err(last.map(|last| [bytes, last].concat().into()))
     }

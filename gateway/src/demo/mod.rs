@@ -34,12 +34,13 @@ use self::{
 use crate::{
     content_rules::ContentRules,
     error::InferenceError,
-    http::{RequestContext, ResponseBody, apply, blocked, json_response, render_error, set_own_response},
+    http::{RequestContext, ResponseBody, blocked, json_response, render_error, set_own_response},
     interrupt::Interrupt,
     meter::{CallEnd, RequestRecorder},
     protocol::{
         Dialect, GuardForm, ReplyGuard, ReplyStream, Verb, Verdict, check_reply,
         usage::{InputTokens, OutputTokens, TokenUsage},
+        with_raw,
     },
 };
 
@@ -198,12 +199,12 @@ impl Answer {
         let verdict = rules.as_deref().zip(std::str::from_utf8(&document).ok());
         match verdict.map_or(Verdict::Clear, |(rules, text)| check_reply(rules, context.dialect, text)) {
             Verdict::Clear => {}
-            Verdict::Redacted(edits) => document = apply(&document, &edits).into(),
+            Verdict::Redacted(edits) => document = with_raw(&document.into(), &edits).into(),
             Verdict::Blocked(rule) => {
                 let error = blocked(&rule);
                 recorder.set_status(error.status());
                 recorder.set_error(error.code());
-                recorder.end(CallEnd::Failed);
+                recorder.end(CallEnd::Withheld);
                 return render_error(&error, context.dialect);
             }
         }

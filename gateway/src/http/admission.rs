@@ -13,6 +13,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, request::Part
 use tokio::time::timeout;
 
 use super::{
+    build_call::To,
     context::RequestContext,
     deadline::{WaitError, total, within},
     policies::Draft,
@@ -27,7 +28,6 @@ use crate::{
     meter::{BoundCall, RequestRecorder},
     ports::CallPlan,
     protocol::{Pieces, ReplyFormat, Verb},
-    registry::Target,
     route::Route,
     snapshot::Limits,
 };
@@ -36,6 +36,8 @@ use crate::{
 pub(super) static CAPPED: HeaderName = HeaderName::from_static("x-bitrouter-capped");
 /// How long a count is waited for.
 const COUNT: Duration = Duration::from_secs(2);
+/// No provider takes a greater cap; what buys more is not capped.
+const MOST_CAP: u64 = (1 << 31) - 1;
 /// The longest answer that is one.
 const LONGEST_COUNT: usize = 64 << 10;
 
@@ -78,8 +80,9 @@ impl Admitting<'_> {
                     if gateway.interrupt.is_set() { Poll::Ready(Err(stopping())) } else { admit.as_mut().poll(cx) }
                 },
             );
-        within(admit, &gateway.interrupt, &*context.connection, || total(context.started, limits)).await.unwrap_or_else(
-            |over| {
+        let cap = within(admit, &gateway.interrupt, &*context.connection, || total(context.started, limits))
+            .await
+            .unwrap_or_else(|over| {
                 Err(match over {
                     WaitError::ShuttingDown => stopping(),
                     WaitError::Deadline(_) => {
@@ -87,8 +90,8 @@ impl Admitting<'_> {
                         InferenceError::new(InferenceCode::Unavailable, message)
                     }
                 })
-            },
-        )
+            })?;
+        Ok(cap.filter(|cap| *cap <= MOST_CAP))
     }
 }
 
@@ -131,7 +134,7 @@ impl Serving<'_> {
         found: &Found,
         body: &Bytes,
         route: &Route<'_>,
-        target: &Target,
+        to: To<'_>,
         draft: &Draft,
     ) -> Option<Call> {
         let (dialect, name) = (found.surface.dialect, route.upstream_id());
@@ -140,9 +143,9 @@ impl Serving<'_> {
             return None;
         }
         let count = rules.count_body(body, name, &draft.texts)?;
-        let uri = match target.fixed(verb) {
+        let uri = match to.target.fixed(verb) {
             Some(fixed) => fixed.clone(),
-            None => target.below(&rules.path_of(verb, name)?)?,
+            None => to.target.below(&rules.path_of(verb, name)?)?,
         };
         let mut parts = head.clone();
         parts.extensions = Extensions::new();
@@ -150,6 +153,6 @@ impl Serving<'_> {
         parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let (pieces, surface) = (Pieces::One(count.into()), found.surface);
         let format = ReplyFormat::of_document(dialect, verb);
-        self.build_call(parts, surface, route.provider, target, upstream_uri(uri, ""), pieces, format).ok()
+        self.build_call(parts, surface, to, upstream_uri(uri, ""), pieces, format).ok()
     }
 }

@@ -21,13 +21,12 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Whose keys would pay: those of the daemon's own user, whichever principal is asked about.
-const ASKER: Caller = Caller::DAEMON;
-
 /// A call that somebody thinks of: a reply to a conversation, or for a model that makes none, numbers for a text. Its reply is
 /// no stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
+    /// Whose call it would be, as far as that says who pays: a caller of its namespace.
+    pub caller: Caller,
     /// The model, as a caller names it.
     pub model: &'a str,
     /// What the caller may speak.
@@ -45,6 +44,8 @@ pub struct Candidate {
     pub provider: ProviderId,
     /// The model, as the registry calls it.
     pub model: String,
+    /// The namespace owner's own key for the provider would pay.
+    pub uses_byok: bool,
 }
 
 /// What would become of a call.
@@ -76,8 +77,8 @@ impl Gateway {
         dialects: &[Dialect],
     ) -> Option<Result<Principal, InferenceError>> {
         let snapshot = self.snapshot();
-        let route = snapshot.resolve(ASKER, model, dialects).ok()?;
-        if !leads_to_own_node(&snapshot, &route) {
+        let route = snapshot.resolve(Caller::DAEMON, model, dialects).ok()?;
+        if !leads_to_own_node(&snapshot, Caller::DAEMON, &route) {
             return None;
         }
         match self.account.credential().await {
@@ -99,19 +100,22 @@ impl Gateway {
 
 /// The same, served with `snapshot`.
 pub(crate) fn explained(snapshot: &Snapshot, question: &Question<'_>, plan: &Plan) -> Explanation {
-    let plan = plan.bound();
-    let found = match find(snapshot, question, plan) {
+    let bound = plan.bound();
+    let found = match find(snapshot, question, bound) {
         Ok(found) => found,
         Err(error) => return Explanation::refused(error),
     };
     let Found { asked, route } = found;
     let metered = metered(&route, question);
-    let judged = plan.map_or(Ok(None), |plan| judge(plan, &metered, question));
+    let uses_byok = snapshot.keys.has_owners_key(question.caller, route.provider.id());
+    let by_owner = bound.filter(|_| uses_byok).map(CallPlan::paid_by_owners_key);
+    let acting = by_owner.as_ref().unwrap_or(plan).bound();
+    let judged = acting.map_or(Ok(None), |plan| judge(plan, &metered, question, uses_byok));
     let worst_case = match &judged {
         Ok(Some(cap)) => metered.bound_at(*cap).cost,
         Ok(None) | Err(_) => metered.bound.cost,
     };
-    Explanation { route: candidates(snapshot, question, plan, asked, route), verdict: judged.map(|_| ()), worst_case }
+    Explanation { route: candidates(snapshot, question, bound, asked, route), verdict: judged.map(|_| ()), worst_case }
 }
 
 /// Where a name leads.
@@ -126,26 +130,26 @@ fn find<'a>(
     question: &Question<'a>,
     plan: Option<&dyn CallPlan>,
 ) -> Result<Found<'a>, InferenceError> {
-    let dialects = question.dialects;
+    let (dialects, caller) = (question.dialects, question.caller);
     let resolve = |name: &'a str| {
-        snapshot.resolve(ASKER, name, dialects).map_err(|refusal| explain(ASKER, name, refusal, snapshot, dialects))
+        snapshot.resolve(caller, name, dialects).map_err(|refusal| explain(caller, name, refusal, snapshot, dialects))
     };
     let (mut asked, mut route) = (question.model, resolve(question.model)?);
-    if leads_to_own_node(snapshot, &route) {
+    if leads_to_own_node(snapshot, caller, &route) {
         asked = route.model;
         route = resolve(asked)?;
-        if snapshot.uses_session(ASKER, route.provider) {
+        if snapshot.uses_session(caller, route.provider) {
             return Err(account_loop());
         }
     }
     if let Some(plan) = plan {
-        route = permitted(ASKER, snapshot, plan, route, None, asked, dialects)?;
+        route = permitted(caller, snapshot, plan, route, None, asked, dialects)?;
     }
     Ok(Found { asked, route })
 }
 
-fn leads_to_own_node(snapshot: &Snapshot, route: &Route<'_>) -> bool {
-    snapshot.account.is_own_node() && snapshot.uses_session(ASKER, route.provider)
+fn leads_to_own_node(snapshot: &Snapshot, caller: Caller, route: &Route<'_>) -> bool {
+    snapshot.account.is_own_node() && snapshot.uses_session(caller, route.provider)
 }
 
 /// `first`, and whatever the name leads to once all before it are left out.
@@ -156,15 +160,18 @@ fn candidates<'a>(
     asked: &'a str,
     first: Route<'a>,
 ) -> Vec<Candidate> {
+    let uses_byok = |provider: &Provider| snapshot.keys.has_owners_key(question.caller, provider.id());
     let mut found: Vec<Candidate> = Vec::new();
     let mut next = Some(first);
-    while let Some(route) = next {
-        found.push(Candidate { provider: route.provider.id().clone(), model: route.model.to_owned() });
+    while let Some(Route { provider, model, .. }) = next {
+        let (id, model) = (provider.id().clone(), model.to_owned());
+        found.push(Candidate { provider: id, model, uses_byok: uses_byok(provider) });
+        let may_pay = |plan: &dyn CallPlan, provider: &Provider| plan.judge_payer(uses_byok(provider)).is_ok();
         let may_call = |provider: &Provider, model: &str| {
-            plan.is_none_or(|plan| denied(plan, provider, model).is_none())
+            plan.is_none_or(|plan| denied(plan, provider, model).is_none() && may_pay(plan, provider))
                 && !found.iter().any(|one| one.provider == *provider.id())
         };
-        next = snapshot.resolve_among(ASKER, None, asked, question.dialects, &may_call);
+        next = snapshot.resolve_among(question.caller, None, asked, question.dialects, &may_call);
     }
     found
 }
@@ -190,9 +197,14 @@ fn metered(route: &Route<'_>, question: &Question<'_>) -> Metered {
 }
 
 /// The cap that its replies would get.
-fn judge(plan: &dyn CallPlan, metered: &Metered, question: &Question<'_>) -> Result<Option<u64>, InferenceError> {
+fn judge(
+    plan: &dyn CallPlan,
+    metered: &Metered,
+    question: &Question<'_>,
+    uses_byok: bool,
+) -> Result<Option<u64>, InferenceError> {
     let asked = question.max_tokens.filter(|_| metered.terms.has_output);
-    plan.judge(Manner { is_streamed: false, asked, uses_byok: false })?;
+    plan.judge(Manner { is_streamed: false, asked, uses_byok })?;
     plan.would_admit(metered)
 }
 

@@ -45,6 +45,14 @@ impl CallPlan for Rules {
         InferenceError::new(InferenceCode::ModelDenied, "denied").with("policy_id", policy.to_string())
     }
 
+    fn judge_payer(&self, _: bool) -> Result<(), InferenceError> {
+        Ok(())
+    }
+
+    fn paid_by_owners_key(&self) -> Plan {
+        Plan::Plain
+    }
+
     fn judge(&self, manner: Manner) -> Result<(), InferenceError> {
         self.judged.lock().unwrap().push(manner);
         Ok(())
@@ -86,6 +94,10 @@ fn manifest(id: &str, kind: &str, models: &[&str]) -> Manifest {
     );
     for model in models {
         text.extend(["[[models]]\nid = \"", model, "\"\nmax_output_tokens = 1000\n"]);
+        if *model == "free" {
+            text += "[models.pricing.input_tokens]\nno_cache = 0\n[models.pricing.output_tokens]\ntext = 0\n";
+            continue;
+        }
         if *model == "numbers" {
             text += "capabilities = [\"embeddings\"]\n";
         }
@@ -99,7 +111,7 @@ fn manifest(id: &str, kind: &str, models: &[&str]) -> Manifest {
 
 fn snapshot() -> Snapshot {
     let shipped = vec![
-        manifest("acme", "first_party", &["big", "shared", "endless", "numbers"]),
+        manifest("acme", "first_party", &["big", "shared", "endless", "numbers", "free"]),
         manifest("gate", "gateway", &["shared", "acme/big"]),
         manifest("other", "gateway", &["shared"]),
         manifest("keyless", "first_party", &["lonely", "shared"]),
@@ -116,7 +128,13 @@ fn snapshot() -> Snapshot {
 }
 
 fn ask(model: &str, rules: Option<Rules>) -> Explanation {
-    let question = Question { model, dialects: &Dialect::ALL, input_tokens: Some(100), max_tokens: Some(10) };
+    let question = Question {
+        caller: Caller::DAEMON,
+        model,
+        dialects: &Dialect::ALL,
+        input_tokens: Some(100),
+        max_tokens: Some(10),
+    };
     let plan = rules.map_or(Plan::Plain, |rules| Plan::Bound(Arc::new(rules)));
     explained(&snapshot(), &question, &plan)
 }
@@ -174,7 +192,7 @@ fn what_leads_nowhere_has_no_route_and_no_price() {
 #[test]
 fn the_worst_case_is_the_bound_with_the_cap_that_the_call_would_get() {
     let explained = |model: &str, input_tokens, max_tokens, rules: Rules| {
-        let question = Question { model, dialects: &Dialect::ALL, input_tokens, max_tokens };
+        let question = Question { caller: Caller::DAEMON, model, dialects: &Dialect::ALL, input_tokens, max_tokens };
         explained(&snapshot(), &question, &Plan::Bound(Arc::new(rules))).worst_case.map(MicroUsd::micros)
     };
     let free = Rules::default;
@@ -190,8 +208,10 @@ fn the_worst_case_is_the_bound_with_the_cap_that_the_call_would_get() {
         ("acme:endless", None, Some(10), free(), None),
         // Nothing comes out.
         ("acme:numbers", Some(100), Some(10), free(), Some(100)),
-        // What no manifest lists has no price.
+        // What no manifest lists has no price, whatever it is a tag of.
         ("acme:unlisted", Some(100), Some(10), free(), None),
+        ("acme:free", None, None, free(), Some(0)),
+        ("acme:free:nitro", Some(100), Some(10), free(), None),
     ] {
         assert_eq!(explained(model, input, cap, rules), expected, "{model} {input:?} {cap:?}");
     }
@@ -201,7 +221,13 @@ fn the_worst_case_is_the_bound_with_the_cap_that_the_call_would_get() {
 fn the_manner_that_is_judged_is_that_of_a_call_without_a_stream() {
     for (model, asked) in [("acme:big", Some(10)), ("acme:numbers", None)] {
         let rules = Arc::new(Rules::default());
-        let question = Question { model, dialects: &Dialect::ALL, input_tokens: None, max_tokens: Some(10) };
+        let question = Question {
+            caller: Caller::DAEMON,
+            model,
+            dialects: &Dialect::ALL,
+            input_tokens: None,
+            max_tokens: Some(10),
+        };
         let _ = explained(&snapshot(), &question, &Plan::Bound(Arc::clone(&rules) as Arc<dyn CallPlan>));
         let expected = Manner { is_streamed: false, asked, uses_byok: false };
         assert_eq!(*rules.judged.lock().unwrap(), [expected], "{model}");
@@ -219,7 +245,13 @@ fn what_stands_behind_the_account_of_the_own_node_is_resolved_here() {
     ] {
         let mut snapshot = snapshot();
         snapshot.account.state = state.clone();
-        let question = Question { model, dialects: &Dialect::ALL, input_tokens: Some(1), max_tokens: Some(1) };
+        let question = Question {
+            caller: Caller::DAEMON,
+            model,
+            dialects: &Dialect::ALL,
+            input_tokens: Some(1),
+            max_tokens: Some(1),
+        };
         let told = explained(&snapshot, &question, &Plan::Plain);
         assert_eq!(
             (route(&told), code(&told)),

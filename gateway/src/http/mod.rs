@@ -10,9 +10,11 @@
 mod account;
 mod admission;
 mod attempt;
+mod build_call;
 mod caller_body;
 mod content_coding;
 mod context;
+mod cost_bound;
 mod deadline;
 mod explain;
 mod hop_by_hop;
@@ -21,6 +23,7 @@ mod model_in_path;
 mod models;
 mod objects;
 mod own_response;
+mod payer;
 mod policies;
 mod prepare;
 mod proxy;
@@ -48,9 +51,5 @@ pub use self::{
     routes::{ResponseFuture, missing_scope},
     surface::dialect_of,
 };
-pub(crate) use self::{
-    own_response::json_response,
-    response_body::{apply, blocked},
-    routes::handle,
-};
+pub(crate) use self::{own_response::json_response, response_body::blocked, routes::handle};
 pub use crate::percent::percent_decoded;

@@ -62,7 +62,9 @@ impl Serving<'_> {
         match named.reference {
             Reference::Reply => {
                 let maker = self.gateway.stored_responses.maker(&id, self.caller);
+                // On the owner's own key nothing is asked here; on any other one, that key's things are foreign.
                 matches!(maker, Maker::Known(maker) if maker == *provider.id())
+                    && !self.gateway.stored_responses.is_on_owners_key(&id)
             }
             Reference::Other => false,
             Reference::Link => !is_own(&id, target),

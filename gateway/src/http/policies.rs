@@ -1,17 +1,17 @@
 //! What the rules that bind a caller make of a request, before it is admitted: is its body plain enough to be judged, which of
-//! its candidates remain, what in it nobody can price, and how its body is written anew.
+//! its candidates remain, and how its body is written anew. What in it nobody can price, [`super::cost_bound`] knows.
 
 use std::ops::Range;
 
 use bitrouter_proto::codes::InferenceCode;
-use http::{header::USER_AGENT, request::Parts};
+use http::request::Parts;
 
-use super::{context::Caller, prepare::Serving, response_body::blocked, surface::Surface};
+use super::{context::Caller, cost_bound::unbounded, prepare::Serving, response_body::blocked, surface::Surface};
 use crate::{
     error::InferenceError,
     meter::ToolsBound,
     ports::{CallPlan, Manner},
-    protocol::{Dialect, Judged, RequestFields, Rewrite, TOOL_CALLS, Verb, Verdict},
+    protocol::{Dialect, Judged, RequestFields, Rewrite, Verb, Verdict},
     registry::{OutputCap, Provider, ProviderId},
     route::Route,
     snapshot::Snapshot,
@@ -23,19 +23,23 @@ const MOST_SLASHES: usize = 8;
 /// How the body of a call that rules bind is written for its provider, once it is known what it gets.
 #[derive(Default)]
 pub(super) struct Draft {
-    /// Where it goes, and how the model is called there.
+    /// Where it goes.
     pub(super) provider: Option<ProviderId>,
+    /// The model that was judged.
     pub(super) model: String,
+    /// How it is called there.
     upstream_id: String,
     /// What of the caller's query goes there, for the demo.
     pub(super) query: String,
     asks_usage: bool,
     output_cap: OutputCap,
-    max_tool_calls: Option<u64>,
+    pub(super) max_tool_calls: Option<u64>,
     /// Texts that are redacted.
     pub(super) texts: Vec<(Range<usize>, String)>,
     /// What tools of the provider's can bring.
     pub(super) tools: ToolsBound,
+    /// More may come in than that.
+    pub(super) is_open: bool,
     /// Why nobody can say what it may cost.
     pub(super) price_unknown: Option<InferenceError>,
     /// The question how many tokens it has, where that may let it fit.
@@ -45,6 +49,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Of a call that speaks of what `model` has made, and has no body of ours.
+    pub(super) fn made_by(model: String) -> Self {
+        Self { model, ..Self::default() }
+    }
+
     /// The changes that make of the caller's body the provider's, where its replies get `cap`.
     pub(super) fn rewrite(&self, verb: Verb, cap: Option<u64>) -> Rewrite<'_> {
         Rewrite {
@@ -71,8 +80,8 @@ impl Draft {
     }
 }
 
-/// Refuses a body whose members can be read in more than one way. A cap that is none matters only to a call that is bounded:
-/// one that costs nothing and is not limited in tokens is not.
+/// Refuses a body whose members can be read in more than one way. A cap that is none matters only to a call that is bounded: one
+/// of a model that costs nothing and that is not limited in tokens is not.
 pub(super) fn check_body(
     plan: &dyn CallPlan,
     fields: &RequestFields<'_>,
@@ -126,7 +135,7 @@ fn with_slashes(name: &str) -> impl Iterator<Item = String> {
     (1..=colons.min(MOST_SLASHES)).map(|count| name.replacen(':', "/", count))
 }
 
-/// `route`, or, where rules for models deny that, the next candidate.
+/// `route`, or, where rules for models or for who pays deny that, the next candidate.
 ///
 /// # Errors
 /// Where they deny all of them.
@@ -139,10 +148,14 @@ pub(super) fn permitted<'s>(
     asked: &'s str,
     dialects: &[Dialect],
 ) -> Result<Route<'s>, InferenceError> {
-    let Some(policy) = denied(plan, route.provider, route.model) else { return Ok(route) };
-    let may_call = |provider: &Provider, model: &str| denied(plan, provider, model).is_none();
-    let other = snapshot.resolve_among(caller, maker, asked, dialects, &may_call);
-    other.ok_or_else(|| plan.model_denied(policy))
+    let pays = |provider: &Provider| plan.judge_payer(snapshot.keys.has_owners_key(caller, provider.id()));
+    let judge = |provider: &Provider, model: &str| match denied(plan, provider, model) {
+        Some(policy) => Err(plan.model_denied(policy)),
+        None => pays(provider),
+    };
+    let Err(refused) = judge(route.provider, route.model) else { return Ok(route) };
+    let may_call = |provider: &Provider, model: &str| judge(provider, model).is_ok();
+    snapshot.resolve_among(caller, maker, asked, dialects, &may_call).ok_or(refused)
 }
 
 /// True where `name` calls the model that its provider knows as `upstream_id`: read as denials are, in any case, and with
@@ -160,8 +173,9 @@ impl Serving<'_> {
         fields: &RequestFields<'_>,
         route: &Route<'_>,
         surface: &Surface,
+        uses_byok: bool,
     ) -> Result<Draft, InferenceError> {
-        let (dialect, verb, provider) = (surface.dialect, surface.verb, route.provider);
+        let (verb, provider) = (surface.verb, route.provider);
         let nothing = Judged::default();
         let judged = fields.judged.as_deref().unwrap_or(&nothing);
         if let (Some(choosing), Some(policy)) = (&judged.choosing, plan.judges_models()) {
@@ -172,7 +186,7 @@ impl Serving<'_> {
         plan.judge(Manner {
             is_streamed: fields.stream,
             asked: fields.asked.cap.filter(|_| verb.has_output()),
-            uses_byok: false,
+            uses_byok,
         })?;
         let limits_money = plan.limits_money() && verb.costs();
         if judged.background && !limits_money {
@@ -194,51 +208,14 @@ impl Serving<'_> {
             Some(Verdict::Redacted(texts)) => draft.texts.clone_from(texts),
             Some(Verdict::Blocked(rule)) => return Err(blocked(rule)),
         }
-        if limits_money && !is_free(route) {
-            if dialect.rules().caps_tool_calls() && !judged.tools.is_empty() && judged.max_tool_calls.is_none() {
-                draft.max_tool_calls = Some(TOOL_CALLS);
-            }
-            match price_of_tools(judged, provider, draft.max_tool_calls) {
-                Ok(tools) => draft.tools = tools,
-                Err(name) => draft.price_unknown = Some(unbounded(name, head)),
-            }
-            if let Some(name) = judged.unbounded.as_ref().or(judged.choosing.as_ref()) {
-                draft.price_unknown = Some(unbounded(name, head));
-            }
+        if limits_money {
+            let name = draft.bound_cost(judged, route, surface);
+            draft.price_unknown = name.map(|name| unbounded(name, head));
+        } else {
+            draft.is_open = judged.brings_more();
         }
         Ok(draft)
     }
-}
-
-/// What the provider's tools can bring and cost; the name of the one that nothing bounds.
-fn price_of_tools<'j>(judged: &'j Judged, provider: &Provider, calls: Option<u64>) -> Result<ToolsBound, &'j str> {
-    let mut bound = ToolsBound::default();
-    for tool in &judged.tools {
-        let price = provider.manifest().tools.iter().find(|price| price.kind == tool.kind);
-        let found = price.and_then(|price| Some((price, price.max_input_tokens?, judged.uses_of(tool, calls)?)));
-        let (price, tokens, uses) = found.ok_or(tool.name.as_str())?;
-        bound.tokens = bound.tokens.saturating_add(tokens.saturating_mul(uses));
-        let each = i128::from(price.usd_per_use.amount().micros());
-        let cost = i64::try_from(each * i128::from(uses)).unwrap_or(i64::MAX);
-        bound.cost = bound.cost.plus(bitrouter_proto::account::MicroUsd::new(cost));
-    }
-    Ok(bound)
-}
-
-/// 402: a budget or credit applies, and what `name` costs has no bound.
-fn unbounded(name: &str, head: &Parts) -> InferenceError {
-    let is_search = name.contains("web_search") || name.starts_with("tools");
-    let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let hint = if is_search && agent.to_ascii_lowercase().contains("codex") {
-        "; Codex sends none with `-c 'web_search=\"disabled\"'`"
-    } else {
-        ""
-    };
-    let message = format!(
-        "what `{name}` may cost is not known, and a budget or credit applies; leave it out{hint}, or have a manifest state what it \
-         costs"
-    );
-    InferenceError::new(InferenceCode::PriceUnknown, message).with("member", name)
 }
 
 fn invalid(message: String) -> InferenceError {

@@ -1,33 +1,32 @@
-//! From a caller's request to the one that a provider gets: body, name, route, key, headers.
+//! From a caller's request to the one that a provider gets: body, name, route, who pays.
 
 use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
-use http::{Extensions, Request, Uri, Version, request::Parts};
+use http::{Request, request::Parts};
 
 use super::{
     account::{Again, Pass, account_loop},
+    build_call::To,
     context::Caller,
-    model_errors::{explain, key_missing, no_credential},
+    model_errors::explain,
     model_in_path::check_model_in_path,
-    objects::drop_owners_headers,
+    payer::OwnersCall,
     policies::{Draft, check_body, permitted},
     query::upstream_uri,
-    request_headers::build_upstream_headers,
     stored::only_candidate,
     surface::{Found, Surface},
 };
 use crate::{
     Gateway,
     content_rules::ContentRules,
-    credential::credential,
     demo,
     error::InferenceError,
     meter::{Asked, RequestRecorder},
     ports::Plan,
     protocol::{Pieces, ReplyFormat, RequestFields, Rewrite, Rules, Verb, check_request, routing_fields::BodyError},
-    registry::{Provider, ProviderId, Target},
+    registry::{Provider, ProviderId},
     route::Route,
     snapshot::Snapshot,
     stored_responses::Maker,
@@ -49,6 +48,10 @@ pub(super) struct Call {
     pub(super) again: Option<Box<Again>>,
     /// How its body is written once its caps are known, where rules bind it.
     pub(super) draft: Option<Box<Draft>>,
+    /// What the namespace's owner pays its provider for.
+    pub(super) owners: Option<Box<OwnersCall>>,
+    /// What binds it then, in place of what binds its caller's other calls.
+    pub(super) plan: Option<Plan>,
 }
 
 impl Call {
@@ -188,20 +191,29 @@ pub(super) fn prepare(
             Pass::OwnNode(_) => return Err(account_loop()),
         }
     }
-    let plan = serving.plan.bound();
-    if let Some(plan) = plan {
+    let first = route.as_ref().ok().map(|route| serving.payer(route.provider));
+    if let Some(plan) = serving.plan_of(first.as_ref()).bound() {
         check_body(plan, fields, route.as_ref().ok())?;
     }
     let maker = maker?;
     let mut route = route.map_err(|refusal| explain(serving.caller, asked, refusal, snapshot, &[dialect]))?;
-    let mut draft = None;
-    if let Some(plan) = plan {
+    if let Some(plan) = serving.plan.bound() {
         route = permitted(serving.caller, snapshot, plan, route, maker.as_ref(), asked, &[dialect])?;
-        draft = Some(Box::new(Serving::judge(plan, &parts, fields, &route, surface)?));
     }
     let provider = route.provider;
+    let payer = first.filter(|first| first.is_for(provider)).unwrap_or_else(|| serving.payer(provider));
+    let (paid, own_plan) = payer.opened(provider, dialect)?;
+    let plan = own_plan.as_ref().unwrap_or(serving.plan).bound();
+    let mut draft = None;
+    if let Some(plan) = plan {
+        draft = Some(Box::new(Serving::judge(plan, &parts, fields, &route, surface, paid.is_owner())?));
+    }
     serving.check_previous(maker.as_ref(), provider, fields, found)?;
-    serving.check_objects(fields, body, provider, dialect)?;
+    if paid.is_owner() {
+        recorder.set_paid_by_owners_key();
+    } else {
+        serving.check_objects(fields, body, provider, dialect)?;
+    }
     if provider.is_demo() {
         let asked = demo::Asked { dialect, verb: surface.verb, model: route.model, query: &query, body };
         let answer = demo::answer(&asked)?;
@@ -213,7 +225,7 @@ pub(super) fn prepare(
         return Ok(Prepared::Demo(answer, draft));
     }
     // The route is to a provider that speaks the dialect, and its addresses were read when the registry was.
-    let (target, name) = (provider.target(dialect), route.upstream_id());
+    let (target, name) = (paid.target(provider, dialect), route.upstream_id());
     let uri = target.and_then(|target| match target.fixed(surface.verb) {
         Some(fixed) => Some(fixed.clone()),
         None => target.below(&rules.path_of(surface.verb, name)?),
@@ -237,10 +249,13 @@ pub(super) fn prepare(
         && draft.price_unknown.is_none()
         && !plan.has_room_for_input(metered)
     {
-        draft.count = serving.count_call(&parts, found, body, &route, target, draft).map(Box::new);
+        draft.count =
+            serving.count_call(&parts, found, body, &route, To { provider, target, paid: &paid }, draft).map(Box::new);
     }
-    let mut call = serving.build_call(parts, surface, provider, target, uri, pieces, format)?;
+    let mut call = serving.build_call(parts, surface, To { provider, target, paid: &paid }, uri, pieces, format)?;
     call.draft = draft;
+    call.owners = paid.owners_call();
+    call.plan = own_plan;
     recorder.set_route(provider.id(), route.model, route.listed.is_some());
     Ok(Prepared::Call(call))
 }
@@ -284,7 +299,7 @@ impl Serving<'_> {
             parts: fields.parts.as_deref(),
             named: self.named_tokens(fields, body, provider.target(surface.dialect)),
             output: surface.verb.has_output().then_some(fields.asked),
-            is_open: fields.marks.brings_more(),
+            is_open: draft.map_or_else(|| fields.brings_more(), |draft| draft.is_open),
             may_write_cache: asks_cache || provider.caches_unasked(),
             model: route.listed,
             price: provider.price(route.listed),
@@ -322,49 +337,6 @@ impl Serving<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The request that goes to `target`, with the provider's key.
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, put together once")]
-    pub(super) fn build_call(
-        self,
-        mut parts: Parts,
-        surface: &Surface,
-        provider: &Provider,
-        target: &Target,
-        uri: Uri,
-        body: Pieces,
-        format: ReplyFormat,
-    ) -> Result<Call, InferenceError> {
-        let token = self.pass.token_for(provider).filter(|_| self.snapshot.uses_session(self.caller, provider));
-        let auth = match self.snapshot.keys.key(self.caller, provider.id()).or(token.map(|token| &token.token)) {
-            Some(key) => Some(credential(&target.auth_prefix, key).ok_or_else(|| {
-                key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
-            })?),
-            // The key may have gone since the route was chosen: the snapshot's source answers for itself.
-            None if provider.needs_key() => {
-                return Err(no_credential(self.snapshot, provider, &format!("no key for `{}`", provider.id())));
-            }
-            None => None,
-        };
-        build_upstream_headers(&mut parts.headers, target, auth);
-        drop_owners_headers(&mut parts.headers, self.caller);
-        self.gateway.hop.append(&mut parts.headers, target.user_set, target.origin.is_loopback());
-        parts.method = surface.method.clone();
-        // The caller's HTTP/1.0, and whatever its connection put beside the request, is its own.
-        parts.version = Version::HTTP_11;
-        parts.extensions = Extensions::new();
-        parts.uri = uri;
-        let again = token.map(|token| Box::new(Again::new(token, target, &parts, &body)));
-        Ok(Call {
-            provider: provider.id().clone(),
-            origin: Arc::clone(&target.origin),
-            again,
-            draft: None,
-            request: Some(Request::from_parts(parts, RequestBody::from(body))),
-            format,
-        })
     }
 }
 

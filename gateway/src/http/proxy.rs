@@ -70,16 +70,14 @@ pub(super) async fn proxy_inference(
     let mut prepared = asked.prepare(serving, parts, &body, &found, &mut recorder);
     if let Ok(Prepared::Account { parts, model }) = prepared {
         let taken = Box::pin(account::take(&gateway, &mut snapshot, &mut context)).await;
-        // The own node asks for whom its credential calls how closely its body is to be looked at.
-        let again = match (&taken, &asked) {
-            (Ok(Taken::OwnNode), Asked::Model(_)) => {
-                plan = gateway.admission.plan(context.caller);
-                Some(Box::pin(read_fields(context.caller, &plan, &found, &body)).await)
+        // The own node asks for whom its credential calls what binds it, and how closely its body is to be looked at.
+        if matches!(taken, Ok(Taken::OwnNode)) {
+            plan = gateway.admission.plan(context.caller);
+            if matches!(asked, Asked::Model(_))
+                && let Ok(fields) = Box::pin(read_fields(context.caller, &plan, &found, &body)).await
+            {
+                asked = Asked::Model(fields);
             }
-            _ => None,
-        };
-        if let Some(Ok(fields)) = again {
-            asked = Asked::Model(fields);
         }
         prepared = taken.and_then(|taken| {
             let pass = taken.pass(&model);
@@ -91,6 +89,9 @@ pub(super) async fn proxy_inference(
     let (ready, mut draft) = match prepared {
         Ok(Prepared::Call(mut call)) => {
             let draft = call.draft.take();
+            if let Some(own) = call.plan.take() {
+                plan = own;
+            }
             (Ready::Call(call), draft)
         }
         Ok(Prepared::Demo(answer, draft)) => (Ready::Demo(answer), draft),
@@ -143,7 +144,10 @@ pub(super) async fn proxy_inference(
     if call.again.is_some() {
         outcome = Box::pin(call_account_again(&gateway, limits, &context, &mut call, sent, outcome)).await;
     }
-    let Call { provider, format, again, .. } = call;
+    let Call { provider, format, again, owners, .. } = call;
+    if let Some(owners) = &owners {
+        owners.note(&outcome);
+    }
     let rules: Option<Arc<ContentRules>> = plan.bound().and_then(|plan| plan.content_rules().cloned());
     match outcome {
         Ok(Outcome::Reply { meta, .. }) if rules.is_some() && !meta.is_identity => {
@@ -203,7 +207,8 @@ pub(super) async fn proxy_inference(
             recorder.set_status(parts.status);
             recorder.set_first_byte();
             recorder.complete();
-            let key = again.as_ref().map(|again| again.token()).or_else(|| snapshot.keys.key(caller, &provider));
+            let used = owners.as_ref().map(|owners| owners.key()).or(again.as_ref().map(|again| again.token()));
+            let key = used.or_else(|| snapshot.keys.key(caller, &provider));
             if error.is_quick() {
                 return relay_error(parts, error, &provider, key, context.dialect, rules.as_deref());
             }

@@ -16,14 +16,14 @@ use super::{
     deadline::{earlier, total, within},
     own_response::json_response,
     render_error::challenge,
-    response_body::{ResponseBody, apply, remove_digests},
+    response_body::{ResponseBody, remove_digests},
     response_headers::{Media, sanitize_response},
 };
 use crate::{
     content_rules::{Blocked, ContentRules},
     error::InferenceError,
     interrupt::Interrupt,
-    protocol::{Dialect, Verdict, check_any},
+    protocol::{Dialect, Verdict, check_any, with_raw},
     registry::ProviderId,
     snapshot::Limits,
     upstream::UpstreamBody,
@@ -159,7 +159,7 @@ fn judged(body: Bytes, rules: &ContentRules) -> (Option<Bytes>, Option<Blocked>)
     let Ok(text) = std::str::from_utf8(&body) else { return (None, None) };
     match check_any(rules, text) {
         Verdict::Clear => (Some(body), None),
-        Verdict::Redacted(edits) => (Some(apply(&body, &edits)), None),
+        Verdict::Redacted(edits) => (Some(with_raw(&body, &edits)), None),
         Verdict::Blocked(rule) => (None, Some(rule)),
     }
 }

@@ -1,4 +1,5 @@
-//! Calls that speak of a response that a provider has stored: they go back to the provider that made it.
+//! Calls that speak of a response that a provider has stored: they go back to the provider that made it, where the model that made it
+//! may be called.
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
@@ -6,8 +7,10 @@ use http::request::Parts;
 
 use super::{
     account::Pass,
+    build_call::To,
     context::Caller,
     model_errors::no_credential,
+    policies::{Draft, denied},
     prepare::{Prepared, Serving},
     query::upstream_uri,
     surface::Found,
@@ -54,23 +57,41 @@ pub(super) fn prepare_stored(
             Pass::OwnNode(_) => return Err(not_found()),
         }
     }
-    let (provider, target) =
-        provider.and_then(|provider| Some((provider, provider.target(dialect)?))).ok_or_else(not_found)?;
+    let provider = provider.filter(|provider| provider.target(dialect).is_some()).ok_or_else(not_found)?;
     if !snapshot.usable(serving.caller, provider) {
         let what = format!("no key for `{}`, which has stored this response", provider.id());
         return Err(no_credential(snapshot, provider, &what));
     }
+    let (paid, own_plan) = serving.payer(provider).opened(provider, dialect)?;
+    let plan = own_plan.as_ref().unwrap_or(serving.plan).bound();
+    let target = paid.target(provider, dialect).ok_or_else(not_found)?;
+    if paid.is_owner() {
+        recorder.set_paid_by_owners_key();
+    } else if serving.gateway.stored_responses.is_on_owners_key(id) {
+        return Err(not_found());
+    }
     let (verb, query) = (surface.verb, rules.query(parts.uri.query().unwrap_or_default())?);
-    if let Some(plan) = serving.plan.bound() {
+    let mut draft = None;
+    if let Some(plan) = plan {
+        let known =
+            plan.judges_models().and_then(|_| serving.gateway.stored_responses.model_of_response(id, serving.caller));
+        if let Some(policy) = known.as_deref().and_then(|model| denied(plan, provider, model)) {
+            return Err(plan.model_denied(policy));
+        }
         let is_streamed = verb == Verb::Retrieve && asks_stream(&query);
-        plan.judge(Manner { is_streamed, asked: None, uses_byok: false })?;
+        plan.judge(Manner { is_streamed, asked: None, uses_byok: paid.is_owner() })?;
+        draft = known.map(|model| Box::new(Draft::made_by(model)));
     }
     let path = rules.path_of(verb, id);
     let uri = path.and_then(|path| target.below(&path)).ok_or_else(not_found)?;
     let uri = upstream_uri(uri, &query);
-    let names_model = serving.plan.bound().is_some();
+    let names_model = plan.is_some();
     let format = ReplyFormat { names_model, costs: verb.costs(), ..ReplyFormat::of_document(dialect, verb) };
-    let call = serving.build_call(parts, surface, provider, target, uri, Pieces::One(body), format)?;
+    let to = To { provider, target, paid: &paid };
+    let mut call = serving.build_call(parts, surface, to, uri, Pieces::One(body), format)?;
+    call.owners = paid.owners_call();
+    call.plan = own_plan;
+    call.draft = draft;
     recorder.set_route(provider.id(), "", false);
     Ok(Prepared::Call(call))
 }

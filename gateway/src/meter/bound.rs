@@ -33,8 +33,8 @@ pub struct Bound {
     pub output: Option<u64>,
     /// What the dearest classes of those cost; `None` without a price or a bound. A call that costs nothing reserves 0.
     pub cost: Option<MicroUsd>,
-    /// The provider may bring in more by itself: what tools find that it runs, or the texts of a list. What it counts is
-    /// believed then.
+    /// More may come in than that: what tools find that the provider runs and nothing bounds, or the texts of a list that nobody
+    /// counted. What the provider counts is believed then.
     pub is_open: bool,
 }
 
@@ -150,7 +150,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) named: NamedTokens,
     /// The caller's cap and choices; `None` for a verb without output.
     pub(crate) output: Option<OutputAsked>,
-    /// The provider may bring in more by itself.
+    /// More may come in than all this says.
     pub(crate) is_open: bool,
     /// A cache may be written to.
     pub(crate) may_write_cache: bool,

@@ -80,6 +80,11 @@ impl OutputMeter {
         (self.untimed >= MOST_UNTIMED).then(clock::monotonic_now)
     }
 
+    /// So much more was made, and does not pass.
+    pub(super) fn withhold(&mut self, content: Content) {
+        self.counted += content;
+    }
+
     /// It is `now`. True where something has passed since the time was known last.
     pub(super) fn at(&mut self, now: Instant) -> bool {
         if std::mem::take(&mut self.untimed) == 0 {

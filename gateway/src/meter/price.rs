@@ -8,7 +8,10 @@ use std::sync::Arc;
 use bitrouter_proto::account::MicroUsd;
 
 use super::{price_document, rates::Rates};
-use crate::{protocol::usage::TokenUsage, registry::Pricing};
+use crate::{
+    protocol::{Kind, usage::TokenUsage},
+    registry::Pricing,
+};
 
 /// The tokens that a price is for.
 pub(super) const MILLION: i128 = 1_000_000;
@@ -85,6 +88,15 @@ impl ModelPrice {
     /// True where the tokens of a reply have a price of their own.
     pub fn prices_output(&self) -> bool {
         self.base.output_is_stated()
+    }
+
+    /// True where media of this kind have a price of their own in a reply. Only sound and pictures can.
+    pub(crate) fn prices_output_of(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Audio => self.base.audio_output_is_stated(),
+            Kind::Image => self.base.image_output_is_stated(),
+            Kind::File | Kind::Video => false,
+        }
     }
 
     /// True where sound that goes in has a price of its own.

@@ -37,6 +37,17 @@ fn p10_a_row_is_summed_first_and_rounded_up_once() {
 }
 
 #[test]
+fn p10_only_what_is_stated_is_a_price_of_media_in_a_reply() {
+    let stated = |output: &str| {
+        let price = price(&format!("input_tokens = {{ no_cache = 1 }}\noutput_tokens = {{ {output} }}"));
+        [Kind::Audio, Kind::Image, Kind::Video, Kind::File].map(|kind| price.prices_output_of(kind))
+    };
+    assert_eq!(stated("text = 1"), [false; 4]);
+    assert_eq!(stated("text = 1, audio = 0"), [true, false, false, false]);
+    assert_eq!(stated("text = 1, image = 2"), [false, true, false, false]);
+}
+
+#[test]
 fn p10_prices_that_are_not_stated_follow_from_those_that_are() {
     let least = price("input_tokens = { no_cache = 3.0 }\noutput_tokens = { text = 15.0 }");
     let million = 1_000_000;

@@ -82,6 +82,14 @@ impl Rates {
         !self.output[0].substituted
     }
 
+    pub(super) fn audio_output_is_stated(&self) -> bool {
+        !self.output[2].substituted
+    }
+
+    pub(super) fn image_output_is_stated(&self) -> bool {
+        !self.output[3].substituted
+    }
+
     pub(super) fn audio_is_stated(&self) -> bool {
         !self.input[1].substituted
     }

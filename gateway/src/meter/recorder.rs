@@ -14,7 +14,7 @@ use crate::{
     http::RequestContext,
     ports::{Admission, AdmissionRequest, CallPlan, ObjectKey, RequestRecord, UsageSink},
     protocol::{
-        ContentCounter, Dialect, Verb,
+        Content, ContentCounter, Dialect, Verb,
         usage::{InputTokens, OutputTokens, TokenUsage},
     },
     registry::ProviderId,
@@ -42,6 +42,8 @@ pub(crate) struct RequestRecorder {
     requested: Option<String>,
     /// When it went to its provider: when the connection for it stood.
     sent: Option<Instant>,
+    /// The namespace owner's own key for the provider pays.
+    uses_byok: bool,
     /// What its charge is reckoned from, where it is metered and not admitted yet.
     metered: Option<Metered>,
     /// From its admission until it is settled.
@@ -66,7 +68,26 @@ impl RequestRecorder {
             cancelled: true,
         };
         let sink = Arc::clone(sink);
-        Self { sink, started: context.started, record, requested: None, sent: None, metered: None, row: None }
+        Self {
+            sink,
+            started: context.started,
+            record,
+            requested: None,
+            sent: None,
+            uses_byok: false,
+            metered: None,
+            row: None,
+        }
+    }
+
+    /// The namespace owner's own key for the provider pays.
+    pub(crate) fn set_paid_by_owners_key(&mut self) {
+        self.uses_byok = true;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_paid_by_owners_key(&self) -> bool {
+        self.uses_byok
     }
 
     /// What the caller asked for.
@@ -150,6 +171,7 @@ impl RequestRecorder {
             metered,
             costs: verb.costs(),
             body: 0,
+            uses_byok: self.uses_byok,
             price_unknown: None,
         })
     }
@@ -252,6 +274,11 @@ impl RequestRecorder {
         input.map_or(0, InputTokens::total).saturating_add(output.map_or(0, OutputTokens::total))
     }
 
+    /// The model that makes the reply, as its row names it.
+    pub(crate) fn model(&self) -> &str {
+        &self.record.model
+    }
+
     /// Another model than the one that was judged has made the reply, which costs that much.
     pub(crate) fn made_by_another(&mut self, price: Option<Arc<ModelPrice>>) {
         if let Some(row) = &mut self.row {
@@ -288,8 +315,12 @@ impl RequestRecorder {
     }
 
     /// The reply is cut here: its row is settled, and its caller is told what is charged. It is a whole reply all the same.
-    pub(crate) fn cut(&mut self) -> TokenUsage {
+    /// What was `withheld` counts too.
+    pub(crate) fn cut(&mut self, withheld: Content) -> TokenUsage {
         self.complete();
+        if let Some(row) = &mut self.row {
+            row.withhold(withheld);
+        }
         self.row.take().map_or(self.record.usage, |row| row.settle(CallEnd::Cut, &self.known()))
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ports::{ObjectKey, Permit, Settlement, SoFar},
-    protocol::{ContentCounter, usage::TokenUsage},
+    protocol::{Content, ContentCounter, usage::TokenUsage},
 };
 
 /// How a call ended.
@@ -28,6 +28,8 @@ pub(crate) enum CallEnd {
     Unsent,
     /// It was sent, and there was no reply, or none to its end.
     Failed,
+    /// The reply reached its end, and rules keep it from its caller.
+    Withheld,
     /// The daemon ended under it.
     Interrupted,
     /// Its output passed its limit.
@@ -42,7 +44,7 @@ impl CallEnd {
     fn status(self) -> CallStatus {
         match self {
             Self::Whole => CallStatus::Succeeded,
-            Self::Refused | Self::Unsent | Self::Failed => CallStatus::Failed,
+            Self::Refused | Self::Unsent | Self::Failed | Self::Withheld => CallStatus::Failed,
             Self::Interrupted => CallStatus::Interrupted,
             Self::Cut => CallStatus::Cut,
             Self::Left | Self::LeftAtEnd => CallStatus::Cancelled,
@@ -51,7 +53,7 @@ impl CallEnd {
 
     fn reached(self) -> Reached {
         match self {
-            Self::Whole | Self::LeftAtEnd => Reached::End,
+            Self::Whole | Self::LeftAtEnd | Self::Withheld => Reached::End,
             Self::Refused | Self::Unsent => Reached::Nothing,
             Self::Failed | Self::Interrupted | Self::Cut | Self::Left => Reached::Middle,
         }
@@ -118,6 +120,13 @@ impl OpenRow {
     /// A part of the reply passes. The time, where it had to be looked at.
     pub(super) fn pass(&mut self, part: &[u8]) -> Option<Instant> {
         self.output.as_mut()?.pass(part)
+    }
+
+    /// So much more was made, and does not pass.
+    pub(super) fn withhold(&mut self, content: Content) {
+        if let Some(output) = &mut self.output {
+            output.withhold(content);
+        }
     }
 
     /// It is `now`. True where something has moved that is to be told now.

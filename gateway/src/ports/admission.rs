@@ -74,6 +74,15 @@ pub trait CallPlan: fmt::Debug + Send + Sync {
     /// The refusal of a model that `policy` denies.
     fn model_denied(&self, policy: PolicyId) -> InferenceError;
 
+    /// Judges whose key pays: the namespace owner's own one for the provider, or another.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn judge_payer(&self, uses_byok: bool) -> Result<(), InferenceError>;
+
+    /// What binds the same calls where the namespace owner's own key for the provider pays: no credit.
+    fn paid_by_owners_key(&self) -> Plan;
+
     /// Judges how the call is made; models and content are judged by themselves.
     ///
     /// # Errors
@@ -144,6 +153,8 @@ pub struct AdmissionRequest<'a> {
     pub costs: bool,
     /// The bytes of its body, which are kept while it waits.
     pub body: u64,
+    /// The namespace owner's own key for the provider pays.
+    pub uses_byok: bool,
     /// Why nobody can say what it may cost: its refusal, where a budget or credit applies.
     pub price_unknown: Option<&'a InferenceError>,
 }
@@ -236,10 +247,14 @@ pub struct StoredObject {
     pub key: ObjectKey,
     /// Who has it.
     pub provider: ProviderId,
+    /// The model that made it, as the row of the call names it, where that is known of a response.
+    pub model: Option<String>,
     /// For whom.
     pub namespace: NamespaceId,
     /// The tokens that went into it and came out: what a call that goes on from it reads at least.
     pub tokens: u64,
+    /// It was made with the namespace owner's own key.
+    pub on_owners_key: bool,
     /// The response that left it behind; `None` for a response.
     pub left_by: Option<ObjectKey>,
 }

@@ -1,6 +1,7 @@
 //! What the gateway asks of the world around it. The daemon implements these; the gateway never looks further.
 
 mod admission;
+mod owners_key;
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,15 +17,26 @@ pub use self::admission::{
     Admission, AdmissionRequest, Admitted, CallPlan, Flags, Manner, NoLedger, NoRow, ObjectKey, Permit, Plan,
     Settlement, SoFar, StoredObject,
 };
+pub use self::owners_key::{KeyFailure, KeyUnusable, OwnersKey};
 
 /// A future that a port gives out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Which credential goes to a provider now. One value belongs to one snapshot and never changes.
+/// Which credential goes to a provider now. One value belongs to one snapshot; its own keys never change.
 pub trait KeySource: Send + Sync + 'static {
-    /// The key for `provider` that pays for calls of `caller`, or `None` where no source supplies one: a key that was given for
-    /// one namespace serves no other.
+    /// The node's own key for `provider`, as far as it pays for calls of `caller`; `None` where no source supplies one.
     fn key(&self, caller: Caller, provider: &ProviderId) -> Option<&SecretString>;
+
+    /// The key for `provider` that the owner of the caller's namespace has stored: it pays before the node's own does. What is
+    /// stored and deleted meanwhile shows at once; whoever makes a call asks once.
+    fn owners_key(&self, _caller: Caller, _provider: &ProviderId) -> Option<Arc<dyn OwnersKey>> {
+        None
+    }
+
+    /// True where [`Self::owners_key`] has one.
+    fn has_owners_key(&self, caller: Caller, provider: &ProviderId) -> bool {
+        self.owners_key(caller, provider).is_some()
+    }
 }
 
 /// The stored credential of the account, for calls of `bitrouter:<model>`: where no key is there for that provider.

@@ -2,30 +2,32 @@
 
 use std::ops::Range;
 
-use super::judged::{CapPlace, Judged};
+use super::{
+    judged::{CapPlace, Judged},
+    routing_fields::CAPS,
+};
 
-/// The changes that make `value` of `member` at the top of `body`, an object with at least one member. Each of `members` that
-/// says a number gets the new one, and where none does `member` itself. One that is null stays: it says nothing, and providers
-/// refuse two at once.
-pub(super) fn set(
-    body: &[u8],
-    judged: &Judged,
-    members: &[&str],
-    member: &str,
-    value: u64,
-) -> Vec<(Range<usize>, String)> {
-    let here = judged.caps.iter().filter(|place| members.contains(&place.name));
-    let is_null = |place: &CapPlace| body.get(place.at.clone()) == Some(b"null");
-    let mut places: Vec<&CapPlace> = here.clone().filter(|place| !is_null(place)).collect();
-    if places.is_empty() {
-        places.extend(here.filter(|place| place.name == member));
+/// The changes that cap the output of `body`, an object with at least one member. Each cap that says a number gets the new one,
+/// those of other dialects too, since some servers read them; where none of `own` does, `member` is added. One that is null
+/// stays: it says nothing, and providers refuse two at once.
+pub(super) fn set(body: &[u8], judged: &Judged, own: &[&str], member: &str, cap: u64) -> Vec<(Range<usize>, String)> {
+    let says_a_number = |place: &&CapPlace| body.get(place.at.clone()) != Some(b"null");
+    let caps = judged.caps.iter().filter(says_a_number).filter(|place| CAPS.contains(&place.name));
+    let mut changes: Vec<_> = caps.clone().map(|place| (place.at.clone(), cap.to_string())).collect();
+    if !caps.into_iter().any(|place| own.contains(&place.name)) {
+        changes.extend(put(body, judged, member, cap));
     }
-    if places.is_empty() {
-        // Nothing but white space is behind it.
-        let end = body.iter().rposition(|byte| *byte == b'}');
-        return end.map(|end| (end..end, format!(",\"{member}\":{value}"))).into_iter().collect();
+    changes
+}
+
+/// The change that has `member` say `value`, whether it stands there or not.
+pub(super) fn put(body: &[u8], judged: &Judged, member: &str, value: u64) -> Option<(Range<usize>, String)> {
+    if let Some(place) = judged.caps.iter().find(|place| place.name == member) {
+        return Some((place.at.clone(), value.to_string()));
     }
-    places.into_iter().map(|place| (place.at.clone(), value.to_string())).collect()
+    // Nothing but white space is behind it.
+    let end = body.iter().rposition(|byte| *byte == b'}')?;
+    Some((end..end, format!(",\"{member}\":{value}")))
 }
 
 #[cfg(test)]

@@ -80,7 +80,29 @@ fn every_cap_that_says_a_number_gets_the_new_one() {
             Verb::Complete,
             second,
             r#"{"model":"m","max_completion_tokens":9}"#,
-            r#"{"model":"m","max_completion_tokens":9,"max_tokens":70}"#,
+            r#"{"model":"m","max_completion_tokens":70,"max_tokens":70}"#,
+        ),
+        // One of another dialect is set too, and is none of its own.
+        (
+            Dialect::ChatCompletions,
+            Verb::Generate,
+            second,
+            r#"{"model":"m","max_output_tokens":9}"#,
+            r#"{"model":"m","max_output_tokens":70,"max_completion_tokens":70}"#,
+        ),
+        (
+            Dialect::ChatCompletions,
+            Verb::Generate,
+            second,
+            r#"{"model":"m","max_output_tokens":9,"max_tokens":900}"#,
+            r#"{"model":"m","max_output_tokens":70,"max_tokens":70}"#,
+        ),
+        (
+            Dialect::Messages,
+            Verb::Generate,
+            first,
+            r#"{"model":"m","max_completion_tokens":9,"max_output_tokens":null,"max_tokens":900}"#,
+            r#"{"model":"m","max_completion_tokens":70,"max_output_tokens":null,"max_tokens":70}"#,
         ),
         // A verb without output has none.
         (Dialect::ChatCompletions, Verb::Embed, first, r#"{"model":"m"}"#, r#"{"model":"m"}"#),
@@ -99,7 +121,7 @@ fn every_cap_that_says_a_number_gets_the_new_one() {
             Verb::Generate,
             first,
             r#"{"model":"m","max_output_tokens":null,"max_tokens":3}"#,
-            r#"{"model":"m","max_output_tokens":70,"max_tokens":3}"#,
+            r#"{"model":"m","max_output_tokens":70,"max_tokens":70}"#,
         ),
     ] {
         assert_eq!(written(dialect, body, &capped(verb, output_cap)), expected);
@@ -162,7 +184,7 @@ fn all_that_is_written_anew_is_written_at_once() {
 
 /// Sets the cap in a tree as [`super::set`] does in bytes.
 fn set(tree: &mut Value, dialect: Dialect, output_cap: OutputCap) {
-    let members: &[&str] = match dialect {
+    let own: &[&str] = match dialect {
         Dialect::ChatCompletions => &["max_tokens", "max_completion_tokens"],
         Dialect::Responses => &["max_output_tokens"],
         Dialect::Messages => &["max_tokens"],
@@ -177,10 +199,12 @@ fn set(tree: &mut Value, dialect: Dialect, output_cap: OutputCap) {
             return;
         }
     };
-    let said: Vec<&str> =
-        members.iter().copied().filter(|name| tree.get(name).is_some_and(|cap| !cap.is_null())).collect();
-    let own = if dialect == Dialect::ChatCompletions { output_cap.as_str() } else { members[0] };
-    for name in if said.is_empty() { vec![own] } else { said } {
+    let mut said: Vec<&str> = ["max_tokens", "max_completion_tokens", "max_output_tokens"].into();
+    said.retain(|name| tree.get(name).is_some_and(|cap| !cap.is_null()));
+    if !said.iter().any(|name| own.contains(name)) {
+        said.push(if dialect == Dialect::ChatCompletions { output_cap.as_str() } else { own[0] });
+    }
+    for name in said {
         tree[name] = json!(70);
     }
 }

@@ -1,14 +1,19 @@
 //! How much of a reply is content: text, reasoning, tool arguments, refusals; never what stands around them.
 //!
 //! One forward pass over the bytes as they come, in whatever pieces. A dialect says by name which members hold content
-//! ([`ContentMap`]); of them the decoded bytes are counted, and the frames (events, elements, documents) that carry any.
-//! Nothing is kept of what was counted but the names on the way to it.
+//! ([`ContentMap`]); of them the decoded bytes are counted, and the frames (events, elements, documents) that carry any. What
+//! is made and is no text (pictures, sound, citations) makes a frame one of content, and its bytes do not count.
+//! Nothing is kept of what was counted but the names on the way to it, and sums: what a stream tells once more, whole, counts
+//! as far as it is more than what was told of it before.
 
+mod retold;
 mod scan;
+mod state;
 
 use std::ops::AddAssign;
 
 pub(crate) use self::scan::ContentScan;
+use super::sse_event::BYTE_ORDER_MARK;
 
 /// Content of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,10 +38,6 @@ impl Amount {
     pub(crate) fn tokens(self) -> u64 {
         self.frames.max(self.bytes.div_ceil(3))
     }
-
-    fn frame(bytes: u64) -> Self {
-        Self { frames: u64::from(bytes > 0), bytes }
-    }
 }
 
 impl AddAssign for Amount {
@@ -56,7 +57,7 @@ impl AddAssign for Content {
 impl Content {
     /// True where there is none.
     pub(crate) fn is_empty(self) -> bool {
-        self.visible.bytes == 0 && self.reasoning.bytes == 0
+        self == Self::default()
     }
 }
 
@@ -86,6 +87,10 @@ pub(crate) enum Role {
     TextOr(Kind, u8),
     /// A string that counts, or an object or array, which counts as it is written.
     Value(Kind),
+    /// The same, where an empty object or array says that the rest comes later, and counts nothing.
+    Filled(Kind),
+    /// What is made and is no text, or is not the model's own writing: it makes its frame one of content, unless it is empty.
+    Opaque(Kind),
     /// Says what its object's [`Kind::Marked`] is.
     Mark,
 }
@@ -96,7 +101,21 @@ pub(crate) enum Marked {
     #[default]
     Visible,
     Reasoning,
-    /// It is no text.
+    /// It is made, and is no text.
+    Opaque,
+    /// It is no content.
+    Nothing,
+}
+
+/// How a frame tells once more what others told bit by bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Retelling {
+    /// All of what has ended.
+    #[default]
+    Whole,
+    /// What has begun.
+    Begun,
+    /// Nothing that counts.
     Nothing,
 }
 
@@ -112,12 +131,21 @@ pub(crate) struct ContentMap {
     pub(crate) marked: &'static [u8],
     /// Reads a mark.
     pub(crate) mark: fn(&[u8]) -> Marked,
+    /// The members of a frame that tell texts once more, each with how far it sums them up: of one number no text is told
+    /// twice.
+    pub(crate) retold: &'static [(&'static str, u8)],
+    /// What a frame with this mark makes of them.
+    pub(crate) retelling: fn(&[u8]) -> Retelling,
 }
 
 impl ContentMap {
     fn role(&self, node: u8, name: &[u8]) -> Role {
         let found = self.members.iter().find(|(of, known, _)| *of == node && known.as_bytes() == name);
         found.map_or(Role::Skip, |(_, _, role)| *role)
+    }
+
+    fn retold(&self, name: &[u8]) -> Option<u8> {
+        self.retold.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, level)| *level)
     }
 }
 
@@ -133,6 +161,8 @@ enum Form {
 /// Where in a line of a stream the last byte stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
+    /// Behind so many bytes of a mark with which a stream may begin.
+    Start(usize),
     /// Behind so many bytes of `data:`.
     Field(usize),
     /// In data.
@@ -155,7 +185,7 @@ pub(crate) struct ContentCounter {
 impl ContentCounter {
     /// For a stream of events.
     pub(crate) fn events(map: &'static ContentMap) -> Self {
-        Self { scan: ContentScan::new(map), form: Form::Events(Line::Field(0)) }
+        Self { scan: ContentScan::new(map), form: Form::Events(Line::Start(0)) }
     }
 
     /// For a document, or an array of elements.
@@ -187,6 +217,11 @@ impl ContentCounter {
 fn push_lines(scan: &mut ContentScan, line: &mut Line, mut bytes: &[u8]) {
     while let Some(&byte) = bytes.first() {
         match *line {
+            Line::Start(read) if BYTE_ORDER_MARK.get(read) == Some(&byte) => {
+                *line = if read + 1 == BYTE_ORDER_MARK.len() { Line::Field(0) } else { Line::Start(read + 1) };
+                bytes = &bytes[1..];
+            }
+            Line::Start(0) => *line = Line::Field(0),
             Line::Field(read) if DATA.get(read) == Some(&byte) => {
                 *line = if read + 1 == DATA.len() { Line::Data } else { Line::Field(read + 1) };
                 bytes = &bytes[1..];
@@ -196,7 +231,7 @@ fn push_lines(scan: &mut ContentScan, line: &mut Line, mut bytes: &[u8]) {
                 scan.end_frame();
                 bytes = &bytes[1..];
             }
-            Line::Field(_) => *line = Line::Other,
+            Line::Start(_) | Line::Field(_) => *line = Line::Other,
             Line::Return => {
                 *line = Line::Field(0);
                 bytes = &bytes[usize::from(byte == b'\n')..];

@@ -87,7 +87,8 @@ fn a_document_and_its_stream_hold_the_same() {
         json!({"type": "response.output_item.done", "item": response["output"][1]}),
         json!({"type": "response.completed", "response": response}),
     ];
-    assert_eq!(events(Dialect::Responses, &stream), [3, 9, 1, 3]);
+    // Sound is no text, and makes a frame one of content.
+    assert_eq!(events(Dialect::Responses, &stream), [4, 9, 1, 3]);
 
     let candidate = |parts: Value| json!({"candidates": [{"content": {"parts": parts, "role": "model"}}]});
     let thought = json!({"text": "hmm", "thought": true, "thoughtSignature": "zz"});
@@ -97,6 +98,156 @@ fn a_document_and_its_stream_hold_the_same() {
     let chunks = [candidate(json!([thought])), candidate(json!([text])), candidate(json!([call]))];
     assert_eq!(events(Dialect::GenerateContent, &chunks), [2, 17, 1, 3]);
     assert_eq!(document(Dialect::GenerateContent, &Value::from(chunks.to_vec())), [2, 17, 1, 3]);
+}
+
+/// A provider that sends nothing but such frames is neither free nor never cut.
+#[test]
+fn what_is_no_text_makes_its_frame_one_of_content() {
+    let candidate = |part: Value| json!({"candidates": [{"content": {"parts": [part]}}]});
+    let argument = |value: Value| candidate(json!({"functionCall": {"partialArgs": [value], "willContinue": true}}));
+    let delta = |delta: Value| json!({"type": "content_block_delta", "index": 0, "delta": delta});
+    let start = |block: Value| json!({"type": "content_block_start", "index": 0, "content_block": block});
+    let chunk = |delta: Value| json!({"choices": [{"delta": delta}]});
+    let picture = "A".repeat(3_000);
+    for (dialect, frame, expected) in [
+        (Dialect::Messages, delta(json!({"type": "citations_delta", "citation": {"cited_text": "abc"}})), [1, 0, 0, 0]),
+        (Dialect::Messages, delta(json!({"type": "signature_delta", "signature": "abc"})), [0; 4]),
+        (Dialect::Messages, start(json!({"type": "tool_use", "input": {"q": "a"}})), [1, 9, 0, 0]),
+        (Dialect::Messages, start(json!({"type": "tool_use", "input": {}})), [0; 4]),
+        (Dialect::Messages, start(json!({"type": "text", "text": "ab"})), [1, 2, 0, 0]),
+        (Dialect::Messages, start(json!({"type": "thinking", "thinking": "ab", "signature": "x"})), [0, 0, 1, 2]),
+        (Dialect::Messages, start(json!({"type": "redacted_thinking", "data": "abcd"})), [0, 0, 1, 0]),
+        (Dialect::ChatCompletions, chunk(json!({"audio": {"data": picture}})), [1, 0, 0, 0]),
+        (Dialect::ChatCompletions, chunk(json!({"audio": {"data": picture, "transcript": "abc"}})), [1, 3, 0, 0]),
+        (Dialect::ChatCompletions, chunk(json!({"images": [{"image_url": {"url": picture}}]})), [1, 0, 0, 0]),
+        (Dialect::ChatCompletions, chunk(json!({"images": [], "audio": {"id": "x", "data": ""}})), [0; 4]),
+        (Dialect::ChatCompletions, chunk(json!({"reasoning_details": [{"data": "abc"}]})), [0, 0, 1, 0]),
+        (
+            Dialect::GenerateContent,
+            candidate(json!({"inlineData": {"mimeType": "image/png", "data": picture}})),
+            [1, 0, 0, 0],
+        ),
+        (Dialect::GenerateContent, candidate(json!({"executableCode": {"code": "1+1"}})), [1, 3, 0, 0]),
+        (Dialect::GenerateContent, candidate(json!({"codeExecutionResult": {"output": "2"}})), [1, 0, 0, 0]),
+        (Dialect::GenerateContent, argument(json!({"jsonPath": "$.a", "stringValue": "abcd"})), [1, 4, 0, 0]),
+        (Dialect::GenerateContent, argument(json!({"jsonPath": "$.a", "numberValue": 1})), [1, 0, 0, 0]),
+        (
+            Dialect::Responses,
+            json!({"type": "response.image_generation_call.partial_image", "partial_image_b64": picture}),
+            [1, 0, 0, 0],
+        ),
+    ] {
+        assert_eq!(
+            events(dialect, &[frame.clone(), frame.clone()]),
+            expected.map(|count| 2 * count),
+            "{dialect} {frame}"
+        );
+        // A frame is one, however often it is asked in its midst.
+        let mut counter = ContentCounter::events(dialect.rules().content());
+        let mut sum = Content::default();
+        for byte in format!("data: {frame}\n\n").as_bytes() {
+            counter.push(&[*byte]);
+            sum += counter.take();
+        }
+        assert_eq!(
+            [sum.visible.frames, sum.visible.bytes, sum.reasoning.frames, sum.reasoning.bytes],
+            expected,
+            "{frame}"
+        );
+    }
+}
+
+#[test]
+fn an_error_is_no_content() {
+    let error = json!({"type": "error", "code": "server_error", "message": "x"});
+    assert_eq!(events(Dialect::Responses, &[error]), [0; 4]);
+}
+
+#[test]
+fn what_is_told_twice_counts_once_and_what_no_delta_told_counts_all_the_same() {
+    let text = |kind: &str, text: &str| {
+        let name = if kind == "done" { "text" } else { "delta" };
+        json!({"type": format!("response.output_text.{kind}"), name: text})
+    };
+    let part =
+        |text: &str| json!({"type": "response.content_part.done", "part": {"type": "output_text", "text": text}});
+    let message = |text: &str| json!({"type": "message", "content": [{"type": "output_text", "text": text}]});
+    let item = |kind: &str, item: &Value| json!({"type": format!("response.output_item.{kind}"), "item": item});
+    let response =
+        |kind: &str, output: &[&Value]| json!({"type": format!("response.{kind}"), "response": {"output": output}});
+    let call = json!({"type": "function_call", "arguments": "{\"a\":1}"});
+    let search = json!({"type": "web_search_call", "action": {"type": "search", "query": "abc"}});
+    let picture = json!({"type": "image_generation_call", "result": "AAAA"});
+    let thought =
+        json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "why"}], "encrypted_content": "zz"});
+    let (hello, long) = (message("hello"), message("hello you"));
+    let deltas = [text("delta", "hel"), text("delta", "lo")];
+    let done = [text("done", "hello"), part("hello"), item("done", &hello), response("completed", &[&hello])];
+    for (stream, expected) in [
+        // Told by one event alone, whichever it is.
+        (vec![done[0].clone()], [1, 5, 0, 0]),
+        (vec![done[1].clone()], [1, 5, 0, 0]),
+        (vec![done[2].clone()], [1, 5, 0, 0]),
+        (vec![done[3].clone()], [1, 5, 0, 0]),
+        (vec![item("added", &hello)], [1, 5, 0, 0]),
+        (done.to_vec(), [1, 5, 0, 0]),
+        ([&deltas[..], &done].concat(), [2, 5, 0, 0]),
+        (vec![item("added", &hello), item("done", &hello), response("completed", &[&hello])], [1, 5, 0, 0]),
+        // More is told in the end than before.
+        ([&deltas[..], &[item("done", &long)]].concat(), [3, 9, 0, 0]),
+        // One of two has deltas.
+        (
+            [&[item("done", &call)], &deltas[..], &done[..3], &[response("completed", &[&call, &hello])]].concat(),
+            [3, 12, 0, 0],
+        ),
+        (
+            [&deltas[..], &done[..3], &[item("done", &call)], &[response("completed", &[&hello, &call])]].concat(),
+            [3, 12, 0, 0],
+        ),
+        ([&deltas[..1], &[item("done", &call)], &deltas[1..], &done[..3]].concat(), [4, 12, 0, 0]),
+        // What repeats itself while it runs.
+        (vec![response("created", &[&hello]), response("in_progress", &[&hello])], [0; 4]),
+        (vec![item("added", &search), item("done", &search), response("completed", &[&search])], [1, 3, 0, 0]),
+        (vec![item("done", &picture), response("completed", &[&picture])], [1, 0, 0, 0]),
+        (vec![item("done", &thought), response("incomplete", &[&thought, &picture])], [1, 0, 1, 3]),
+        (
+            vec![
+                json!({"type": "response.reasoning_summary_text.delta", "delta": "why"}),
+                json!({"type": "response.reasoning_summary_text.done", "text": "why"}),
+                json!({"type": "response.reasoning_summary_part.done", "part": {"type": "summary_text", "text": "why"}}),
+                item("done", &thought),
+            ],
+            [0, 0, 1, 3],
+        ),
+    ] {
+        assert_eq!(events(Dialect::Responses, &stream), expected, "{stream:?}");
+    }
+}
+
+#[test]
+fn a_mark_before_the_first_event_hides_nothing() {
+    let event = "data: {\"choices\":[{\"delta\":{\"content\":\"abc\"}}]}\n\n";
+    for (text, found) in [
+        (format!("\u{feff}{event}"), [1, 3, 0, 0]),
+        (format!("\u{feff}: x\n\n{event}"), [1, 3, 0, 0]),
+        (format!("\u{feff}\u{feff}{event}{event}"), [1, 3, 0, 0]),
+    ] {
+        for sizes in [[1], [2], [1_000]] {
+            assert_eq!(counted(ContentCounter::events, Dialect::ChatCompletions, &text, &sizes), found, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn googles_names_have_two_spellings() {
+    let both = |[code, inline]: [&str; 2]| {
+        json!({"candidates": [{"content": {"parts": [{code: {"code": "abc"}}, {inline: {"data": "AAAA"}}]}}]})
+            .to_string()
+    };
+    let count = |text: &str| counted(ContentCounter::json, Dialect::GenerateContent, text, &[7]);
+    let camel = count(&both(["executableCode", "inlineData"]));
+    assert_eq!(count(&both(["executable_code", "inline_data"])), camel);
+    assert!(camel[1] > 2, "{camel:?}");
 }
 
 #[test]

@@ -4,13 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{
-    json_read,
-    routing_fields::string,
-    spelling::Spelling,
-    splice::{Edit, Replacement, splice_in_order},
-    usage::count,
-};
+use super::{json_read, routing_fields::string, spelling::Spelling, splice::with_raw, usage::count};
 
 /// `{"model":MODEL, …}` with those of `members` that stand at the top of `body`, as they stand there but for `texts`. `None`
 /// where that is no object.
@@ -21,7 +15,8 @@ pub(super) fn body(
     spelling: Spelling,
     texts: &[(Range<usize>, String)],
 ) -> Option<Vec<u8>> {
-    let body = with_texts(body, texts);
+    // What is hidden from the provider is hidden from it here too.
+    let body = with_raw(body, texts);
     let text = std::str::from_utf8(&body).ok()?;
     let found = json_read::members(text, |found: &mut Vec<(Box<[u8]>, Range<usize>)>, name, at| {
         let is_taken = std::str::from_utf8(name).is_ok_and(|name| spelling.find(name, members).is_some());
@@ -43,15 +38,6 @@ pub(super) fn body(
     }
     out.push(b'}');
     Some(out)
-}
-
-/// What is hidden from the provider is hidden from it here too.
-fn with_texts(body: &Bytes, texts: &[(Range<usize>, String)]) -> Bytes {
-    if texts.is_empty() {
-        return body.clone();
-    }
-    let edits = texts.iter().map(|(at, with)| Edit { at: at.clone(), with: Replacement::Raw(with) });
-    splice_in_order(body, edits.collect()).as_slice().concat().into()
 }
 
 /// The number that a reply has in one of `members`; Google's is a text in some versions (int64 in ProtoJSON).

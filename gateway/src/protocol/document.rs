@@ -55,7 +55,7 @@ impl DocumentReader {
         self.usage.or_else(|| {
             let rules = self.dialect.rules();
             let copy = self.scan.copy()?;
-            let [value] = json_read::values(&copy, [*rules.kept().first()?])?;
+            let [value] = json_read::camel_values(&copy, [*rules.kept().first()?])?;
             rules.usage(value?.as_bytes())
         })
     }

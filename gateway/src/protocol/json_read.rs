@@ -3,7 +3,7 @@
 //! Most documents go through the quick pass of [`super::json_members`]; serde_json reads those that it gives up on, and has
 //! the words for what is wrong with them.
 
-use std::{fmt, marker::PhantomData, ops::Range};
+use std::{borrow::Cow, fmt, marker::PhantomData, ops::Range};
 
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{
     json_members::{visit_all_names, visit_elements, visit_members},
     marks::Marks,
+    spelling::camel,
 };
 
 /// Reads an object: `note` is shown the name of each member, its escapes decoded, and where its value stands in `text`.
@@ -35,8 +36,8 @@ pub(super) fn members_and_marks<T: Default>(
 ) -> Result<(T, Marks), serde_json::Error> {
     let (mut found, mut marks) = (T::default(), Marks::default());
     let mut top = Marks::default();
-    let visit = |name: &[u8], at| {
-        top.note_top(name);
+    let visit = |name: &[u8], at: Range<usize>| {
+        top.note_top(name, text.as_bytes().get(at.start));
         note(&mut found, name, at);
     };
     if visit_all_names(text.as_bytes(), visit, |name| marks.note(name)).is_some() {
@@ -57,17 +58,31 @@ fn slow_members<T: Default>(text: &str, note: impl Fn(&mut T, &[u8], Range<usize
 /// The values of the members with these names, the last one where a name stands there twice. `None` where `text` is no
 /// object.
 pub(super) fn values<'t, const N: usize>(text: &'t str, names: [&str; N]) -> Option<[Option<&'t str>; N]> {
-    let found = members(text, |found: &mut Found<N>, name, at| {
-        if let Some(wanted) = names.iter().position(|wanted| wanted.as_bytes() == name) {
-            found.0[wanted] = Some(at);
-        }
-    });
-    Some(found.ok()?.0.map(|at| Some(&text[at?])))
+    values_by(text, names, |name| Cow::Borrowed(name))
 }
 
 /// The same of a document that may be no text: `None` then too.
 pub(super) fn values_in<'t, const N: usize>(document: &'t [u8], names: [&str; N]) -> Option<[Option<&'t str>; N]> {
     values(std::str::from_utf8(document).ok()?, names)
+}
+
+/// As [`values`], where names are asked for in `camelCase` and may stand there in `snake_case` too.
+pub(super) fn camel_values<'t, const N: usize>(text: &'t str, names: [&str; N]) -> Option<[Option<&'t str>; N]> {
+    values_by(text, names, |name| camel(Cow::Borrowed(name)))
+}
+
+fn values_by<'t, const N: usize>(
+    text: &'t str,
+    names: [&str; N],
+    form: impl Fn(&[u8]) -> Cow<'_, [u8]>,
+) -> Option<[Option<&'t str>; N]> {
+    let found = members(text, |found: &mut Found<N>, name, at| {
+        let name = form(name);
+        if let Some(wanted) = names.iter().position(|wanted| wanted.as_bytes() == name.as_ref()) {
+            found.0[wanted] = Some(at);
+        }
+    });
+    Some(found.ok()?.0.map(|at| Some(&text[at?])))
 }
 
 struct Found<const N: usize>([Option<Range<usize>>; N]);
@@ -175,6 +190,9 @@ mod tests {
         let text = r#"{"b":1,"a":{"b":2},"b":[3]}"#;
         assert_eq!(values(text, ["a", "b", "c"]), Some([Some(r#"{"b":2}"#), Some("[3]"), None]));
         assert_eq!(values("[]", ["a"]), None);
+        let text = r#"{"a_b":1,"aB":2,"c_d":3,"\u0063_e":4}"#;
+        assert_eq!(camel_values(text, ["aB", "cD", "cE", "a_b"]), Some([Some("2"), Some("3"), Some("4"), None]));
+        assert_eq!(values(text, ["aB", "cD", "cE", "a_b"]), Some([Some("2"), None, None, Some("1")]));
         let nest = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read(&nest).map(|found| found.len()), Some(1));
         for bad in ["", "[]", "{}x", "{\"a\"}", "{\"a\":1,}", "{\"a\0\":1}", "{\"\\u0061\n\":1}", "{\"a\":\"\0\"}"] {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::json_members::quote_or_escape;
+use super::{json_members::quote_or_escape, spelling::camel};
 
 /// A copy larger than this is given up.
 pub(super) const LARGEST_COPY: usize = 64 << 10;
@@ -261,7 +261,9 @@ impl JsonScan {
         } else {
             name
         };
-        let is = |other: &&str| other.as_bytes() == name;
+        // Google's names have two spellings; whoever reads the copy knows whether both count.
+        let form = camel(Cow::Borrowed(name));
+        let is = |other: &&str| other.as_bytes() == name || other.as_bytes() == form.as_ref();
         if self.whole_from.is_none() {
             if !self.names.iter().any(is) {
                 return;

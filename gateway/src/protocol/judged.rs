@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::{
+    modalities::{self, Wanted},
     output_asked,
     provider_tools::{self, ProviderTool, ToolRules},
     repeated,
@@ -34,7 +35,7 @@ pub(super) struct JudgedRules {
     pub(super) choosing: &'static [&'static str],
     /// Members at the top that are caps or counts.
     pub(super) counts: &'static [&'static str],
-    /// Members at the top that are replaced where the output is capped.
+    /// Members at the top that are replaced where the output is capped, those of other dialects among them.
     pub(super) caps: &'static [&'static str],
     /// `max_tool_calls` bounds the uses of all tools.
     pub(super) has_tool_calls: bool,
@@ -94,6 +95,10 @@ pub(crate) struct Judged {
     pub(crate) unbounded: Option<String>,
     /// What the provider runs itself. Bounded where the manifest prices `kind`, and its own uses or those of all are bounded.
     pub(crate) tools: Vec<ProviderTool>,
+    /// Another service looks things up for the model, or puts texts before the caller's.
+    pub(super) has_plugins: bool,
+    /// What the reply is to be besides text, each kind once. 402 under budget or credit where it has no price.
+    pub(crate) wanted: Vec<Wanted>,
     /// How many uses of all tools together the caller allows, in a dialect that has such a bound.
     pub(crate) max_tool_calls: Option<u64>,
     /// The tokens for thinking that are stated: no cap may be at or below them.
@@ -108,6 +113,11 @@ impl Judged {
     pub(crate) fn uses_of(&self, tool: &ProviderTool, tool_calls: Option<u64>) -> Option<u64> {
         let of_all = self.max_tool_calls.or(tool_calls);
         tool.uses.into_iter().chain(of_all).min()
+    }
+
+    /// True where the provider may bring in more than the body holds.
+    pub(crate) fn brings_more(&self) -> bool {
+        self.has_plugins || self.unbounded.is_some() || !self.tools.is_empty()
     }
 
     /// Notes what a member says that is a cap or a count; `None` where it says none.
@@ -142,6 +152,7 @@ impl Judged {
         let find = |list: &'static [&'static str]| rules.spelling.find(name, list);
         if let Some(listed) = find(&CHOOSING).or_else(|| find(rules.choosing)) {
             if says_something(raw) && !is_plain_choice(listed, raw) {
+                self.has_plugins |= matches!(listed, "plugins" | "preset");
                 self.chooses(|| name.to_owned());
             }
         } else if let Some(listed) = find(&UNBOUNDED) {
@@ -158,6 +169,8 @@ impl Judged {
             provider_tools::read(self, rules.tools, member);
         } else if rules.has_tool_calls && name == "max_tool_calls" {
             self.max_tool_calls = self.count("max_tool_calls", raw);
+        } else {
+            modalities::look(self, member);
         }
         if let Some(name) = find(rules.caps) {
             self.caps.push(CapPlace { name, as_listed: member.name == name, at: member.at.clone() });

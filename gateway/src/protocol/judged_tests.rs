@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, Kind};
 
 const CHAT: Dialect = Dialect::ChatCompletions;
 const RESPONSES: Dialect = Dialect::Responses;
@@ -106,6 +106,59 @@ fn a_stated_budget_for_thinking_is_read() {
     ] {
         let found = judged(dialect, body);
         assert_eq!((found.thinking, found.bad_number), (thinking, bad), "{body}");
+    }
+}
+
+#[test]
+fn what_a_reply_is_to_be_besides_text_is_named_as_it_stands_there() {
+    let (chat, google) = ("modalities", "generationConfig.responseModalities");
+    for (dialect, body, expected) in [
+        (CHAT, r#"{"modalities":["text"]}"#, &[][..]),
+        (CHAT, r#"{"modalities":null,"audio":null}"#, &[]),
+        (CHAT, r#"{"modalities":["text","audio","Audio"],"audio":{"voice":"x"}}"#, &[(Kind::Audio, chat)]),
+        (CHAT, r#"{"audio":{"voice":"x"}}"#, &[(Kind::Audio, "audio")]),
+        (CHAT, r#"{"modalities":["im\u0061ge","video"]}"#, &[(Kind::Image, chat), (Kind::Video, chat)]),
+        (CHAT, r#"{"modalities":"audio"}"#, &[(Kind::Audio, chat)]),
+        (CHAT, r#"{"modalities":["smell"]}"#, &[(Kind::File, chat)]),
+        (CHAT, r#"{"messages":[{"audio":{"id":"x"},"modalities":["audio"]}]}"#, &[]),
+        (RESPONSES, r#"{"modalities":["audio"]}"#, &[(Kind::Audio, chat)]),
+        (MESSAGES, r#"{"modalities":["image"]}"#, &[(Kind::Image, chat)]),
+        (GOOGLE, r#"{"generationConfig":{"responseModalities":["TEXT"]}}"#, &[]),
+        (GOOGLE, r#"{"generationConfig":{"responseModalities":[0,1,null],"speechConfig":null}}"#, &[]),
+        (GOOGLE, r#"{"generationConfig":{"responseModalities":["Text","Image"]}}"#, &[(Kind::Image, google)]),
+        (
+            GOOGLE,
+            r#"{"generationConfig":{"responseModalities":[3,2]}}"#,
+            &[(Kind::Audio, google), (Kind::Image, google)],
+        ),
+        (
+            GOOGLE,
+            r#"{"generation_config":{"response_modalities":["AUDIO"]}}"#,
+            &[(Kind::Audio, "generation_config.response_modalities")],
+        ),
+        (GOOGLE, r#"{"generationConfig":{"speechConfig":{}}}"#, &[(Kind::Audio, "generationConfig.speechConfig")]),
+        (GOOGLE, r#"{"generationConfig":{"image_config":{}}}"#, &[(Kind::Image, "generationConfig.image_config")]),
+    ] {
+        let found = judged(dialect, body);
+        let wanted: Vec<_> = found.wanted.iter().map(|wanted| (wanted.kind, wanted.name.as_str())).collect();
+        assert_eq!((wanted.as_slice(), found.choosing), (expected, None), "{body}");
+    }
+}
+
+#[test]
+fn a_provider_may_bring_in_what_no_body_holds() {
+    for (dialect, body, brings) in [
+        (CHAT, r#"{"tools":[{"type":"function","function":{}}],"prompt":["a"]}"#, false),
+        (CHAT, r#"{"service_tier":"priority","models":["a"]}"#, false),
+        (CHAT, r#"{"models":["a"],"plugins":[{"id":"web"}]}"#, true),
+        (CHAT, r#"{"preset":"x"}"#, true),
+        (CHAT, r#"{"web_search_options":{}}"#, true),
+        (RESPONSES, r#"{"tools":[{"type":"web_search"}]}"#, true),
+        (MESSAGES, r#"{"tools":[{"name":"f"}]}"#, false),
+        (MESSAGES, r#"{"mcp_servers":[{}]}"#, true),
+        (GOOGLE, r#"{"tools":[{"googleSearch":{}}]}"#, true),
+    ] {
+        assert_eq!(judged(dialect, body).brings_more(), brings, "{body}");
     }
 }
 

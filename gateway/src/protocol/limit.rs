@@ -61,6 +61,8 @@ pub(crate) struct OutputLimit {
     /// Its frames are elements of an array.
     is_array: bool,
     is_cut: bool,
+    /// The content of what did not fit: the provider has made it, and takes money for it.
+    withheld: Content,
     /// The frame of which the beginning has passed.
     long: Option<LongFrame>,
 }
@@ -85,7 +87,17 @@ impl OutputLimit {
     pub(super) fn new(most: u64, map: &'static ContentMap, open: Box<dyn OpenReply>) -> Self {
         let counter = ContentCounter::json(map);
         let passed = LowerCount::default();
-        Self { most, map, counter, passed, open, is_array: false, is_cut: false, long: None }
+        Self {
+            most,
+            map,
+            counter,
+            passed,
+            open,
+            is_array: false,
+            is_cut: false,
+            withheld: Content::default(),
+            long: None,
+        }
     }
 
     /// The same of an array.
@@ -96,6 +108,11 @@ impl OutputLimit {
     /// True once something did not fit: nothing passes any more.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
+    }
+
+    /// The content of what did not fit.
+    pub(super) fn withheld(&self) -> Content {
+        self.withheld
     }
 
     /// True where the beginning of a frame has passed, and not its end.
@@ -114,9 +131,10 @@ impl OutputLimit {
 
     /// True where a frame goes on.
     pub(super) fn fits(&mut self, frame: &[u8]) -> bool {
-        let with = self.passed.with(self.counter.of_frame(frame), false);
+        let content = self.counter.of_frame(frame);
+        let with = self.passed.with(content, false);
         if with.tokens() > self.most {
-            self.is_cut = true;
+            (self.is_cut, self.withheld) = (true, content);
             self.open.cut_before(frame);
             return false;
         }
@@ -134,7 +152,9 @@ impl OutputLimit {
         let content = long.counter.take();
         let with = self.passed.with(content, long.has_content);
         self.is_cut = with.tokens() > self.most;
-        if !self.is_cut {
+        if self.is_cut {
+            self.withheld = content;
+        } else {
             long.has_content |= !content.is_empty();
             self.passed = with;
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::protocol::{
     Dialect,
-    fuzzing::streams::{Form, cut},
+    fuzzing::streams::{Form, cut, named_where_cut},
     usage::{InputTokens, OutputTokens},
 };
 
@@ -298,5 +298,20 @@ proptest! {
         if end.is_some() {
             check(form, &found);
         }
+    }
+}
+
+/// What is charged of a reply is charged at the price of the model that made it, also where nothing of it passed.
+#[test]
+fn the_frame_that_is_cut_names_its_model_all_the_same() {
+    for form in FORMS {
+        let (mut frame, _) = content(form, &"x".repeat(100), false);
+        match form {
+            Form::Chat { .. } => frame["model"] = json!("dear"),
+            Form::Of(Dialect::Messages) => frame["message"] = json!({"model": "dear"}),
+            Form::Of(Dialect::Responses) => frame["response"] = json!({"model": "dear"}),
+            _ => frame["modelVersion"] = json!("dear"),
+        }
+        assert_eq!(named_where_cut(form, written(form, &[(frame, 100)], 0).as_bytes(), 2), ["dear"], "{form:?}");
     }
 }

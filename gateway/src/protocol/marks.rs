@@ -25,15 +25,20 @@ impl Marks {
 
     /// Something that lets the provider bring in more by itself.
     const TOOLS: u8 = 1 << 6;
+    /// The `prompt` is no single text.
+    const LISTED: u8 = 1 << 7;
 
     /// What nothing is known of.
     pub(super) const ALL: Self = Self(u8::MAX);
 
-    /// Notes a name that stands at the top.
-    pub(super) fn note_top(&mut self, name: &[u8]) {
+    /// Notes a name that stands at the top, and the first byte of its value.
+    pub(super) fn note_top(&mut self, name: &[u8], first: Option<&u8>) {
         match name {
             b"previous_response_id" | b"conversation" => self.0 |= Self::NAMES,
-            b"prompt" => self.0 |= Self::PROMPT,
+            b"prompt" => {
+                let is_listed = matches!(first, Some(b'[' | b'{'));
+                self.0 |= if is_listed { Self::PROMPT | Self::LISTED } else { Self::PROMPT };
+            }
             b"tools" | b"web_search_options" | b"search_parameters" | b"mcp_servers" | b"plugins" => {
                 self.0 |= Self::TOOLS;
             }
@@ -86,9 +91,14 @@ impl Marks {
         self.0 & (Self::MEDIA | Self::NAMES | Self::ESCAPED) != 0
     }
 
-    /// True where the provider may bring in more by itself: what tools find that it runs, or the texts of a list.
+    /// True where the provider may bring in more by itself: what tools find, if it runs them.
     pub(crate) const fn brings_more(self) -> bool {
-        self.0 & (Self::TOOLS | Self::PROMPT | Self::ESCAPED) != 0
+        self.0 & (Self::TOOLS | Self::ESCAPED) != 0
+    }
+
+    /// True where several texts may be continued.
+    pub(crate) const fn lists_texts(self) -> bool {
+        self.0 & (Self::LISTED | Self::ESCAPED) != 0
     }
 
     /// True where a cache is asked to keep something.
@@ -132,6 +142,14 @@ mod tests {
         // The text of a completion is no stored prompt.
         assert!(!marks(r#"{"prompt":"x","id":"y"}"#).says_more());
         assert!(marks(r#"{"prompt":"x"}"#).with_stored_prompt().says_more());
+        // It is one text, and nothing brings in more.
+        for (body, is_list) in
+            [(r#"{"prompt":"[x"}"#, false), (r#"{"prompt": ["x"]}"#, true), (r#"{"prompt":[[1]]}"#, true)]
+        {
+            assert_eq!((marks(body).lists_texts(), marks(body).brings_more()), (is_list, false), "{body}");
+        }
+        let escaped = marks(r#"{"pr\u006fmpt":["x"]}"#);
+        assert!(escaped.lists_texts() && escaped.brings_more());
     }
 
     #[test]

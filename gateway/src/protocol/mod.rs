@@ -30,6 +30,7 @@ mod limit;
 mod long_event;
 mod marks;
 mod messages;
+mod modalities;
 mod model_list;
 mod named_model;
 mod openai_error;
@@ -64,12 +65,13 @@ pub(crate) use self::{
     document::DocumentReader,
     judged::{Judged, TOOL_CALLS},
     limit::OutputLimit,
+    modalities::Wanted,
     model_list::read as read_model_page,
     output_asked::OutputAsked,
     parts::{BodyParts, Kind, Named, Reference},
     rewrite::Rewrite,
     rules::{RequestFields, Rules},
-    splice::Pieces,
+    splice::{Pieces, with_raw},
     stream::{ContentEnd, Progress, ReplyStream, StreamStatus},
     texts::{Form as GuardForm, Passed, ReplyGuard, Verdict, check_any, check_reply, check_request},
     verb::Verb,

@@ -65,7 +65,7 @@ impl NamedModel {
 fn name_in(document: &[u8], path: &[&str]) -> Option<String> {
     let mut value = std::str::from_utf8(document).ok()?;
     for name in path {
-        let [found] = json_read::values(value, [*name])?;
+        let [found] = json_read::camel_values(value, [*name])?;
         value = found?;
     }
     let name = string(value)?;
@@ -96,8 +96,8 @@ mod tests {
             (Dialect::Responses, "data: {\"response\":{\"model\":\"gpt\"}}\n\n", &["gpt"]),
             (
                 Dialect::GenerateContent,
-                "data: {\"candidates\":[]}\n\ndata: {\"modelVersion\":\"gemini\"}\n\n",
-                &["gemini"],
+                "data: {\"model_version\":\"gemini\"}\n\ndata: {\"modelVersion\":\"gemma\"}\n\n",
+                &["gemini", "gemma"],
             ),
         ] {
             let mut model = NamedModel::new(dialect.rules().model_path(true));
@@ -113,6 +113,7 @@ mod tests {
             (Dialect::Messages, r#"{"content":[{"model":"no"}],"model":"cl\u0061ude"}"#, Some("claude")),
             (Dialect::Responses, r#"{"response":{"model":"no"}}"#, None),
             (Dialect::GenerateContent, r#"{"modelVersion":"gemini","candidates":[]}"#, Some("gemini")),
+            (Dialect::GenerateContent, r#"{"candidates":[],"model_version":"gemini"}"#, Some("gemini")),
             (Dialect::GenerateContent, r#"[{"modelVersion":"gemini"}]"#, None),
         ] {
             for size in [1, 7, 1000] {

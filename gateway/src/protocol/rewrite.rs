@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    splice::{Edit, Pieces, Replacement, splice_in_order},
+    splice::{Edit, Pieces, raw, splice_in_order},
     verb::Verb,
 };
 use crate::registry::OutputCap;
@@ -58,8 +58,6 @@ impl<'a> Rewrite<'a> {
         edits: impl IntoIterator<Item = Edit<'e>>,
         bounds: &'e [(Range<usize>, String)],
     ) -> Pieces {
-        let raw = bounds.iter().map(|(at, with)| Edit { at: at.clone(), with: Replacement::Raw(with) });
-        let texts = self.texts.iter().map(|(at, with)| Edit { at: at.clone(), with: Replacement::Raw(with) });
-        splice_in_order(body, edits.into_iter().chain(raw).chain(texts).collect())
+        splice_in_order(body, edits.into_iter().chain(raw(bounds)).chain(raw(self.texts)).collect())
     }
 }

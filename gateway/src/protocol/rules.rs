@@ -214,6 +214,12 @@ impl RequestFields<'_> {
         }
     }
 
+    /// True where more may come into the call than its bound knows of: what the provider's tools find, or replies to texts that
+    /// nobody counted. Asked of a body that was not judged.
+    pub(crate) fn brings_more(&self) -> bool {
+        self.marks.brings_more() || (self.parts.is_none() && self.marks.lists_texts())
+    }
+
     /// What is known of the body, or is found out now.
     pub(super) fn judged(&self, rules: &dyn Rules, body: &[u8]) -> Cow<'_, Judged> {
         match &self.judged {

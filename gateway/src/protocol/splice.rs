@@ -89,6 +89,16 @@ impl Edit<'_> {
     }
 }
 
+/// The changes that put these bytes in the place of others.
+pub(super) fn raw(edits: &[(Range<usize>, String)]) -> impl Iterator<Item = Edit<'_>> {
+    edits.iter().map(|(at, with)| Edit { at: at.clone(), with: Replacement::Raw(with) })
+}
+
+/// The body with these bytes in the place of others, in one piece; it itself, where there are none.
+pub(crate) fn with_raw(body: &Bytes, edits: &[(Range<usize>, String)]) -> Bytes {
+    if edits.is_empty() { body.clone() } else { splice_in_order(body, raw(edits).collect()).to_bytes() }
+}
+
 /// The body with `edits`, which stand in their order and do not overlap. Every other byte stays.
 pub(super) fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Pieces {
     if body.len() > COPIED && edits.len() <= IN_PIECES {
@@ -166,6 +176,9 @@ mod tests {
             );
             assert_eq!(splice(&body, &[]).as_slice().concat(), body);
             assert_eq!(matches!(splice(&body, &edits), Pieces::One(_)), pad.is_empty());
+            let texts = [(a..a + 1, "q".to_owned()), (b..b, "+".to_owned())];
+            assert_eq!(with_raw(&body, &texts), format!("<{pad}q{pad}+b{pad}>").as_bytes());
+            assert_eq!(with_raw(&body, &[]).as_ptr(), body.as_ptr());
             let mut pieces = splice(&body, &edits);
             let mut sent = Vec::new();
             while let Some(piece) = pieces.next() {

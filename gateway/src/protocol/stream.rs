@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 
 use super::{
+    content::Content,
     limit::OutputLimit,
     long_event::LongEvent,
     named_model::NamedModel,
@@ -69,6 +70,9 @@ pub(crate) trait ReplyStream: Debug + Send {
     /// The stream has failed: what ends it. `None` where nothing can, so that only the end of the connection tells.
     fn fail(&mut self, error: &InferenceError) -> Option<Bytes>;
 
+    /// These events have come and do not go on: what ends the stream takes their place.
+    fn withhold(&mut self, _events: &[u8]) {}
+
     /// The stream broke off with nothing missing: what its form still needs.
     fn complete(&mut self) -> Bytes {
         Bytes::new()
@@ -76,6 +80,9 @@ pub(crate) trait ReplyStream: Debug + Send {
 
     /// Only so much of its output goes on. Said before its first piece comes.
     fn set_limit(&mut self, limit: Box<OutputLimit>);
+
+    /// The content of what did not fit where it is cut. It was made, and is charged, as far as the reservation goes.
+    fn withheld(&self) -> Content;
 
     /// It is cut: what ends it, in its dialect's grammar, behind what has passed. `usage` is what is charged.
     fn cut(&mut self, usage: &TokenUsage) -> Bytes;
@@ -112,10 +119,18 @@ pub(super) trait EventReader: Debug + Send {
     /// How far the stream has come.
     fn progress(&self) -> Progress;
 
+    /// True where the connection may end in good order. Asked only where it has ended.
+    fn may_end(&self) -> bool {
+        self.progress() >= Progress::MayEnd
+    }
+
     /// As [`ReplyStream::is_complete`].
     fn is_complete(&self) -> bool {
         self.progress() >= Progress::Complete
     }
+
+    /// As [`ReplyStream::withhold`].
+    fn withhold(&mut self, _events: &[u8]) {}
 
     /// The events that end a stream which fails.
     fn error_event(&self, error: &InferenceError) -> Vec<u8>;
@@ -173,13 +188,14 @@ impl<R: EventReader> SseStream<R> {
     }
 
     fn read_events(&mut self, events: Bytes) -> Bytes {
+        // What it costs may be another model's also where it is cut here.
+        if let Some(model) = &mut self.model {
+            model.read_events(&events);
+        }
         let fitting = match &mut self.limit {
             Some(limit) => limit.fitting(events),
             None => events,
         };
-        if let Some(model) = &mut self.model {
-            model.read_events(&fitting);
-        }
         self.reader.read(fitting)
     }
 
@@ -190,6 +206,9 @@ impl<R: EventReader> SseStream<R> {
         let names = self.reader.names();
         self.long.get_or_insert_with(|| Box::new(LongEvent::new(names))).push(&part);
         let short = end.and_then(|_| self.long.take()?.short());
+        if let (Some(model), Some(short)) = (&mut self.model, &short) {
+            model.read_events(short);
+        }
         if let Some(limit) = &mut self.limit {
             let fits =
                 if end.is_some() { limit.fits_last_part(&part, short.as_deref()) } else { limit.fits_part(&part) };
@@ -198,9 +217,6 @@ impl<R: EventReader> SseStream<R> {
             }
         }
         if let Some(short) = short {
-            if let Some(model) = &mut self.model {
-                model.read_events(&short);
-            }
             // What it tells is told; it has passed itself.
             self.reader.read(short);
         }
@@ -239,7 +255,7 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         }
         // An event without its empty line is still one where it is complete in itself.
         let rest = if rest.is_empty() { rest } else { self.read(rest) };
-        let may_end = self.reader.progress() >= Progress::MayEnd || self.reader.is_complete() || self.is_cut();
+        let may_end = self.reader.may_end() || self.reader.is_complete() || self.is_cut();
         may_end.then_some(rest)
     }
 
@@ -257,8 +273,16 @@ impl<R: EventReader> ReplyStream for SseStream<R> {
         Some([before, &self.reader.error_event(error)].concat().into())
     }
 
+    fn withhold(&mut self, events: &[u8]) {
+        self.reader.withhold(events);
+    }
+
     fn set_limit(&mut self, limit: Box<OutputLimit>) {
         self.limit = Some(limit);
+    }
+
+    fn withheld(&self) -> Content {
+        self.limit.as_ref().map_or_else(Content::default, |limit| limit.withheld())
     }
 
     fn cut(&mut self, usage: &TokenUsage) -> Bytes {

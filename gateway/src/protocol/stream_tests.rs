@@ -141,6 +141,39 @@ proptest! {
     }
 }
 
+#[test]
+fn a_chat_does_not_end_in_the_midst_of_its_content() {
+    let chunk = |text: &str, reason: Value| {
+        let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": reason});
+        format!("data: {}\n\n", json!({ "choices": [choice] }))
+    };
+    let (long, other) = ("x".repeat(10_000), chunk("x", Value::Null));
+    for (text, is_whole) in [
+        (chunk("a", Value::Null), false),
+        (chunk("a", json!("stop")), true),
+        (chunk("a", json!("stop")) + ": bye\n\n", true),
+        (other.repeat(300), false),
+        (other.repeat(300) + &chunk("", json!("stop")), true),
+        (chunk(&long, Value::Null), false),
+        (chunk(&long, json!("stop")), true),
+        (other + &chunk(&long, json!("stop")), true),
+        ("data: {\"choices\":[],\"usage\":{}}\n\n".to_owned(), true),
+        ("data: [DONE]\n\n".to_owned(), true),
+        ("data: {\"error\":{\"message\":\"x\"}}\n\n".to_owned(), true),
+        (": ping\n\n".to_owned(), false),
+    ] {
+        let form = Form::Chat { close_delimited: false, hides_usage: false };
+        for sizes in [&[][..], &[1], &[4_096], &[9_000]] {
+            assert_eq!(
+                run(form, text.as_bytes(), sizes).finished.is_some(),
+                is_whole,
+                "{sizes:?} {}",
+                &text[..text.len().min(200)]
+            );
+        }
+    }
+}
+
 /// What is not held, because it is too long, is read as what is held.
 #[test]
 fn a_long_event_tells_what_a_short_one_tells() {

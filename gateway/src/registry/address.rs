@@ -4,7 +4,10 @@
 
 use http::{HeaderValue, Uri};
 
-use crate::host::{bracketed, is_loopback_host};
+use crate::{
+    host::{bracketed, is_loopback_host},
+    upstream::is_public,
+};
 
 /// Paths that are added to a base address: whoever wrote one of them meant what stands before it.
 const ADDED: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"];
@@ -25,6 +28,11 @@ pub struct BaseAddress {
 }
 
 impl BaseAddress {
+    /// False for an address that is not public by its spelling; what a name stands for shows when it is called.
+    pub fn may_be_public(&self) -> bool {
+        !is_loopback_host(&self.host) && self.host.parse().map_or(true, is_public)
+    }
+
     /// Takes `url` apart.
     ///
     /// # Errors

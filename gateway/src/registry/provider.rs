@@ -131,6 +131,11 @@ impl Provider {
         &self.variables
     }
 
+    /// True where whoever calls may bring a key of their own: its manifest names that mode of payment.
+    pub fn takes_byok(&self) -> bool {
+        self.manifest.payment_modes.iter().any(|mode| mode == "byok")
+    }
+
     /// False for the demo and for servers on this machine (a key is sent to those where one is found).
     pub fn needs_key(&self) -> bool {
         self.manifest.kind != Kind::Local && !self.is_demo()
@@ -180,6 +185,12 @@ impl Provider {
     /// does not say otherwise.
     pub fn price<'a>(&'a self, model: Option<&'a Model>) -> Option<&'a Arc<ModelPrice>> {
         model.map_or(&self.unlisted, |model| &model.prices).now()
+    }
+
+    /// True for a server on this machine whose manifest states no price at all: nothing that it does costs anything.
+    pub fn is_unpriced(&self) -> bool {
+        let Manifest { kind, models, tools, .. } = &self.manifest;
+        *kind == Kind::Local && tools.is_empty() && models.iter().all(|model| model.pricing.is_none())
     }
 
     /// The member that caps the output of a chat request for `model`.

@@ -87,6 +87,28 @@ impl Target {
         }))
     }
 
+    /// The same by other connections.
+    pub(crate) fn by(&self, origin: Arc<UpstreamOrigin>) -> Self {
+        Self { origin, ..self.clone() }
+    }
+
+    /// The same at another address of whoever's key it is; `None` where no path can be made of it.
+    pub(crate) fn moved(&self, dialect: Dialect, to: &BaseAddress, origin: Arc<UpstreamOrigin>) -> Option<Self> {
+        let uri = |path: &str| format!("{}{path}", to.path).parse::<Uri>().ok();
+        let fixed = dialect.rules().fixed_paths().iter().map(|(verb, path)| Some((*verb, uri(path)?)));
+        Some(Self {
+            origin,
+            base: to.path.clone(),
+            fixed: fixed.collect::<Option<_>>()?,
+            model_list: uri("/models")?,
+            host: to.host_header.clone(),
+            // What the node's owner adds to calls is not for a server that somebody else has chosen.
+            extra_headers: if self.user_set { Vec::new() } else { self.extra_headers.clone() },
+            user_set: true,
+            ..self.clone()
+        })
+    }
+
     /// Where `verb` is, when its place is the same for every call.
     pub(crate) fn fixed(&self, verb: Verb) -> Option<&Uri> {
         self.fixed.iter().find(|(known, _)| *known == verb).map(|(_, uri)| uri)

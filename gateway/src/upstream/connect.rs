@@ -1,6 +1,12 @@
 //! A new connection: name, TCP (several addresses, staggered), proxy, TLS, HTTP.
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    time::Duration,
+};
 
 use bitrouter_proto::clock;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
@@ -12,7 +18,7 @@ use tokio::{
 
 use super::{
     Proxy, UpstreamError, UpstreamOrigin, dns::Dns, http1_connection::Http1Connection, proxy::tunnel,
-    stream::Transport, tls::Tls,
+    public_address::is_public, stream::Transport, tls::Tls,
 };
 
 /// How long an address has before the next one is tried beside it.
@@ -47,7 +53,7 @@ impl Connector {
         let deadline = (clock::monotonic_now() + limit).into();
         let host = origin.host.as_str();
         let Some(through) = self.proxy.intercept(origin)? else {
-            let tcp = self.tcp(host, origin.port, deadline).await?;
+            let tcp = self.tcp((host, origin.port), origin.only_public, deadline).await?;
             return within(deadline, origin, async {
                 if origin.tls {
                     establish(origin, Transport::Tls(Box::new(self.tls.handshake(host, tcp).await?))).await
@@ -60,14 +66,18 @@ impl Connector {
         let secure = through.uri().scheme_str() == Some("https");
         let proxy = through.uri().host().unwrap_or_default().trim_matches(['[', ']']);
         let port = through.uri().port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let mut tcp = self.tcp(proxy, port, deadline).await?;
+        // The proxy is told the address that was looked at: what it would make of the name nobody knows.
+        let pinned =
+            if origin.only_public { Some(self.public_address(host, deadline).await?.to_string()) } else { None };
+        let to = pinned.as_deref().unwrap_or(host);
+        let mut tcp = self.tcp((proxy, port), false, deadline).await?;
         within(deadline, origin, async {
             let transport = if secure {
                 let mut outer = self.tls.handshake(proxy, tcp).await?;
-                tunnel(&mut outer, through, origin).await?;
+                tunnel(&mut outer, through, to, origin.port).await?;
                 Transport::Nested(Box::new(self.tls.handshake(host, outer).await?))
             } else {
-                tunnel(&mut tcp, through, origin).await?;
+                tunnel(&mut tcp, through, to, origin.port).await?;
                 Transport::Tls(Box::new(self.tls.handshake(host, tcp).await?))
             };
             establish(origin, transport).await
@@ -75,17 +85,47 @@ impl Connector {
         .await
     }
 
-    async fn tcp(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, UpstreamError> {
+    /// The first public address of `host`.
+    async fn public_address(&self, host: &str, deadline: Instant) -> Result<IpAddr, UpstreamError> {
+        let no_name = || UpstreamError::DnsTime { host: host.to_owned() };
+        timeout_at(deadline, async {
+            let mut lookup = self.dns.lookup(host).await?;
+            while let Some(address) = lookup.next().await {
+                if is_public(address) {
+                    return Ok(address);
+                }
+            }
+            let host = host.to_owned();
+            Err(if lookup.has_given() {
+                UpstreamError::NotPublic { host }
+            } else {
+                UpstreamError::Dns { host, reason: lookup.failure() }
+            })
+        })
+        .await
+        .unwrap_or_else(|_| Err(no_name()))
+    }
+
+    async fn tcp(
+        &self,
+        (host, port): (&str, u16),
+        only_public: bool,
+        deadline: Instant,
+    ) -> Result<TcpStream, UpstreamError> {
         let no_name = || UpstreamError::DnsTime { host: host.to_owned() };
         let lookup = timeout_at(deadline, self.dns.lookup(host)).await.map_err(|_| no_name())?;
         let mut lookup = lookup?;
-        let addresses = (&mut lookup).map(|ip| SocketAddr::new(ip, port));
+        let may_be = |ip: &IpAddr| std::future::ready(!only_public || is_public(*ip));
+        let addresses = (&mut lookup).filter(may_be).map(|ip| SocketAddr::new(ip, port));
         let made = timeout_at(deadline, staggered(addresses, TcpStream::connect)).await;
         match made {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map(|()| stream).map_err(|source| unconnected(host, port, source))
             }
             Ok(Err(Some(source))) => Err(unconnected(host, port, source)),
+            Ok(Err(None)) if only_public && lookup.has_given() => {
+                Err(UpstreamError::NotPublic { host: host.to_owned() })
+            }
             Ok(Err(None)) => Err(UpstreamError::Dns { host: host.to_owned(), reason: lookup.failure() }),
             Err(_) if lookup.has_given() => Err(UpstreamError::ConnectTime { host: host.to_owned(), port }),
             Err(_) => Err(no_name()),
@@ -94,7 +134,7 @@ impl Connector {
 
     /// True where something accepts a connection at `origin` within `limit`.
     pub(crate) async fn is_reachable(&self, origin: &UpstreamOrigin, limit: Duration) -> bool {
-        self.tcp(&origin.host, origin.port, (clock::monotonic_now() + limit).into()).await.is_ok()
+        self.tcp((&origin.host, origin.port), origin.only_public, (clock::monotonic_now() + limit).into()).await.is_ok()
     }
 }
 

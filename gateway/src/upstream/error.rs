@@ -22,6 +22,12 @@ pub(crate) enum UpstreamError {
         /// Why not.
         reason: String,
     },
+    /// Every address is one of a private network, or of this machine.
+    #[error("`{host}` has no public address; `[node.byok] allow_private = true` allows others")]
+    NotPublic {
+        /// The host.
+        host: String,
+    },
     /// The name was not resolved within `[timeouts] connect`.
     #[error(
         "cannot find the address of `{host}`: no DNS server answered within `[timeouts] connect`; see /etc/resolv.conf"

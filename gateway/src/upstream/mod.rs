@@ -11,8 +11,10 @@ pub(crate) mod hop;
 mod http1_connection;
 mod no_proxy;
 mod origin;
+mod own_connections;
 mod pool;
 mod proxy;
+mod public_address;
 mod stream;
 mod tls;
 
@@ -23,8 +25,10 @@ pub(crate) use self::{
     origin::UpstreamOrigin,
     pool::Pool,
     proxy::Proxy,
+    public_address::is_public,
 };
 pub use self::{
+    own_connections::OwnConnections,
     proxy::{ProxyRules, ProxySettings, ThroughProxy},
     tls::{trusted_tls, untrusting_tls},
 };

@@ -32,6 +32,8 @@ pub struct UpstreamOrigin {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// It is spoken to only at a public address, which is looked at when a connection is made.
+    pub(crate) only_public: bool,
     idle: Mutex<Idle>,
 }
 
@@ -54,7 +56,12 @@ impl UpstreamOrigin {
     pub fn new(tls: bool, host: &str, port: u16) -> Self {
         let scheme = if tls { "https" } else { "http" };
         let url = format!("{scheme}://{}:{port}", bracketed(host));
-        Self { url, tls, host: host.to_owned(), port, idle: Mutex::default() }
+        Self { url, tls, host: host.to_owned(), port, only_public: false, idle: Mutex::default() }
+    }
+
+    /// The same, spoken to only at a public address.
+    pub(crate) fn only_public(self) -> Self {
+        Self { only_public: true, ..self }
     }
 
     /// True where the host is this machine by its spelling.

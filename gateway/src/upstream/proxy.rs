@@ -99,18 +99,17 @@ impl ProxyRules {
 /// The longest head that a proxy may answer with.
 const LONGEST_HEAD: usize = 8 << 10;
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `origin`.
-pub(super) async fn tunnel<S>(stream: &mut S, through: &Intercept, origin: &UpstreamOrigin) -> Result<(), UpstreamError>
+/// Asks the proxy at the other end of `stream` for a tunnel to `host`, which has no brackets.
+pub(super) async fn tunnel<S>(stream: &mut S, through: &Intercept, host: &str, port: u16) -> Result<(), UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let fail = |reason: String| UpstreamError::Proxy {
         proxy: through.uri().authority().map(ToString::to_string).unwrap_or_default(),
-        host: origin.host.clone(),
+        host: host.to_owned(),
         reason,
     };
-    let host = bracketed(&origin.host);
-    let port = origin.port;
+    let host = bracketed(host);
     let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
     if let Some(auth) = through.basic_auth() {
         ask.extend_from_slice(b"Proxy-Authorization: ");
@@ -199,7 +198,7 @@ mod tests {
                 let mut writing = writing;
                 writing.shutdown().await.unwrap();
             }
-            let result = tunnel(&mut ours, &through, &origin("https://api.example")).await;
+            let result = tunnel(&mut ours, &through, "api.example", 443).await;
             match expected {
                 None => {
                     result.unwrap();

@@ -1,11 +1,12 @@
 //! `/v1/namespaces/{nsid}/keys`.
 
 use bitrouter_proto::account::{
-    List, Name, ScopeSet,
+    List, Name,
     keys::{Key, MintedKey},
 };
 use serde::Serialize;
 
+use super::scopes_of;
 use crate::{
     http::{
         Call,
@@ -57,14 +58,7 @@ fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
     let expires_at = members.optional_time("expires_at")?;
     members.end()?;
     let name: Name = name.parse().map_err(KeyError::from)?;
-    let mut scopes = ScopeSet::EMPTY;
-    for text in texts {
-        // One scope each: a list of several is one that nobody knows.
-        let scope = ScopeSet::parse(&text).ok().filter(|scope| !scope.is_empty() && !text.contains(' '));
-        let unknown = || ApiError::new(Code::BadRequest, format!("unknown scope `{text}`")).about("scopes");
-        scopes = scopes.union(scope.ok_or_else(unknown)?);
-    }
-    Ok(Wanted { name, scopes, expires_at })
+    Ok(Wanted { name, scopes: scopes_of(&texts, "scopes")?, expires_at })
 }
 
 fn minter(granted: &Granted) -> Result<Minter, ApiError> {

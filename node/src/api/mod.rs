@@ -3,16 +3,18 @@
 mod account;
 mod billing;
 mod budgets;
+pub(crate) mod byok;
 mod keys;
 mod ledger;
 mod members;
 mod namespaces;
+mod oauth_clients;
 mod policies;
 mod presets;
 mod sessions;
 
 use bitrouter_gateway::http::ResponseFuture;
-use bitrouter_proto::account::{Scope, ledger::Page};
+use bitrouter_proto::account::{Scope, ScopeSet, ledger::Page};
 use http::Method;
 use serde::Serialize;
 
@@ -56,6 +58,22 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         answer(sessions::revoke(call))
     })
     .taking(sessions::REVOKE),
+    rest(Method::GET, "/v1/namespaces/{nsid}/oauth/clients", Access::Scope(Scope::ClientsRead), |call| {
+        answer(async move { oauth_clients::list(&call) })
+    }),
+    rest(Method::POST, "/v1/namespaces/{nsid}/oauth/clients", Access::Scope(Scope::ClientsWrite), |call| {
+        answer_made(oauth_clients::register(call))
+    }),
+    rest(Method::PUT, "/v1/namespaces/{nsid}/oauth/clients/{client_id}", Access::Scope(Scope::ClientsWrite), |call| {
+        answer(oauth_clients::update(call))
+    }),
+    rest(
+        Method::DELETE,
+        "/v1/namespaces/{nsid}/oauth/clients/{client_id}",
+        Access::Scope(Scope::ClientsWrite),
+        |call| answer(oauth_clients::delete(call)),
+    )
+    .taking(oauth_clients::DELETE),
     rest(Method::GET, "/v1/namespaces/{nsid}/usage", Access::Scope(Scope::UsageRead), |call| {
         answer(ledger::usage(call))
     })
@@ -155,6 +173,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         answer(billing::transactions(call))
     })
     .taking(billing::PAGE),
+    Endpoint::new(Method::GET, "/v1/byok/encryption-pubkey", Kind::Rest, Access::Open, |call| {
+        Box::pin(async move { byok::encryption_key(&call) })
+    }),
+    rest(Method::GET, "/v1/byok/keys", Access::Scope(Scope::ByokRead), |call| answer(async move { byok::list(&call) })),
+    rest(Method::POST, "/v1/byok/keys", Access::Scope(Scope::ByokWrite), |call| answer_made(byok::submit(call))),
+    rest(Method::DELETE, "/v1/byok/keys/{provider}", Access::Scope(Scope::ByokWrite), |call| {
+        answer(byok::delete(call))
+    }),
     rest(Method::GET, "/v1/node/usage", Access::Operator(Scope::UsageRead), |call| answer(ledger::node_usage(call)))
         .taking(ledger::WINDOW)
         .for_operator_too(),
@@ -194,6 +220,18 @@ pub(crate) fn answer_made<T: Serialize>(
             Err(error) => error.into_response(Kind::Rest),
         }
     })
+}
+
+/// The scopes of a list in the member `field` of a body.
+fn scopes_of(texts: &[String], field: &'static str) -> Result<ScopeSet, ApiError> {
+    let mut scopes = ScopeSet::EMPTY;
+    for text in texts {
+        // One scope each: a list of several is one that nobody knows.
+        let scope = ScopeSet::parse(text).ok().filter(|scope| !scope.is_empty() && !text.contains(' '));
+        let unknown = || ApiError::new(Code::BadRequest, format!("unknown scope `{text}`")).about(field);
+        scopes = scopes.union(scope.ok_or_else(unknown)?);
+    }
+    Ok(scopes)
 }
 
 /// A page of the rows that were found, one more of which than the page has says that another one follows.
@@ -243,6 +281,8 @@ mod tests {
         ] {
             assert!(!is_management(path), "{path}");
         }
-        assert!(ENDPOINTS.iter().all(|endpoint| is_management(endpoint.path) && endpoint.access != Access::Open));
+        let is_judged = |endpoint: &Endpoint| is_management(endpoint.path) && endpoint.access != Access::Open;
+        let open: Vec<_> = ENDPOINTS.iter().filter(|endpoint| !is_judged(endpoint)).map(|open| open.path).collect();
+        assert_eq!(open, ["/v1/byok/encryption-pubkey"]);
     }
 }

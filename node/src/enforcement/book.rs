@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Instant,
 };
 
 use bitrouter_gateway::content_rules::{ContentRule, ContentRuleError, ContentRules};
@@ -27,6 +28,8 @@ type Holder = (NamespaceId, Option<CredentialId>);
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(super) generation: u64,
+    /// When calls had begun to go by it.
+    pub(super) since: OnceLock<Instant>,
     bound: HashMap<(NamespaceId, PrincipalId), Vec<Arc<Bound>>>,
     rulebooks: RwLock<HashMap<Holder, Option<Arc<Rulebook>>>>,
     /// Compiled rules for content, by the policies that they are of.
@@ -88,20 +91,25 @@ impl Book {
             return None;
         }
         let combined = Combined::all(all.iter().map(|bound| &**bound));
-        let mut applicable = Applicable::default();
-        for principal in chain {
-            for bound in on(principal) {
-                add_counters(&mut applicable, namespace, *principal, bound);
-            }
-        }
+        let applicable = self.applicable_of(namespace, chain);
         let content = self.content_rules(&combined).map_err(|error| {
             tracing::error!(%error, "calls that a policy binds are refused");
             error.to_string()
         });
         let rules = Rules::of(&combined);
-        let has_budget = !applicable.budgets().is_empty();
-        let applicable = Arc::new(applicable);
-        Some(Arc::new(Rulebook { rules, applicable, on_credit: OnceLock::new(), content, all, has_budget }))
+        let on_nobody = Arc::new(applicable.paid_by(None));
+        Some(Arc::new(Rulebook { rules, applicable, on_nobody, on_credit: OnceLock::new(), content, all }))
+    }
+
+    /// All that calls of `chain` can go by, whoever pays.
+    pub(super) fn applicable_of(&self, namespace: NamespaceId, chain: &[PrincipalId]) -> Applicable {
+        let mut applicable = Applicable::default();
+        for principal in chain {
+            for bound in self.bound.get(&(namespace, *principal)).into_iter().flatten() {
+                add_counters(&mut applicable, namespace, *principal, bound);
+            }
+        }
+        applicable
     }
 
     /// The counters that calls of `chain` go by, each once or more.
@@ -195,20 +203,22 @@ fn add_counters(applicable: &mut Applicable, namespace: NamespaceId, principal: 
 #[derive(Debug)]
 pub(crate) struct Rulebook {
     pub(super) rules: Rules,
-    applicable: Arc<Applicable>,
-    /// The same where a person's credit pays.
+    /// All that calls can go by, whoever pays.
+    applicable: Applicable,
+    /// The same where nobody's credit pays.
+    on_nobody: Arc<Applicable>,
+    /// The same where a person's does.
     on_credit: OnceLock<(PersonId, Arc<Applicable>)>,
     /// The rules for content; why there are none where one of them cannot be used.
     pub(super) content: Result<Option<Arc<ContentRules>>, String>,
     /// The policies, each as often as it is bound, the namespace's first.
     pub(super) all: Vec<Arc<Bound>>,
-    pub(super) has_budget: bool,
 }
 
 impl Rulebook {
     /// The counters that calls go by, where the credit of `payer` pays, or of nobody.
     pub(crate) fn applicable(&self, payer: Option<PersonId>) -> Arc<Applicable> {
-        let Some(payer) = payer else { return Arc::clone(&self.applicable) };
+        let Some(payer) = payer else { return Arc::clone(&self.on_nobody) };
         let paid = || Arc::new(self.applicable.paid_by(Some(payer)));
         match self.on_credit.get_or_init(|| (payer, paid())) {
             (kept, applicable) if *kept == payer => Arc::clone(applicable),

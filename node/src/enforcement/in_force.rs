@@ -24,6 +24,8 @@ use crate::{
 pub struct InForce {
     /// What binds them, as it is now.
     pub plan: Plan,
+    /// Somebody whose calls are paid for as theirs are.
+    pub caller: Caller,
     /// The policies, each as often as it is bound, the namespace's first.
     pub policies: Vec<PolicyInForce>,
     /// False where they may not call models at all: what they were given, or their role, does not hold `inference:invoke`.
@@ -37,6 +39,10 @@ pub struct PolicyInForce {
     pub origin: Origin,
     /// What it is.
     pub kind: PolicyKind,
+    /// It refuses streams.
+    pub refuses_streams: bool,
+    /// It judges what calls and replies say.
+    pub judges_content: bool,
 }
 
 /// Why nobody can say what is in force.
@@ -136,10 +142,16 @@ impl Node {
     fn in_force_on(&self, calls: &Calls) -> InForce {
         let generation = self.enforcement.generation();
         let rulebook = self.enforcement.book().rulebook_of(calls.namespace, &calls.chain);
-        let shown = |bound: &Arc<Bound>| PolicyInForce { origin: bound.origin.clone(), kind: bound.spec.kind() };
+        let shown = |bound: &Arc<Bound>| PolicyInForce {
+            origin: bound.origin.clone(),
+            kind: bound.spec.kind(),
+            refuses_streams: bound.spec.refuses_streams(),
+            judges_content: bound.spec.content_patterns() > 0,
+        };
         let policies = rulebook.iter().flat_map(|book| &book.all).map(shown).collect();
         let plan = self.ledger.plan_by(generation, calls.namespace, rulebook);
-        InForce { plan, policies, may_call: calls.may_call }
+        let caller = Caller::Keyless { namespace: Some(calls.namespace) };
+        InForce { plan, caller, policies, may_call: calls.may_call }
     }
 }
 

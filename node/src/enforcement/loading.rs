@@ -2,15 +2,18 @@
 //!
 //! From the moment on at which a reading begins, each call that is settled is noted for the counters to come. Then the journal
 //! is brought into the database, and that is read with the turn to write held, so that nothing changes under it: what was
-//! noted and is in the database already does not count twice.
+//! noted and is in the database already does not count twice. What is open when calls begin to go by the new counters is held in them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use bitrouter_proto::account::{NamespaceId, PersonId, RequestRowId};
+use bitrouter_proto::{
+    account::{NamespaceId, PersonId, RequestRowId},
+    clock::monotonic_now,
+};
 
 use super::{Book, Enforcement};
 use crate::{
@@ -76,8 +79,17 @@ fn note(calls: &mut Vec<Noted>, noted: Noted) {
     }
 }
 
+/// What new counters begin with, and the turn to write that keeps it true.
+struct Begun {
+    budgets: Vec<(BudgetKey, Vec<Past>, Vec<Kept>)>,
+    rates: Vec<(RateKey, Vec<Past>)>,
+    /// Those that were settled meanwhile and are in it already.
+    settled: HashSet<RequestRowId>,
+    _write: store::Write,
+}
+
 impl Enforcement {
-    /// Reads what is in force now, and what new counters begin with; then calls go by it.
+    /// Reads what is in force now, and what new counters begin with; then calls go by it, and those that are open count in it.
     ///
     /// # Errors
     /// Where the database fails: calls go by what was in force before.
@@ -87,40 +99,37 @@ impl Enforcement {
         let (budgets, rates) = book.all_counters();
         let new_budgets: Vec<BudgetKey> = budgets.iter().filter(|key| !self.limits.has_budget(key)).copied().collect();
         let new_rates: Vec<RateKey> = rates.iter().filter(|key| !self.limits.has_rate(key)).copied().collect();
-        if !new_budgets.is_empty() || !new_rates.is_empty() {
-            let read = self.load(store, ledger, &book, &new_budgets, &new_rates).await;
-            if read.is_err() {
-                *self.loading.write().unwrap_or_else(PoisonError::into_inner) = None;
-            }
-            read?;
-        }
-        let mut loading = self.loading.write().unwrap_or_else(PoisonError::into_inner);
-        self.book.store(book);
-        *loading = None;
-        drop(loading);
+        let is_counted_anew = !new_budgets.is_empty() || !new_rates.is_empty();
+        let begun = if is_counted_anew {
+            self.read(store, ledger, &book, &new_budgets, &new_rates).await.map(Some)
+        } else {
+            Ok(None)
+        };
+        self.publish(&book, ledger, begun)?;
         self.limits.retain(|key| budgets.contains(key), |key| rates.contains(key), self.now());
         Ok(())
     }
 
-    async fn load(
+    async fn read(
         &self,
         store: &Store,
         ledger: &Ledger,
         book: &Arc<Book>,
         budgets: &[BudgetKey],
         rates: &[RateKey],
-    ) -> Result<(), Stopped> {
-        let begun = Loading {
+    ) -> Result<Begun, Stopped> {
+        let loading = Loading {
             book: Arc::clone(book),
             budgets: budgets.iter().map(|key| (*key, Vec::new())).collect(),
             rates: rates.iter().map(|key| (*key, Vec::new())).collect(),
         };
-        *self.loading.write().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        *self.loading.write().unwrap_or_else(PoisonError::into_inner) = Some(loading);
         ledger.catch_up().await?;
         let mut write = store.write().await?;
         let mut read_budgets = Vec::new();
         for key in budgets {
-            read_budgets.push((*key, self.read_budget(&mut write, *key).await?));
+            let (past, kept) = self.read_budget(&mut write, *key).await?;
+            read_budgets.push((*key, past, kept));
         }
         let mut read_rates = Vec::new();
         for key in rates {
@@ -133,28 +142,42 @@ impl Enforcement {
         };
         let settled = ledger::settled_among(&mut write, noted).await?;
         // Those that are settled from here on are not in the database before this turn to write is over.
+        Ok(Begun { budgets: read_budgets, rates: read_rates, settled, _write: write })
+    }
+
+    /// Has calls go by `book`, unless what its counters begin with could not be read. Nothing is settled in between.
+    fn publish(&self, book: &Arc<Book>, ledger: &Ledger, begun: Result<Option<Begun>, Stopped>) -> Result<(), Stopped> {
         let mut loading = self.loading.write().unwrap_or_else(PoisonError::into_inner);
-        let now = self.now();
-        if let Some(loading) = loading.as_mut() {
-            for (key, (mut past, kept)) in read_budgets {
-                let calls = loading.budgets.remove(&key).unwrap_or_default();
-                let calls = calls.iter().filter(|noted| !settled.contains(&noted.row));
-                past.extend(calls.map(|noted| one(noted.at, noted.came.against(key).micros())));
-                self.limits.put_budget(key, past, kept, now);
-            }
-            for (key, mut past) in read_rates {
-                let calls = loading.rates.remove(&key).unwrap_or_default();
-                let calls = calls.iter().filter(|noted| !settled.contains(&noted.row));
-                past.extend(
-                    calls.map(|noted| one(noted.at, i64::try_from(noted.came.output_tokens).unwrap_or(i64::MAX))),
-                );
-                self.limits.put_rate(key, past, now);
-            }
-            // What is settled from now on finds the counters.
-            self.book.store(Arc::clone(book));
+        let noted = loading.take();
+        let begun = begun?;
+        let rates = begun.iter().flat_map(|begun| begun.rates.iter().map(|(key, _)| *key)).collect();
+        let is_counted_anew = begun.is_some();
+        if let (Some(noted), Some(begun)) = (noted, begun) {
+            self.put(noted, begun);
         }
-        *loading = None;
+        // What is settled from now on finds the counters.
+        self.book.store(Arc::clone(book));
+        let _ = book.since.set(monotonic_now());
+        if is_counted_anew {
+            ledger.each_open(|call| self.hold_late(call, &rates));
+        }
         Ok(())
+    }
+
+    fn put(&self, mut noted: Loading, begun: Begun) {
+        let now = self.now();
+        let Begun { budgets, rates, settled, .. } = begun;
+        let is_missing = |noted: &Noted| !settled.contains(&noted.row);
+        for (key, mut past, kept) in budgets {
+            let calls = noted.budgets.remove(&key).unwrap_or_default().into_iter().filter(is_missing);
+            past.extend(calls.map(|noted| one(noted.at, noted.came.against(key).micros())));
+            self.limits.put_budget(key, past, kept, now);
+        }
+        for (key, mut past) in rates {
+            let calls = noted.rates.remove(&key).unwrap_or_default().into_iter().filter(is_missing);
+            past.extend(calls.map(|noted| one(noted.at, i64::try_from(noted.came.output_tokens).unwrap_or(i64::MAX))));
+            self.limits.put_rate(key, past, now);
+        }
     }
 
     async fn read_budget(

@@ -3,12 +3,13 @@
 //! The journey of a rule: whatever changes policies or bindings looks at all of them ([`Node::look_at_policies`]) → `book`
 //! has what is in force by what it is bound to → `loading` reads what the new counters begin with, and then the book is the
 //! one that calls go by → a call's [`Rulebook`](book::Rulebook) is put together once for each credential and kept →
-//! `plan` is the gateway's port: it judges, takes from the counters of [`crate::limits`], and has the ledger keep the row;
-//! `refusal` says why not, `terms` is the call as its limits see it. `in_force` is the same for whoever only asks.
+//! `plan` is the gateway's port: it judges, takes from the counters of [`crate::limits`], and has the ledger keep the row; `open` is
+//! the call until it ends, whatever begins to count meanwhile; `refusal` says why not, `terms` is the call as its limits see it. `in_force` is the same for whoever only asks.
 
 mod book;
 mod in_force;
 mod loading;
+mod open;
 mod plan;
 mod refusal;
 mod terms;
@@ -23,20 +24,21 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bitrouter_gateway::http::Caller;
-use bitrouter_proto::account::{CredentialId, MicroUsd, NamespaceId, PersonId, RequestRowId};
+use bitrouter_proto::account::{CredentialId, MicroUsd, NamespaceId, PersonId};
 
 pub use self::in_force::{InForce, InForceError, PolicyInForce};
-use self::loading::Loading;
 pub(crate) use self::{
     book::{Book, Rulebook},
+    open::OpenCall,
     plan::BoundPlan,
     terms::CallTerms,
 };
+use self::{loading::Loading, open::Late};
 use crate::{
     clock::{Clock, Moment},
     keys::{Chain, live::LiveKeys},
-    limits::{Came, Hold, Limits, Taken},
-    oauth::{Client, live::LiveTokens},
+    limits::Limits,
+    oauth::{ClientId, live::LiveTokens},
     policy::PrincipalId,
     roles::Roles,
 };
@@ -54,6 +56,7 @@ pub(crate) struct Enforcement {
     /// What comes next, while what its counters begin with is read. Whoever settles a call holds it until that is written, so
     /// that nothing is settled half before and half after a reading begins.
     loading: RwLock<Option<Loading>>,
+    late: Late,
     /// Whether a policy binds calls without a credential.
     binds_keyless: AtomicBool,
     /// One looks at a time, so that whoever looks last says it.
@@ -112,18 +115,6 @@ impl SteadyTime {
     }
 }
 
-/// A call that is settled: which, whose, and under which book it was admitted.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) row: RequestRowId,
-    pub(crate) caller: Caller,
-    pub(crate) generation: u64,
-    /// What it holds; `None` where nothing applied to it.
-    pub(crate) hold: Option<Hold>,
-    /// When it was admitted, by the steady time.
-    pub(crate) at: Moment,
-}
-
 impl Enforcement {
     /// Nothing is in force yet.
     pub(crate) fn new(
@@ -143,6 +134,7 @@ impl Enforcement {
             owner,
             book: ArcSwap::default(),
             loading: RwLock::default(),
+            late: Late::default(),
             binds_keyless: AtomicBool::new(false),
             looking: tokio::sync::Mutex::default(),
         }
@@ -168,6 +160,14 @@ impl Enforcement {
         self.book.load().generation
     }
 
+    /// The number of the book that a call goes by which came at `started` and is bound by nothing as far as it knows: that of an
+    /// earlier one where another may have come into force since.
+    pub(crate) fn generation_for(&self, started: Instant) -> u64 {
+        let book = self.book.load();
+        let is_known = book.generation == 0 || book.since.get().is_some_and(|since| *since < started);
+        if is_known { book.generation } else { book.generation - 1 }
+    }
+
     /// What binds the calls of `caller` in `namespace`; `None` where nothing does.
     pub(crate) fn rulebook(&self, caller: Caller, namespace: NamespaceId) -> Option<Arc<Rulebook>> {
         let book = self.book.load();
@@ -184,44 +184,6 @@ impl Enforcement {
     /// A person was given that much, or that much was taken where it is negative.
     pub(crate) fn granted(&self, person: PersonId, amount: MicroUsd) {
         self.limits.granted(person, amount, self.now());
-    }
-
-    /// Counts what a call came to, gives back what it held, and has `write` write that down. What has begun to count
-    /// since it was admitted counts it too.
-    pub(crate) fn settle(&self, ended: Ended, came: &Came, write: impl FnOnce()) {
-        let loading = self.loading.read().unwrap_or_else(PoisonError::into_inner);
-        if loading.is_some() || self.generation() != ended.generation {
-            drop(loading);
-            return self.settle_late(ended, came, write);
-        }
-        if let Some(hold) = ended.hold {
-            hold.settle(&self.limits, came, self.now());
-        }
-        write();
-    }
-
-    fn settle_late(&self, ended: Ended, came: &Came, write: impl FnOnce()) {
-        let now = self.now();
-        let mut loading = self.loading.write().unwrap_or_else(PoisonError::into_inner);
-        let Ended { row, caller, hold, at, .. } = ended;
-        let mut hold = hold.unwrap_or_else(|| self.limits.adopt(&Arc::default(), Taken::default(), at, now));
-        if let Some(namespace) = caller.namespace() {
-            let chain = self.chain(caller, namespace);
-            let book = self.book.load();
-            for (budget, rate) in book.counters(namespace, &chain) {
-                if let Some(key) = budget {
-                    hold.attach_budget(&self.limits, key, MicroUsd::ZERO, now);
-                }
-                if let Some(key) = rate {
-                    hold.attach_rate(&self.limits, key, came.output_tokens, now);
-                }
-            }
-            if let Some(loading) = loading.as_mut() {
-                loading.note(row, namespace, &chain, at, *came);
-            }
-        }
-        hold.settle(&self.limits, came, now);
-        write();
     }
 
     /// What stands above a call, itself first: everything that policies can be bound to.
@@ -271,6 +233,6 @@ fn add_chain(principals: &mut Vec<PrincipalId>, chain: &Chain) {
     };
     chain.keys.iter().copied().map(PrincipalId::ApiKey).for_each(&mut add);
     chain.grant.map(PrincipalId::OauthToken).into_iter().for_each(&mut add);
-    let client = chain.client.as_deref().and_then(Client::find);
-    client.map(|client| PrincipalId::OauthClient(client.id)).into_iter().for_each(&mut add);
+    let client = chain.client.as_deref().and_then(ClientId::parse);
+    client.map(PrincipalId::OauthClient).into_iter().for_each(&mut add);
 }

@@ -7,7 +7,7 @@ use bitrouter_gateway::{
     content_rules::ContentRules,
     http::Caller,
     meter::Metered,
-    ports::{AdmissionRequest, Admitted, BoxFuture, CallPlan, Manner},
+    ports::{AdmissionRequest, Admitted, BoxFuture, CallPlan, Manner, Plan},
 };
 use bitrouter_proto::{
     account::{PersonId, PolicyId},
@@ -35,7 +35,7 @@ pub(crate) struct BoundPlan {
 
 impl CallPlan for BoundPlan {
     fn limits_money(&self) -> bool {
-        self.payer.is_some() || self.rulebook.as_ref().is_some_and(|book| book.has_budget)
+        self.applicable.limits_money()
     }
 
     fn limits_tokens(&self) -> bool {
@@ -64,6 +64,22 @@ impl CallPlan for BoundPlan {
         book.rules
             .judge(manner.is_streamed, asked, manner.uses_byok)
             .map_err(|(refusal, policy)| of_guardrail(refusal, policy))
+    }
+
+    fn judge_payer(&self, uses_byok: bool) -> Result<(), InferenceError> {
+        let Some(book) = &self.rulebook else { return Ok(()) };
+        book.rules.judge_payer(uses_byok).map_err(|(refusal, policy)| of_guardrail(refusal, policy))
+    }
+
+    fn paid_by_owners_key(&self) -> Plan {
+        let Some(book) = &self.rulebook else { return Plan::Plain };
+        Plan::Bound(Arc::new(Self {
+            ledger: Arc::clone(&self.ledger),
+            rulebook: Some(Arc::clone(book)),
+            payer: None,
+            applicable: book.applicable(None),
+            generation: self.generation,
+        }))
     }
 
     fn content_rules(&self) -> Option<&Arc<ContentRules>> {
@@ -105,25 +121,36 @@ impl BoundPlan {
             hold.settle(&self.ledger.enforcement().limits, &Came::default(), self.now());
             return Ok(Admitted { permit: None, cap: None });
         }
-        let permit = self.ledger.open_row(&request, self.limits_money(), hold, generation)?;
+        let permit = self.ledger.open_row(&request, hold, generation)?;
         Ok(Admitted { permit: Some(permit), cap: taken.cap })
     }
 
+    /// Takes what the call needs, by what is in force when it is admitted: policies may change while its body comes, or while it waits.
     async fn take(&self, terms: &CallTerms, request: &AdmissionRequest<'_>) -> Result<(Hold, u64), InferenceError> {
         let enforcement = self.ledger.enforcement();
         let mut applicable = Arc::clone(&self.applicable);
         let mut generation = self.generation;
         let mut again = 0;
         loop {
-            match enforcement.limits.take(&applicable, terms, || enforcement.now()).await {
-                Ok(hold) => return Ok((hold, generation)),
-                // Policies were changed meanwhile: it goes by those that are in force now.
-                Err(refused) if refused.why == Why::Stale && again < 3 => {
-                    again += 1;
-                    (applicable, generation) = self.applicable_now(request.context.caller);
-                }
-                Err(refused) => return Err(enforcement.explain(&refused, self.payer, request.price_unknown)),
+            let taken = enforcement.limits.take(&applicable, terms, || enforcement.now()).await;
+            let is_stale = match &taken {
+                Ok(_) => generation != enforcement.generation(),
+                Err(refused) => refused.why == Why::Stale,
+            };
+            if !is_stale || again == 3 {
+                return match taken {
+                    Ok(hold) => Ok((hold, generation)),
+                    Err(refused) => Err(enforcement.explain(&refused, self.payer, request.price_unknown)),
+                };
             }
+            again += 1;
+            let now = self.applicable_now(request.context.caller);
+            match taken {
+                Ok(hold) if now.0 == applicable => return Ok((hold, generation)),
+                Ok(hold) => hold.undo(&enforcement.limits, enforcement.now()),
+                Err(_) => {}
+            }
+            (applicable, generation) = now;
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bitrouter_gateway::InferenceError;
 use bitrouter_proto::{
-    account::{MicroUsd, PersonId, PolicyId},
+    account::{PersonId, PolicyId},
     codes::InferenceCode,
 };
 use http::{HeaderName, HeaderValue, header};
@@ -39,7 +39,8 @@ pub(super) fn of_guardrail(refusal: Refusal, policy: PolicyId) -> InferenceError
         Refusal::ByokRequired => (
             InferenceCode::ByokRequired,
             format!(
-                "the policy `{policy}` wants a provider key of the namespace's owner, and there is none for this provider"
+                "the policy `{policy}` wants a provider key of the namespace's owner, and there is none for this provider; the owner stores one with \
+                 `bitrouter cloud byok set`"
             ),
             "model",
         ),
@@ -70,10 +71,7 @@ impl Enforcement {
         let error = match refused.why {
             Why::RateLimited => InferenceError::new(InferenceCode::RateLimited, rate_limited(refused)),
             Why::ExceedsLimit => InferenceError::new(InferenceCode::ExceedsLimit, exceeds(refused)),
-            Why::MaxRequestTokens => match refused.policy {
-                Some(policy) => return of_guardrail(Refusal::MaxRequestTokens, policy),
-                None => InferenceError::new(InferenceCode::MaxRequestTokens, "the call asks for too many tokens"),
-            },
+            Why::ThinkingBudget => InferenceError::new(InferenceCode::BudgetExceeded, thinks_too_long(refused)),
             Why::BudgetExceeded => InferenceError::new(InferenceCode::BudgetExceeded, over_budget(refused)),
             Why::InsufficientCredit => {
                 InferenceError::new(InferenceCode::InsufficientCredit, no_credit(refused, payer))
@@ -109,7 +107,7 @@ impl Enforcement {
         match refused.retry_after {
             Some(wait) => with_retry_after(error, wait, refused.why == Why::RateLimited),
             // What open calls hold comes back when they end.
-            None if is_money && refused.reserved > MicroUsd::ZERO => with_retry_after(error, OPEN_CALLS, false),
+            None if is_money && refused.is_held => with_retry_after(error, OPEN_CALLS, false),
             None => error,
         }
     }
@@ -162,6 +160,16 @@ fn exceeds(refused: &Refused) -> String {
     }
 }
 
+fn thinks_too_long(refused: &Refused) -> String {
+    let (most, least) = refused.numbers.map_or((0, None), |numbers| (numbers.limit, numbers.needs));
+    format!(
+        "each reply to this call may have {most} tokens by {}, and the call states {} for thinking alone; state fewer, or a higher cap \
+         of its own where the policy allows one",
+        name_of(refused.policy),
+        least.map_or(0, |least| least - 1)
+    )
+}
+
 fn over_budget(refused: &Refused) -> String {
     let name = name_of(refused.policy);
     let Some(numbers) = refused.numbers else { return format!("the budget of {name} leaves too little for this call") };
@@ -187,6 +195,6 @@ fn no_credit(refused: &Refused, payer: Option<PersonId>) -> String {
     let whom = payer.map_or_else(|| "WHO".to_owned(), |payer| payer.to_string());
     format!(
         "{left}; run `bitrouter node credit grant {whom} 5` on the node to add some, or set `credit = \"off\"` under `[node]` to \
-         use the node's keys without it"
+         use the node's keys without it; calls on a key that the namespace's owner has stored (`bitrouter cloud byok set`) need none"
     )
 }

@@ -62,7 +62,8 @@ impl Terms for CallTerms {
     }
 
     fn is_free(&self) -> bool {
-        !self.costs || self.reckoned.is_free()
+        // Of a model that costs nothing it may become more than that.
+        !self.costs || (!self.is_unknown && self.reckoned.is_free())
     }
 
     fn cost(&self, cap: u64) -> Option<MicroUsd> {
@@ -79,5 +80,20 @@ impl Terms for CallTerms {
 
     fn body_len(&self) -> u64 {
         self.body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_become_something_else_is_not_free() {
+        let free = CallTerms::plain(Reckoned::of_input(MicroUsd::ZERO));
+        assert!(free.is_free() && free.input_cost() == Some(MicroUsd::ZERO));
+        let unknown = CallTerms { is_unknown: true, ..free };
+        assert!(!unknown.is_free() && unknown.input_cost().is_none());
+        // A verb that no provider takes money for costs nothing, whatever it says.
+        assert!(CallTerms { costs: false, ..unknown }.is_free());
     }
 }

@@ -66,6 +66,7 @@ pub(crate) struct ApiError {
     message: String,
     field: Option<Cow<'static, str>>,
     role: Option<Role>,
+    fact: Option<(&'static str, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -78,7 +79,7 @@ impl ApiError {
             }
             _ => Vec::new(),
         };
-        Self { code, status: code.status(), message: message.into(), field: None, role: None, headers }
+        Self { code, status: code.status(), message: message.into(), field: None, role: None, fact: None, headers }
     }
 
     /// The same with another status (405, 413, 415).
@@ -94,6 +95,11 @@ impl ApiError {
     /// The same: the caller's role in the namespace is what does not allow it.
     pub(crate) fn of_role(self, role: Role) -> Self {
         Self { role: Some(role), ..self }
+    }
+
+    /// The same with another member, which says more.
+    pub(crate) fn with_fact(self, name: &'static str, value: String) -> Self {
+        Self { fact: Some((name, value)), ..self }
     }
 
     /// The same with a header on its reply.
@@ -137,6 +143,9 @@ impl ApiError {
         }
         if let Some(role) = self.role {
             document["role"] = role.as_str().into();
+        }
+        if let Some((name, value)) = self.fact {
+            document[name] = value.into();
         }
         let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
         *response.status_mut() = self.status;

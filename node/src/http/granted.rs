@@ -3,7 +3,8 @@
 
 use bitrouter_gateway::http::{Caller, Principal};
 use bitrouter_proto::account::{
-    BindingId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, Role, Scope, ScopeSet,
+    BindingId, CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, PolicyId, RequestRowId, Role, Scope,
+    ScopeSet,
     policy::{PolicyKind, PrincipalType},
 };
 
@@ -15,6 +16,8 @@ use super::{
     query::Query,
 };
 use crate::{
+    api::byok,
+    oauth::ClientId,
     policy::PrincipalId,
     principals,
     store::{ApiKeyRow, BindingRow, PolicyRow, ledger},
@@ -83,6 +86,8 @@ pub(crate) struct Granted {
     pub(crate) member: Option<PersonId>,
     /// What `{key}` of the path means: an API key of that namespace, revoked or not.
     pub(crate) key: Option<KeyId>,
+    /// What `{client_id}` of the path means: an OAuth client of that namespace.
+    pub(crate) client: Option<OauthClientId>,
     /// What `{pol}`, `{budget}` or `{preset}` of the path means: a policy of that namespace, and of that kind.
     pub(crate) policy: Option<PolicyId>,
     /// What `{bnd}` of the path means: a binding of that policy.
@@ -103,6 +108,7 @@ impl Granted {
         session: None,
         member: None,
         key: None,
+        client: None,
         policy: None,
         binding: None,
         principal: None,
@@ -155,7 +161,22 @@ pub(crate) async fn judge(call: &Call) -> Result<Granted, ApiError> {
     {
         return Err(missing(scope));
     }
-    named(call, actor).await
+    let granted = named(call, actor).await?;
+    if call.endpoint.access.scope() == Some(Scope::ByokWrite) && !may_change_stored_keys(call, actor) {
+        return Err(missing(Scope::ByokWrite));
+    }
+    Ok(granted)
+}
+
+/// Neither an API key nor a token of a client that somebody has registered does, whatever it was given: it outlives the person who
+/// looks.
+fn may_change_stored_keys(call: &Call, actor: Actor) -> bool {
+    let Actor::Token(principal) = actor else { return true };
+    let client = match principal.credential {
+        CredentialId::Key(_) => None,
+        CredentialId::Grant(grant) => call.node.live.chain_of(grant).and_then(|chain| chain.client),
+    };
+    client.is_some_and(|client| matches!(ClientId::parse(&client), Some(ClientId::BuiltIn(_))))
 }
 
 /// Whether somebody who was `granted` this may call `endpoint`.
@@ -257,12 +278,19 @@ async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
             "{tok}" => granted.session = Some(session_of(call, granted.namespace, sent).await?),
             "{usr}" => granted.member = Some(member_of(call, granted.namespace, sent)?),
             "{key}" => granted.key = Some(key_of(call, granted.namespace, sent).await?),
+            "{client_id}" => granted.client = Some(client_of(call, granted.namespace, sent)?),
             "{pol}" => granted.policy = Some(policy_of(call, granted.namespace, sent, None).await?),
             "{budget}" => {
                 granted.policy = Some(policy_of(call, granted.namespace, sent, Some(PolicyKind::Budget)).await?);
             }
             "{preset}" => {
                 granted.policy = Some(policy_of(call, granted.namespace, sent, Some(PolicyKind::Preset)).await?);
+            }
+            "{provider}" => {
+                let has = actor.person().is_some_and(|person| call.node.byok.has(person, sent));
+                if !has {
+                    return Err(byok::absent());
+                }
             }
             "{bnd}" => granted.binding = Some(binding_of(call, granted.policy, sent).await?),
             "{principal_type}" => kind = PrincipalType::parse(sent),
@@ -323,6 +351,13 @@ async fn key_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Resu
     let id: KeyId = sent.parse().map_err(|_| absent())?;
     let key = ApiKeyRow::find(&mut call.node.store.read().await?, id).await?.ok_or_else(absent)?;
     if namespace.is_some() && key.namespace == namespace { Ok(id) } else { Err(absent()) }
+}
+
+fn client_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<OauthClientId, ApiError> {
+    let absent = || ApiError::new(Code::NotFound, "there is no such OAuth client");
+    let id: OauthClientId = sent.parse().map_err(|_| absent())?;
+    let client = call.node.clients.registered(id).ok_or_else(absent)?;
+    if namespace.is_some_and(|namespace| client.asks_in(namespace)) { Ok(id) } else { Err(absent()) }
 }
 
 async fn policy_of(

@@ -116,6 +116,19 @@ impl Members {
         items.into_iter().map(text).collect()
     }
 
+    /// Takes a list of texts where there is one; `null` is none.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn optional_texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, ApiError> {
+        let is_there = self.0.get(name).is_some_and(|value| !value.is_null());
+        if is_there {
+            return self.texts(name).map(Some);
+        }
+        self.0.remove(name);
+        Ok(None)
+    }
+
     /// All members that were not taken, as one value: the order in which they were sent means nothing.
     pub(crate) fn into_value(self) -> Value {
         Value::Object(self.0.into_iter().collect())

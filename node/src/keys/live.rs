@@ -14,7 +14,7 @@ use std::{
 };
 
 use bitrouter_gateway::http::{Caller, Principal};
-use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 use tokio::sync::Notify;
 
 use super::Chain;
@@ -211,6 +211,12 @@ impl LiveKeys {
         self.end_where(|state, key, _| state.head(key) == Some(id));
     }
 
+    /// Revokes all keys that come from sessions of a client.
+    pub(crate) fn end_client(&self, id: OauthClientId) {
+        let id = id.to_string();
+        self.end_where(|state, key, _| state.client(key).is_some_and(|client| **client == *id));
+    }
+
     /// Revokes all keys of a person.
     pub(crate) fn end_person(&self, id: PersonId) {
         self.end_where(|_, _, key| key.person == id);
@@ -277,6 +283,14 @@ impl LiveKeys {
         let now = self.clock.wall();
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         state.keys.iter().filter(|(id, key)| now < key.expires_at && state.head(**id) == Some(grant)).count()
+    }
+
+    /// How many keys that have not ended come from sessions of a client.
+    pub(crate) fn count_of_client(&self, id: OauthClientId) -> usize {
+        let (now, client_id) = (self.clock.wall(), id.to_string());
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let is_its = |id: KeyId| state.client(id).is_some_and(|client| **client == *client_id);
+        state.keys.iter().filter(|(id, key)| now < key.expires_at && is_its(**id)).count()
     }
 
     /// What a key comes from; `None` where it has ended, or is none.
@@ -360,6 +374,11 @@ impl State {
             Some(CredentialId::Grant(grant)) => Some(grant),
             Some(CredentialId::Key(_)) | None => None,
         }
+    }
+
+    /// The client of that session.
+    fn client(&self, id: KeyId) -> Option<&Arc<str>> {
+        self.clients.get(&self.head(id)?)
     }
 
     fn sweep(&mut self, now: Moment) {

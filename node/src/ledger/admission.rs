@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    enforcement::{BoundPlan, Ended, Rulebook},
+    enforcement::{BoundPlan, OpenCall, Rulebook},
     limits::{Applicable, Hold},
     settings::CreditRule,
 };
@@ -62,9 +62,11 @@ impl Ledger {
     /// Why the call is not made, as its caller is told.
     pub fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError> {
         let Some(namespace) = request.context.caller.namespace() else { return Ok(Box::new(NoRow)) };
-        let generation = self.enforcement().generation();
+        // Its plan may have been made before what is in force now.
+        let generation = self.enforcement().generation_for(request.context.started);
         let payer = self.may_open(request.context.caller, namespace)?;
-        let opened = Opened { namespace, payer, funding: FundingSource::Local, reserved: None, hold: None, generation };
+        let funding = without_credit(request);
+        let opened = Opened { namespace, payer, funding, reserved: None, hold: None, generation };
         self.write_row(request, &request.metered.bound, opened)
     }
 
@@ -80,14 +82,16 @@ impl Ledger {
     pub(crate) fn open_row(
         &self,
         request: &AdmissionRequest<'_>,
-        limits_money: bool,
         hold: Hold,
         generation: u64,
     ) -> Result<Box<dyn Permit>, InferenceError> {
         let caller = request.context.caller;
         let may_open = match caller.namespace() {
             Some(namespace) => self.may_open(caller, namespace).map(|payer| (namespace, payer)),
-            None => return Ok(Box::new(NoRow)),
+            None => {
+                hold.undo(&self.enforcement().limits, self.enforcement().now());
+                return Ok(Box::new(NoRow));
+            }
         };
         let (namespace, payer) = match may_open {
             Ok(found) => found,
@@ -98,12 +102,12 @@ impl Ledger {
         };
         let taken = hold.taken();
         let is_on_credit = hold.applicable().credit().is_some();
-        let funding = if is_on_credit { FundingSource::CloudCredit } else { FundingSource::Local };
+        let funding = if is_on_credit { FundingSource::CloudCredit } else { without_credit(request) };
         let bound = match taken.cap {
             Some(cap) => request.metered.bound_at(cap),
             None => request.metered.bound,
         };
-        let reserved = limits_money.then_some(taken.reserved);
+        let reserved = hold.applicable().limits_money().then_some(taken.reserved);
         self.write_row(request, &bound, Opened { namespace, payer, funding, reserved, hold: Some(hold), generation })
     }
 
@@ -142,22 +146,25 @@ impl Ledger {
         let of_credit = if funding == FundingSource::CloudCredit { reserved } else { None };
         let amount = of_credit.unwrap_or_default();
         let pace = u64::from(request.metered.pace.max_output_tps);
-        let row = OpenRow::new(id, payer, amount, request.stream, pace, self.shared.clock.monotonic());
+        let enforcement = self.enforcement();
+        let at = hold.as_ref().map_or_else(|| enforcement.now(), Hold::admitted_at);
+        // Where nothing bounds its output, what it reads is all that is known.
+        let cost = bound.cost.or_else(|| request.metered.terms.input_cost()).unwrap_or_default();
+        let most = (cost, bound.output.unwrap_or(0));
+        let call = OpenCall::new(id, request.context.caller, generation, at, most).with(hold.as_ref());
+        let row = OpenRow::new(call, payer, amount, request.stream, pace, self.shared.clock.monotonic());
         let call = admitted(request, bound, &Facts { id, namespace, payer, funding, reserved, created_at });
         self.shared.rows.open(&row);
         if let Err(trouble) = self.shared.journal.admit(&Record { kind: Some(Kind::Admitted(call)) }.encode_to_vec()) {
+            enforcement.not_opened(&row.call, hold);
             self.shared.rows.close(&row);
-            if let Some(hold) = hold {
-                hold.undo(&self.enforcement().limits, self.enforcement().now());
-            }
             return Err(trouble.into());
         }
+        enforcement.opened(&row.call);
         let (shared, price) = (Arc::clone(&self.shared), request.metered.price.clone());
         // What nothing was reserved for is not cut.
         let output_limit = reserved.filter(|reserved| *reserved > MicroUsd::ZERO).and(bound.output);
-        let at = hold.as_ref().map_or_else(|| self.enforcement().now(), Hold::admitted_at);
-        let ended = Some(Ended { row: id, caller: request.context.caller, generation, hold, at });
-        Ok(Box::new(RowPermit { shared, row, funding, price, ended, output_limit }))
+        Ok(Box::new(RowPermit { shared, row, funding, price, hold, is_settled: false, output_limit }))
     }
 
     /// What a provider had stored under this key is gone.
@@ -187,6 +194,11 @@ impl Ledger {
             CreditRule::RequiredOfOthers | CreditRule::Required => FundingSource::CloudCredit,
         }
     }
+}
+
+/// Who pays where no credit does.
+fn without_credit(request: &AdmissionRequest<'_>) -> FundingSource {
+    if request.uses_byok { FundingSource::Byok } else { FundingSource::Local }
 }
 
 /// A row that is about to be opened.

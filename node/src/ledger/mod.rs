@@ -52,7 +52,7 @@ use self::{
 pub use self::{applier::Stopped, trouble::Trouble};
 use crate::{
     clock::Clock,
-    enforcement::Enforcement,
+    enforcement::{Enforcement, OpenCall},
     roles::Roles,
     settings::Settings,
     store::{self, NodeRow, Store},
@@ -128,6 +128,11 @@ impl Ledger {
     /// The counters and rules that calls go by.
     pub(crate) fn enforcement(&self) -> &Enforcement {
         &self.shared.enforcement
+    }
+
+    /// Tells each call that is open.
+    pub(crate) fn each_open(&self, tell: impl Fn(&OpenCall)) {
+        self.shared.rows.all().iter().for_each(|row| tell(&row.call));
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.

@@ -21,7 +21,7 @@ use super::{
     locked,
     record::{Mark, Tokens},
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, enforcement::OpenCall};
 
 /// Quarters of a second.
 const QUARTER_MS: u128 = 250;
@@ -36,6 +36,8 @@ pub(crate) struct OpenRow {
     /// The tokens that a recovery adds to a stream that has no mark.
     pub(crate) pace: u64,
     pub(crate) since: Instant,
+    /// The same call, as counters see it.
+    pub(crate) call: OpenCall,
     progress: Mutex<Progress>,
 }
 
@@ -76,14 +78,14 @@ impl Peak {
 
 impl OpenRow {
     pub(crate) fn new(
-        id: RequestRowId,
+        call: OpenCall,
         payer: PersonId,
         reserved: MicroUsd,
         streamed: bool,
         pace: u64,
         since: Instant,
     ) -> Arc<Self> {
-        Arc::new(Self { id, payer, reserved, streamed, pace, since, progress: Mutex::default() })
+        Arc::new(Self { id: call.row(), payer, reserved, streamed, pace, since, call, progress: Mutex::default() })
     }
 
     /// What the call had used when it was last heard of.
@@ -219,8 +221,7 @@ impl OpenRows {
 
     /// The marks of all that were ever heard of.
     pub(crate) fn all_marks(&self, at: Moment) -> Vec<Mark> {
-        let rows: Vec<Arc<OpenRow>> = locked(&self.open).rows.values().cloned().collect();
-        rows.iter().filter(|row| row.so_far() != SoFar::default()).filter_map(|row| row.mark(at)).collect()
+        self.all().iter().filter(|row| row.so_far() != SoFar::default()).filter_map(|row| row.mark(at)).collect()
     }
 
     /// True where a call is open that tells nothing until it ends.
@@ -234,6 +235,11 @@ impl OpenRows {
 
     pub(crate) fn contains(&self, id: RequestRowId) -> bool {
         locked(&self.open).rows.contains_key(&id)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<OpenRow>> {
+        locked(&self.open).rows.values().cloned().collect()
     }
 
     /// What open calls of `payer` have reserved.

@@ -15,7 +15,7 @@ use super::{
     record::Settled,
     shared::{Shared, charge},
 };
-use crate::{enforcement::Ended, limits::Came};
+use crate::limits::{Came, Hold};
 
 /// The permit of a row.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub(super) struct RowPermit {
     pub(super) row: Arc<OpenRow>,
     pub(super) funding: FundingSource,
     pub(super) price: Option<Arc<ModelPrice>>,
-    /// What it holds, until it is settled.
-    pub(super) ended: Option<Ended>,
+    /// What it holds, until it is settled; `None` where nothing applied to it.
+    pub(super) hold: Option<Hold>,
+    pub(super) is_settled: bool,
     /// A stream is cut behind so many tokens.
     pub(super) output_limit: Option<u64>,
 }
@@ -37,10 +38,10 @@ impl Permit for RowPermit {
 
     fn settle(&mut self, settlement: Settlement) {
         // Once: a second one would be a second charge.
-        let Some(ended) = self.ended.take() else {
+        if std::mem::replace(&mut self.is_settled, true) {
             tracing::error!(row = %self.row.id, "a call was settled twice; the first time counts");
             return;
-        };
+        }
         let Settlement { status, usage, origin, cost, flags, first_byte, error_code, objects } = settlement;
         let charge = charge(self.funding, cost);
         let output_tokens = usage.output.map_or(0, OutputTokens::total);
@@ -58,7 +59,7 @@ impl Permit for RowPermit {
             error_code: error_code.unwrap_or_default().to_owned(),
             objects: objects.into_iter().map(|key| key.0.to_vec()).collect(),
         };
-        self.shared.settle(&self.row, settled, ended, &came);
+        self.shared.settle(&self.row, settled, self.hold.take(), &came);
     }
 
     fn output_limit(&self) -> Option<u64> {
@@ -68,7 +69,7 @@ impl Permit for RowPermit {
 
 impl Drop for RowPermit {
     fn drop(&mut self) {
-        if self.ended.is_none() {
+        if self.is_settled {
             return;
         }
         let so_far = self.row.so_far();

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    enforcement::{Ended, Enforcement},
-    limits::Came,
+    enforcement::Enforcement,
+    limits::{Came, Hold},
 };
 
 /// What the journal of this process, its open calls and everybody's credit are together.
@@ -37,9 +37,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A call has ended: it is counted and written, and then no longer open.
-    pub(super) fn settle(&self, row: &OpenRow, settled: Settled, ended: Ended, came: &Came) {
+    pub(super) fn settle(&self, row: &OpenRow, settled: Settled, hold: Option<Hold>, came: &Came) {
         let record = Record { kind: Some(Kind::Settled(settled)) };
-        self.enforcement.settle(ended, came, || self.journal.settle(record.encode_to_vec()));
+        self.enforcement.settle(&row.call, hold, came, || self.journal.settle(record.encode_to_vec()));
         // Only then: whatever is open when the journal is written anew is written anew with it.
         self.rows.close(row);
     }

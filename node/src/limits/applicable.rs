@@ -126,13 +126,15 @@ impl Applicable {
         self.max_request_tokens = self.max_request_tokens.into_iter().chain([(limit, policy)]).min();
     }
 
-    /// The same, where the credit of this person pays, or of nobody. Budgets that count only what credit pays apply only then.
+    /// The same, where the credit of this person pays, or of nobody: budgets that count only what credit pays are in it only then.
     #[must_use]
     pub fn paid_by(&self, credit: Option<PersonId>) -> Self {
-        Self { credit, ..self.clone() }
+        let mut paid = Self { credit, ..self.clone() };
+        paid.budgets.retain(|one| one.key.funding == Funding::Any || credit.is_some());
+        paid
     }
 
-    /// The budgets that calls count in, whoever pays.
+    /// The budgets that the call counts in.
     pub fn budgets(&self) -> &[BudgetLimit] {
         &self.budgets
     }
@@ -157,13 +159,34 @@ impl Applicable {
         *self == Self::default()
     }
 
-    /// The budgets that the call counts in.
-    pub(super) fn counted(&self) -> impl Iterator<Item = &BudgetLimit> {
-        self.budgets.iter().filter(|one| one.key.funding == Funding::Any || self.credit.is_some())
+    /// The counters that none of `known` has.
+    #[must_use]
+    pub(crate) fn beside(&self, known: &[&Self]) -> Self {
+        let is_new = |has: &dyn Fn(&Self) -> bool| !known.iter().any(|known| has(known));
+        Self {
+            budgets: self.budgets.iter().filter(|one| is_new(&|known| known.has_budget(&one.key))).copied().collect(),
+            rates: self.rates.iter().filter(|one| is_new(&|known| known.has_rate(&one.key))).copied().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// True where a budget or credit has a say.
+    pub fn limits_money(&self) -> bool {
+        self.credit.is_some() || !self.budgets.is_empty()
+    }
+
+    /// True where this counter is among them.
+    pub fn has_budget(&self, key: &BudgetKey) -> bool {
+        self.budgets.iter().any(|one| one.key == *key)
+    }
+
+    /// The same of a rate.
+    pub fn has_rate(&self, key: &RateKey) -> bool {
+        self.rates.iter().any(|one| one.key == *key)
     }
 
     /// Each counter of money that it goes by.
     pub(super) fn purses(&self) -> impl Iterator<Item = Purse> {
-        self.counted().map(|one| Purse::Budget(*one)).chain(self.credit.map(Purse::Credit))
+        self.budgets.iter().map(|one| Purse::Budget(*one)).chain(self.credit.map(Purse::Credit))
     }
 }

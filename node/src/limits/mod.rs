@@ -66,8 +66,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Takes what a call needs of all that it goes by, at once or, where it does not fit, within 10 s: it waits for calls that are
-    /// open, behind those that came before it. The future may be dropped: its place, or what it was given, is given back.
+    /// Takes what a call needs of all that it goes by: at once where it fits, whoever waits; else within 10 s, waiting for calls that
+    /// are open, behind those that wait already. The future may be dropped: its place, or what it was given, is given back.
     ///
     /// # Errors
     /// Where the call is refused. [`Why::Stale`] asks for what applies to be looked up anew, and is no answer to a caller.
@@ -107,8 +107,8 @@ impl Limits {
         }
     }
 
-    /// What a call that is open already holds, whether or not it fits: one of another process, or one that nothing applied to when it
-    /// was admitted (`applicable` is empty then, and counters are attached).
+    /// What a call that is open already holds of these counters, whether or not it fits: one of another process, or one that was
+    /// admitted before they began to count.
     pub fn adopt(&self, applicable: &Arc<Applicable>, taken: Taken, at: Moment, now: Moment) -> Hold {
         let hold = Hold::new(Arc::clone(applicable), taken, at);
         self.locked().take(hold.share(), now);

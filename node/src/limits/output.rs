@@ -19,45 +19,52 @@ pub(super) struct Output {
     /// The least cap that may be spliced in: above the thinking budget.
     pub(super) least: u64,
     replies: u64,
+    /// Which policy keeps it below the model's maximum.
+    by: Option<PolicyId>,
 }
 
 impl Output {
     /// What comes of the guardrails and of the rates: a call without a cap gets the smallest `max_request_tokens`, and under a limit
     /// on tokens half of it.
-    ///
-    /// # Errors
-    /// Where such a cap is at or below the thinking budget.
-    pub(super) fn of(applicable: &Applicable, terms: &dyn Terms) -> Result<Self, Box<Refused>> {
+    pub(super) fn of(applicable: &Applicable, terms: &dyn Terms) -> Self {
         if !terms.has_output() {
-            return Ok(Self { own: Some(0), most: None, model_max: None, least: 0, replies: 1 });
+            return Self { own: Some(0), most: None, model_max: None, least: 0, replies: 1, by: None };
         }
         let (own, model_max, replies) = (terms.asked_cap(), terms.model_max(), terms.replies().max(1));
         let least = terms.thinking().map_or(1, |budget| budget.saturating_add(1));
-        let mut output = Self { own, most: model_max, model_max, least, replies };
+        let mut output = Self { own, most: model_max, model_max, least, replies, by: None };
         if own.is_some() {
-            return Ok(output);
+            return output;
         }
         if let Some((most, policy)) = applicable.max_request_tokens() {
-            output.bound(most, Why::MaxRequestTokens, policy, most)?;
+            output.bound(most, policy);
         }
         if let Some((limit, policy)) = applicable.rates().iter().filter_map(|rate| rate.max_tokens).min() {
-            let limit = u64::try_from(limit).unwrap_or(0);
-            output.bound((limit / 2 / replies).max(1), Why::ExceedsLimit, policy, limit)?;
+            output.bound((u64::try_from(limit).unwrap_or(0) / 2 / replies).max(1), policy);
         }
-        Ok(output)
+        output
     }
 
-    fn bound(&mut self, most: u64, why: Why, policy: PolicyId, limit: u64) -> Result<(), Box<Refused>> {
+    fn bound(&mut self, most: u64, policy: PolicyId) {
         if self.most.is_none_or(|known| most < known) {
-            self.most = Some(most);
-            if most < self.least {
+            (self.most, self.by) = (Some(most), Some(policy));
+        }
+    }
+
+    /// That the cap which policies have spliced in is above the thinking budget.
+    ///
+    /// # Errors
+    /// Where it is not: a provider would refuse such a call.
+    pub(super) fn leaves_room_to_think(&self) -> Result<(), Box<Refused>> {
+        match (self.most, self.by) {
+            (Some(most), Some(policy)) if most < self.least => {
                 let number = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
                 let needs = Some(number(self.least));
-                let numbers = Numbers { measure: Measure::Tokens, limit: number(limit), used: 0, needs };
-                return Err(Refused { numbers: Some(numbers), ..Refused::new(why, Some(policy)) }.into());
+                let numbers = Some(Numbers { measure: Measure::Tokens, limit: number(most), used: 0, needs });
+                Err(Refused { numbers, ..Refused::new(Why::ThinkingBudget, Some(policy)) }.into())
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// What was asked for, as far as it is known.

@@ -13,8 +13,8 @@ pub enum Why {
     RateLimited,
     /// It asks for more than a window ever allows: 400.
     ExceedsLimit,
-    /// It thinks for more tokens than a request may ask for: 403.
-    MaxRequestTokens,
+    /// The cap that a guardrail or a rate has put into it would be at or below the tokens that it states for thinking: 402.
+    ThinkingBudget,
     /// A budget has too little left: 402.
     BudgetExceeded,
     /// The credit has too little left: 402.
@@ -31,8 +31,7 @@ impl Why {
         match self {
             Self::RateLimited => "rate_limited",
             Self::ExceedsLimit => "exceeds_limit",
-            Self::MaxRequestTokens => "max_request_tokens",
-            Self::BudgetExceeded => "budget_exceeded",
+            Self::ThinkingBudget | Self::BudgetExceeded => "budget_exceeded",
             Self::InsufficientCredit => "insufficient_credit",
             Self::PriceUnknown => "price_unknown",
             Self::Stale => "unavailable",
@@ -79,6 +78,8 @@ pub struct Refused {
     pub max_affordable: Option<u64>,
     /// Money: what open calls hold of the counter, and what is kept of it after a crash.
     pub reserved: MicroUsd,
+    /// Open calls hold some of it, and give it back when they end.
+    pub is_held: bool,
     /// The numbers, where there are some.
     pub numbers: Option<Numbers>,
 }
@@ -93,6 +94,7 @@ impl Refused {
             retry_after: None,
             max_affordable: None,
             reserved: MicroUsd::ZERO,
+            is_held: false,
             numbers: None,
         }
     }

@@ -94,7 +94,7 @@ impl State {
     /// Gives back what was reserved, and takes what the call came to.
     pub(super) fn settle(&mut self, share: Share<'_>, came: &Came, now: Moment) {
         self.reserve(share.applicable, -i128::from(share.reserved.micros()));
-        for limit in share.applicable.counted() {
+        for limit in share.applicable.budgets() {
             if let Some(budget) = self.budgets.get_mut(&limit.key) {
                 budget.spend(share.at, came.against(limit.key), now);
             }

@@ -37,7 +37,7 @@ pub enum Verdict {
     Taken(Taken),
     /// It is not.
     Refused(Box<Refused>),
-    /// It waits for calls that are open, or behind others that do.
+    /// It waits for calls that are open.
     Waits,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Decision {
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// One that has just come: it is behind all that wait.
+    /// One that has just come: where it fits it passes those that wait, which do not.
     New,
     /// One that waits, with its place.
     Waiting(Ticket),
@@ -76,9 +76,10 @@ impl State {
         now: Moment,
         turn: Turn,
     ) -> Result<Decision, Box<Refused>> {
-        let output = Output::of(applicable, terms)?;
+        let output = Output::of(applicable, terms);
         let asked = output.asked();
         self.rates_allow(applicable, output.in_all(asked).unwrap_or(0), now)?;
+        output.leaves_room_to_think()?;
         let taken = |cap: Option<u64>, reserved| {
             let in_all = output.in_all(cap);
             Taken { cap: output.spliced(cap), output: in_all, reserved, declared: in_all.unwrap_or(0) }
@@ -98,9 +99,7 @@ impl State {
                 let lacks = |left: Left| {
                     left.now < left.at_most && needs.is_none_or(|needs| left.now < i128::from(needs.micros()))
                 };
-                let waits_for = applicable
-                    .purses()
-                    .filter(|purse| self.left(*purse, now).is_some_and(lacks) || self.is_behind(turn, purse.key()));
+                let waits_for = applicable.purses().filter(|purse| self.left(*purse, now).is_some_and(lacks));
                 Ok(Decision::Waits(waits_for.map(Purse::key).collect()))
             }
             Offer::Short { affordable, least, needs } => {
@@ -111,7 +110,7 @@ impl State {
                 Err(refused.into())
             }
             Offer::NoPrice => {
-                Err(Refused::new(Why::PriceUnknown, applicable.counted().map(|one| one.policy).next()).into())
+                Err(Refused::new(Why::PriceUnknown, applicable.budgets().first().map(|one| one.policy)).into())
             }
         }
     }
@@ -123,10 +122,7 @@ impl State {
             Ok(None) => return Refused::new(Why::Stale, None).into(),
             Err(refused) => return refused,
         };
-        let needs = match Output::of(applicable, terms) {
-            Ok(output) => output.asked().and_then(|asked| terms.cost(asked)),
-            Err(refused) => return refused,
-        };
+        let needs = Output::of(applicable, terms).asked().and_then(|asked| terms.cost(asked));
         let affordable = if tightest.left.now < 0 { None } else { terms.affordable(money(tightest.left.now)) };
         let mut refused = self.short(tightest.purse, needs);
         refused.max_affordable = Some(affordable.unwrap_or(0)).filter(|_| terms.has_output());
@@ -202,8 +198,7 @@ impl State {
 
     fn is_behind(&self, turn: Turn, purse: PurseKey) -> bool {
         match turn {
-            Turn::Last => false,
-            Turn::New => self.first_in(purse).is_some(),
+            Turn::New | Turn::Last => false,
             Turn::Waiting(place) => self.first_in(purse).is_some_and(|first| first < place),
         }
     }
@@ -239,6 +234,7 @@ impl State {
                 self.budgets.get(&limit.key).map_or(refused, |budget| Refused {
                     resets_at: budget.resets_at(),
                     reserved: money(budget.reserved()),
+                    is_held: budget.held.reserved > 0,
                     numbers: numbers(limit.limit, budget.spent()),
                     ..refused
                 })
@@ -247,6 +243,7 @@ impl State {
                 let refused = Refused::new(Why::InsufficientCredit, None);
                 self.credits.get(&person).map_or(refused, |credit| Refused {
                     reserved: money(credit.held.reserved),
+                    is_held: credit.held.reserved > 0,
                     numbers: numbers(credit.balance, 0),
                     ..refused
                 })

@@ -1,7 +1,8 @@
 //! Calls that do not fit yet: they wait for others to end, in order of arrival, and whoever gives something back lets them in.
 //!
-//! A call is in the queue of each counter that it lacks, and of each that somebody before it lacks. Only the first of a queue is
-//! tried; so one that does not fit holds up all behind it on that counter, and nobody else.
+//! A call is in the queue of each counter that it lacks, and once it fits, of each that somebody before it lacks. Only the first of
+//! a queue is tried; so one that does not fit holds up all that wait behind it on that counter, and nobody else. Whoever comes and
+//! fits does not wait: it passes those that do, and these take what there is after ten seconds at the latest.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -183,7 +184,7 @@ impl State {
     /// When something next leaves a counter that a call goes by.
     pub(super) fn next_leaves(&mut self, ticket: Ticket, now: Moment) -> Option<Moment> {
         let applicable = Arc::clone(&self.waiting.calls.get(&ticket)?.applicable);
-        let leaves = applicable.counted().filter_map(|limit| {
+        let leaves = applicable.budgets().iter().filter_map(|limit| {
             let budget = self.budgets.get_mut(&limit.key)?;
             budget.expire(now);
             budget.next_leaves()

@@ -1,7 +1,7 @@
 //! What a signed-in person does with a user code (RFC 8628 §3.3): find it, approve it, deny it. Only these functions look a user
 //! code up, and each counts the codes that are none: guessing is what they are made against (§5.1).
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bitrouter_proto::account::{NamespaceId, PersonId, Role, ScopeSet};
 
@@ -19,7 +19,7 @@ pub struct PendingCode {
     /// The code, as the device shows it.
     pub user_code: UserCode,
     /// The client that asked.
-    pub client: &'static Client,
+    pub client: Arc<Client>,
     /// What it asked for.
     pub scopes: ScopeSet,
     /// From where it asked.
@@ -102,7 +102,7 @@ impl Node {
         Ok(PendingCode {
             user_code: code.user_code,
             // A client that is gone meanwhile is asked for nothing.
-            client: Client::find(&code.client_id).ok_or(CodeRefused::Expired)?,
+            client: self.clients.find(&code.client_id).ok_or(CodeRefused::Expired)?,
             scopes: code.scopes,
             asker_address: code.asker_address,
             asker_uid: code.asker_uid,
@@ -128,9 +128,31 @@ impl Node {
         if needs_own_device(&code, visitor) && !decision.own_device {
             return Err(CodeRefused::OwnDevice);
         }
-        let client = Client::find(&code.client_id).ok_or(CodeRefused::Expired)?;
-        let role = self.roles.of(person, decision.namespace).ok_or(CodeRefused::NoNamespace)?;
-        let ticked = decision.scopes.intersection(code.scopes).intersection(client.allowed);
+        let client = self.clients.find(&code.client_id).ok_or(CodeRefused::Expired)?;
+        let approval = self.approval(&client, person, code.scopes, decision)?;
+        if !DeviceCodeRow::approve(&mut write, code.device, approval, self.clock.wall()).await? {
+            return Err(CodeRefused::Expired);
+        }
+        write.commit().await?;
+        Ok(approval.scopes)
+    }
+
+    /// What `person` gives a client by a decision: of what was asked for, what was ticked, and the client and the person's role
+    /// allow.
+    ///
+    /// # Errors
+    /// Where nothing is left of it.
+    pub(super) fn approval(
+        &self,
+        client: &Client,
+        person: PersonId,
+        asked: ScopeSet,
+        decision: Decision,
+    ) -> Result<Approval, CodeRefused> {
+        let namespace = decision.namespace;
+        let role = self.roles.of(person, namespace).filter(|_| client.asks_in(namespace));
+        let role = role.ok_or(CodeRefused::NoNamespace)?;
+        let ticked = decision.scopes.intersection(asked).intersection(client.allowed);
         let ticked = ticked.intersection(ScopeSet::GRANTABLE);
         if ticked.is_empty() {
             return Err(CodeRefused::NothingGranted);
@@ -139,12 +161,7 @@ impl Node {
         if scopes.is_empty() {
             return Err(CodeRefused::NotInThisRole(role));
         }
-        let approval = Approval { person, namespace: decision.namespace, scopes };
-        if !DeviceCodeRow::approve(&mut write, code.device, approval, self.clock.wall()).await? {
-            return Err(CodeRefused::Expired);
-        }
-        write.commit().await?;
-        Ok(scopes)
+        Ok(Approval { person, namespace, scopes })
     }
 
     /// Denies a code.

@@ -37,6 +37,10 @@ impl OAuthError {
         Self { status: StatusCode::UNAUTHORIZED, ..Self::new("invalid_client", description) }
     }
 
+    pub(super) fn unauthorized_client(description: impl Into<String>) -> Self {
+        Self::new("unauthorized_client", description)
+    }
+
     pub(super) fn invalid_grant(description: impl Into<String>) -> Self {
         Self::new("invalid_grant", description)
     }
@@ -51,6 +55,11 @@ impl OAuthError {
 
     pub(super) fn unsupported_grant_type(description: impl Into<String>) -> Self {
         Self::new("unsupported_grant_type", description)
+    }
+
+    /// RFC 6749 §4.1.2.1.
+    pub(super) fn unsupported_response_type(description: impl Into<String>) -> Self {
+        Self::new("unsupported_response_type", description)
     }
 
     pub(super) fn authorization_pending() -> Self {
@@ -89,6 +98,11 @@ impl OAuthError {
         matches!(self.code, "invalid_grant" | "invalid_client")
     }
 
+    /// What it is called.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What is said.
     pub(super) fn into_description(self) -> String {
         self.description
@@ -117,7 +131,7 @@ impl OAuthError {
 }
 
 /// What may stand in `error_description` (RFC 6749 §5.2): visible ASCII without `"` and `\`, here of a bounded length.
-fn described(text: &str) -> String {
+pub(super) fn described(text: &str) -> String {
     let fits = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
     text.chars().take(300).map(|c| if fits(c) { c } else { '?' }).collect()
 }

@@ -1,6 +1,6 @@
 //! The beginning of a session: the grant and its first pair of tokens, however it was approved.
 
-use bitrouter_proto::account::GrantId;
+use bitrouter_proto::account::{GrantId, oauth_clients::GrantType};
 
 use super::{
     Client,
@@ -44,17 +44,19 @@ pub(super) async fn make(
     now: Moment,
 ) -> Result<Issued, OAuthError> {
     let settings = node.settings.load();
+    // What cannot be renewed is over when its one access token is.
+    let (renews, once) = (client.may_use(GrantType::RefreshToken), settings.oauth.access_token_ttl);
     let grant = GrantRow {
         id,
-        client_id: client.id.to_owned(),
+        client_id: client.id.to_string(),
         person: approval.person,
         namespace: approval.namespace,
         scopes: approval.scopes.intersection(client.allowed),
         generation: 1,
         created_at: now,
         last_used_at: now,
-        idle_expires_at: now.after(settings.oauth.refresh_token_ttl),
-        expires_at: now.after(settings.oauth.session_ttl),
+        idle_expires_at: now.after(if renews { settings.oauth.refresh_token_ttl } else { once }),
+        expires_at: now.after(if renews { settings.oauth.session_ttl } else { once }),
     };
     drop(settings);
     let refresh = issue::refresh_token(node, id, grant.generation, presented);

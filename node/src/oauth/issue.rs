@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::account::{GrantId, ScopeSet};
+use bitrouter_proto::account::{GrantId, ScopeSet, oauth_clients::GrantType};
 
 use super::{error::OAuthError, live::NewLive, reply::Issued};
 use crate::{
@@ -33,6 +33,9 @@ pub(super) async fn finish(
     scopes: ScopeSet,
     now: Moment,
 ) -> Result<Issued, OAuthError> {
+    // Who deletes a client has had the turn to write before, or gets it after this.
+    let client = node.clients.find(&grant.client_id).ok_or_else(ended)?;
+    let renews = client.may_use(GrantType::RefreshToken);
     let role = node.roles.of(grant.person, grant.namespace).ok_or_else(ended)?;
     let scopes = scopes.intersection(role.scopes());
     let access = Token::of_seed(TokenKind::Access, grant.id.ulid(), &random_bytes());
@@ -53,7 +56,7 @@ pub(super) async fn finish(
         node.live.take_back(hash);
         return Err(error.into());
     }
-    Ok(Issued { access, access_expires_at: expires_at, refresh, scopes, grant, now })
+    Ok(Issued { access, access_expires_at: expires_at, refresh, renews, scopes, grant, now })
 }
 
 /// Whether the tokens of a generation that nobody has refreshed yet may be given out once more.

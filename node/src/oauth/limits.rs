@@ -27,6 +27,8 @@ pub(crate) struct Limits {
     pub(super) guesses_from: Window<AddressKey>,
     /// The same, by person.
     pub(super) guesses_by: Window<PersonId>,
+    /// Provider keys that were submitted.
+    pub(crate) submissions: Window<PersonId>,
     /// The pace of each device.
     pub(super) paces: Paces,
 }
@@ -37,6 +39,7 @@ impl Default for Limits {
             starts: Window::new(30, TEN_MINUTES),
             guesses_from: Window::new(10, TEN_MINUTES),
             guesses_by: Window::new(10, TEN_MINUTES),
+            submissions: Window::new(60, Duration::from_hours(1)),
             paces: Paces::default(),
         }
     }
@@ -44,7 +47,7 @@ impl Default for Limits {
 
 /// So many times in a span that slides, each key by itself.
 #[derive(Debug)]
-pub(super) struct Window<K> {
+pub(crate) struct Window<K> {
     most: usize,
     span: Duration,
     keys: Mutex<HashMap<K, VecDeque<Instant>>>,
@@ -68,7 +71,7 @@ impl<K: Copy + Eq + Hash> Window<K> {
     ///
     /// # Errors
     /// How long until it may; nothing is counted then.
-    pub(super) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), Duration> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= KEYS && !keys.contains_key(&key) {
             forget_one(&mut keys, now, self.span);

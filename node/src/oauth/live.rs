@@ -13,7 +13,7 @@ use std::{
 };
 
 use bitrouter_gateway::http::Principal;
-use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 use tokio::sync::Notify;
 
 use crate::{
@@ -156,6 +156,16 @@ impl LiveTokens {
     /// # Errors
     /// Where it opens nothing.
     pub fn judge(&self, token: &[u8]) -> Result<Principal, TokenRefused> {
+        self.judged(token, |token, now| self.note_use(&token.grant, &token.generation, now))
+            .map(|(principal, _)| principal)
+    }
+
+    /// The same for somebody who only wants to know: it is no use of the token. When it ends is answered too.
+    pub(crate) fn look(&self, token: &[u8]) -> Option<(Principal, Moment)> {
+        self.judged(token, |_, _| {}).ok()
+    }
+
+    fn judged(&self, token: &[u8], note: impl FnOnce(&LiveToken, Moment)) -> Result<(Principal, Moment), TokenRefused> {
         let presented = PresentedToken::parse(token).ok_or(TokenRefused::Invalid)?;
         if presented.kind != TokenKind::Access {
             return Err(TokenRefused::Invalid);
@@ -164,8 +174,8 @@ impl LiveTokens {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let token = state.tokens.get(&presented.hash).filter(|token| now < token.expires_at);
         let token = token.ok_or(TokenRefused::Invalid)?;
-        self.note_use(&token.grant, &token.generation, now);
-        Ok(token.principal)
+        note(token, now);
+        Ok((token.principal, token.expires_at))
     }
 
     fn note_use(&self, grant: &Arc<LiveGrant>, generation: &Generation, now: Moment) {
@@ -276,6 +286,13 @@ impl LiveTokens {
     /// The end of a session is in the database, which refuses it from now on.
     pub(crate) fn end_is_durable(&self, grant: GrantId) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).ended.grants.remove(&grant);
+    }
+
+    /// Ends all sessions of a client: from the next request on. Whoever would make another one looks for the client first.
+    pub(crate) fn end_client(&self, client: OauthClientId) {
+        let client = client.to_string();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.drop_grants(|live| *live.client == *client);
     }
 
     /// Ends all sessions of a person, for good: from the next request on.

@@ -1,16 +1,18 @@
 //! Metadata of the authorization server (RFC 8414): only what exists.
 
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
-use bitrouter_proto::account::{Scope, ScopeSet};
+use bitrouter_proto::account::{Scope, ScopeSet, oauth_clients::GrantType};
 use http::Response;
 use serde_json::json;
 
-use super::{DEVICE_GRANT, REFRESH_GRANT};
 use crate::http::{
     Call, Kind,
     error::{ApiError, Code},
     reply,
 };
+
+/// How clients authenticate: public ones do not.
+const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 /// `GET /.well-known/oauth-authorization-server`, and below it the path of the issuer (RFC 8414 §3.1).
 pub(super) fn get(call: Call) -> ResponseFuture {
@@ -30,13 +32,19 @@ fn answer(call: &Call) -> Response<ResponseBody> {
     let scopes: Vec<_> = ScopeSet::GRANTABLE.iter().map(Scope::as_str).collect();
     reply::json(&json!({
         "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
         "device_authorization_endpoint": format!("{issuer}/oauth/device_authorization"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
-        "grant_types_supported": [DEVICE_GRANT, REFRESH_GRANT],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"],
+        "introspection_endpoint": format!("{issuer}/oauth/introspect"),
+        "grant_types_supported": GrantType::ALL,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "introspection_endpoint_auth_methods_supported": METHODS[1..],
         "scopes_supported": scopes,
         "node_id": call.node.row.node_id,
     }))

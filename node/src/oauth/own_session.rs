@@ -3,15 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, ScopeSet, oauth_clients::GrantType};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Client, first_pair, refresh, reply::Issued, request, revoke};
 use crate::{
     Interrupted, Node,
     people::namespaces::{self, NamespaceError},
-    secret::{random_bytes, random_ulid},
+    secret::{random_secret, random_ulid},
     store::{Approval, EndReason, StoreError},
 };
 
@@ -91,11 +90,12 @@ impl Node {
         namespace: Option<&str>,
         scope: ScopeSet,
     ) -> Result<OwnTokens, OwnSignInError> {
-        let client = Client::find(client_id).ok_or_else(|| OwnSignInError::UnknownClient(client_id.to_owned()))?;
+        let known = self.clients.find(client_id).filter(|client| client.registration.is_none());
+        let client = known.ok_or_else(|| OwnSignInError::UnknownClient(client_id.to_owned()))?;
         request::judge_scopes(scope).map_err(|refused| OwnSignInError::Scope(refused.into_description()))?;
         let scopes = if scope.is_empty() { ScopeSet::DEFAULT } else { scope };
         let (node, namespace) = (Arc::clone(self), namespace.map(str::to_owned));
-        self.to_end(async move { sign_in(&node, client, namespace.as_deref(), scopes).await }).await?
+        self.to_end(async move { sign_in(&node, &client, namespace.as_deref(), scopes).await }).await?
     }
 
     /// Refreshes, exactly as the token endpoint does. An empty `scope` asks for all that was granted.
@@ -108,11 +108,15 @@ impl Node {
         refresh_token: &SecretString,
         scope: &str,
     ) -> Result<OwnTokens, OwnRefreshError> {
-        let Some(client) = Client::find(client_id) else {
+        // One with a secret shows it; the daemon has none.
+        let Some(client) = self.clients.find(client_id).filter(|client| !client.is_confidential()) else {
             return Err(OwnRefreshError::Ended(format!("there is no client `{client_id}` here")));
         };
         let (node, token, wanted) = (Arc::clone(self), refresh_token.clone(), request::wanted_scopes(scope));
-        let refreshed = async move { refresh::refresh(&node, client, token.expose_secret(), wanted).await };
+        if !client.may_use(GrantType::RefreshToken) {
+            return Err(OwnRefreshError::Ended(format!("`{client_id}` is not allowed to refresh any more")));
+        }
+        let refreshed = async move { refresh::refresh(&node, &client, token.expose_secret(), wanted).await };
         match self.to_end(refreshed).await {
             Ok(Ok(issued)) => Ok(issued.into()),
             Ok(Err(refused)) if refused.is_final() => Err(OwnRefreshError::Ended(refused.into_description())),
@@ -143,7 +147,7 @@ impl Node {
 
 async fn sign_in(
     node: &Node,
-    client: &'static Client,
+    client: &Client,
     namespace: Option<&str>,
     scopes: ScopeSet,
 ) -> Result<OwnTokens, OwnSignInError> {
@@ -166,7 +170,7 @@ async fn sign_in(
             continue;
         }
         // Nobody presents it ever again: a reply that is lost here has no second one.
-        let presented = SecretString::from(URL_SAFE_NO_PAD.encode(random_bytes::<32>()));
+        let presented = random_secret();
         let id = GrantId::new(random_ulid(now));
         let made = first_pair::make(node, write, client, id, approval, presented.expose_secret(), now).await;
         return made.map(OwnTokens::from).map_err(|refused| OwnSignInError::Later(refused.into_description()));

@@ -26,7 +26,7 @@ pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issue
     let presented = request.required("device_code")?;
     let device = TokenHash::of(presented.as_bytes());
     let code = DeviceCodeRow::of_device(&mut node.store.read().await?, device).await?;
-    let code = code.filter(|code| code.client_id == request.client.id).ok_or_else(unknown)?;
+    let code = code.filter(|code| request.client.id.is(&code.client_id)).ok_or_else(unknown)?;
     match judge(node, &code, node.clock.wall())? {
         Decided::Approved | Decided::Spent => loop {
             // Ending the longest idle session is a change of its own, for which the turn to write is given back.
@@ -89,12 +89,15 @@ async fn redeem(
     // As things are now, not as they were at the approval.
     let role = node.roles.of(approved.person, approved.namespace);
     let role = role.filter(|_| !node.live.has_ended(id, approved.person, approved.namespace));
+    let client = node.clients.of(request.client.id).filter(|client| client.asks_in(approved.namespace));
+    let client = client.ok_or_else(unknown)?;
     let scopes = role.map_or(ScopeSet::EMPTY, |role| approved.scopes.intersection(role.scopes()));
+    let scopes = scopes.intersection(client.allowed);
     if scopes.is_empty() {
         DeviceCodeRow::spend(&mut write, device, None, now).await?;
         write.commit().await?;
         let words = match role {
-            Some(_) => "nothing is left of what was approved: the role in the namespace has changed",
+            Some(_) => "nothing is left of what was approved: the role in the namespace, or the client, has changed",
             None => "who approved it is gone, or has no namespace of this id any more",
         };
         return Err(OAuthError::invalid_grant(words));
@@ -106,7 +109,7 @@ async fn redeem(
     if !DeviceCodeRow::spend(&mut write, device, Some(id), now).await? {
         return Err(unknown());
     }
-    let issued = first_pair::make(node, write, request.client, id, approval, presented, now).await?;
+    let issued = first_pair::make(node, write, &client, id, approval, presented, now).await?;
     Ok(Redeemed::Issued(Box::new(issued)))
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// `grant_type=refresh_token`.
 pub(super) async fn answer(node: &Node, request: &ClientRequest) -> Result<Issued, OAuthError> {
-    refresh(node, request.client, request.required("refresh_token")?, request.scopes()).await
+    refresh(node, &request.client, request.required("refresh_token")?, request.scopes()).await
 }
 
 /// Refreshes for `client`, who presents `text`. Scopes that are none are refused once it is known that nothing else is wrong.
@@ -37,23 +37,26 @@ pub(super) async fn refresh(
     let now = node.clock.wall();
     let token = RefreshTokenRow::find(&mut write, presented.hash).await?.ok_or_else(unknown)?;
     let found = GrantRow::find(&mut write, token.grant).await?.ok_or_else(unknown)?;
-    let grant = found.row;
+    let mut grant = found.row;
     // Before anything else: another client's attempt changes nothing.
-    if grant.client_id != client.id {
+    if !client.id.is(&grant.client_id) {
         return Err(unknown());
     }
+    // As it is allowed now.
+    let granted = grant.scopes;
+    grant.scopes = granted.intersection(client.allowed);
     if found.has_ended || grant.ends_at() <= now || node.is_over(&grant) {
         return Err(ended());
     }
     if token.spent_at.is_none() {
-        let scopes = narrowed(&grant, wanted)?;
+        let scopes = narrowed(&grant, granted, wanted)?;
         return rotate(node, write, token, grant, text, scopes, now).await;
     }
     let successor = RefreshTokenRow::of_generation(&mut write, grant.id, token.generation + 1).await?;
     let successor = successor.filter(|successor| successor.spent_at.is_none());
     match successor.filter(|successor| may_be_lost(node, successor, now)) {
         Some(successor) => {
-            let scopes = narrowed(&grant, wanted)?;
+            let scopes = narrowed(&grant, granted, wanted)?;
             judge_repeat(&successor, now)?;
             repeat(node, write, successor, grant, text, scopes, now).await
         }
@@ -61,7 +64,7 @@ pub(super) async fn refresh(
             // The turn to write is given back: ending a session is one change, wherever it is asked for. It is durable
             // before the reply is sent.
             drop(write);
-            tracing::warn!(session = %grant.id, client = client.id, "a spent refresh token came again; its session was ended");
+            tracing::warn!(session = %grant.id, client = %client.id, "a spent refresh token came again; its session was ended");
             node.end_grant(grant.id, EndReason::Replay).await?;
             node.note_keys_of_replayed_sessions().await;
             Err(OAuthError::invalid_grant(
@@ -77,13 +80,18 @@ fn may_be_lost(node: &Node, successor: &RefreshTokenRow, now: Moment) -> bool {
     first_used(node, successor).is_none_or(|used| now.since(used) <= grace)
 }
 
-/// The scopes of the access token: what is asked for, never more than was granted (RFC 6749 §6). The grant keeps all its own.
-fn narrowed(grant: &GrantRow, wanted: Result<Option<ScopeSet>, OAuthError>) -> Result<ScopeSet, OAuthError> {
-    let wanted = wanted?.unwrap_or(grant.scopes);
-    if grant.scopes.is_superset(wanted) {
-        return Ok(wanted);
+/// The scopes of the access token: what is asked for, never more than was `granted` (RFC 6749 §6), as far as it is allowed now. The
+/// grant keeps all its own.
+fn narrowed(
+    grant: &GrantRow,
+    granted: ScopeSet,
+    wanted: Result<Option<ScopeSet>, OAuthError>,
+) -> Result<ScopeSet, OAuthError> {
+    let wanted = wanted?.unwrap_or(granted);
+    if granted.is_superset(wanted) {
+        return Ok(wanted.intersection(grant.scopes));
     }
-    Err(OAuthError::invalid_scope(format!("not granted to this session: {}", wanted.without(grant.scopes))))
+    Err(OAuthError::invalid_scope(format!("not granted to this session: {}", wanted.without(granted))))
 }
 
 async fn rotate(

@@ -1,30 +1,37 @@
 //! What a client sends to an OAuth endpoint: a form (RFC 6749 §3.2), and who the client is (§2.3).
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitrouter_gateway::http::percent_decoded;
-use bitrouter_proto::account::{Scope, ScopeSet};
+use bitrouter_proto::account::{Scope, ScopeSet, oauth_clients::GrantType};
 use http::{HeaderMap, Uri, header};
 
-use super::{client::Client, error::OAuthError};
-use crate::http::{
-    Call,
-    body::{self, Form},
+use super::{Client, error::OAuthError};
+use crate::{
+    Node,
+    http::{
+        Call,
+        body::{self, Form},
+    },
+    secret::TokenHash,
+    store::OauthClientRow,
 };
 
 /// What is never read from a query: it would stand in logs and histories.
 const NEVER_IN_A_QUERY: &[&str] =
-    &["client_id", "client_secret", "code", "device_code", "refresh_token", "access_token", "token"];
+    &["client_id", "client_secret", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token"];
 
 /// A request of a known client.
 #[derive(Debug)]
 pub(super) struct ClientRequest {
     pub(super) form: Form,
-    pub(super) client: &'static Client,
+    pub(super) client: Arc<Client>,
 }
 
 impl ClientRequest {
-    /// Reads the form and finds the client.
-    pub(super) fn read(call: &Call) -> Result<Self, OAuthError> {
+    /// Reads the form, and finds the client that it is of: a confidential one has to show its secret.
+    pub(super) async fn read(call: &Call) -> Result<Self, OAuthError> {
         if body::media_type(&call.head.headers).as_deref() != Some("application/x-www-form-urlencoded") {
             return Err(OAuthError::unsupported_media_type());
         }
@@ -33,18 +40,22 @@ impl ClientRequest {
         if let Some(name) = form.repeated_but(&[]) {
             return Err(OAuthError::invalid_request(format!("`{name}` was sent more than once")));
         }
-        let client = client_of(&call.head.headers, &form)?;
+        let client = client_of(&call.node, &call.head.headers, &form)?;
+        note_secret(&call.node, &client).await;
         Ok(Self { form, client })
     }
 
-    /// The issuer is the only resource that a token can be for (RFC 8707 §2).
-    pub(super) fn judge_resource(&self, issuer: &str) -> Result<(), OAuthError> {
-        match self.form.one("resource") {
-            Some(resource) if !is_same_issuer(resource, issuer) => {
-                Err(OAuthError::invalid_target(format!("`resource` may only be {issuer}")))
-            }
-            _ => Ok(()),
+    /// Whether the client may come to tokens so.
+    pub(super) fn judge_grant(&self, grant: GrantType) -> Result<(), OAuthError> {
+        if self.client.may_use(grant) {
+            return Ok(());
         }
+        Err(OAuthError::unauthorized_client(format!("the client is not allowed the grant type `{grant}`")))
+    }
+
+    /// See [`judge_resource_of`].
+    pub(super) fn judge_resource(&self, issuer: &str) -> Result<(), OAuthError> {
+        judge_resource_of(&self.form, issuer)
     }
 
     /// A parameter that must be there.
@@ -55,6 +66,16 @@ impl ClientRequest {
     /// The scopes that are asked for; `None` where nothing is said of them.
     pub(super) fn scopes(&self) -> Result<Option<ScopeSet>, OAuthError> {
         self.form.one("scope").map_or(Ok(None), wanted_scopes)
+    }
+}
+
+/// The issuer is the only resource that a token can be for (RFC 8707 §2).
+pub(super) fn judge_resource_of(form: &Form, issuer: &str) -> Result<(), OAuthError> {
+    match form.one("resource") {
+        Some(resource) if !is_same_issuer(resource, issuer) => {
+            Err(OAuthError::invalid_target(format!("`resource` may only be {issuer}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -86,8 +107,9 @@ fn refuse_secrets_in_query(uri: &Uri) -> Result<(), OAuthError> {
     }
 }
 
-/// The client: by `client_id` in the body, or by HTTP Basic with an empty password, as some libraries name a public client.
-fn client_of(headers: &HeaderMap, form: &Form) -> Result<&'static Client, OAuthError> {
+/// The client: by `client_id` in the body, or by HTTP Basic. One that has a secret shows it in one of both (RFC 6749 §2.3.1); one
+/// that has none may send an empty password, as some libraries do.
+fn client_of(node: &Node, headers: &HeaderMap, form: &Form) -> Result<Arc<Client>, OAuthError> {
     let basic = basic_credentials(headers)?;
     if basic.is_some() && headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
         return Err(OAuthError::invalid_request("`Authorization` was sent more than once"));
@@ -101,13 +123,48 @@ fn client_of(headers: &HeaderMap, form: &Form) -> Result<&'static Client, OAuthE
         (None, None) => return Err(OAuthError::invalid_request("`client_id` is missing")),
     };
     let client =
-        Client::find(id).ok_or_else(|| OAuthError::invalid_client(format!("there is no client `{id}` here")))?;
-    let has_secret =
-        basic.as_ref().is_some_and(|(_, secret)| !secret.is_empty()) || form.one("client_secret").is_some();
-    if has_secret {
-        return Err(OAuthError::invalid_client(format!("`{}` is a public client and has no secret", client.id)));
+        node.clients.find(id).ok_or_else(|| OAuthError::invalid_client(format!("there is no client `{id}` here")))?;
+    let by_basic = basic.as_ref().map(|(_, secret)| secret.as_str()).filter(|secret| !secret.is_empty());
+    let shown = match (by_basic, form.one("client_secret")) {
+        (Some(_), Some(_)) => {
+            return Err(OAuthError::invalid_request("the secret was sent in `Authorization` and in the body"));
+        }
+        (by_basic, by_post) => by_basic.or(by_post),
+    };
+    match (client.is_confidential(), shown) {
+        (false, None) => Ok(client),
+        (false, Some(_)) => {
+            Err(OAuthError::invalid_client(format!("`{}` is a public client and has no secret", client.id)))
+        }
+        (true, None) => Err(OAuthError::invalid_client(format!("`{}` has to show its secret", client.id))),
+        (true, Some(shown)) => {
+            let kept = client.registration.as_ref().and_then(|known| known.secret);
+            // Hashes are compared: how long that takes tells nothing of the secret.
+            if kept == Some(TokenHash::of(shown.as_bytes())) {
+                Ok(client)
+            } else {
+                Err(OAuthError::invalid_client(format!("this is not the secret of `{}`", client.id)))
+            }
+        }
     }
-    Ok(client)
+}
+
+/// Notes that a client has its secret: whoever registers it again gets no other one.
+async fn note_secret(node: &Node, client: &Client) {
+    let Some(known) = client.registration.as_ref().filter(|known| known.secret.is_some()) else { return };
+    if !known.shows_secret() {
+        return;
+    }
+    let noted = async {
+        let mut write = node.store.write().await?;
+        OauthClientRow::note_use(&mut write, known.id, node.clock.wall()).await?;
+        write.commit().await
+    };
+    // Memory knows it; only a start would forget it.
+    let noted: Result<(), crate::store::StoreError> = noted.await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, client = %client.id, "the first use of a client's secret could not be written");
+    }
 }
 
 /// The name and password of HTTP Basic (RFC 7617), each form-encoded (RFC 6749 §2.3.1). Other schemes are none of ours.

@@ -19,9 +19,9 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 }
 
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
-    let request = ClientRequest::read(call)?;
+    let request = ClientRequest::read(call).await?;
     // `token_type_hint` is no more than a hint (§2.1), and each token says itself what it is.
-    revoke(&call.node, request.client.id, request.required("token")?.as_bytes()).await?;
+    revoke(&call.node, &request.client.id.to_string(), request.required("token")?.as_bytes()).await?;
     // A token that is none, is another client's, or had ended gets the same reply (§2.2): there is nothing to tell.
     Ok(reply::json(&json!({})))
 }

@@ -82,10 +82,11 @@ impl Node {
         Ok(ended)
     }
 
-    /// True where a session was ended, or its person or namespace was, or the one is nothing in the other any more, however
-    /// far the database is.
+    /// True where a session was ended, or its person, namespace or client was, or the one is nothing in the other any more,
+    /// however far the database is.
     pub(crate) fn is_over(&self, grant: &GrantRow) -> bool {
         self.live.has_ended(grant.id, grant.person, grant.namespace)
+            || self.clients.is_gone(&grant.client_id)
             || self.roles.of(grant.person, grant.namespace).is_none()
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
-use bitrouter_proto::account::ScopeSet;
+use bitrouter_proto::account::{ScopeSet, oauth_clients::GrantType};
 use http::Response;
 use serde_json::json;
 
@@ -28,9 +28,13 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 }
 
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
-    let request = ClientRequest::read(call)?;
+    let request = ClientRequest::read(call).await?;
+    request.judge_grant(GrantType::DeviceCode)?;
     request.judge_resource(&call.node.settings.load().issuer)?;
     let scopes = request.scopes()?.unwrap_or(ScopeSet::DEFAULT).intersection(request.client.allowed);
+    if scopes.is_empty() {
+        return Err(OAuthError::invalid_scope("the client is allowed none of these scopes"));
+    }
     let (node, asker) = (&call.node, call.visitor.key());
     let wait = node.limits.starts.take(asker, node.clock.monotonic());
     wait.map_err(|wait| OAuthError::too_many(format!("too many codes were asked for by {asker}"), wait))?;
@@ -44,7 +48,7 @@ async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
     let code = DeviceCodeRow {
         device: TokenHash::of(device_code.as_bytes()),
         user_code: unused_code(&mut write).await?,
-        client_id: request.client.id.to_owned(),
+        client_id: request.client.id.to_string(),
         scopes,
         asker_address: call.visitor.address.to_canonical(),
         asker_uid: call.visitor.uid,

@@ -1,9 +1,10 @@
 //! The token endpoint (RFC 6749 §3.2).
 
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
+use bitrouter_proto::account::oauth_clients::GrantType;
 use http::Response;
 
-use super::{DEVICE_GRANT, REFRESH_GRANT, error::OAuthError, poll, refresh, request::ClientRequest};
+use super::{code, error::OAuthError, poll, refresh, request::ClientRequest};
 use crate::http::Call;
 
 /// `POST /oauth/token`.
@@ -12,12 +13,16 @@ pub(super) fn post(call: Call) -> ResponseFuture {
 }
 
 async fn answer(call: &Call) -> Result<Response<ResponseBody>, OAuthError> {
-    let request = ClientRequest::read(call)?;
+    let request = ClientRequest::read(call).await?;
     request.judge_resource(&call.node.settings.load().issuer)?;
-    let issued = match request.required("grant_type")? {
-        DEVICE_GRANT => poll::answer(&call.node, &request).await?,
-        REFRESH_GRANT => refresh::answer(&call.node, &request).await?,
-        other => return Err(OAuthError::unsupported_grant_type(format!("there is no grant type `{other}` here"))),
+    let named = request.required("grant_type")?;
+    let unknown = || OAuthError::unsupported_grant_type(format!("there is no grant type `{named}` here"));
+    let grant = GrantType::parse(named).ok_or_else(unknown)?;
+    request.judge_grant(grant)?;
+    let issued = match grant {
+        GrantType::AuthorizationCode => code::answer(&call.node, &request).await?,
+        GrantType::DeviceCode => poll::answer(&call.node, &request).await?,
+        GrantType::RefreshToken => refresh::answer(&call.node, &request).await?,
     };
     Ok(issued.into_response())
 }

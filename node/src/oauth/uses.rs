@@ -6,29 +6,35 @@ use std::{sync::Arc, time::Duration};
 
 use super::live::LiveTokens;
 use crate::{
+    byok::HeldKeys,
     keys::live::LiveKeys,
-    store::{ApiKeyRow, GrantRow, RefreshTokenRow, Store, StoreError},
+    store::{ApiKeyRow, ByokRow, GrantRow, RefreshTokenRow, Store, StoreError},
 };
 
 /// How long the last use of a session or a key may wait for further ones.
 const FOLDED: Duration = Duration::from_secs(15);
 
 /// Writes until the node is closed.
-pub(crate) async fn write_uses_until_closed(live: Arc<LiveTokens>, keys: Arc<LiveKeys>, store: Store) {
+pub(crate) async fn write_uses_until_closed(
+    live: Arc<LiveTokens>,
+    keys: Arc<LiveKeys>,
+    byok: Arc<HeldKeys>,
+    store: Store,
+) {
     while !live.is_closed() {
         // Whichever is first: both are written then.
         tokio::select! {
             () = live.wait_for_use(FOLDED) => {}
             () = keys.wait_for_use(FOLDED) => {}
         }
-        write_uses(&live, &keys, &store).await;
+        write_uses(&live, &keys, &byok, &store).await;
     }
 }
 
 /// Writes what was used.
-pub(crate) async fn write_uses(live: &LiveTokens, keys: &LiveKeys, store: &Store) {
-    let (used, used_keys) = (live.take_used(), keys.take_used());
-    if used.is_empty() && used_keys.is_empty() {
+pub(crate) async fn write_uses(live: &LiveTokens, keys: &LiveKeys, byok: &HeldKeys, store: &Store) {
+    let (used, used_keys, used_byok) = (live.take_used(), keys.take_used(), byok.take_uses());
+    if used.is_empty() && used_keys.is_empty() && used_byok.is_empty() {
         return;
     }
     let written = async {
@@ -40,6 +46,7 @@ pub(crate) async fn write_uses(live: &LiveTokens, keys: &LiveKeys, store: &Store
             GrantRow::note_use(&mut write, *grant, *at).await?;
         }
         ApiKeyRow::note_uses(&mut write, &used_keys).await?;
+        ByokRow::note(&mut write, &used_byok).await?;
         write.commit().await
     };
     let written: Result<(), StoreError> = written.await;

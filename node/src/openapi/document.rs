@@ -23,6 +23,9 @@ struct Error {
     /// The member of the body, the parameter or the header that is meant.
     #[schemars(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// What a provider key is to be sealed against, where it was sealed against something else.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    current_kek_id: Option<String>,
     /// The caller's role in the namespace, where that is what does not allow the call.
     #[schemars(skip_serializing_if = "Option::is_none")]
     role: Option<bitrouter_proto::account::Role>,
@@ -136,11 +139,19 @@ fn written(
     if endpoint.kind == Kind::Event {
         list.push(parameters::signature());
     }
+    if operation.is_tagged {
+        list.push(parameters::if_none_match());
+    }
     let mut responses = Map::new();
     let reply = (operation.reply)(replies).to_value();
     let mut done = json!({"description": "Done.", "content": {"application/json": {"schema": reply}}});
     if operation.makes {
         done["headers"] = parameters::replayed();
+    }
+    if operation.is_tagged {
+        let tag = header("ETag", "What stands for this very reply.");
+        done["headers"] = tag.clone();
+        responses.insert("304".to_owned(), json!({"description": "It is as it was.", "headers": tag}));
     }
     responses.insert("200".to_owned(), done);
     for status in statuses(endpoint, operation) {

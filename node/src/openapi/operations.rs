@@ -2,8 +2,10 @@
 
 use bitrouter_proto::account::{
     Account, List, Member, Namespace, Session,
+    byok::{EncryptionKey, NewStoredKey, StoredKey, SubmittedKey},
     keys::{Key, MintedKey, NewKey},
     ledger::{Balance, CheckoutSession, NodeUsage, Page, RequestRow, Settlement, Transaction, Usage},
+    oauth_clients::{NewOauthClient, OauthClient, OauthClientChange, RegisteredOauthClient},
     policy::{Binding, Budget, Effective, Policy, Preset},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -13,7 +15,7 @@ use super::{
         AccountChange, BudgetChange, Event, NewBinding, NewBudget, NewCheckout, NewMember, NewNamespace, NewPolicy,
         NewPreset, Nothing, PolicyChange, PresetChange,
     },
-    replies::{Bound, Deleted, Disabled, EndedSession, Received, Removed, Revoked, Unbound},
+    replies::{Bound, Deleted, DeletedClient, Disabled, EndedSession, Received, Removed, Revoked, Unbound},
 };
 
 /// Makes a schema, its parts among those of the generator.
@@ -36,6 +38,8 @@ pub(super) struct Operation {
     pub(super) reply: SchemaOf,
     /// Whether it makes something, once for each `Idempotency-Key`.
     pub(super) makes: bool,
+    /// Whether its reply has a tag by which it is kept.
+    pub(super) is_tagged: bool,
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -43,7 +47,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const fn get<T: JsonSchema>(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
-    Operation { method: "GET", path, id, summary, body: None, reply: schema_of::<T>, makes: false }
+    Operation { method: "GET", path, id, summary, body: None, reply: schema_of::<T>, makes: false, is_tagged: false }
 }
 
 const fn delete<T: JsonSchema>(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
@@ -160,6 +164,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Changes or drops clauses of a preset.",
     ),
     delete::<Deleted>("/v1/namespaces/{nsid}/presets/{preset}", "deletePreset", "Deletes a preset with its bindings."),
+    get::<List<OauthClient>>(
+        "/v1/namespaces/{nsid}/oauth/clients",
+        "listOauthClients",
+        "Programs that may ask the people of the namespace for tokens, the oldest first.",
+    ),
+    make::<NewOauthClient, RegisteredOauthClient>(
+        "/v1/namespaces/{nsid}/oauth/clients",
+        "registerOauthClient",
+        "Registers a program, whose secret is shown this once.",
+    ),
+    send::<OauthClientChange, OauthClient>(
+        "PUT",
+        "/v1/namespaces/{nsid}/oauth/clients/{client_id}",
+        "changeOauthClient",
+        "Changes what is named of a program; a list replaces the one before.",
+    ),
+    delete::<DeletedClient>(
+        "/v1/namespaces/{nsid}/oauth/clients/{client_id}",
+        "deleteOauthClient",
+        "Deletes a program: its tokens end.",
+    ),
     get::<List<Session>>(
         "/v1/namespaces/{nsid}/sessions",
         "listSessions",
@@ -182,6 +207,25 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Makes a page on which credit is bought.",
     ),
     send::<Event, Received>("POST", "/v1/billing/stripe/webhook", "takeStripeEvent", "Takes an event of Stripe's."),
+    Operation {
+        is_tagged: true,
+        ..get::<EncryptionKey>(
+            "/v1/byok/encryption-pubkey",
+            "getEncryptionKey",
+            "What provider keys are sealed against now; 304 for an `If-None-Match` with its `kek_id`.",
+        )
+    },
+    get::<List<StoredKey>>(
+        "/v1/byok/keys",
+        "listStoredKeys",
+        "The provider keys that the person behind the credential has stored, without themselves.",
+    ),
+    make::<NewStoredKey, SubmittedKey>(
+        "/v1/byok/keys",
+        "submitStoredKey",
+        "Stores a sealed provider key, in the place of the one for the same provider.",
+    ),
+    delete::<Deleted>("/v1/byok/keys/{provider}", "deleteStoredKey", "Deletes a provider key; calls that run end."),
     get::<NodeUsage>("/v1/node/usage", "getNodeUsage", "What calls in a window came to, by namespace."),
     get::<Account>("/v1/account", "getAccount", "The person behind the credential."),
     send::<AccountChange, Account>("PATCH", "/v1/account", "changeAccount", "Changes how the person is called."),

@@ -16,8 +16,10 @@ pub(super) fn of_path(name: &str) -> Value {
         "req" => id("req", "The row of a call."),
         "key" => id("key", "An API key."),
         "pol" | "budget" | "preset" => id("pol", "A policy."),
+        "client_id" => id("brc", "An OAuth client."),
         "bnd" => id("bnd", "What binds a policy to a principal."),
         "usr" => id("usr", "A person."),
+        "provider" => (json!({"type": "string", "pattern": "^[a-z0-9-]+$"}), "A provider, by its id in the registry."),
         "request_id" => {
             let schema = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"});
             (schema, "A call, by the row's id or by the id that its caller knows it by.")
@@ -84,6 +86,15 @@ pub(super) fn replayed() -> Value {
         "description": "`true` where an earlier call with this `Idempotency-Key` has made it.",
         "schema": {"type": "string", "enum": ["true"]},
     }})
+}
+
+/// The header of somebody who has kept a reply.
+pub(super) fn if_none_match() -> Value {
+    json!({
+        "name": "If-None-Match", "in": "header", "required": false,
+        "description": "The tag of what was kept: where it is as it was, nothing is sent.",
+        "schema": {"type": "string"},
+    })
 }
 
 /// The header of an event.

@@ -37,6 +37,19 @@ pub(super) struct Bound {
     binding_id: BindingId,
 }
 
+/// An OAuth client that was deleted.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct DeletedClient {
+    /// Always true.
+    deleted: bool,
+    /// How many keys ended with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_revoked: Option<u64>,
+    /// How many keys stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_kept: Option<u64>,
+}
+
 /// A session that was ended.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct EndedSession {

@@ -6,11 +6,13 @@ use bitrouter_proto::account::{PolicyId, policy::ByokRule};
 use super::{
     combine::Combined,
     globs::{Glob, Model},
+    verdicts::Verdicts,
 };
 
 /// The guardrails in force, ready to be asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Rules {
+    verdicts: Verdicts,
     allow: Vec<(PolicyId, Vec<Glob>)>,
     deny: Vec<(PolicyId, Vec<Glob>)>,
     /// The smallest one.
@@ -117,6 +119,12 @@ impl Rules {
 
     /// The policy that keeps `model` from being called.
     pub fn refuses(&self, model: Model<'_>) -> Option<PolicyId> {
+        self.judges_models()?;
+        self.verdicts.on(model, || self.look_at(model))
+    }
+
+    /// Looks at every pattern.
+    fn look_at(&self, model: Model<'_>) -> Option<PolicyId> {
         let denies = |(_, globs): &&(PolicyId, Vec<Glob>)| globs.iter().any(|glob| glob.denies(model));
         let forgets = |(_, globs): &&(PolicyId, Vec<Glob>)| !globs.iter().any(|glob| glob.allows(model));
         self.deny.iter().find(denies).or_else(|| self.allow.iter().find(forgets)).map(|(policy, _)| *policy)
@@ -137,18 +145,24 @@ impl Rules {
         max_tokens: Option<i64>,
         uses_byok: bool,
     ) -> Result<(), (Refusal, PolicyId)> {
+        self.judge_payer(uses_byok)?;
+        self.judge_manner(is_streamed, max_tokens)
+    }
+
+    /// Judges who pays the provider: the namespace's owner with a key of their own, or somebody else.
+    ///
+    /// # Errors
+    /// Why that is refused, and by which policy.
+    pub fn judge_payer(&self, uses_byok: bool) -> Result<(), (Refusal, PolicyId)> {
         if let (Some(_), Some(policy)) = (self.byok_required, self.byok_forbidden) {
             return Err((Refusal::ByokConflict, policy));
         }
-        let payer = if uses_byok {
+        let refused = if uses_byok {
             self.byok_forbidden.map(|policy| (Refusal::ByokForbidden, policy))
         } else {
             self.byok_required.map(|policy| (Refusal::ByokRequired, policy))
         };
-        if let Some(payer) = payer {
-            return Err(payer);
-        }
-        self.judge_manner(is_streamed, max_tokens)
+        refused.map_or(Ok(()), Err)
     }
 
     fn judge_manner(&self, is_streamed: bool, max_tokens: Option<i64>) -> Result<(), (Refusal, PolicyId)> {

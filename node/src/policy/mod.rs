@@ -4,7 +4,8 @@
 //! * [`spec`]: reads and checks what a policy says; [`fields`] takes its JSON apart, [`pattern`] looks at regular expressions.
 //! * [`globs`]: patterns for models; [`overlap`]: what two of them have in common.
 //! * [`principal`]: what policies are bound to.
-//! * [`combine`]: all that is in force, as one. [`decide`]: what that makes of a request.
+//! * [`combine`]: all that is in force, as one. [`decide`]: what that makes of a request, [`verdicts`]: what it
+//!   has said of models.
 //! * [`loosen`]: whether a change takes something back.
 
 pub mod combine;
@@ -16,6 +17,7 @@ mod overlap;
 mod pattern;
 pub mod principal;
 pub mod spec;
+mod verdicts;
 
 #[cfg(test)]
 mod samples;

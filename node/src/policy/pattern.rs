@@ -29,18 +29,30 @@ impl PatternError {
     }
 }
 
-/// The length in bytes of the longest text that `pattern` finds; `None` where there is no bound.
+/// How long the texts are that an expression finds, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Finds {
+    /// The shortest one; `None` where there is none at all.
+    pub(super) shortest: Option<usize>,
+    /// The longest one; `None` where there is no bound.
+    pub(super) longest: Option<usize>,
+}
+
+/// What `pattern` finds.
 ///
 /// # Errors
 /// Where it cannot be used.
-pub(super) fn longest_match(pattern: &str) -> Result<Option<usize>, PatternError> {
+pub(super) fn finds(pattern: &str) -> Result<Finds, PatternError> {
     if pattern.len() > LONGEST {
         return Err(PatternError::Long(pattern.len()));
     }
     let expression = Parser::new().parse(pattern).map_err(|error| PatternError::Syntax(said(&error)))?;
     let limits = thompson::Config::new().nfa_size_limit(Some(COMPILED)).which_captures(WhichCaptures::Implicit);
     match thompson::Compiler::new().configure(limits).build_from_hir(&expression) {
-        Ok(_) => Ok(expression.properties().maximum_len()),
+        Ok(_) => {
+            let properties = expression.properties();
+            Ok(Finds { shortest: properties.minimum_len(), longest: properties.maximum_len() })
+        }
         Err(error) if error.size_limit().is_some() => Err(PatternError::Large),
         Err(error) => Err(PatternError::Syntax(error.to_string())),
     }
@@ -73,30 +85,31 @@ mod tests {
             ("a?b", Some(2)),
             (".*secret.*", None),
         ] {
-            assert_eq!(longest_match(pattern), Ok(longest), "{pattern}");
+            assert_eq!(finds(pattern).map(|finds| finds.longest), Ok(longest), "{pattern}");
         }
     }
 
     #[test]
     fn what_is_none_or_too_large_is_refused_in_one_line() {
         for pattern in ["(", "[a", "a{2,1}", r"\p{Nothing}", "(?<a>x)(?<a>y)", r"(?=a)", r"\1", "(?-u)\\xff"] {
-            let error = longest_match(pattern).unwrap_err();
+            let error = finds(pattern).unwrap_err();
             assert!(
                 matches!(error, PatternError::Syntax(_)) && !error.to_string().contains('\n'),
                 "{pattern}: {error}"
             );
         }
-        assert_eq!(longest_match(&"a".repeat(LONGEST)), Ok(Some(LONGEST)));
-        assert_eq!(longest_match(&"a".repeat(LONGEST + 1)), Err(PatternError::Long(LONGEST + 1)));
+        let all = finds(&"a".repeat(LONGEST)).unwrap();
+        assert_eq!(all, Finds { shortest: Some(LONGEST), longest: Some(LONGEST) });
+        assert_eq!(finds(&"a".repeat(LONGEST + 1)), Err(PatternError::Long(LONGEST + 1)));
         for pattern in [r"\w{1000}", "((((a{100}){100}){100}){100}){100}", r"(\pL{50}){50}"] {
-            assert_eq!(longest_match(pattern), Err(PatternError::Large), "{pattern}");
+            assert_eq!(finds(pattern), Err(PatternError::Large), "{pattern}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(pattern in "[-a-c*+?{}()\\[\\]|\\\\.^$,0-9]{0,40}") {
-            let _ = longest_match(&pattern);
+            let _ = finds(&pattern);
         }
     }
 }

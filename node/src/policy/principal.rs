@@ -7,7 +7,7 @@ use bitrouter_proto::account::{
     policy::{Origin, PrincipalType},
 };
 
-use crate::oauth::Client;
+use crate::oauth::ClientId;
 
 /// Something that policies can be bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +19,7 @@ pub enum PrincipalId {
     /// This session, and the keys minted with it.
     OauthToken(GrantId),
     /// All sessions of this client, by its `client_id`.
-    OauthClient(&'static str),
+    OauthClient(ClientId),
     /// All that this person does in the namespace.
     User(PersonId),
 }
@@ -31,7 +31,7 @@ impl PrincipalId {
             PrincipalType::Namespace => id.parse().ok().map(Self::Namespace),
             PrincipalType::ApiKey => id.parse().ok().map(Self::ApiKey),
             PrincipalType::OauthToken => id.parse().ok().map(Self::OauthToken),
-            PrincipalType::OauthClient => Client::find(id).map(|client| Self::OauthClient(client.id)),
+            PrincipalType::OauthClient => ClientId::parse(id).map(Self::OauthClient),
             PrincipalType::User => id.parse().ok().map(Self::User),
         }
     }
@@ -54,7 +54,7 @@ impl fmt::Display for PrincipalId {
             Self::Namespace(id) => id.fmt(f),
             Self::ApiKey(id) => id.fmt(f),
             Self::OauthToken(id) => id.fmt(f),
-            Self::OauthClient(id) => f.write_str(id),
+            Self::OauthClient(id) => id.fmt(f),
             Self::User(id) => id.fmt(f),
         }
     }

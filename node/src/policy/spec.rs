@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     fields::{Fields, Path, SpecError},
-    pattern::longest_match,
+    pattern::{Finds, finds},
 };
 
 /// The longest window of a rate limit: 30 days, in seconds.
@@ -101,12 +101,20 @@ impl Spec {
 
     /// How many content patterns there are.
     pub fn content_patterns(&self) -> usize {
-        let guardrail = match self {
+        self.guardrail().and_then(|guardrail| guardrail.content_patterns.as_ref()).map_or(0, Vec::len)
+    }
+
+    /// True where it says that there are no streams.
+    pub fn refuses_streams(&self) -> bool {
+        self.guardrail().is_some_and(|guardrail| guardrail.allow_streaming == Some(false))
+    }
+
+    fn guardrail(&self) -> Option<&GuardrailSpec> {
+        match self {
             Self::Guardrail(guardrail) => Some(guardrail),
             Self::Preset(preset) => preset.guardrail.as_ref(),
             Self::Budget(_) | Self::RateLimit(_) => None,
-        };
-        guardrail.and_then(|guardrail| guardrail.content_patterns.as_ref()).map_or(0, Vec::len)
+        }
     }
 }
 
@@ -180,7 +188,7 @@ fn content_pattern(value: Value, at: Path<'_>) -> Result<ContentPattern, SpecErr
     let name = fields.needed_text("name")?;
     let name: Name = name.parse().map_err(|error: NameError| fields.wrong("name", format_args!("is none: {error}")))?;
     let pattern = fields.needed_text("pattern")?;
-    let longest = longest_match(&pattern).map_err(|error| {
+    let Finds { shortest, longest } = finds(&pattern).map_err(|error| {
         let wrong = fields.wrong("pattern", &error);
         SpecError { is_limit: error.is_limit(), ..wrong }
     })?;
@@ -191,6 +199,12 @@ fn content_pattern(value: Value, at: Path<'_>) -> Result<ContentPattern, SpecErr
     let max_length = fields.count("max_length", LONGEST_FIND)?;
     if longest.is_none() && max_length.is_none() {
         let message = "is missing: what `pattern` finds has no longest one, so that the bytes to look at must be told";
+        return Err(fields.wrong("max_length", message));
+    }
+    if let (Some(shortest), Some(most)) = (shortest, max_length)
+        && usize::try_from(most).is_ok_and(|most| most < shortest)
+    {
+        let message = format_args!("is too small: `pattern` finds nothing shorter than {shortest} bytes");
         return Err(fields.wrong("max_length", message));
     }
     fields.end()?;

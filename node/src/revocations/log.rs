@@ -189,6 +189,10 @@ fn write_line(line: &RevokedLine) -> String {
         Revocation::GrantWithKeys(id) => ("grant_with_keys", id.to_string()),
         Revocation::Key(id) => ("key", id.to_string()),
         Revocation::KeySecret(hash) => ("key_secret", hash.to_hex()),
+        Revocation::StoredKey(hash) => ("stored_key", hash.to_hex()),
+        Revocation::Client(id) => ("client", id.to_string()),
+        Revocation::ClientWithKeys(id) => ("client_with_keys", id.to_string()),
+        Revocation::ClientSecret(hash) => ("client_secret", hash.to_hex()),
         Revocation::Namespace(id) => ("namespace", id.to_string()),
         Revocation::Membership(namespace, person) => ("membership", format!("{namespace}/{person}")),
         Revocation::Role(namespace, person, role) => ("role", format!("{namespace}/{person}/{}", role.as_str())),
@@ -210,7 +214,11 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
         "grant" => Revocation::Grant(id.parse().ok()?),
         "grant_with_keys" => Revocation::GrantWithKeys(id.parse().ok()?),
         "key_secret" => Revocation::KeySecret(TokenHash::from_hex(id)?),
+        "stored_key" => Revocation::StoredKey(TokenHash::from_hex(id)?),
         "key" => Revocation::Key(id.parse().ok()?),
+        "client" => Revocation::Client(id.parse().ok()?),
+        "client_with_keys" => Revocation::ClientWithKeys(id.parse().ok()?),
+        "client_secret" => Revocation::ClientSecret(TokenHash::from_hex(id)?),
         "namespace" => Revocation::Namespace(id.parse().ok()?),
         "membership" => {
             let (namespace, person) = id.split_once('/')?;
@@ -236,18 +244,22 @@ fn read_line(line: &[u8]) -> Option<RevokedLine> {
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
-    use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId};
+    use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, OauthClientId, PersonId};
     use ulid::Ulid;
 
     use super::*;
 
-    fn every_kind() -> [Revocation; 12] {
+    fn every_kind() -> [Revocation; 16] {
         let ulid = Ulid::from(7_u128);
         [
             Revocation::Grant(GrantId::new(ulid)),
             Revocation::GrantWithKeys(GrantId::new(ulid)),
             Revocation::Key(KeyId::new(ulid)),
             Revocation::KeySecret(TokenHash::of(b"secret")),
+            Revocation::StoredKey(TokenHash::of(b"sealed")),
+            Revocation::Client(OauthClientId::new(ulid)),
+            Revocation::ClientWithKeys(OauthClientId::new(ulid)),
+            Revocation::ClientSecret(TokenHash::of(b"secret of a client")),
             Revocation::Namespace(NamespaceId::new(ulid)),
             Revocation::Membership(NamespaceId::new(ulid), PersonId::new(ulid)),
             Revocation::Role(NamespaceId::new(ulid), PersonId::new(ulid), Role::Viewer),
@@ -270,10 +282,10 @@ mod tests {
         assert_eq!(none, Missing { lines: Vec::new(), newest: 0, is_whole: true });
         let at = Moment::from_millis(1_000);
         let written = every_kind().map(|what| log.append(at, what).unwrap());
-        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(written.map(|line| line.seq), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
         let whole = std::fs::read(&shown).unwrap();
-        std::fs::write(&shown, [whole.as_slice(), b"13 1000 gra"].concat()).unwrap();
-        assert_eq!(open(0).unwrap().1, Missing { lines: written.into(), newest: 12, is_whole: true });
+        std::fs::write(&shown, [whole.as_slice(), b"17 1000 gra"].concat()).unwrap();
+        assert_eq!(open(0).unwrap().1, Missing { lines: written.into(), newest: 16, is_whole: true });
         assert_eq!(std::fs::read(&shown).unwrap(), whole);
         assert_eq!(open(3).unwrap().1.lines, written[3..]);
         // A database that is ahead of a log that was put back: numbers only rise.

@@ -8,7 +8,7 @@ mod log;
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, PersonId, Role};
+use bitrouter_proto::account::{GrantId, KeyId, NamespaceId, OauthClientId, PersonId, Role};
 
 pub use self::log::LogError;
 pub(crate) use self::log::RevokedLog;
@@ -16,7 +16,7 @@ use crate::{
     Node,
     clock::Moment,
     secret::TokenHash,
-    store::{ApiKeyRow, PersonRow, Store, StoreError, WebSessionRow, Write},
+    store::{ApiKeyRow, OauthClientRow, PersonRow, Store, StoreError, WebSessionRow, Write},
 };
 
 /// What is taken away. Each can be done again without harm.
@@ -30,7 +30,15 @@ pub enum Revocation {
     Key(KeyId),
     /// The secret of an API key, which has another one.
     KeySecret(TokenHash),
-    /// A namespace, with all sessions and keys in it.
+    /// A provider key that a person has stored: the one that was submitted as this.
+    StoredKey(TokenHash),
+    /// An OAuth client that somebody registered, with its sessions.
+    Client(OauthClientId),
+    /// The same, with all keys that come from them.
+    ClientWithKeys(OauthClientId),
+    /// The secret of an OAuth client, which has another one.
+    ClientSecret(TokenHash),
+    /// A namespace, with all sessions, keys and OAuth clients in it.
     Namespace(NamespaceId),
     /// What a person was in the namespace of another one, with the person's sessions and keys there.
     Membership(NamespaceId, PersonId),
@@ -64,6 +72,7 @@ enum Successor<'a> {
     None,
     Password(PersonId, &'a str),
     Secret(KeyId, TokenHash),
+    ClientSecret(OauthClientId, TokenHash),
 }
 
 /// How far a revocation came. Either way it holds from now on.
@@ -92,7 +101,7 @@ impl Revoked {
 impl Revocation {
     /// Refuses from the next request on what memory holds.
     fn end_in(self, node: &Node) {
-        let Node { live, keys, roles, .. } = node;
+        let Node { live, keys, roles, clients, byok, .. } = node;
         match self {
             Self::Grant(grant) => live.end_grant(grant),
             Self::GrantWithKeys(grant) => {
@@ -100,7 +109,18 @@ impl Revocation {
                 keys.end_grant(grant);
             }
             Self::Key(key) => keys.end_key(key),
+            Self::StoredKey(hash) => byok.end(hash),
+            Self::Client(client) => {
+                clients.remove(client);
+                live.end_client(client);
+            }
+            Self::ClientWithKeys(client) => {
+                clients.remove(client);
+                live.end_client(client);
+                keys.end_client(client);
+            }
             Self::Namespace(namespace) => {
+                clients.remove_namespace(namespace);
                 live.end_namespace(namespace);
                 keys.end_namespace(namespace);
                 roles.remove_namespace(namespace);
@@ -117,14 +137,21 @@ impl Revocation {
                 for namespace in roles.reached_by(person) {
                     if roles.owner(namespace) == Some(person) {
                         keys.end_namespace(namespace);
+                        clients.remove_namespace(namespace);
                     }
                 }
                 keys.end_person(person);
+                byok.end_person(person);
                 roles.remove_person(person);
             }
             // Done at start, before anything is held.
             // Whoever replaces a secret has put the new one in its place.
-            Self::WebSessions(_) | Self::WebSession(_) | Self::Password(_) | Self::Everything | Self::KeySecret(_) => {}
+            Self::WebSessions(_)
+            | Self::WebSession(_)
+            | Self::Password(_)
+            | Self::Everything
+            | Self::KeySecret(_)
+            | Self::ClientSecret(_) => {}
         }
     }
 }
@@ -167,6 +194,20 @@ impl Node {
         self.revoke_and_set(write, Revocation::KeySecret(former), Successor::Secret(key, hash)).await
     }
 
+    /// Gives an OAuth client another secret in place of `former`, likewise.
+    ///
+    /// # Errors
+    /// Where the line could not be written: nothing happened.
+    pub(crate) async fn replace_client_secret(
+        &self,
+        write: Write,
+        client: OauthClientId,
+        former: TokenHash,
+        hash: TokenHash,
+    ) -> Result<Revoked, StoreError> {
+        self.revoke_and_set(write, Revocation::ClientSecret(former), Successor::ClientSecret(client, hash)).await
+    }
+
     /// Takes a right away while the database cannot be reached, which hears of it afterwards. Of what memory does not hold the
     /// caller knows that it was there.
     ///
@@ -180,6 +221,16 @@ impl Node {
         );
         self.have_it_follow();
         Ok(Revoked::Later)
+    }
+
+    /// Notes what was replaced and comes back in no database that is put back; this one has it no more.
+    ///
+    /// # Errors
+    /// Where the line could not be written.
+    pub(crate) async fn note_replaced(&self, what: Revocation) -> Result<(), StoreError> {
+        self.note(what).await?;
+        self.have_it_follow();
+        Ok(())
     }
 
     /// Writes the line, and has memory go by it.
@@ -214,6 +265,7 @@ impl Node {
                 Successor::None => {}
                 Successor::Password(person, hash) => PersonRow::set_password(&mut write, person, hash).await?,
                 Successor::Secret(key, hash) => ApiKeyRow::set_hash(&mut write, key, hash).await?,
+                Successor::ClientSecret(client, hash) => OauthClientRow::set_secret(&mut write, client, hash).await?,
             }
             write.commit().await
         };

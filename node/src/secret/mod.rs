@@ -6,7 +6,7 @@ mod token;
 
 pub use self::{
     key::{KeyError, NodeKey},
-    random::{random_bytes, random_ulid},
+    random::{random_bytes, random_secret, random_ulid},
     token::{PresentedToken, Seed, Token, TokenHash, TokenKind, is_mistyped_key},
 };
 

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use secrecy::SecretString;
 use ulid::Ulid;
 
 use crate::clock::Moment;
@@ -16,6 +18,11 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
     bytes
+}
+
+/// A text of 256 random bits, fit for a URL.
+pub fn random_secret() -> SecretString {
+    URL_SAFE_NO_PAD.encode(random_bytes::<32>()).into()
 }
 
 /// A new ULID of `now`. Those of one millisecond go up, as the specification has it

@@ -1,6 +1,6 @@
 //! API keys: each one's row, with the keys and the session that it comes from. Calls are judged in memory, never here.
 
-use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 
 use super::{
     StoreError, Write, columns, device_codes::scopes_of, engine::Queryable, execute, execute_bound, fetch_all,
@@ -190,6 +190,16 @@ impl ApiKeyRow {
         execute!(
             write,
             "UPDATE api_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND grant_id = $2",
+            at.millis(),
+            id.to_string(),
+        )
+    }
+
+    /// Revokes all keys that come from sessions of a client.
+    pub(crate) async fn revoke_of_client(write: &mut Write, id: OauthClientId, at: Moment) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE api_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND client_id = $2",
             at.millis(),
             id.to_string(),
         )

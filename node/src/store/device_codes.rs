@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{GrantId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 
 use super::{StoreError, Write, engine::Queryable, execute, fetch_all, fetch_optional};
 use crate::{clock::Moment, oauth::UserCode, secret::TokenHash};
@@ -351,6 +351,21 @@ impl DeviceCodeRow {
             now.millis(),
             person.to_string(),
             namespace.to_string(),
+        )
+    }
+
+    /// Denies what a client has got no tokens for yet.
+    pub(crate) async fn withdraw_of_client(
+        write: &mut Write,
+        client: OauthClientId,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE device_codes SET state = 'denied', decided_at = $1
+             WHERE client_id = $2 AND state IN ('pending', 'approved')",
+            now.millis(),
+            client.to_string(),
         )
     }
 

@@ -1,6 +1,6 @@
 //! Grants: the sessions of programs. What was granted, to which client, by whom, in which namespace.
 
-use bitrouter_proto::account::{GrantId, NamespaceId, PersonId, ScopeSet};
+use bitrouter_proto::account::{GrantId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 
 use super::{StoreError, Write, device_codes::scopes_of, engine::Queryable, execute, fetch_all, fetch_optional};
 use crate::clock::Moment;
@@ -22,6 +22,8 @@ pub enum EndReason {
     NamespaceDeleted,
     /// Its person is no member of its namespace any more.
     MembershipEnded,
+    /// Its client was deleted.
+    ClientDeleted,
 }
 
 /// A session of a program.
@@ -68,6 +70,7 @@ impl EndReason {
             Self::PersonRemoved => "person_removed",
             Self::NamespaceDeleted => "namespace_deleted",
             Self::MembershipEnded => "membership_ended",
+            Self::ClientDeleted => "client_deleted",
         }
     }
 }
@@ -240,6 +243,21 @@ impl GrantRow {
             EndReason::MembershipEnded.as_str(),
             namespace.to_string(),
             person.to_string(),
+        )
+    }
+
+    /// Ends all sessions of a client.
+    pub(crate) async fn end_of_client(
+        write: &mut Write,
+        client: OauthClientId,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        execute!(
+            write,
+            "UPDATE grants SET ended_at = $1, end_reason = $2 WHERE client_id = $3 AND ended_at IS NULL",
+            now.millis(),
+            EndReason::ClientDeleted.as_str(),
+            client.to_string(),
         )
     }
 

@@ -18,8 +18,13 @@ pub enum MigrateError {
 }
 
 /// Each migration, the oldest first; its number is its place, from 1. What stands here is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
+];
 
 /// The number of the newest migration.
 #[expect(clippy::cast_possible_wrap, reason = "there are a few")]

@@ -8,6 +8,8 @@
 mod access_tokens;
 mod accounts;
 mod api_keys;
+mod authorization_codes;
+mod byok;
 mod checkouts;
 mod condition;
 mod copy;
@@ -21,6 +23,7 @@ mod members;
 mod migrate;
 mod namespaces;
 mod node_row;
+mod oauth_clients;
 mod people;
 mod place;
 mod policies;
@@ -34,12 +37,16 @@ mod sweep;
 mod times;
 mod web_sessions;
 
+#[cfg(test)]
+pub(crate) use self::byok::Misplaced;
 pub(crate) use self::engine::LinkState;
 use self::engine::{columns, execute, execute_bound, fetch_all, fetch_all_bound, fetch_optional};
 pub(crate) use self::{
     access_tokens::AccessTokenRow,
     accounts::AccountRow,
     api_keys::ApiKeyRow,
+    authorization_codes::AuthorizationCodeRow,
+    byok::{ByokChangeRow, ByokRow, ByokUse, KekRow},
     checkouts::{CheckoutRow, ReversalRow},
     condition::{Condition, condition, damage},
     copy::{contradiction, copy, fold_log, revoked_seq},
@@ -47,6 +54,7 @@ pub(crate) use self::{
     idempotency::IdempotencyRow,
     members::MemberRow,
     migrate::migrate,
+    oauth_clients::OauthClientRow,
     policies::{BindingRow, PolicyRow, in_force},
     principals::{GrantLink, KeyLink},
     refresh_tokens::RefreshTokenRow,

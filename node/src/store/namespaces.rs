@@ -2,7 +2,7 @@
 
 use bitrouter_proto::account::{NamespaceId, PersonId};
 
-use super::{StoreError, Write, engine::Queryable, execute, fetch_all, fetch_optional};
+use super::{OauthClientRow, StoreError, Write, engine::Queryable, execute, fetch_all, fetch_optional};
 use crate::clock::Moment;
 
 /// A namespace.
@@ -103,12 +103,13 @@ impl NamespaceRow {
         Ok(())
     }
 
-    /// Takes a live namespace out of every list. Its row stays, so that what names it can still be read; its members and
-    /// rules are gone.
+    /// Takes a live namespace out of every list. Its row stays, so that what names it can still be read; its members, rules
+    /// and OAuth clients are gone.
     pub(crate) async fn archive(write: &mut Write, id: NamespaceId, now: Moment) -> Result<(), StoreError> {
         execute!(write, "DELETE FROM members WHERE namespace_id = $1", id.to_string())?;
         execute!(write, "DELETE FROM bindings WHERE namespace_id = $1", id.to_string())?;
         execute!(write, "DELETE FROM policies WHERE namespace_id = $1", id.to_string())?;
+        OauthClientRow::delete_of_namespace(write, id, now).await?;
         execute!(
             write,
             "UPDATE namespaces SET archived_at = $2 WHERE id = $1 AND archived_at IS NULL",

@@ -2,11 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bitrouter_proto::account::OauthClientId;
+
 use super::{
-    ApiKeyRow, DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow, PersonRow, StoreError, WebSessionRow,
-    Write, execute, sign_in_addresses,
+    ApiKeyRow, AuthorizationCodeRow, ByokRow, DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow,
+    OauthClientRow, PersonRow, StoreError, WebSessionRow, Write, execute, sign_in_addresses,
 };
-use crate::revocations::{Revocation, RevokedLine};
+use crate::{
+    clock::Moment,
+    revocations::{Revocation, RevokedLine},
+};
 
 /// What stands in `revoked.log` and not yet in the database, the oldest first. Every transaction begins with it.
 #[derive(Debug, Default)]
@@ -45,10 +50,17 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             GrantRow::end(write, id, EndReason::RevokedByPerson, at).await?;
             ApiKeyRow::revoke_of_grant(write, id, at).await?;
         }
+        Revocation::StoredKey(hash) => ByokRow::delete(write, hash).await?,
         Revocation::Key(id) => {
             ApiKeyRow::revoke(write, id, at).await?;
         }
         Revocation::KeySecret(former) => ApiKeyRow::clear_hash(write, former).await?,
+        Revocation::Client(id) => end_client(write, id, at).await?,
+        Revocation::ClientWithKeys(id) => {
+            end_client(write, id, at).await?;
+            ApiKeyRow::revoke_of_client(write, id, at).await?;
+        }
+        Revocation::ClientSecret(former) => OauthClientRow::clear_secret(write, former).await?,
         Revocation::Namespace(id) => {
             NamespaceRow::archive(write, id, at).await?;
             GrantRow::end_of_namespace(write, id, at).await?;
@@ -57,6 +69,7 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
         Revocation::Membership(namespace, person) => {
             MemberRow::delete(write, namespace, person).await?;
             DeviceCodeRow::withdraw_all(write, namespace, person, at).await?;
+            AuthorizationCodeRow::withdraw_of_member(write, namespace, person, at).await?;
             GrantRow::end_of_member(write, namespace, person, at).await?;
             ApiKeyRow::revoke_of_member(write, namespace, person, at).await?;
         }
@@ -65,6 +78,7 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             PersonRow::remove(write, id, at).await?;
             NamespaceRow::archive_of(write, id, at).await?;
             WebSessionRow::delete_of(write, id).await?;
+            ByokRow::delete_of(write, id).await?;
             sign_in_addresses::forget(write, id).await?;
             GrantRow::end_of_person(write, id, at).await?;
             ApiKeyRow::revoke_of_person(write, id, at).await?;
@@ -81,8 +95,17 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
             GrantRow::end_all(write, at).await?;
             ApiKeyRow::suspend_all(write, at).await?;
             DeviceCodeRow::deny_all(write, at).await?;
+            AuthorizationCodeRow::withdraw_all(write, at).await?;
         }
     }
     execute!(write, "UPDATE node SET revoked_seq = $1 WHERE id = 1 AND revoked_seq < $1", line.seq)?;
+    Ok(())
+}
+
+async fn end_client(write: &mut Write, id: OauthClientId, at: Moment) -> Result<(), StoreError> {
+    OauthClientRow::delete(write, id, at).await?;
+    DeviceCodeRow::withdraw_of_client(write, id, at).await?;
+    AuthorizationCodeRow::withdraw_of_client(write, id, at).await?;
+    GrantRow::end_of_client(write, id, at).await?;
     Ok(())
 }

@@ -1,14 +1,19 @@
 //! What is forgotten for its age.
 
-use super::{ApiKeyRow, CheckoutRow, DeviceCodeRow, GrantRow, IdempotencyRow, StoreError, Write, execute};
+use super::{
+    ApiKeyRow, AuthorizationCodeRow, CheckoutRow, DeviceCodeRow, GrantRow, IdempotencyRow, OauthClientRow, StoreError,
+    Write, execute,
+};
 use crate::clock::Moment;
 
 /// Forgets what expired or ended before `before`, keys that did before `keys_before`. Persons and namespaces that are gone keep their row: records point at it.
 pub(crate) async fn sweep(write: &mut Write, before: Moment, keys_before: Moment) -> Result<(), StoreError> {
     DeviceCodeRow::sweep(write, before).await?;
+    AuthorizationCodeRow::sweep(write, before).await?;
     execute!(write, "DELETE FROM web_sessions WHERE expires_at < $1", before.millis())?;
     ApiKeyRow::sweep(write, keys_before).await?;
     GrantRow::sweep(write, before).await?;
+    OauthClientRow::sweep(write, before).await?;
     IdempotencyRow::sweep(write, before).await?;
     CheckoutRow::sweep(write, before).await?;
     Ok(())

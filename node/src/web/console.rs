@@ -18,7 +18,7 @@ use crate::{
     clock::Moment,
     http::{Call, body::Form},
     keys::RevokedSession,
-    oauth::{Client, UserCode, sessions::Session},
+    oauth::{UserCode, sessions::Session},
     people::namespaces::{self, Reached},
     revocations::Revocation,
     store::{DeviceCodeRow, MadeBy, PersonRow, StoreError, WebSessionRow},
@@ -88,7 +88,7 @@ impl Program {
         let scopes = session.scopes.intersection(role.scopes());
         Self {
             id: session.id,
-            name: client_name(session.client_id),
+            name: client_name(node, session.client_id),
             namespace,
             used: ago(now.since(session.last_used_at)),
             since: ago(now.since(session.created_at)),
@@ -239,7 +239,7 @@ async fn approvals(call: &Call, signed: &Signed, reached: &[Reached]) -> Result<
     let shown = |row: DeviceCodeRow| {
         let namespace = reached.iter().find(|it| Some(it.row.id) == row.approval.map(|it| it.namespace))?;
         Some(Approved {
-            name: client_name(row.client_id),
+            name: client_name(&call.node, row.client_id),
             namespace: namespace.told(),
             code: row.user_code,
             asked: ago(now.since(row.created_at)),
@@ -248,8 +248,8 @@ async fn approvals(call: &Call, signed: &Signed, reached: &[Reached]) -> Result<
     Ok(rows.into_iter().filter_map(shown).collect())
 }
 
-fn client_name(id: String) -> String {
-    Client::find(&id).map_or(id, |client| client.name.to_owned())
+fn client_name(node: &Node, id: String) -> String {
+    node.clients.find(&id).map_or(id, |client| client.name.clone())
 }
 
 /// The person's other sessions that are open.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use askama::Template;
 use bitrouter_gateway::http::ResponseBody;
-use bitrouter_proto::account::{NamespaceId, Role, ScopeSet};
 use http::{Method, Response, StatusCode, header};
 
 use super::{
+    consent::{self, Choice, Device, Request, missing},
     guard,
     page::{Answer, Frame, Refusal, render, see_other},
     session::Signed,
@@ -20,7 +20,7 @@ use crate::{
         UserCode,
         approval::{CodeRefused, Decision, PendingCode},
     },
-    people::namespaces::{self, Reached},
+    people::namespaces,
     store::CodeState,
 };
 
@@ -36,55 +36,11 @@ struct CodePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "consent.html")]
-struct ConsentPage<'a> {
-    frame: Frame,
-    csrf: &'a str,
-    person: &'a str,
-    code: String,
-    client: &'a str,
-    client_id: &'a str,
-    asker: String,
-    age: String,
-    namespaces: Vec<Offered>,
-    limits: Vec<Limit>,
-    usual: Vec<Permission>,
-    sensitive: Vec<Permission>,
-    needs_own_device: bool,
-    own_device: bool,
-    error: Option<&'a str>,
-}
-
-/// A namespace to choose.
-struct Offered {
-    id: NamespaceId,
-    name: String,
-    /// What the person is in it, where it is another's.
-    role: Option<Role>,
-    is_chosen: bool,
-}
-
-/// What is left of what is asked for where the person has this role.
-struct Limit {
-    role: Role,
-    permissions: Vec<Permission>,
-}
-
-#[derive(Template)]
 #[template(path = "decided.html")]
 struct DecidedPage<'a> {
     frame: Frame,
     client: &'a str,
     granted: Option<(String, Vec<Permission>)>,
-}
-
-/// What was chosen on the page before, where it is shown again.
-#[derive(Default)]
-struct Choice {
-    namespace: Option<NamespaceId>,
-    scopes: Option<ScopeSet>,
-    own_device: bool,
-    error: Option<&'static str>,
 }
 
 /// `GET /oauth/device`: asks for the code, or shows what a code asks for. It decides nothing.
@@ -109,7 +65,7 @@ pub(super) async fn decide(call: Call) -> Answer {
         return Ok(ask(&signed, typed, StatusCode::BAD_REQUEST, Some(words)));
     }
     match form.one("decision") {
-        None if form.one("show").is_some() => consent(&call, &signed, typed, chosen(&form)).await,
+        None if form.one("show").is_some() => consent(&call, &signed, typed, Choice::of(&form)).await,
         None => match call.node.find_code(typed, signed.person.id, &call.visitor).await {
             // The page has an address of its own, to which the browser can go back.
             Ok(pending) => Ok(see_other(&back(&pending.user_code.to_string()))),
@@ -125,63 +81,39 @@ pub(super) async fn decide(call: Call) -> Answer {
                 return refuse(&signed, typed, refused);
             }
             let frame = Frame::of(&signed, "Denied");
-            Ok(render(StatusCode::OK, &DecidedPage { frame, client: pending.client.name, granted: None }))
+            Ok(render(StatusCode::OK, &DecidedPage { frame, client: &pending.client.name, granted: None }))
         }
         Some(_) => Err(Refusal::bad("A decision is to approve or to deny.")),
     }
 }
 
-/// What is chosen on the page, as far as it can be read.
-fn chosen(form: &Form) -> Choice {
-    Choice {
-        namespace: form.one("namespace").and_then(|id| id.parse().ok()),
-        scopes: ScopeSet::parse(&form.all("scope").join(" ")).ok(),
-        own_device: form.one("own_device").is_some(),
-        error: None,
-    }
-}
-
 async fn approve(call: &Call, signed: &Signed, typed: &str, form: &Form) -> Answer {
-    let person = signed.person.id;
-    let Choice { namespace, scopes, own_device, .. } = chosen(form);
-    let again = |error| Choice { namespace, scopes, own_device, error: Some(error) };
-    let Some(scopes) = scopes else {
-        return consent(call, signed, typed, again("There is no such permission.")).await;
+    let (person, choice) = (signed.person.id, Choice::of(form));
+    let Some(scopes) = choice.scopes else {
+        return consent(call, signed, typed, choice.again("There is no such permission.")).await;
     };
-    let Some(namespace) = namespace else {
-        return consent(call, signed, typed, again("Choose the namespace that it may use.")).await;
+    let Some(namespace) = choice.namespace else {
+        return consent(call, signed, typed, choice.again("Choose the namespace that it may use.")).await;
     };
     let pending = match call.node.find_code(typed, person, &call.visitor).await {
         Ok(pending) => pending,
         Err(refused) => return refuse(signed, typed, refused),
     };
-    let decision = Decision { namespace, scopes, own_device };
+    let decision = Decision { namespace, scopes, own_device: choice.own_device };
     let granted = match call.node.approve_code(typed, person, &call.visitor, decision).await {
         Ok(granted) => granted,
-        Err(CodeRefused::OwnDevice) => {
-            let words = "Tick that the code is shown on your own device, or deny the request.";
-            return consent(call, signed, typed, again(words)).await;
-        }
-        Err(CodeRefused::NothingGranted) => {
-            return consent(call, signed, typed, again("Tick at least one permission, or deny the request.")).await;
-        }
-        Err(CodeRefused::NotInThisRole(role)) => {
-            let words = match role {
-                Role::Viewer => "You are viewer in this namespace: it can get none of what is ticked there.",
-                _ => "Your role in this namespace gives it none of what is ticked there.",
+        Err(refused) => {
+            return match missing(&refused) {
+                Some(words) => consent(call, signed, typed, choice.again(words)).await,
+                None => refuse(signed, typed, refused),
             };
-            return consent(call, signed, typed, again(words)).await;
         }
-        Err(CodeRefused::NoNamespace) => {
-            return consent(call, signed, typed, again("Choose one of your namespaces.")).await;
-        }
-        Err(refused) => return refuse(signed, typed, refused),
     };
     let all = namespaces::reached(&call.node, person).await?;
     let name = all.into_iter().find(|one| one.row.id == namespace).map(|one| one.told()).unwrap_or_default();
     let granted = Some((name, permissions(granted, Some(granted))));
     let frame = Frame::of(signed, "Approved");
-    Ok(render(StatusCode::OK, &DecidedPage { frame, client: pending.client.name, granted }))
+    Ok(render(StatusCode::OK, &DecidedPage { frame, client: &pending.client.name, granted }))
 }
 
 /// Shows what a code asks for.
@@ -190,48 +122,24 @@ async fn consent(call: &Call, signed: &Signed, typed: &str, choice: Choice) -> A
         Ok(pending) => pending,
         Err(refused) => return refuse(signed, typed, refused),
     };
-    let offered = |namespace: Reached| Offered {
-        is_chosen: choice.namespace == Some(namespace.row.id),
-        id: namespace.row.id,
-        name: namespace.told(),
-        role: Some(namespace.role).filter(|role| *role != Role::Owner),
-    };
-    let reached = namespaces::reached(&call.node, signed.person.id).await?;
-    let namespaces: Vec<Offered> = reached.into_iter().map(offered).collect();
     let PendingCode { user_code, client, scopes, asker_address, asker_uid, age, needs_own_device, .. } = pending;
-    let (sensitive, usual) =
-        permissions(scopes, choice.scopes).into_iter().partition(|permission| permission.is_sensitive);
-    let limits = limits(&namespaces, scopes);
-    let title = format!("Sign in {}", client.name);
-    let status = if choice.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let page = ConsentPage {
-        frame: Frame::of(signed, title).with_error(choice.error),
-        csrf: &signed.csrf,
-        person: &signed.person.name,
-        code: user_code.to_string(),
-        client: client.name,
-        client_id: client.id,
-        asker: asker(asker_address, asker_uid),
-        age: ago(age),
-        namespaces,
-        limits,
-        usual,
-        sensitive,
-        needs_own_device,
-        own_device: choice.own_device,
-        error: choice.error,
+    let code = user_code.to_string();
+    let request = Request {
+        client: &client,
+        client_id: client.id.to_string(),
+        scopes,
+        path: PATH,
+        carried: ("user_code", &code),
+        back: back(&code),
+        redirect_uri: None,
+        device: Some(Device {
+            code: code.clone(),
+            asker: asker(asker_address, asker_uid),
+            age: ago(age),
+            may_be_others: needs_own_device,
+        }),
     };
-    Ok(render(status, &page))
-}
-
-/// What each role that the person has in a namespace of another's leaves of `asked`, the greatest first.
-fn limits(namespaces: &[Offered], asked: ScopeSet) -> Vec<Limit> {
-    let is_held = |role: &&Role| namespaces.iter().any(|namespace| namespace.role == Some(**role));
-    let limit = |role: &Role| {
-        let left = asked.intersection(role.scopes());
-        Limit { role: *role, permissions: permissions(left, Some(left)) }
-    };
-    Role::GIVEN.iter().filter(is_held).map(limit).collect()
+    Ok(consent::show(&call.node, signed, &request, choice).await?)
 }
 
 /// Says why nothing is done with a code, and asks for another one.

@@ -73,7 +73,7 @@ pub(super) async fn signed_form(call: &Call) -> Result<(Signed, Form), Refusal> 
 
 /// A path of ours to which one may be sent after signing in or out: never another site's.
 pub(super) fn own_path(text: Option<&str>) -> &str {
-    const PATHS: [&str; 2] = ["/oauth/device", "/console"];
+    const PATHS: [&str; 3] = ["/oauth/device", "/oauth/authorize", "/console"];
     let is_own = |text: &&str| {
         let path = text.split('?').next().unwrap_or_default();
         PATHS.contains(&path) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')

@@ -1,12 +1,14 @@
 //! Pages for people, and the sessions of their browsers.
 //!
-//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `console`, `namespace` →
+//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `authorize`, `console`, `namespace` →
 //! `page`, which writes a template with the headers that every page has. The journey of a sign-in: `login` or a link of
 //! `console_link` → [`session`], which makes the cookie that [`person_of`] reads again.
 //!
 //! A page works without a script and holds none; it loads nothing but the stylesheet and the mark of `assets`.
 
 mod assets;
+mod authorize;
+mod consent;
 mod console;
 mod console_link;
 mod cookie;
@@ -67,6 +69,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
     page(Method::POST, "/console/approvals/{code}/end", |call| page::answer(console::end_approval(call))),
     page(Method::POST, "/console/browsers/end", |call| page::answer(console::end_browsers(call))),
+    page(Method::GET, authorize::PATH, |call| page::answer(authorize::show(call))),
+    page(Method::POST, authorize::PATH, |call| page::answer(authorize::decide(call))),
     page(Method::GET, "/oauth/device", |call| page::answer(device::show(call))),
     page(Method::POST, "/oauth/device", |call| page::answer(device::decide(call))),
     page(Method::GET, assets::STYLE, |call| Box::pin(ready(assets::style(call.head.uri.query().unwrap_or_default())))),

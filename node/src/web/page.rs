@@ -150,7 +150,7 @@ pub fn page_without_node(uri: &Uri, status: StatusCode, words: &str) -> Option<R
 /// True where a person is answered with a page, be there one or not.
 pub(crate) fn is_page(path: &str) -> bool {
     let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path == "/oauth/device" || ["/console", "/login", "/logout"].into_iter().any(is_below)
+    ["/oauth/device", "/oauth/authorize"].contains(&path) || ["/console", "/login", "/logout"].into_iter().any(is_below)
 }
 
 /// The answer of a handler as a response.

@@ -113,6 +113,10 @@ id! {
     PolicyId = "pol_"
 }
 id! {
+    /// An OAuth client that somebody has registered: its `client_id`.
+    OauthClientId = "brc_"
+}
+id! {
     /// What binds a policy to a principal.
     BindingId = "bnd_"
 }

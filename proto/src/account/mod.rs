@@ -6,9 +6,10 @@
 //! * [`scope`]: what a credential may do.
 //! * [`name`]: how people call things.
 //! * [`password`]: what one has to be.
+//! * [`byok`]: provider keys that people bring; `seal`: how they are sealed.
 //! * [`role`]: what a person may do in a namespace.
 //! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`]; [`keys`]: API keys;
-//!   [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it;
+//!   [`oauth_clients`]: programs that ask people for tokens; [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it;
 //!   `schema`: what JSON Schema says of it beyond types.
 
 /// The server that sign-in goes to where nobody says another.
@@ -24,6 +25,7 @@ pub const NOT_SIGNED_IN: &str =
 /// How the hint begins where a key lacks a scope: a key gets no wider.
 pub const WIDER_KEY: &str = "mint a wider key";
 
+pub mod byok;
 pub mod credential;
 pub mod identity;
 pub mod ids;
@@ -31,6 +33,7 @@ pub mod keys;
 pub mod ledger;
 pub mod money;
 pub mod name;
+pub mod oauth_clients;
 pub mod password;
 pub mod policy;
 pub mod resources;
@@ -38,11 +41,16 @@ pub mod role;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod scope;
+#[cfg(feature = "seal")]
+pub mod seal;
 pub mod told;
 
 pub use self::{
     identity::{Authentication, Identity, TokenState, sign_in_command},
-    ids::{BindingId, CredentialId, GrantId, KeyId, NamespaceId, PersonId, PolicyId, RequestRowId, TransactionId},
+    ids::{
+        BindingId, CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, PolicyId, RequestRowId,
+        TransactionId,
+    },
     ledger::{CallStatus, FundingSource, UsageOrigin},
     money::{AmountError, MicroUsd},
     name::{Name, NameError, folded, is_hidden},

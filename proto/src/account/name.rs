@@ -9,7 +9,7 @@ use icu_properties::{
 };
 use serde::Serialize;
 
-use super::{GrantId, NamespaceId, PersonId};
+use super::{GrantId, NamespaceId, OauthClientId, PersonId};
 
 /// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +133,10 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 fn is_id(text: &str) -> bool {
-    text.parse::<PersonId>().is_ok() || text.parse::<NamespaceId>().is_ok() || text.parse::<GrantId>().is_ok()
+    text.parse::<PersonId>().is_ok()
+        || text.parse::<NamespaceId>().is_ok()
+        || text.parse::<GrantId>().is_ok()
+        || text.parse::<OauthClientId>().is_ok()
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// What a policy is.
     PolicyKind {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     MicroUsd,
     keys::{Key, MintedKey},
+    oauth_clients::{NewOauthClient, OauthClient, OauthClientChange, RegisteredOauthClient},
     policy::{Binding, Budget, Policy, Preset},
     resources::Session,
 };
@@ -19,6 +20,31 @@ pub type ToldMintedKey = MintedKey<String>;
 
 /// A session of a program.
 pub type ToldSession = Session<String, String>;
+
+/// An OAuth client.
+pub type ToldOauthClient = OauthClient<String, String, String>;
+
+/// An OAuth client that was just registered.
+pub type ToldRegisteredClient = RegisteredOauthClient<String, String, String>;
+
+/// What a server is asked to register.
+pub type AskedOauthClient = NewOauthClient<String, String>;
+
+/// What a server is asked to change in an OAuth client.
+pub type AskedOauthClientChange = OauthClientChange<String>;
+
+/// `DELETE /v1/namespaces/{nsid}/oauth/clients/{client_id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldDeletedClient {
+    /// True where there is none any more.
+    pub deleted: bool,
+    /// How many keys ended with it, where the server says so.
+    #[serde(default)]
+    pub keys_revoked: Option<u64>,
+    /// How many keys stay, likewise.
+    #[serde(default)]
+    pub keys_kept: Option<u64>,
+}
 
 /// A policy.
 pub type ToldPolicy = Policy<String, String>;

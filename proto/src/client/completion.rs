@@ -26,6 +26,8 @@ pub enum Completed {
     },
     /// The id of a session.
     Session,
+    /// The id of an OAuth client.
+    OauthClient,
     /// The name or the id of a namespace.
     Namespace,
     /// The name of a member of a namespace of the own node.
@@ -39,6 +41,10 @@ pub enum Completed {
     PersonId,
     /// The id of one of the operator's keys of the own node.
     OperatorKey,
+    /// A provider for which the person has stored a key.
+    StoredKey,
+    /// A provider that takes keys of others.
+    ByokProvider,
 }
 
 /// One of them.
@@ -61,11 +67,14 @@ impl Client {
             Completed::Preset => (CompletionKind::Presets, String::new()),
             Completed::Binding { policy } => (CompletionKind::Bindings, policy),
             Completed::Session => (CompletionKind::Sessions, String::new()),
+            Completed::OauthClient => (CompletionKind::OauthClients, String::new()),
             Completed::Namespace => (CompletionKind::Namespaces, String::new()),
             Completed::Member { namespace } => (CompletionKind::Members, namespace),
             Completed::Person => (CompletionKind::People, String::new()),
             Completed::PersonId => (CompletionKind::PersonIds, String::new()),
             Completed::OperatorKey => (CompletionKind::OperatorKeys, String::new()),
+            Completed::StoredKey => (CompletionKind::StoredKeys, String::new()),
+            Completed::ByokProvider => (CompletionKind::ByokProviders, String::new()),
         };
         let request =
             wire::CompleteRequest { asked: Some(asked.into()), kind: kind.into(), prefix: prefix.to_owned(), within };

@@ -61,6 +61,8 @@ fn shown_policy(told: PolicyInForce) -> PolicyInForce {
         principal_type: line(told.principal_type),
         principal_id: line(told.principal_id),
         refuses: told.refuses,
+        refuses_streams: told.refuses_streams,
+        judges_content: told.judges_content,
     }
 }
 
@@ -81,6 +83,8 @@ mod tests {
                 principal_type: bad(),
                 principal_id: bad(),
                 refuses: true,
+                refuses_streams: false,
+                judges_content: false,
             }],
             verdict: bad(),
             worst_case_micro_usd: None,

@@ -3,7 +3,7 @@
 //! [`locate`] names the candidates and verifies ownership, [`channel`] is one HTTP/2 connection over the verified
 //! socket, [`calls`] are the typed calls ([`namespaces`] and
 //! [`people`] those of the node, [`account`] those of the account, [`usage`], [`billing`] and [`node`] those about calls and
-//! credit, [`keys`], [`policies`], [`budgets`], [`presets`], [`sessions`] and [`members`] those about what they are named for,
+//! credit, [`keys`], [`byok`], [`policies`], [`budgets`], [`presets`], [`sessions`], [`oauth_clients`] and [`members`] those about what they are named for,
 //! of whoever is [`asked`], whose [`documents`] they read; [`completion`] is for shells, [`explain`] for whoever thinks of a call), [`distrust`] is what is believed of an answer, [`error`] is what can go wrong
 //! and what the user does next. It needs no thread and nothing that serving needs: `bitrouter status` is mostly process
 //! start.
@@ -12,6 +12,7 @@ mod account;
 mod asked;
 mod billing;
 mod budgets;
+mod byok;
 mod calls;
 mod channel;
 mod completion;
@@ -24,6 +25,7 @@ mod locate;
 mod members;
 mod namespaces;
 mod node;
+mod oauth_clients;
 mod people;
 mod policies;
 mod presets;
@@ -42,6 +44,7 @@ pub use explain::Question;
 pub use keys::Minted;
 pub use locate::{Located, Search, candidates, lock_is_held, named, read_daemon_json, search, verify};
 pub use node::{Backup, NamedNodeUsage};
+pub use oauth_clients::Registered;
 pub use people::ConsoleLink;
 pub use policies::{NewPolicy, PolicyChange, PrincipalRef};
 pub use presets::{Clauses, PresetChange};

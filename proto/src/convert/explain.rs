@@ -51,17 +51,19 @@ impl From<wire::RouteCandidate> for RouteCandidate {
 
 impl From<PolicyInForce> for wire::PolicyInForce {
     fn from(policy: PolicyInForce) -> Self {
-        let PolicyInForce { policy_id, name, kind, principal_type, principal_id, refuses } = policy;
+        let PolicyInForce { policy_id, name, kind, principal_type, principal_id, .. } = policy;
+        let PolicyInForce { refuses, refuses_streams, judges_content, .. } = policy;
         let principal = Some(wire::PrincipalRef { r#type: principal_type, id: principal_id });
-        Self { policy_id, name, kind, principal, refuses }
+        Self { policy_id, name, kind, principal, refuses, refuses_streams, judges_content }
     }
 }
 
 impl From<wire::PolicyInForce> for PolicyInForce {
     fn from(message: wire::PolicyInForce) -> Self {
-        let wire::PolicyInForce { policy_id, name, kind, principal, refuses } = message;
+        let wire::PolicyInForce { policy_id, name, kind, principal, refuses, refuses_streams, judges_content } =
+            message;
         let wire::PrincipalRef { r#type: principal_type, id: principal_id } = principal.unwrap_or_default();
-        Self { policy_id, name, kind, principal_type, principal_id, refuses }
+        Self { policy_id, name, kind, principal_type, principal_id, refuses, refuses_streams, judges_content }
     }
 }
 
@@ -86,6 +88,8 @@ mod tests {
                 principal_type: text("namespace"),
                 principal_id: text("ns_1"),
                 refuses: true,
+                refuses_streams: false,
+                judges_content: true,
             }],
             verdict: text("budget_exceeded"),
             worst_case_micro_usd: Some(MicroUsd::ZERO),

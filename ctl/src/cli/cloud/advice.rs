@@ -75,6 +75,8 @@ fn list(verb: &str) -> Option<&'static str> {
         "budget" => "cloud budget list",
         "preset" => "cloud preset list",
         "sessions" => "cloud sessions list",
+        "byok" => "cloud byok list",
+        "oauth-client" => "cloud oauth-client list",
         "requests" => "cloud requests",
         _ => return None,
     })
@@ -103,6 +105,7 @@ mod tests {
             (404, "cloud keys revoke", Some("bitrouter cloud keys list")),
             (409, "cloud budget create", Some("bitrouter cloud budget list")),
             (404, "cloud sessions revoke", Some("bitrouter cloud sessions list")),
+            (409, "cloud oauth-client register", Some("bitrouter cloud oauth-client list")),
             (404, "cloud requests", Some("bitrouter cloud requests")),
             (403, "cloud keys mint", Some("bitrouter auth whoami")),
             (409, "cloud billing checkout", None),

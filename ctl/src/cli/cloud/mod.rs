@@ -3,11 +3,13 @@
 mod advice;
 mod billing;
 mod budget;
+mod byok;
 mod call_text;
 mod follow;
 mod keys;
 mod local;
 mod namespace;
+mod oauth_client;
 mod pages;
 mod policy;
 mod preset;
@@ -52,6 +54,11 @@ pub(super) enum CloudNoun {
         #[command(subcommand)]
         verb: sessions::SessionsVerb,
     },
+    /// Programs that may ask the people of the namespace for tokens
+    OauthClient {
+        #[command(subcommand)]
+        verb: oauth_client::OauthClientVerb,
+    },
     /// Rules of the namespace, and what they are bound to
     Policy {
         #[command(subcommand)]
@@ -66,6 +73,11 @@ pub(super) enum CloudNoun {
     Preset {
         #[command(subcommand)]
         verb: preset::PresetVerb,
+    },
+    /// Provider keys of your own, which pay for calls in all your namespaces
+    Byok {
+        #[command(subcommand)]
+        verb: byok::ByokVerb,
     },
     /// Credit: what is left, what changed it, and how to add to it
     Billing {
@@ -83,9 +95,11 @@ pub(super) fn run(context: &Context, noun: &CloudNoun) -> Result<Status, Failure
         CloudNoun::Requests(args) => requests::run(context, args),
         CloudNoun::Keys { verb } => keys::run(context, verb),
         CloudNoun::Sessions { verb } => sessions::run(context, verb),
+        CloudNoun::OauthClient { verb } => oauth_client::run(context, verb),
         CloudNoun::Policy { verb } => policy::run(context, verb),
         CloudNoun::Budget { verb } => budget::run(context, verb),
         CloudNoun::Preset { verb } => preset::run(context, verb),
+        CloudNoun::Byok { verb } => byok::run(context, verb),
         CloudNoun::Billing { verb } => billing::run(context, verb),
     }
 }

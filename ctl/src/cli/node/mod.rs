@@ -1,6 +1,7 @@
 //! `node`: what the node keeps, one file a noun. Every verb acts for the node's owner.
 
 mod backup;
+mod byok;
 mod credit;
 mod journal;
 mod keys;
@@ -35,6 +36,11 @@ pub(super) enum NodeNoun {
         #[command(subcommand)]
         verb: keys::KeysVerb,
     },
+    /// What provider keys are sealed against, and what was done with those that are stored
+    Byok {
+        #[command(subcommand)]
+        verb: byok::ByokVerb,
+    },
     /// The people who sign in to the node
     User {
         #[command(subcommand)]
@@ -63,6 +69,7 @@ pub(super) fn run(context: &Context, noun: &NodeNoun) -> Result<Status, Failure>
         NodeNoun::Namespace { verb } => namespace::run(context, verb),
         NodeNoun::Member { verb } => member::run(context, verb),
         NodeNoun::Keys { verb } => keys::run(context, verb),
+        NodeNoun::Byok { verb } => byok::run(context, verb),
         NodeNoun::User { verb } => user::run(context, verb),
         NodeNoun::Usage(args) => usage::run(context, args),
         NodeNoun::Credit { verb } => credit::run(context, verb),

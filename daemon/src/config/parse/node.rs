@@ -1,4 +1,4 @@
-//! `[node]`, `[node.oauth]` and `[node.stripe]`.
+//! `[node]`, `[node.oauth]`, `[node.byok]` and `[node.stripe]`.
 
 use std::time::Duration;
 
@@ -23,9 +23,12 @@ pub(super) const NODE: Section = Section {
         ("credit", r#""off""#),
         ("keep_requests", r#""400d""#),
         ("oauth", ""),
+        ("byok", ""),
         ("stripe", ""),
     ],
 };
+pub(super) const BYOK: Section =
+    Section { name: "node.byok", keys: &[("rotate_every", r#""90d""#), ("allow_private", "false")] };
 pub(super) const STRIPE: Section = Section {
     name: "node.stripe",
     keys: &[
@@ -111,6 +114,15 @@ impl<'t> Reading<'_, 't> {
         if let Some(oauth) = self.document.table(table, NODE.name, "oauth") {
             self.document.only_known(oauth, &dotted(NODE.name, "oauth"), &OAUTH, ALL, |_| None);
             self.oauth(oauth, &mut node.oauth);
+        }
+        if let Some(byok) = self.document.table(table, NODE.name, "byok") {
+            self.document.only_known(byok, BYOK.name, &BYOK, ALL, |_| None);
+            let every = self
+                .document
+                .read(byok, BYOK.name, &BYOK, "rotate_every", |value| Ok(parse_duration(document::text(value)?)?));
+            set(&mut node.byok.rotate_every, every);
+            let private = self.document.read(byok, BYOK.name, &BYOK, "allow_private", document::truth);
+            set(&mut node.byok.allow_private, private);
         }
         if let Some(stripe) = self.document.table(table, NODE.name, "stripe") {
             self.document.only_known(stripe, STRIPE.name, &STRIPE, ALL, |_| None);

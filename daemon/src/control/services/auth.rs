@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use bitrouter_node::oauth::ClientId;
 use bitrouter_proto::{
     account::{DEFAULT_CLIENT, Identity, ScopeSet, credential::Credential},
     codes::Reason,
@@ -104,9 +105,11 @@ impl Service {
                 namespace: (!local.namespace.is_empty()).then_some(local.namespace),
                 scope: or(local.scope, defaults.scope.unwrap_or_default()),
                 // A client that is registered elsewhere is none here.
-                client_id: bitrouter_node::oauth::Client::find(&defaults.client_id)
-                    .map_or(DEFAULT_CLIENT, |client| client.id)
-                    .to_owned(),
+                client_id: match ClientId::parse(&defaults.client_id) {
+                    Some(ClientId::BuiltIn(id)) => id,
+                    Some(ClientId::Registered(_)) | None => DEFAULT_CLIENT,
+                }
+                .to_owned(),
             },
             None => {
                 return Err(error::status(Reason::InvalidArgument, "the request does not say how to sign in", None));

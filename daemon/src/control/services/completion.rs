@@ -1,12 +1,14 @@
 //! `CompletionService`: for somebody who has pressed a key and waits.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use bitrouter_gateway::Gateway;
 use bitrouter_node::people::namespaces;
 use bitrouter_proto::{
     account::{
         List,
-        told::{ToldBinding, ToldBudget, ToldKey, ToldPolicy, ToldPreset, ToldSession},
+        byok::StoredKey,
+        told::{ToldBinding, ToldBudget, ToldKey, ToldOauthClient, ToldPolicy, ToldPreset, ToldSession},
     },
     wire::{
         self, Asked, CompleteRequest, CompleteResponse, Completion, CompletionKind, asked::Whom,
@@ -17,8 +19,8 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 
 use super::{
-    asking::Asking, budgets::BUDGETS, keys::KEYS, namespaces as namespace_service, node_call::node, policies,
-    policies::POLICIES, presets::PRESETS, sessions::SESSIONS,
+    asking::Asking, budgets::BUDGETS, byok::STORED_KEYS, keys::KEYS, namespaces as namespace_service, node_call::node,
+    oauth_clients::OAUTH_CLIENTS, policies, policies::POLICIES, presets::PRESETS, sessions::SESSIONS,
 };
 use crate::credentials::{RestCall, RestPath};
 
@@ -30,11 +32,12 @@ const MOST: usize = 1000;
 
 pub(super) struct Service {
     asking: Asking,
+    gateway: Arc<Gateway>,
 }
 
 impl Service {
-    pub(super) fn new(asking: Asking) -> Self {
-        Self { asking }
+    pub(super) fn new(asking: Asking, gateway: Arc<Gateway>) -> Self {
+        Self { asking, gateway }
     }
 
     /// All that may stand there.
@@ -67,6 +70,10 @@ impl Service {
                 let rows = self.rows::<ToldSession>(asked, RestPath::in_namespace(SESSIONS)).await?;
                 Ok(rows.into_iter().map(|row| completion(row.id, row.client_id)).collect())
             }
+            CompletionKind::OauthClients => {
+                let rows = self.rows::<ToldOauthClient>(asked, RestPath::in_namespace(OAUTH_CLIENTS)).await?;
+                Ok(rows.into_iter().map(|row| completion(row.client_id, row.client_name)).collect())
+            }
             CompletionKind::Namespaces => self.namespaces(asked).await,
             CompletionKind::Members => {
                 let members = node(&self.asking.host).await?.list_members(within).await;
@@ -78,6 +85,15 @@ impl Service {
                 Ok(people.into_iter().map(|row| completion(row.name, row.id.to_string())).collect())
             }
             CompletionKind::PersonIds => self.person_ids(asked).await,
+            CompletionKind::StoredKeys => {
+                let rows = self.rows::<StoredKey>(asked, RestPath::new(STORED_KEYS)).await?;
+                Ok(rows.into_iter().map(|row| completion(row.provider_name, row.key_prefix)).collect())
+            }
+            CompletionKind::ByokProviders => {
+                let snapshot = self.gateway.snapshot();
+                let takes_keys = snapshot.catalog.providers().filter(|provider| provider.takes_byok());
+                Ok(takes_keys.map(|provider| completion(provider.id().as_str(), provider.name())).collect())
+            }
             CompletionKind::OperatorKeys => {
                 let keys = node(&self.asking.host).await?.list_operator_keys().await.unwrap_or_default();
                 let live = keys.into_iter().filter(|row| row.revoked_at.is_none());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bitrouter_gateway::{
     Gateway, InferenceError,
-    http::{Candidate, Explanation as Explained, Question, missing_scope},
+    http::{Caller, Candidate, Explanation as Explained, Question, missing_scope},
     ports::Plan,
     protocol::{Dialect, routing_fields::LONGEST_MODEL},
 };
@@ -21,7 +21,7 @@ use super::{error, node_call::node};
 use crate::{
     agent::Agent,
     node_host::{NodeHost, NodeState},
-    status::StatusReader,
+    status::{BYOK, StatusReader},
 };
 
 /// The largest number of tokens that somebody can ask about.
@@ -59,7 +59,7 @@ impl Service {
     /// The same of calls without a credential; of `model` where that leads to the account of the own node.
     async fn of_nobody(&self, model: &str) -> Calls {
         self.host.opened().await;
-        let unbound = InForce { plan: Plan::Off, policies: Vec::new(), may_call: true };
+        let unbound = InForce { plan: Plan::Off, caller: Caller::DAEMON, policies: Vec::new(), may_call: true };
         if let Err(refused) = self.host.keyless() {
             return Calls { in_force: unbound, served: Err(refused), writable: Ok(()) };
         }
@@ -78,16 +78,18 @@ impl Service {
         let Explained { route, verdict, worst_case } = explained;
         let refused = verdict.err();
         let policy_id = refused.as_ref().and_then(policy_of);
-        let in_force = |Acting { origin, kind }: Acting| PolicyInForce {
+        let in_force = |Acting { origin, kind, refuses_streams, judges_content }: Acting| PolicyInForce {
             refuses: policy_id.as_ref() == Some(&origin.policy_id.to_string()),
             policy_id: origin.policy_id.to_string(),
             name: origin.name,
             kind: kind.to_string(),
             principal_type: origin.principal_type.to_string(),
             principal_id: origin.principal_id,
+            refuses_streams,
+            judges_content,
         };
         let candidate = |one: Candidate| RouteCandidate {
-            key_source: self.status.key_source(&one.provider),
+            key_source: if one.uses_byok { Some(BYOK.to_owned()) } else { self.status.key_source(&one.provider) },
             provider: one.provider.to_string(),
             model: one.model,
         };
@@ -120,7 +122,8 @@ impl ExplainService for Service {
             Some(principal) => self.of_principal(principal).await?,
             None => self.of_nobody(&model).await,
         };
-        let question = Question { model: &model, dialects: &Dialect::ALL, input_tokens, max_tokens };
+        let caller = in_force.caller;
+        let question = Question { caller, model: &model, dialects: &Dialect::ALL, input_tokens, max_tokens };
         let mut explained = self.gateway.explain(&question, &in_force.plan);
         if let Err(refused) = &explained.verdict
             && refused.code() == InferenceCode::ModelNotFound

@@ -5,6 +5,7 @@ mod asking;
 mod auth;
 mod billing;
 mod budgets;
+mod byok;
 mod completion;
 mod console;
 mod daemon;
@@ -17,6 +18,7 @@ mod members;
 mod namespaces;
 mod node;
 mod node_call;
+mod oauth_clients;
 mod operator_keys;
 mod people;
 mod policies;
@@ -28,12 +30,13 @@ use bitrouter_proto::{
     codes::Reason,
     wire::{
         DESCRIPTORS, auth_service_server::AuthServiceServer, billing_service_server::BillingServiceServer,
-        budget_service_server::BudgetServiceServer, completion_service_server::CompletionServiceServer,
-        console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
-        environment_service_server::EnvironmentServiceServer, explain_service_server::ExplainServiceServer,
-        key_service_server::KeyServiceServer, log_service_server::LogServiceServer,
-        member_service_server::MemberServiceServer, namespace_service_server::NamespaceServiceServer,
-        node_service_server::NodeServiceServer, operator_key_service_server::OperatorKeyServiceServer,
+        budget_service_server::BudgetServiceServer, byok_service_server::ByokServiceServer,
+        completion_service_server::CompletionServiceServer, console_service_server::ConsoleServiceServer,
+        daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
+        explain_service_server::ExplainServiceServer, key_service_server::KeyServiceServer,
+        log_service_server::LogServiceServer, member_service_server::MemberServiceServer,
+        namespace_service_server::NamespaceServiceServer, node_service_server::NodeServiceServer,
+        oauth_client_service_server::OauthClientServiceServer, operator_key_service_server::OperatorKeyServiceServer,
         person_service_server::PersonServiceServer, policy_service_server::PolicyServiceServer,
         preset_service_server::PresetServiceServer, session_service_server::SessionServiceServer,
         usage_service_server::UsageServiceServer,
@@ -73,8 +76,10 @@ pub(super) async fn all(
     reporter.set_serving::<OperatorKeyServiceServer<operator_keys::Service>>().await;
     reporter.set_serving::<PolicyServiceServer<policies::Service>>().await;
     reporter.set_serving::<BudgetServiceServer<budgets::Service>>().await;
+    reporter.set_serving::<ByokServiceServer<byok::Service>>().await;
     reporter.set_serving::<PresetServiceServer<presets::Service>>().await;
     reporter.set_serving::<SessionServiceServer<sessions::Service>>().await;
+    reporter.set_serving::<OauthClientServiceServer<oauth_clients::Service>>().await;
     reporter.set_serving::<MemberServiceServer<members::Service>>().await;
     reporter.set_serving::<CompletionServiceServer<completion::Service>>().await;
     reporter.set_serving::<ExplainServiceServer<explain::Service>>().await;
@@ -102,8 +107,10 @@ pub(super) async fn all(
     let budgets = budgets::Service::new(asking.clone());
     let presets = presets::Service::new(asking.clone());
     let sessions = sessions::Service::new(asking.clone());
+    let oauth_clients = oauth_clients::Service::new(asking.clone());
     let members = members::Service::new(agent.node.clone());
-    let completion = completion::Service::new(asking.clone());
+    let byok = byok::Service::new(asking.clone());
+    let completion = completion::Service::new(asking.clone(), std::sync::Arc::clone(&agent.gateway));
     let explain = explain::Service::new(agent);
     let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
@@ -122,8 +129,10 @@ pub(super) async fn all(
         .add_service(OperatorKeyServiceServer::new(operator_keys).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(PolicyServiceServer::new(policies).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(BudgetServiceServer::new(budgets).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(ByokServiceServer::new(byok).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(PresetServiceServer::new(presets).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(OauthClientServiceServer::new(oauth_clients).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(MemberServiceServer::new(members).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(CompletionServiceServer::new(completion).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(ExplainServiceServer::new(explain).max_decoding_message_size(MESSAGE_LIMIT))

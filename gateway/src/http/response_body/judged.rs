@@ -1,7 +1,7 @@
 //! A provider's reply that is no stream, held whole until content rules have judged it: nothing was sent, so that a refusal
 //! still has its status.
 
-use std::{future::poll_fn, ops::Range, sync::Arc};
+use std::{future::poll_fn, sync::Arc};
 
 use bitrouter_proto::codes::InferenceCode;
 use bytes::{Bytes, BytesMut};
@@ -13,7 +13,7 @@ use crate::{
     content_rules::{Blocked, ContentRules},
     error::InferenceError,
     meter::CallEnd,
-    protocol::{Dialect, Verdict, check_reply},
+    protocol::{Dialect, Verdict, check_reply, with_raw},
 };
 
 /// The largest document that is held, in bytes.
@@ -34,19 +34,6 @@ pub(crate) fn remove_digests(headers: &mut HeaderMap) {
     }
 }
 
-/// `text` with these bytes replaced, which stand in their order and do not overlap.
-pub(crate) fn apply(text: &[u8], edits: &[(Range<usize>, String)]) -> Bytes {
-    let mut out = BytesMut::with_capacity(text.len());
-    let mut from = 0;
-    for (at, with) in edits {
-        out.extend_from_slice(&text[from..at.start]);
-        out.extend_from_slice(with.as_bytes());
-        from = at.end;
-    }
-    out.extend_from_slice(&text[from..]);
-    out.freeze()
-}
-
 impl UpstreamResponseBody {
     /// Reads the reply to its end and judges it; its call is settled then.
     ///
@@ -58,7 +45,9 @@ impl UpstreamResponseBody {
         dialect: Dialect,
     ) -> Result<Bytes, InferenceError> {
         let Some(reply) = self.reply() else { return Ok(Bytes::new()) };
-        let judged = match read(reply).await {
+        let read = read(reply).await;
+        let end = if read.is_ok() { CallEnd::Withheld } else { CallEnd::Failed };
+        let judged = match read {
             Ok(document) => match rules {
                 None => Ok(document),
                 Some(rules) if document.len() > QUICK => {
@@ -74,7 +63,7 @@ impl UpstreamResponseBody {
             Err(error) => {
                 reply.recorder.set_error(error.code());
                 reply.recorder.set_status(error.status());
-                reply.recorder.end(CallEnd::Failed);
+                reply.recorder.end(end);
             }
         }
         judged
@@ -101,7 +90,7 @@ fn judge_document(document: Bytes, rules: &ContentRules, dialect: Dialect) -> Re
     };
     match check_reply(rules, dialect, text) {
         Verdict::Clear => Ok(document),
-        Verdict::Redacted(edits) => Ok(apply(&document, &edits)),
+        Verdict::Redacted(edits) => Ok(with_raw(&document, &edits)),
         Verdict::Blocked(rule) => Err(blocked(&rule)),
     }
 }

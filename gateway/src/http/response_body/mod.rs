@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub(crate) use self::judged::{apply, blocked, remove_digests, unreadable};
+pub(crate) use self::judged::{blocked, remove_digests, unreadable};
 pub use self::upstream::UpstreamResponseBody;
 pub(in crate::http) use self::watch::Watch;
 

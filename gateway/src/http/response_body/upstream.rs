@@ -34,7 +34,7 @@ use crate::{
     },
     registry::ProviderId,
     snapshot::Limits,
-    stored_responses::object_key,
+    stored_responses::{Making, object_key},
     upstream::UpstreamBody,
 };
 
@@ -88,14 +88,15 @@ pub(super) struct Reply {
     is_array: bool,
     /// Why a judged document has no end, or a stream none that its caller can read.
     failure: Option<InferenceError>,
+    /// The provider has brought it to its end.
+    is_over: bool,
     /// How far a stream has come.
     progress: Option<Progress>,
     deadlines: ResponseDeadlines,
     connection: Arc<dyn CallerConnection>,
     pub(super) recorder: RequestRecorder,
     provider: ProviderId,
-    /// Whether a provider takes money for it.
-    costs: bool,
+    format: ReplyFormat,
     /// For whom it is made.
     caller: Caller,
     /// The ids by which the provider has stored it and its parts.
@@ -181,12 +182,13 @@ impl UpstreamResponseBody {
             has_passed: false,
             is_array: guard_form == GuardForm::Array,
             failure: None,
+            is_over: false,
             progress: None,
             deadlines: ResponseDeadlines::new(limits, context.started),
             connection: context.connection,
             recorder,
             provider,
-            costs: format.costs,
+            format,
             caller: context.caller,
             ids: Vec::new(),
         })))
@@ -228,22 +230,30 @@ impl Reply {
             Mode::Stream(stream) => (stream.take_usage(), stream.take_ids()),
             Mode::Plain(plain) => (plain.usage(), plain.ids()),
         };
-        if let Some(usage) = usage.filter(|_| self.costs) {
+        if let Some(usage) = usage.filter(|_| self.format.costs) {
             self.recorder.add_usage(usage);
         }
         let has_counted = usage.is_some();
-        if self.costs && (!ids.is_empty() || has_counted && !self.ids.is_empty()) {
+        if self.format.costs && (!ids.is_empty() || has_counted && !self.ids.is_empty()) {
             for id in &ids {
                 self.recorder.add_object(object_key(id));
             }
             self.ids.extend(ids);
             let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+            let making = Making {
+                provider: &self.provider,
+                model: self.recorder.model(),
+                caller: self.caller,
+                tokens: self.recorder.tokens(),
+                on_owners_key: self.recorder.is_paid_by_owners_key(),
+            };
             // Whoever speaks of these later is led back, also while the reply is being made.
-            self.gateway.stored_responses.remember(&ids, &self.provider, self.caller, self.recorder.tokens());
+            self.gateway.stored_responses.remember(&ids, making);
         }
     }
 
-    /// Judges the models that the reply has named since; why the reply ends here.
+    /// Judges the models that the reply has named since; why the reply ends here. A document that is held ends for that only once it
+    /// is over: nothing of it goes out before, and what it used is told at its end.
     fn judge_model(&mut self) -> Result<(), InferenceError> {
         let Some(watch) = &self.watch else { return Ok(()) };
         let names = match &self.mode {
@@ -255,26 +265,37 @@ impl Reply {
             match watch.named(&self.provider, name) {
                 Named::Same => {}
                 Named::Another(price) => self.recorder.made_by_another(price),
-                Named::Denied(error) => {
-                    self.recorder.made_by_another(None);
-                    return Err(error);
+                Named::Denied(error, price) => {
+                    self.recorder.made_by_another(price);
+                    if !self.is_judged {
+                        return Err(error);
+                    }
+                    self.failure.get_or_insert(error);
                 }
             }
         }
-        Ok(())
+        match self.failure.take_if(|_| self.is_over) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
-    /// The reply ends here, with an error that is not its provider's.
-    fn refuse(&mut self, error: InferenceError, before: &[u8]) -> Result<Bytes, ResponseBodyError> {
+    /// The reply ends here, with an error that is not its provider's, behind what goes on `before` it and in the place of what is
+    /// `withheld`.
+    fn refuse(&mut self, error: InferenceError, before: &[u8], withheld: &[u8]) -> Result<Bytes, ResponseBodyError> {
         self.note();
         self.recorder.set_error(error.code());
-        self.recorder.end(CallEnd::Failed);
+        self.recorder.end(if self.has_ended() { CallEnd::Withheld } else { CallEnd::Failed });
         self.upstream = None;
         self.first = None;
-        self.guard = None;
+        let held = self.guard.take().map_or_else(Bytes::new, |guard| guard.into_held());
         self.connection.close_after_reply();
         let last = match &mut self.mode {
-            Mode::Stream(stream) => stream.fail(&error),
+            Mode::Stream(stream) => {
+                stream.withhold(withheld);
+                stream.withhold(&held);
+                stream.fail(&error)
+            }
             Mode::Plain(_) => None,
         };
         match last {
@@ -287,6 +308,16 @@ impl Reply {
                 self.failure = Some(error);
                 if before.is_empty() { Err(ResponseBodyError::Upstream) } else { Ok(Bytes::copy_from_slice(before)) }
             }
+        }
+    }
+
+    /// True where the provider has brought the reply to its end, or has nothing more to say of it, and has told what it used.
+    fn has_ended(&self) -> bool {
+        match &self.mode {
+            Mode::Stream(stream) => {
+                !stream.has_failed() && (self.is_over || stream.content_end() == ContentEnd::Counted)
+            }
+            Mode::Plain(_) => self.is_over,
         }
     }
 
@@ -316,8 +347,9 @@ impl Reply {
             Mode::Plain(plain) if !plain.may_end() => return self.stop(Stop::Broken),
             Mode::Plain(_) => Bytes::new(),
         };
+        self.is_over = true;
         if let Err(error) = self.judge_model() {
-            return Poll::Ready(Some(self.refuse(error, &[]).map(Frame::data)));
+            return Poll::Ready(Some(self.refuse(error, &[], &rest).map(Frame::data)));
         }
         if matches!(&self.mode, Mode::Stream(stream) if stream.status().is_cut) {
             return Poll::Ready(Some(self.cut(rest).map(Frame::data)));
@@ -335,9 +367,9 @@ impl Reply {
     /// error is the last piece of a stream that they block.
     fn guarded(&mut self, events: Bytes, is_last: bool) -> Result<Bytes, Result<Bytes, ResponseBodyError>> {
         let Some(guard) = &mut self.guard else { return Ok(events) };
-        let Passed { bytes, blocked } = if is_last { guard.push_last(events) } else { guard.push(events) };
+        let Passed { bytes, blocked, withheld } = if is_last { guard.push_last(events) } else { guard.push(events) };
         let Some(blocked) = blocked else { return Ok(bytes) };
-        Err(self.refuse(judged::blocked(&blocked), &bytes))
+        Err(self.refuse(judged::blocked(&blocked), &bytes, &withheld))
     }
 
     /// The reply ends before its end: a stream with an event that says so, anything else with its connection.
@@ -347,6 +379,7 @@ impl Reply {
         {
             // Nothing can be missing: an error event behind it would make a failure of a whole reply.
             tracing::debug!(provider = %self.provider, ?stop, "a stream did not end after its last event");
+            self.is_over = true;
             let rest = stream.complete();
             let rest = match self.guarded(rest, true) {
                 Ok(rest) => rest,
@@ -412,6 +445,7 @@ impl Reply {
                     plain.push(&data);
                 }
                 // hyper does not poll a body with a `Content-Length` past its last byte, so it is finished here.
+                self.is_over = is_end;
                 if is_end {
                     self.note();
                 }
@@ -419,7 +453,7 @@ impl Reply {
                     self.recorder.pass(&data);
                 }
                 if let Err(error) = self.judge_model() {
-                    return Some(self.refuse(error, &[]));
+                    return Some(self.refuse(error, &[], &[]));
                 }
                 if is_end {
                     self.settle_end();
@@ -434,10 +468,17 @@ impl Reply {
     fn take_events(&mut self, data: Bytes) -> Option<Result<Bytes, ResponseBodyError>> {
         let Mode::Stream(stream) = &mut self.mode else { return Some(Ok(data)) };
         let whole = stream.push(data);
+        if self.progress == Some(Progress::Ended) && has_content(self.format, &whole) {
+            // It was settled, so nobody would have paid for this.
+            tracing::debug!(provider = %self.provider, "a stream goes on behind its last event");
+            self.upstream = None;
+            return None;
+        }
         let StreamStatus { progress, has_news, is_cut } = stream.status();
         self.progress = Some(progress);
+        self.is_over = progress == Progress::Ended;
         if let Err(error) = self.judge_model() {
-            return Some(self.refuse(error, &[]));
+            return Some(self.refuse(error, &[], &whole));
         }
         if is_cut {
             return Some(self.cut(whole));
@@ -472,8 +513,8 @@ impl Reply {
         self.first = None;
         self.note();
         self.recorder.pass(&rest);
-        let usage = self.recorder.cut();
         let Mode::Stream(stream) = &mut self.mode else { return Ok(rest) };
+        let usage = self.recorder.cut(stream.withheld());
         let end = stream.cut(&usage);
         let all: Bytes = if rest.is_empty() { end } else { [rest, end].concat().into() };
         // The end may say once more what the reply has said.
@@ -517,6 +558,8 @@ impl Reply {
                     let StreamStatus { progress, is_cut, .. } = stream.status();
                     let is_over = progress == Progress::Ended;
                     let end = if is_cut { ContentEnd::Open } else { stream.content_end() };
+                    // Which model made it may be told at the end.
+                    self.judge_model().ok();
                     self.note();
                     self.recorder.pass(&whole);
                     if is_over { ContentEnd::Counted } else { end }
@@ -607,6 +650,14 @@ impl Body for UpstreamResponseBody {
     fn size_hint(&self) -> SizeHint {
         self.0.as_ref().map_or_else(SizeHint::default, |reply| reply.size_hint())
     }
+}
+
+/// True where whole events of a reply hold some of it.
+fn has_content(format: ReplyFormat, events: &[u8]) -> bool {
+    format.events_counter().is_some_and(|mut counter| {
+        counter.push(events);
+        !counter.take().is_empty()
+    })
 }
 
 fn explain(stop: Stop, provider: &ProviderId) -> InferenceError {

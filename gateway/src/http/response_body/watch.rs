@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::http) struct Watch {
     plan: Arc<dyn CallPlan>,
     snapshot: Arc<Snapshot>,
-    /// The model that was judged; empty where a stored response is asked for, which names none.
+    /// The model that was judged; empty where a stored response is asked for and nobody knows what made it.
     model: String,
 }
 
@@ -29,8 +29,8 @@ pub(super) enum Named {
     Same,
     /// Another one of the provider's made it, which costs that much.
     Another(Option<Arc<ModelPrice>>),
-    /// One that may not be called.
-    Denied(InferenceError),
+    /// One that may not be called, and costs that much.
+    Denied(InferenceError, Option<Arc<ModelPrice>>),
 }
 
 impl Watch {
@@ -60,14 +60,15 @@ impl Watch {
         {
             return Named::Same;
         }
+        let price = provider.price(Some(other)).cloned();
         match denied(&*self.plan, provider, &other.id) {
             Some(policy) => {
                 let message =
                     format!("the reply was made by `{}`, which the policy `{policy}` does not let be called", other.id);
                 let error = InferenceError::new(InferenceCode::ModelDenied, message);
-                Named::Denied(error.with_param("model").with("policy_id", policy.to_string()))
+                Named::Denied(error.with_param("model").with("policy_id", policy.to_string()), price)
             }
-            None => Named::Another(provider.price(Some(other)).cloned()),
+            None => Named::Another(price),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Where a chat completion, a chunk of one and a completion hold content.
 //!
 //! Source: OpenAI API reference, objects "chat completion" and "chat completion chunk"; `reasoning_content` is DeepSeek's,
-//! `reasoning` and `reasoning_details` OpenRouter's (some servers send several of these), parts of the kind `thinking` are Mistral's.
+//! `reasoning`, `reasoning_details` and `images` OpenRouter's (some servers send several of these), parts of the kind `thinking` are Mistral's.
 
 use crate::protocol::content::{
     ContentMap,
     Kind::{Reasoning, ReasoningAgain, Visible},
-    Marked, ROOT,
-    Role::{Node, Text, TextOr, Value},
+    Marked, ROOT, Retelling,
+    Role::{Node, Opaque, Text, TextOr, Value},
 };
 
 const CHOICE: u8 = 1;
@@ -37,18 +37,24 @@ pub(super) static MAP: ContentMap = ContentMap {
         (MESSAGE, "tool_calls", Node(CALL)),
         (MESSAGE, "function_call", Node(FUNCTION)),
         (MESSAGE, "audio", Node(AUDIO)),
+        (MESSAGE, "images", Opaque(Visible)),
         (PART, "text", Text(Visible)),
         (PART, "refusal", Text(Visible)),
+        (PART, "image_url", Opaque(Visible)),
         (PART, "thinking", TextOr(Reasoning, THOUGHT)),
         (THOUGHT, "text", Text(Reasoning)),
         (DETAIL, "text", Text(ReasoningAgain)),
         (DETAIL, "summary", Text(ReasoningAgain)),
+        (DETAIL, "data", Opaque(Reasoning)),
         (CALL, "function", Node(FUNCTION)),
         (CALL, "custom", Node(FUNCTION)),
         (FUNCTION, "arguments", Value(Visible)),
         (FUNCTION, "input", Text(Visible)),
         (AUDIO, "transcript", Text(Visible)),
+        (AUDIO, "data", Opaque(Visible)),
     ],
     marked: &[],
     mark: |_| Marked::Visible,
+    retold: &[],
+    retelling: |_| Retelling::Whole,
 };

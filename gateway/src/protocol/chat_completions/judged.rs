@@ -9,6 +9,7 @@ use crate::protocol::{
     judged::{Judged, JudgedRules, Member},
     messages::look_for_thinking,
     provider_tools::{Runner, Tool, ToolRules},
+    routing_fields,
     spelling::Spelling,
 };
 
@@ -24,7 +25,7 @@ pub(super) const RULES: JudgedRules = JudgedRules {
     spelling: Spelling::One,
     choosing: &["compound_custom", "providerOptions"],
     counts: &COUNTS,
-    caps: &CAPS,
+    caps: &routing_fields::CAPS,
     has_tool_calls: false,
     tools: ToolRules::ByType { runner, has_uses: false },
     look,

@@ -12,7 +12,7 @@ mod usage;
 use std::{ops::Range, sync::LazyLock};
 
 use bytes::{Buf as _, Bytes};
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 use self::judged::{CAPS, RULES};
 pub(super) use self::judged::{COUNTS, runner};
@@ -105,13 +105,14 @@ impl Rules for ChatCompletions {
     }
 
     fn events(&self, close_delimited: bool, hides_usage: bool) -> Box<dyn ReplyStream> {
-        let progress = if close_delimited { Progress::Open } else { Progress::MayEnd };
         Box::new(SseStream::new(Chunks {
-            progress,
+            progress: Progress::Open,
+            must_announce: close_delimited,
             hides_usage,
             hides_next_newline: false,
             usage: None,
             last: Vec::new(),
+            long_may_end: None,
         }))
     }
 
@@ -144,18 +145,21 @@ impl Rules for ChatCompletions {
     }
 }
 
-/// A stream of chunks. It may end with its connection: many providers send no `[DONE]`. One that marks the end of its reply
-/// only by closing its connection must have announced it.
+/// A stream of chunks. It may end without `[DONE]`, which many providers do not send, and not in the midst of its content. One
+/// that marks the end of its reply only by closing its connection must have announced it.
 #[derive(Debug)]
 struct Chunks {
     progress: Progress,
+    must_announce: bool,
     hides_usage: bool,
     /// The second half of the line end of what was hidden may still come.
     hides_next_newline: bool,
     usage: Option<TokenUsage>,
     /// The end of what passed last. Whether it is an error is asked only where the stream breaks: to look for that in every
-    /// event would cost more than to keep it.
+    /// event would cost more than to keep it. The same holds for whether the stream may end there.
     last: Vec<u8>,
+    /// Whether it may end behind what passed last, where that is too long to be kept.
+    long_may_end: Option<bool>,
 }
 
 impl EventReader for Chunks {
@@ -171,11 +175,13 @@ impl EventReader for Chunks {
         if events.starts_with(b"data:") || data_of(&events).next().is_some() {
             self.last.clear();
             self.last.extend_from_slice(&events[events.len().saturating_sub(LONGEST_ERROR)..]);
+            let is_kept = events.len() <= LONGEST_ERROR || memmem::rfind(&self.last, b"\ndata:").is_some();
+            self.long_may_end = (!is_kept).then(|| stream_end::may_end(&events));
         }
         let end = stream_end::done_end(&events);
         if end.is_some() {
             self.progress = Progress::Ended;
-        } else if self.progress == Progress::Open && stream_end::announces_end(&events) {
+        } else if self.must_announce && self.progress == Progress::Open && stream_end::announces_end(&events) {
             self.progress = Progress::MayEnd;
         }
         let told = match end {
@@ -193,6 +199,11 @@ impl EventReader for Chunks {
 
     fn progress(&self) -> Progress {
         self.progress
+    }
+
+    fn may_end(&self) -> bool {
+        let may_end = || self.long_may_end.unwrap_or_else(|| stream_end::may_end(&self.last));
+        self.progress >= Progress::MayEnd || !self.must_announce && may_end()
     }
 
     fn is_complete(&self) -> bool {

@@ -1,7 +1,8 @@
 //! What ends a stream of chat completion chunks: the line `data: [DONE]`, or an error of the provider's own.
 //!
 //! A provider that marks the end of its reply only by closing its connection must have announced it: by that line, or at
-//! the least by a `finish_reason`. Source: OpenAI API reference, "Streaming".
+//! the least by a `finish_reason`. One that ends its reply in good order without that line has ended it too, unless the last
+//! chunk says that its content goes on. Source: OpenAI API reference, "Streaming".
 
 use std::{str::from_utf8, sync::LazyLock};
 
@@ -20,6 +21,13 @@ static FIND_REASON: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem:
 /// True where a choice in one of these whole events says why it ends.
 pub(super) fn announces_end(events: &[u8]) -> bool {
     FIND_REASON.find(events).is_some() && data_of(events).any(|data| from_utf8(&data).is_ok_and(ends_a_choice))
+}
+
+/// True where the last one of these events may be the last of its stream: it has no choice that goes on.
+pub(super) fn may_end(events: &[u8]) -> bool {
+    let Some(last) = data_of(events).last() else { return false };
+    let choices = json_read::values_in(&last, ["choices"]).and_then(|[choices]| json_read::elements_of(choices?));
+    choices.is_none_or(|choices| choices.is_empty() || choices.into_iter().any(gives_reason))
 }
 
 fn ends_a_choice(chunk: &str) -> bool {
@@ -111,6 +119,22 @@ mod tests {
             ("", ContentEnd::Open),
         ] {
             assert_eq!(content_end(events.as_bytes()), end, "{events}");
+        }
+    }
+
+    #[test]
+    fn a_stream_does_not_end_in_the_midst_of_its_content() {
+        for (events, may_end) in [
+            ("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n", false),
+            ("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{}}\n\n: ping\n\n", false),
+            ("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n", true),
+            ("data: {\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"length\"}]}\n\n", true),
+            ("data: {\"choices\":[],\"usage\":{}}\n\n", true),
+            ("data: {\"citations\":[]}\n\n", true),
+            (": ping\n\n", false),
+            ("", false),
+        ] {
+            assert_eq!(super::may_end(events.as_bytes()), may_end, "{events}");
         }
     }
 

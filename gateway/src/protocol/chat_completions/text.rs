@@ -2,13 +2,14 @@
 //!
 //! A tool call ends the texts of its choice before it: what follows it is another text. Of tools the descriptions and titles
 //! are texts, at any depth of their schemas. Reasoning that a provider tells with its signature (`reasoning_details` is
-//! OpenRouter's, `thinking_blocks` LiteLLM's) is signed, also as long as its signature has not come.
+//! OpenRouter's, `thinking_blocks` LiteLLM's) is signed where that is there, and in a stream as long as it has not come. What is
+//! not known of a reply is a text too.
 //!
 //! Source: OpenAI API reference, "Create chat completion", "Create completion", "Create embeddings".
 
 use crate::protocol::texts::{
     BITS, Ends, OWN, REPLY, REQUEST,
-    Role::{Any, Json, Node, Text, TextOr},
+    Role::{Any, Json, Node, Skip, Text, TextOr},
     SIGNED_BITS, TextMap,
 };
 
@@ -37,6 +38,9 @@ pub(super) static MAP: TextMap = TextMap {
         (REPLY, "choices", Node(CHOICE)),
         (REPLY, "error", Any(OWN)),
         (REPLY, "search_results", Any(OWN)),
+        (REPLY, "usage", Skip),
+        (REPLY, "prompt_filter_results", Skip),
+        (CHOICE, "content_filter_results", Skip),
         (CHOICE, "delta", Node(MESSAGE)),
         (CHOICE, "message", Node(MESSAGE)),
         (CHOICE, "text", Text(BITS)),
@@ -53,8 +57,9 @@ pub(super) static MAP: TextMap = TextMap {
         (FUNCTION, "input", Text(BITS)),
         (AUDIO, "transcript", Text(BITS)),
     ],
-    others: &[(MESSAGE, Any(BITS)), (TOOLS, Node(TOOLS))],
+    others: &[(REPLY, Any(OWN)), (CHOICE, Any(OWN)), (MESSAGE, Any(BITS)), (TOOLS, Node(TOOLS))],
     by_place: &[CHOICE, CALL],
+    calls: &[],
     ends: |_| Ends::Nothing,
     by_type: false,
 };

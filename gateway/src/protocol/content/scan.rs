@@ -1,42 +1,15 @@
 //! The pass over the JSON of frames: which strings count, and how long they are when their escapes are decoded.
 
-use super::{Amount, Content, ContentMap, Kind, Marked, ROOT, Role};
+use super::{
+    Content, ContentMap, Kind, Marked, ROOT, Role,
+    retold::Retold,
+    state::{Escape, Open, Text},
+};
 
 /// A nest of objects and arrays that is deeper than this holds nothing that counts.
 const DEEPEST: usize = 24;
 /// A name or a mark that is longer than this is none that is known.
 const LONGEST_WORD: usize = 64;
-
-/// An object or an array that may hold content.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    role: Role,
-    is_object: bool,
-}
-
-/// What the string is that the last byte stood in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
-    /// A member's name.
-    Name,
-    /// It counts as it is decoded.
-    Counts(Kind),
-    /// What it says matters.
-    Mark,
-    /// Nothing.
-    Nothing,
-}
-
-/// Where in an escape of a string the last byte stood.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Escape {
-    #[default]
-    None,
-    /// Behind the backslash.
-    Begun,
-    /// Behind so many digits of a code unit, and its value so far.
-    Unit(u8, u16),
-}
 
 /// The pass over one frame after the other.
 #[derive(Debug)]
@@ -46,6 +19,8 @@ pub(crate) struct ContentScan {
     /// How deep the nest is whose inside nobody tells apart; its kind where its bytes count.
     nest: u64,
     nest_counts: Option<Kind>,
+    /// Its role, as long as nothing has come of a nest of which it matters whether it is empty.
+    bare: Option<Role>,
     /// A string is open.
     text: Option<Text>,
     escape: Escape,
@@ -60,6 +35,12 @@ pub(crate) struct ContentScan {
     mark: Marked,
     /// Bytes of this frame, by kind.
     bytes: [u64; 4],
+    /// Pieces of it that are no text: of the reply, of the thinking.
+    opaque: [u64; 2],
+    /// It was counted as one with content: of the reply, of the thinking.
+    noted: [bool; 2],
+    /// What was told until now, some of it perhaps twice.
+    retold: Retold,
     counted: Content,
 }
 
@@ -70,6 +51,7 @@ impl ContentScan {
             open: Vec::new(),
             nest: 0,
             nest_counts: None,
+            bare: None,
             text: None,
             escape: Escape::None,
             is_name_due: false,
@@ -78,6 +60,9 @@ impl ContentScan {
             in_mark: false,
             mark: Marked::Visible,
             bytes: [0; 4],
+            opaque: [0; 2],
+            noted: [false; 2],
+            retold: Retold::default(),
             counted: Content::default(),
         }
     }
@@ -99,9 +84,10 @@ impl ContentScan {
 
     /// The frame has ended, however it was written.
     pub(super) fn end_frame(&mut self) {
-        self.note_frame();
+        self.close_frame();
         self.open.clear();
         (self.nest, self.nest_counts, self.text, self.escape) = (0, None, None, Escape::None);
+        self.bare = None;
         (self.is_name_due, self.in_mark, self.due) = (false, false, Role::Node(ROOT));
         self.mark = Marked::Visible;
     }
@@ -112,10 +98,27 @@ impl ContentScan {
         std::mem::take(&mut self.counted)
     }
 
+    /// Nothing more comes of the frame.
+    fn close_frame(&mut self) {
+        self.note_frame();
+        self.noted = [false; 2];
+        self.retold.end_frame();
+    }
+
     fn note_frame(&mut self) {
         self.note_marked();
         let [visible, reasoning, again, _] = std::mem::take(&mut self.bytes);
-        self.counted += Content { visible: Amount::frame(visible), reasoning: Amount::frame(reasoning.max(again)) };
+        let [seen, thought] = std::mem::take(&mut self.opaque);
+        let [visible, reasoning, seen, thought] = self.retold.news([visible, reasoning.max(again), seen, thought]);
+        let counted = &mut self.counted;
+        let sides = [(&mut counted.visible, visible, seen), (&mut counted.reasoning, reasoning, thought)];
+        for ((amount, bytes, opaque), noted) in sides.into_iter().zip(&mut self.noted) {
+            if bytes > 0 || opaque > 0 {
+                let is_first = !std::mem::replace(noted, true);
+                amount.frames = amount.frames.saturating_add(u64::from(is_first));
+                amount.bytes = amount.bytes.saturating_add(bytes);
+            }
+        }
     }
 
     /// What depends on a mark is what the mark says.
@@ -124,8 +127,14 @@ impl ContentScan {
         match self.mark {
             Marked::Visible => self.count(Kind::Visible, bytes),
             Marked::Reasoning => self.count(Kind::Reasoning, bytes),
-            Marked::Nothing => {}
+            Marked::Opaque if bytes > 0 => self.note_opaque(Kind::Visible),
+            Marked::Opaque | Marked::Nothing => {}
         }
+    }
+
+    fn note_opaque(&mut self, kind: Kind) {
+        let pieces = &mut self.opaque[usize::from(matches!(kind, Kind::Reasoning | Kind::ReasoningAgain))];
+        *pieces = pieces.saturating_add(1);
     }
 
     fn count(&mut self, kind: Kind, bytes: u64) {
@@ -151,7 +160,10 @@ impl ContentScan {
             }
             b'"' => {
                 self.text = Some(match self.role() {
-                    Role::Text(kind) | Role::TextOr(kind, _) | Role::Value(kind) => Text::Counts(kind),
+                    Role::Text(kind) | Role::TextOr(kind, _) | Role::Value(kind) | Role::Filled(kind) => {
+                        Text::Counts(kind)
+                    }
+                    Role::Opaque(kind) => Text::Opaque(kind),
                     Role::Mark => {
                         self.word.clear();
                         Text::Mark
@@ -165,6 +177,9 @@ impl ContentScan {
                 self.is_name_due = false;
                 if let Some(Open { role: Role::Node(node) | Role::TextOr(_, node), .. }) = self.open.last() {
                     self.due = self.map.role(*node, &self.word);
+                    if *node == ROOT && !self.map.retold.is_empty() {
+                        self.retold.set_level(self.map.retold(&self.word));
+                    }
                 }
             }
             b',' => {
@@ -201,6 +216,7 @@ impl ContentScan {
                     Role::Value(kind) => Some(kind),
                     _ => None,
                 };
+                self.bare = matches!(role, Role::Filled(_) | Role::Opaque(_)).then_some(role);
                 // Its brackets are a part of it.
                 self.count_nest(1);
             }
@@ -216,7 +232,7 @@ impl ContentScan {
                 self.mark = Marked::Visible;
             }
             if node == ROOT {
-                self.note_frame();
+                self.close_frame();
                 self.due = Role::Node(ROOT);
             }
         }
@@ -224,6 +240,21 @@ impl ContentScan {
 
     /// Goes on in a nest that is not told apart; how many bytes were read of it.
     fn in_nest(&mut self, bytes: &[u8]) -> usize {
+        if let Some(role) = self.bare {
+            let Some(found) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else { return bytes.len() };
+            self.bare = None;
+            let is_empty = matches!(bytes[found], b'}' | b']');
+            match role {
+                Role::Filled(kind) if !is_empty => {
+                    self.nest_counts = Some(kind);
+                    // Its first bracket, and the last one comes.
+                    self.count_nest(1);
+                }
+                Role::Opaque(kind) if !is_empty => self.note_opaque(kind),
+                _ => {}
+            }
+            return found + self.in_nest(&bytes[found..]);
+        }
         let found = bytes.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'));
         let Some(found) = found else {
             self.count_nest(bytes.len());
@@ -300,8 +331,12 @@ impl ContentScan {
     fn note_text(&mut self, text: &[u8]) {
         match self.text {
             Some(Text::Counts(kind)) => self.count(kind, text.len() as u64),
+            Some(Text::Opaque(kind)) if !text.is_empty() => {
+                self.note_opaque(kind);
+                self.text = Some(Text::Nothing);
+            }
             Some(Text::Name | Text::Mark) => self.note_word(text),
-            Some(Text::Nothing) | None => {}
+            Some(Text::Opaque(_) | Text::Nothing) | None => {}
         }
     }
 
@@ -316,6 +351,10 @@ impl ContentScan {
         };
         match self.text {
             Some(Text::Counts(kind)) => self.count(kind, length),
+            Some(Text::Opaque(kind)) => {
+                self.note_opaque(kind);
+                self.text = Some(Text::Nothing);
+            }
             // A name or a mark that is written so is one of ASCII, or none that is known.
             Some(Text::Name | Text::Mark) => self.note_word(&[u8::try_from(unit).unwrap_or(0)]),
             Some(Text::Nothing) | None => {}
@@ -329,14 +368,21 @@ impl ContentScan {
 
     fn end_text(&mut self) {
         if self.text.take() == Some(Text::Mark) {
-            self.mark = (self.map.mark)(&self.word);
+            self.read_mark();
+        }
+    }
+
+    fn read_mark(&mut self) {
+        self.mark = (self.map.mark)(&self.word);
+        if self.open.len() == 1 {
+            self.retold.set_retelling((self.map.retelling)(&self.word));
         }
     }
 
     /// A word or number of a mark has ended.
     fn end_mark(&mut self) {
         if std::mem::take(&mut self.in_mark) {
-            self.mark = (self.map.mark)(&self.word);
+            self.read_mark();
         }
     }
 }

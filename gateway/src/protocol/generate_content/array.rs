@@ -12,6 +12,7 @@ use super::{
 use crate::{
     error::InferenceError,
     protocol::{
+        content::Content,
         json_scan::JsonScan,
         limit::OutputLimit,
         named_model::NamedModel,
@@ -103,14 +104,15 @@ impl ArrayStream {
             Some(copy) => copy.as_deref().unwrap_or_default().as_bytes(),
             None => from_first_brace(rest),
         };
+        // What it costs may be another model's also where it is cut here.
+        if let Some(model) = &mut self.model {
+            model.read(text);
+        }
         if let Some(limit) = &mut self.limit {
             let fits = if copy.is_some() { limit.fits_last_part(rest, Some(text)) } else { limit.fits(text) };
             if !fits {
                 return false;
             }
-        }
-        if let Some(model) = &mut self.model {
-            model.read(text);
         }
         self.has_element = true;
         self.chunks.read(text);
@@ -133,6 +135,12 @@ impl ArrayStream {
             }
         }
         true
+    }
+
+    /// True for an array that has ended with nothing in it: a reply that says nothing.
+    fn is_empty(&self) -> bool {
+        let is_bare = || self.held.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"[]");
+        self.is_closed && !self.has_element && !self.is_odd && is_bare()
     }
 
     /// True once the output has passed its limit.
@@ -175,12 +183,14 @@ impl ReplyStream for ArrayStream {
     }
 
     fn finish(&mut self) -> Option<Bytes> {
-        (self.is_closed && self.chunks.progress() >= Progress::Complete).then(|| self.pass(self.held.len()))
+        let is_whole = self.is_closed && self.chunks.progress() >= Progress::Complete || self.is_empty();
+        is_whole.then(|| self.pass(self.held.len()))
     }
 
     fn status(&self) -> StreamStatus {
         let progress = match self.chunks.progress() {
             Progress::Complete if self.is_closed => Progress::Ended,
+            Progress::Open if self.is_empty() => Progress::Ended,
             progress => progress,
         };
         StreamStatus { progress, has_news: self.chunks.has_news(), is_cut: self.is_cut() }
@@ -209,6 +219,10 @@ impl ReplyStream for ArrayStream {
 
     fn set_limit(&mut self, limit: Box<OutputLimit>) {
         self.limit = Some(Box::new(limit.of_array()));
+    }
+
+    fn withheld(&self) -> Content {
+        self.limit.as_ref().map_or_else(Content::default, |limit| limit.withheld())
     }
 
     fn cut(&mut self, usage: &TokenUsage) -> Bytes {
@@ -284,7 +298,20 @@ mod tests {
             assert_eq!(error["error"]["status"], "UNAVAILABLE");
             assert!(before.iter().all(|element| *element == chunk) && before.len() <= 2, "{array}");
         }
-        assert_eq!(failed("[]").as_array().unwrap().len(), 1);
+        assert_eq!(failed("[1]").as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_array_without_an_element_is_a_whole_reply() {
+        for text in ["[]", " [\r\n ]\n"] {
+            let (mut stream, mut passed) = run(text.as_bytes(), &[1]);
+            assert_eq!(stream.status().progress, Progress::Ended);
+            passed.extend_from_slice(&stream.finish().unwrap());
+            assert_eq!(passed, text.as_bytes());
+        }
+        for text in ["[", "[,]", "[1]"] {
+            assert_eq!(run(text.as_bytes(), &[]).0.finish(), None, "{text}");
+        }
     }
 
     #[test]

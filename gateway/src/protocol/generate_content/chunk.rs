@@ -45,7 +45,8 @@ impl Chunks {
     pub(super) fn read(&mut self, chunk: &[u8]) {
         let names = ["candidates", "promptFeedback", "usageMetadata", "error"];
         let text = std::str::from_utf8(chunk).ok();
-        let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::values(text, names)) else {
+        let Some([candidates, feedback, counted, error]) = text.and_then(|text| json_read::camel_values(text, names))
+        else {
             return;
         };
         let counted = counted.and_then(usage::in_value);
@@ -58,12 +59,12 @@ impl Chunks {
         {
             self.candidate(candidate);
         }
-        let blocked = feedback.and_then(|feedback| json_read::values(feedback, ["blockReason"]));
+        let blocked = feedback.and_then(|feedback| json_read::camel_values(feedback, ["blockReason"]));
         self.is_blocked |= blocked.is_some_and(|[reason]| reason.is_some_and(says_something));
     }
 
     fn candidate(&mut self, candidate: &str) {
-        let Some([index, reason]) = json_read::values(candidate, ["index", "finishReason"]) else { return };
+        let Some([index, reason]) = json_read::camel_values(candidate, ["index", "finishReason"]) else { return };
         // The first one's index is left out, as the encoding of the API does with zero.
         let index: usize = index.and_then(|index| index.parse().ok()).unwrap_or(0);
         let bit = 1 << index.min(MOST_CANDIDATES - 1);
@@ -125,6 +126,8 @@ mod tests {
     fn a_stream_is_complete_when_every_candidate_has_ended() {
         for (chunks, progress) in [
             (&[r#"{"candidates":[{"content":{},"finishReason":"STOP"}]}"#][..], Progress::Complete),
+            (&[r#"{"candidates":[{"content":{},"finish_reason":"STOP"}]}"#], Progress::Complete),
+            (&[r#"{"prompt_feedback":{"block_reason":"SAFETY"}}"#], Progress::Complete),
             (&[r#"{"candidates":[{"content":{"parts":[{"text":"\"finishReason\":\"STOP\""}]}}]}"#], Progress::Open),
             (&[r#"{"candidates":[{"index":0,"finishReason":null}]}"#], Progress::Open),
             (

@@ -28,7 +28,10 @@ pub(super) struct OpenCandidates {
 impl OpenCandidates {
     /// Takes note of a chunk; true where it `passes`.
     fn note(&mut self, chunk: &[u8], passes: bool) {
-        let Some([candidates, facts @ ..]) = json_read::values_in(chunk, ["candidates", FACTS[0], FACTS[1]]) else {
+        let Some([candidates, facts @ ..]) = std::str::from_utf8(chunk)
+            .ok()
+            .and_then(|text| json_read::camel_values(text, ["candidates", FACTS[0], FACTS[1]]))
+        else {
             return;
         };
         for (name, raw) in FACTS.into_iter().zip(facts) {
@@ -40,7 +43,7 @@ impl OpenCandidates {
             }
         }
         for candidate in candidates.and_then(json_read::elements_of).unwrap_or_default() {
-            let Some([index, reason]) = json_read::values(candidate, ["index", "finishReason"]) else { continue };
+            let Some([index, reason]) = json_read::camel_values(candidate, ["index", "finishReason"]) else { continue };
             let index = index.and_then(|index| index.parse().ok()).unwrap_or(0).min(MOST_CANDIDATES);
             *self.candidates.entry(index).or_default() |=
                 passes && reason.is_some_and(|reason| reason.starts_with('"'));

@@ -1,13 +1,15 @@
 //! What of a body of Google's is judged.
 //!
 //! Source: Gemini API reference, `models.generateContent` (`tools`, `serviceTier`), `GenerationConfig` (`maxOutputTokens`,
-//! `candidateCount`, `thinkingConfig`); Vertex AI API reference, `GenerationConfig` (`routingConfig`, `modelConfig`,
-//! `modelSelectionConfig`: they choose among models).
+//! `candidateCount`, `thinkingConfig`, `responseModalities`, `speechConfig`, `imageConfig`); Vertex AI API reference,
+//! `GenerationConfig` (`routingConfig`, `modelConfig`, `modelSelectionConfig`: they choose among models).
 
 use super::parts::FREE;
 use crate::protocol::{
     json_read,
     judged::{Judged, JudgedRules, Member, says_something},
+    modalities,
+    parts::Kind,
     provider_tools::ToolRules,
     spelling::Spelling,
 };
@@ -19,7 +21,14 @@ pub(super) const CAP: &str = "max_output_tokens";
 /// Both spellings of each name are one.
 pub(super) const SPELLING: Spelling = Spelling::Two { free: &FREE };
 
-/// What chooses among models, in [`CONFIG`].
+/// What else is looked at in [`CONFIG`].
+const CANDIDATES: &str = "candidate_count";
+const THINKING: &str = "thinking_config";
+const MODALITIES: &str = "response_modalities";
+const SPEECH: &str = "speech_config";
+const IMAGE: &str = "image_config";
+
+/// What chooses among models there.
 const CHOOSING: [&str; 3] = ["routing_config", "model_config", "model_selection_config"];
 
 /// The rules.
@@ -52,21 +61,31 @@ fn look(judged: &mut Judged, member: &Member<'_>) {
         return;
     };
     for (name, value) in found {
+        let place = || format!("{}.{name}", member.name);
         if SPELLING.is(&name, CAP) {
             judged.count("maxOutputTokens", value);
-        } else if SPELLING.is(&name, "candidate_count") {
+        } else if SPELLING.is(&name, CANDIDATES) {
             judged.count("candidateCount", value);
-        } else if SPELLING.is(&name, "thinking_config") {
+        } else if SPELLING.is(&name, MODALITIES) {
+            modalities::read(judged, &place(), value);
+        } else if SPELLING.is(&name, THINKING) {
             let budgets = json_read::values(value, ["thinkingBudget", "thinking_budget"]).unwrap_or_default();
             for budget in budgets.into_iter().flatten() {
                 judged.thinks("thinkingBudget", budget);
             }
         } else if says_something(value) {
-            judged.chooses(|| format!("{}.{name}", member.name));
+            match () {
+                () if SPELLING.is(&name, SPEECH) => judged.wants(Kind::Audio, &place()),
+                () if SPELLING.is(&name, IMAGE) => judged.wants(Kind::Image, &place()),
+                () => judged.chooses(place),
+            }
         }
     }
 }
 
 fn is_known(name: &str) -> bool {
-    [CAP, "candidate_count", "thinking_config"].iter().chain(&CHOOSING).any(|listed| SPELLING.is(name, listed))
+    [CAP, CANDIDATES, THINKING, MODALITIES, SPEECH, IMAGE]
+        .iter()
+        .chain(&CHOOSING)
+        .any(|listed| SPELLING.is(name, listed))
 }

@@ -20,14 +20,14 @@ pub(super) fn in_value(value: &str) -> Option<TokenUsage> {
         "thoughtsTokenCount",
         "totalTokenCount",
     ];
-    let [prompt, cached, tools, candidates, thoughts, total] = json_read::values(value, counts)?.map(count);
+    let [prompt, cached, tools, candidates, thoughts, total] = json_read::camel_values(value, counts)?.map(count);
     if [prompt, candidates, thoughts, total].iter().all(Option::is_none) {
         return None;
     }
     let details =
         ["promptTokensDetails", "cacheTokensDetails", "toolUsePromptTokensDetails", "candidatesTokensDetails"];
     let [in_prompt, in_cache, in_tools, in_candidates] =
-        json_read::values(value, details).unwrap_or_default().map(|list| list.map(Media::of).unwrap_or_default());
+        json_read::camel_values(value, details).unwrap_or_default().map(|list| list.map(Media::of).unwrap_or_default());
     let [cached, tools, thoughts] = [cached, tools, thoughts].map(|count| count.unwrap_or(0));
     let input = prompt.unwrap_or(0).saturating_add(tools);
     let counted = candidates.unwrap_or(0).saturating_add(thoughts);
@@ -79,7 +79,7 @@ impl Media {
     fn of(list: &str) -> Self {
         let mut media = Self::default();
         for element in json_read::elements_of(list).unwrap_or_default() {
-            let Some([Some(modality), tokens]) = json_read::values(element, ["modality", "tokenCount"]) else {
+            let Some([Some(modality), tokens]) = json_read::camel_values(element, ["modality", "tokenCount"]) else {
                 continue;
             };
             let tokens = count(tokens).unwrap_or(0);
@@ -106,6 +106,7 @@ mod tests {
                 r#"{"promptTokenCount":100,"cachedContentTokenCount":60,"toolUsePromptTokenCount":5,"candidatesTokenCount":7,"thoughtsTokenCount":20,"totalTokenCount":132}"#,
                 [45, 60, 7, 20],
             ),
+            (r#"{"prompt_token_count":8,"candidates_token_count":3,"total_token_count":11}"#, [8, 0, 3, 0]),
             (r#"{"promptTokenCount":8,"totalTokenCount":8}"#, [8, 0, 0, 0]),
             (r#"{"promptTokenCount":8,"thoughtsTokenCount":4,"totalTokenCount":12}"#, [8, 0, 0, 4]),
             (r#"{"promptTokenCount":8,"candidatesTokenCount":2}"#, [8, 0, 2, 0]),

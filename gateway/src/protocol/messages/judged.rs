@@ -8,7 +8,7 @@ use crate::protocol::{
     json_read,
     judged::{Judged, JudgedRules, Member},
     provider_tools::{Runner, Tool, ToolRules},
-    routing_fields::string,
+    routing_fields::{self, string},
     spelling::Spelling,
 };
 
@@ -23,7 +23,7 @@ pub(super) const RULES: JudgedRules = JudgedRules {
     spelling: Spelling::One,
     choosing: &["providerOptions"],
     counts: &COUNTS,
-    caps: &[CAP],
+    caps: &routing_fields::CAPS,
     has_tool_calls: false,
     tools: ToolRules::ByType { runner, has_uses: true },
     look,

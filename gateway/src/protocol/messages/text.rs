@@ -1,13 +1,13 @@
 //! Where the texts of messages stand, in requests, replies and events.
 //!
-//! All thinking is signed: in a stream its signature comes behind it. Of tools the descriptions, titles and examples are texts.
+//! Thinking is signed where it has a signature, which in a stream comes behind it. What is not known of a reply is a text too. Of tools the descriptions, titles and examples are texts.
 //!
 //! Source: Anthropic API reference, "Messages", "Streaming messages"; "Count tokens".
 
 use crate::protocol::texts::{
-    BITS, Ends, OWN, REPLY, REQUEST,
-    Role::{Any, Json, Node, Skip, Text, TextData, TextOr},
-    SIGNED_BITS, TextMap,
+    BITS, BITS_TO_SIGN, Ends, OWN, REPLY, REQUEST,
+    Role::{Any, Data, Json, Node, Skip, Text, TextOr},
+    TextMap,
 };
 
 const MESSAGE: u8 = 2;
@@ -32,8 +32,9 @@ pub(super) static MAP: TextMap = TextMap {
         (REPLY, "delta", Node(BLOCK)),
         (REPLY, "message", Node(REPLY)),
         (REPLY, "error", Any(OWN)),
+        (REPLY, "usage", Skip),
         (BLOCK, "text", Text(BITS)),
-        (BLOCK, "thinking", Text(SIGNED_BITS)),
+        (BLOCK, "thinking", Text(BITS_TO_SIGN)),
         (BLOCK, "partial_json", Json(BITS)),
         (BLOCK, "input", Json(OWN)),
         (BLOCK, "content", TextOr(OWN, BLOCK)),
@@ -49,11 +50,12 @@ pub(super) static MAP: TextMap = TextMap {
         (BLOCK, "cache_control", Skip),
         (BLOCK, "encrypted_content", Skip),
         (BLOCK, "container", Skip),
-        (SOURCE, "data", TextData),
+        (SOURCE, "data", Data),
         (SOURCE, "content", TextOr(OWN, BLOCK)),
     ],
-    others: &[(BLOCK, Any(OWN)), (TOOLS, Node(TOOLS))],
+    others: &[(REPLY, Any(OWN)), (BLOCK, Any(OWN)), (TOOLS, Node(TOOLS))],
     by_place: &[],
+    calls: &[],
     ends: |kind| match kind {
         "content_block_stop" => Ends::Place,
         "message_stop" | "error" => Ends::All,

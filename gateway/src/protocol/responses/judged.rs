@@ -20,7 +20,7 @@ pub(super) const RULES: JudgedRules = JudgedRules {
     spelling: Spelling::One,
     choosing: &["providerOptions"],
     counts: &COUNTS,
-    caps: &[CAP, TOOL_CALLS],
+    caps: &["max_tokens", "max_completion_tokens", CAP, TOOL_CALLS],
     has_tool_calls: true,
     tools: ToolRules::ByType { runner, has_uses: false },
     look: |_, _| (),

@@ -111,8 +111,8 @@ impl Rules for Responses {
         }
         let judged = fields.judged(self, body);
         let output = with.output().map(|cap| cap::set(body, &judged, &[CAP], CAP, cap));
-        let calls = with.tool_calls().map(|calls| cap::set(body, &judged, &[TOOL_CALLS], TOOL_CALLS, calls));
-        output.into_iter().chain(calls).flatten().collect()
+        let calls = with.tool_calls().and_then(|calls| cap::put(body, &judged, TOOL_CALLS, calls));
+        output.into_iter().flatten().chain(calls).collect()
     }
 
     fn count_body(&self, body: &Bytes, model: &str, texts: &[(Range<usize>, String)]) -> Option<Vec<u8>> {

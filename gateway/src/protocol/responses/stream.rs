@@ -5,6 +5,9 @@
 //! makes the official SDKs raise, and `response.failed`, which other clients wait for.
 //! Source: OpenAI API reference, "Streaming events".
 
+use std::time::SystemTime;
+
+use bitrouter_proto::clock;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -83,8 +86,7 @@ impl Events {
 
     /// Takes note of the number of an event.
     fn count(&mut self, data: &[u8]) {
-        let number = json_read::values_in(data, ["sequence_number"]);
-        if let Some(number) = number.and_then(|[number]| number?.parse::<u64>().ok()) {
+        if let Some(number) = number_of(data) {
             self.next_number = number.saturating_add(1);
         }
     }
@@ -123,10 +125,18 @@ impl EventReader for Events {
         self.progress
     }
 
+    fn withhold(&mut self, events: &[u8]) {
+        if let Some(first) = data_of(events).find_map(|data| number_of(&data)) {
+            self.next_number = self.next_number.min(first);
+        }
+    }
+
     fn error_event(&self, error: &InferenceError) -> Vec<u8> {
         let number = self.next_number;
         let told = json!({ "type": "error", "sequence_number": number, "error": object(error) });
         let of = |name: &str| self.response.as_ref().map_or(Value::Null, |response| response[name].clone());
+        // Clients take it for a number.
+        let created_at = Some(of("created_at")).filter(|at| !at.is_null()).unwrap_or_else(|| now().into());
         let stored_id = || self.stored_id.clone().unwrap_or_default().into();
         let id = self.response.as_ref().map_or_else(stored_id, |response| response["id"].clone());
         let failed = json!({
@@ -135,7 +145,7 @@ impl EventReader for Events {
             "response": {
                 "id": id,
                 "object": "response",
-                "created_at": of("created_at"),
+                "created_at": created_at,
                 "status": "failed",
                 "model": of("model"),
                 "output": [],
@@ -188,6 +198,17 @@ impl EventReader for Events {
             "part",
         ]
     }
+}
+
+/// The number of an event.
+fn number_of(data: &[u8]) -> Option<u64> {
+    let [number] = json_read::values_in(data, ["sequence_number"])?;
+    number?.parse().ok()
+}
+
+/// Now, in seconds since 1970, as responses tell it.
+fn now() -> u64 {
+    clock::wall_now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The error as a value.

@@ -1,7 +1,7 @@
 //! Where the texts of responses stand, in requests, replies and events. What later events repeat of a text is one of its own.
 //!
 //! Reasoning beside which `encrypted_content` stands is signed. What a response repeats of its request (`instructions`, `tools`)
-//! was judged with that. Of tools the descriptions and titles are texts.
+//! was judged with that; what else is not known of it is a text too. Of tools the descriptions and titles are texts.
 //!
 //! Source: OpenAI API reference, "Responses", "Streaming events".
 
@@ -27,6 +27,17 @@ pub(super) static MAP: TextMap = TextMap {
         (TOOLS, "title", TextOr(OWN, TOOLS)),
         (TOOLS, "server_description", TextOr(OWN, TOOLS)),
         (REPLY, "output", Node(ITEM)),
+        (REPLY, "instructions", Skip),
+        (REPLY, "metadata", Skip),
+        (REPLY, "prompt", Skip),
+        (REPLY, "prompt_cache_key", Skip),
+        (REPLY, "prompt_cache_retention", Skip),
+        (REPLY, "reasoning", Skip),
+        (REPLY, "safety_identifier", Skip),
+        (REPLY, "tool_choice", Skip),
+        (REPLY, "tools", Skip),
+        (REPLY, "usage", Skip),
+        (REPLY, "user", Skip),
         (REPLY, "data", Node(ITEM)),
         (REPLY, "item", Node(ITEM)),
         (REPLY, "part", Any(OWN)),
@@ -53,8 +64,9 @@ pub(super) static MAP: TextMap = TextMap {
         (ITEM, "tools", Node(TOOLS)),
         (ITEM, "created_by", Skip),
     ],
-    others: &[(ITEM, Any(OWN)), (TOOLS, Node(TOOLS))],
+    others: &[(REPLY, Any(OWN)), (ITEM, Any(OWN)), (TOOLS, Node(TOOLS))],
     by_place: &[],
+    calls: &[],
     ends: |kind| match kind {
         "response.completed" | "response.incomplete" | "response.failed" | "error" => Ends::All,
         kind if kind.strip_suffix(".done").is_some() => Ends::Place,

@@ -4,13 +4,14 @@ use serde::de::IgnoredAny;
 
 use super::{
     ANY, REPLY, REQUEST, TextMap, Verdict,
+    encoded::{Encoded, Media},
     find::{Found, Kind, Texts, texts_of},
     literal::Spelt,
     tracked::{Block, Desk, Edits, Tracked, judge_whole},
 };
 use crate::{
     content_rules::{ContentRules, Scratch},
-    protocol::Dialect,
+    protocol::{Dialect, routing_fields},
 };
 
 /// What the rules say of a request: each kind of request has names of its own.
@@ -25,8 +26,14 @@ pub(crate) fn check_reply(rules: &ContentRules, dialect: Dialect, text: &str) ->
 
 /// What the rules say of a document of which nothing is known: every string in it is a text, or all of it, where it is no JSON.
 pub(crate) fn check_any(rules: &ContentRules, text: &str) -> Verdict {
-    static NOTHING: TextMap =
-        TextMap { members: &[], others: &[], by_place: &[], ends: |_| super::Ends::Nothing, by_type: false };
+    static NOTHING: TextMap = TextMap {
+        members: &[],
+        others: &[],
+        by_place: &[],
+        calls: &[],
+        ends: |_| super::Ends::Nothing,
+        by_type: false,
+    };
     check(rules, &NOTHING, ANY, text)
 }
 
@@ -35,7 +42,7 @@ fn check(rules: &ContentRules, map: &TextMap, root: u8, text: &str) -> Verdict {
     let mut desk = Desk { rules, scratch: &mut scratch, edits: &mut edits };
     let judged = if is_object(text) {
         let texts = texts_of(map, root, text);
-        texts.found.iter().try_for_each(|found| judge(&mut desk, text, 0, &texts, found))
+        texts.found.iter().try_for_each(|found| judge(&mut desk, text, 0, &texts, found, texts.is_signed(found)))
     } else {
         let mut all = Spelt::default();
         all.add_plain(text, 0);
@@ -47,7 +54,7 @@ fn check(rules: &ContentRules, map: &TextMap, root: u8, text: &str) -> Verdict {
     if edits.is_empty() {
         return Verdict::Clear;
     }
-    Verdict::Redacted(edits.into_iter().map(|(start, (end, with))| (start..end, with.to_owned())).collect())
+    Verdict::Redacted(edits.into_iter().map(|(start, (end, with))| (start..end, with.into_owned())).collect())
 }
 
 /// Judges what is no object: the string values of what is JSON all the same, and of anything else all as one text.
@@ -63,14 +70,20 @@ pub(super) fn is_object(text: &str) -> bool {
 }
 
 /// Judges one text of `text`, which begins at `base`, as a whole.
-pub(super) fn judge(desk: &mut Desk<'_>, text: &str, base: usize, texts: &Texts, found: &Found) -> Result<(), Block> {
-    let is_signed = texts.is_signed(found);
+pub(super) fn judge(
+    desk: &mut Desk<'_>,
+    text: &str,
+    base: usize,
+    texts: &Texts,
+    found: &Found,
+    is_signed: bool,
+) -> Result<(), Block> {
     let is_json = match found.kind {
         Kind::Text => false,
         Kind::Json | Kind::Values => true,
         Kind::JsonIf(end) => type_of(texts, found).is_some_and(|kind| kind.ends_with(end)),
-        Kind::TextData if type_of(texts, found) == Some("text") => false,
-        Kind::TextData => return Ok(()),
+        Kind::Data if type_of(texts, found) == Some("text") => false,
+        Kind::Data | Kind::File => return judge_encoded(desk, text, base, texts, found, is_signed),
     };
     let piece = piece_of(text, base, found);
     if !is_json {
@@ -79,6 +92,39 @@ pub(super) fn judge(desk: &mut Desk<'_>, text: &str, base: usize, texts: &Texts,
     let mut json = Tracked::new(true);
     json.push(desk, piece, is_signed)?;
     json.finish(desk)
+}
+
+/// The same of a text that is encoded: where something of it is redacted, all of it is encoded anew.
+fn judge_encoded(
+    desk: &mut Desk<'_>,
+    text: &str,
+    base: usize,
+    texts: &Texts,
+    found: &Found,
+    is_signed: bool,
+) -> Result<(), Block> {
+    let Some(string) = routing_fields::string(&text[found.at.clone()]) else { return Ok(()) };
+    let media = texts.objects.get(found.object).map_or(Media::Unknown, |object| object.media);
+    let encoded = match found.kind {
+        Kind::File => Encoded::of_file(&string),
+        _ => Encoded::of_base64(&string, media),
+    };
+    let Some(encoded) = encoded else { return Ok(()) };
+    let (mut whole, mut edits) = (Spelt::default(), Edits::new());
+    whole.add_plain(&encoded.text, 0);
+    judge_whole(&mut Desk { rules: desk.rules, scratch: desk.scratch, edits: &mut edits }, &whole, is_signed)?;
+    if !edits.is_empty() {
+        let (mut redacted, mut from) = (String::with_capacity(encoded.text.len()), 0);
+        for (start, (end, with)) in edits {
+            redacted.push_str(&encoded.text[from..start]);
+            redacted.push_str(&with);
+            from = end;
+        }
+        redacted.push_str(&encoded.text[from..]);
+        let at = base + found.at.start..base + found.at.end;
+        desk.edits.insert(at.start, (at.end, encoded.rewritten(&redacted).into()));
+    }
+    Ok(())
 }
 
 /// The type of the object that a text is in.

@@ -160,6 +160,68 @@ fn what_is_signed_is_blocked() {
 }
 
 #[test]
+fn thinking_without_a_signature_is_redacted() {
+    let rules = key_rules();
+    let texts = Dialect::Messages.rules().texts();
+    let block = |thinking: &str, signature: &str| {
+        let block = json!({"type": "thinking", "thinking": thinking, "signature": signature});
+        json!({"content": [block], "messages": [{"role": "assistant", "content": [block]}]}).to_string()
+    };
+    let (asked, wanted) = (block("a sk-abcd", ""), block("a [REDACTED]", ""));
+    let reply = asked.replace("\"messages\"", "\"x\"").replace("\"role\"", "\"name\"");
+    assert!(matches!(check_reply(&rules, Dialect::Messages, &reply), Verdict::Redacted(_)));
+    let verdict = check_request(&rules, texts, &asked);
+    assert_eq!(applied(&asked, &verdict).unwrap().matches(REDACTED_TEXT).count(), 1);
+    assert!(applied(&asked, &verdict).unwrap().ends_with(&wanted[wanted.len() - 40..]));
+    assert!(matches!(check_request(&rules, texts, &block("a sk-abcd", "x")), Verdict::Blocked(_)));
+    let unsigned = r#"{"choices":[{"message":{"reasoning_details":[{"type":"reasoning.text","text":"sk-abcd"}]}}]}"#;
+    assert!(matches!(check_reply(&rules, Dialect::ChatCompletions, unsigned), Verdict::Redacted(_)));
+    let signed = unsigned.replace("\"type\"", "\"signature\":\"x\",\"type\"");
+    assert!(matches!(check_reply(&rules, Dialect::ChatCompletions, &signed), Verdict::Blocked(_)));
+}
+
+/// Documents in base64, in requests of every dialect; `§` is what they say.
+#[test]
+fn documents_in_base64_are_judged() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let rules = key_rules();
+    for (dialect, request) in [
+        (
+            Dialect::Messages,
+            r#"{"messages":[{"content":[{"type":"document","source":{"type":"base64","media_type":"text/plain","data":"§"}}]}]}"#,
+        ),
+        (
+            Dialect::Messages,
+            r#"{"messages":[{"content":[{"type":"tool_result","content":[{"type":"document","source":{"data":"§","media_type":"text/csv","type":"base64"}}]}]}]}"#,
+        ),
+        (
+            Dialect::ChatCompletions,
+            r#"{"messages":[{"content":[{"type":"file","file":{"filename":"a","file_data":"data:text/plain;base64,§"}}]}]}"#,
+        ),
+        (Dialect::Responses, r#"{"input":[{"content":[{"type":"input_file","file_data":"data:text/x;base64,§"}]}]}"#),
+        (Dialect::GenerateContent, r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"text/plain","data":"§"}}]}]}"#),
+        (
+            Dialect::GenerateContent,
+            r#"{"contents":{"parts":{"inline_data":{"data":"§","mime_type":"application/json"}}}}"#,
+        ),
+    ] {
+        let with = |text: &str| request.replace('§', &STANDARD.encode(text));
+        let judged = |text: &str| {
+            let asked = with(text);
+            applied(&asked, &check_request(&rules, dialect.rules().texts(), &asked))
+        };
+        assert_eq!(judged("é my sk-abcd, sk-abce").unwrap(), with("é my [REDACTED], [REDACTED]"), "{request}");
+        assert_eq!(judged("it is forbidden"), None, "{request}");
+        assert_eq!(judged("fine").unwrap(), with("fine"), "{request}");
+        for picture in ["image/png", "audio/wav"] {
+            let asked = with("forbidden").replace("text/plain", picture).replace("text/csv", picture);
+            let asked = asked.replace("text/x", picture).replace("application/json", picture);
+            assert_eq!(check_request(&rules, dialect.rules().texts(), &asked), Verdict::Clear, "{asked}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_object_is_judged_all_the_same() {
     let rules = key_rules();
     for (text, wanted) in [
@@ -187,6 +249,21 @@ fn tree() -> impl Strategy<Value = Value> {
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::btree_map("text|content|type|parts|role|[a-c]{1,2}", inner, 0..4)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// A tree with the names that dialects know.
+fn places() -> impl Strategy<Value = Value> {
+    let leaf =
+        "sk-abcd|a|data:text/plain;base64,c2stYWJjZA==|https://a.example/sk-abcd|text|base64|text/plain|c2stYWJjZA==|x";
+    let names = "type|text|content|parts|role|name|description|title|enum|const|default|examples|properties|url|uri|image_url|\
+        file_data|source|data|media_type|mimeType|inlineData|functionCall|args|arguments|function|parameters|tool_calls|input|\
+        thinking|signature|thought|message|delta|item|part|[a-c]";
+    leaf.prop_map(Value::from).prop_recursive(5, 40, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(names, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
@@ -225,6 +302,27 @@ proptest! {
         let judged: Value = serde_json::from_str(&judged).unwrap();
         let arguments = judged["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
         prop_assert_eq!(serde_json::from_str::<Value>(arguments).unwrap(), redacted(&tree));
+    }
+
+    /// Whether a rule blocks or redacts, it sees the same texts, wherever they stand: in schemas, addresses or anywhere else.
+    #[test]
+    fn both_actions_see_the_same(tree in places(), dialect in prop::sample::select(Dialect::ALL.to_vec()), name in "[a-z]{1,2}|messages|contents|input|tools|system|text|content|choices|output|candidates|delta") {
+        let [redact, block] = [Redact, Blocks].map(|action| rules(&[("sk-abcd", action, None)]));
+        let text = json!({ name: tree }).to_string();
+        let texts = dialect.rules().texts();
+        for (redacted, blocked) in [
+            (check_request(&redact, texts, &text), check_request(&block, texts, &text)),
+            (check_reply(&redact, dialect, &text), check_reply(&block, dialect, &text)),
+            (check_any(&redact, &text), check_any(&block, &text)),
+        ] {
+            prop_assert_eq!(redacted == Verdict::Clear, blocked == Verdict::Clear, "{}", &text);
+            if let Verdict::Redacted(_) = &redacted {
+                // What is left says nothing of it any more.
+                let rest = applied(&text, &redacted).unwrap();
+                let again = [check_request(&block, texts, &rest), check_reply(&block, dialect, &rest), check_any(&block, &rest)];
+                prop_assert!(again.contains(&Verdict::Clear), "{}", rest);
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{ANY, How, Role, TextMap};
+use super::{ANY, How, Role, TextMap, object::Object};
 use crate::protocol::{
     json_members::space,
     routing_fields,
@@ -53,6 +53,29 @@ const NO_TEXTS: [&str; 40] = [
     "approval_request_id",
 ];
 
+/// Names of members that say in a word of the API's, an id or noise how a reply was made.
+const FACTS: [&str; 19] = [
+    "finish_reason",
+    "native_finish_reason",
+    "finishReason",
+    "stop_reason",
+    "service_tier",
+    "system_fingerprint",
+    "obfuscation",
+    "first_id",
+    "last_id",
+    "previous_response_id",
+    "modelVersion",
+    "responseId",
+    "createTime",
+    "truncation",
+    "quality",
+    "size",
+    "background",
+    "output_format",
+    "partial_image_b64",
+];
+
 /// A text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -77,25 +100,10 @@ pub(super) enum Kind {
     Values,
     /// One of the first two, by how the type of its object ends.
     JsonIf(&'static str),
-    /// A string, where its object's type is `text`.
-    TextData,
-}
-
-/// An object, and what it says of the texts in it.
-#[derive(Debug, Default)]
-pub(super) struct Object {
-    pub(super) parent: Option<usize>,
-    pub(super) node: u8,
-    /// The name of the member that it is, or is an element of.
-    pub(super) name: String,
-    /// Its number in an array.
-    pub(super) place: Option<usize>,
-    /// What it is told apart by.
-    pub(super) ids: Vec<(&'static str, String)>,
-    pub(super) kind: Option<String>,
-    is_signed: bool,
-    is_thought: bool,
-    signs_thoughts: bool,
+    /// A string, where its object's type is `text`, or base64.
+    Data,
+    /// A file: a data URL, or base64 alone.
+    File,
 }
 
 /// What stands in a document.
@@ -106,10 +114,22 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// True where a text must not be changed: it, or what goes with it, is signed.
+    /// True where a text must not be changed: what goes with it is signed.
     pub(super) fn is_signed(&self, found: &Found) -> bool {
-        found.how.is_signed
-            || self.chain(found.object).any(|object| object.is_signed || object.is_thought && object.signs_thoughts)
+        self.chain(found.object).any(Object::signs)
+    }
+
+    /// The element of an array that a text is in, where nothing tells it apart from the others.
+    pub(super) fn element(&self, found: &Found) -> Option<usize> {
+        let mut next = Some(found.object);
+        while let Some(at) = next {
+            let object = self.objects.get(at)?;
+            if object.place.is_some() && object.ids.is_empty() {
+                return next;
+            }
+            next = object.parent;
+        }
+        None
     }
 
     /// The object with this number and those around it.
@@ -141,7 +161,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
     let mut at = space(bytes, 0);
     let mut open: Vec<Frame> = Vec::new();
     if bytes.get(at) == Some(&b'{') {
-        texts.objects.push(Object { node: root, ..Object::default() });
+        texts.objects.push(Object::new(None, root, String::new(), None));
         let role = if root == ANY { Role::Any(super::OWN) } else { Role::Node(root) };
         open.push(Frame { role, object: 0, is_object: true, name: String::new(), elements: 0 });
         at += 1;
@@ -183,7 +203,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
             Some(b'"') => {
                 let Some(end) = text_end(bytes, at) else { return texts };
                 if is_member {
-                    note(&mut texts.objects[object], &name, &text[at..end]);
+                    texts.objects[object].note(&name, &text[at..end]);
                 }
                 if let Some((kind, how)) = text_kind(role, &name) {
                     texts.found.push(Found { object, name, at: at..end, kind, how });
@@ -195,7 +215,9 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
                 if is_member && is_log_probabilities(&name) {
                     let Some(end) = nest_end(bytes, at) else { return texts };
                     let tells = memchr::memmem::find(&bytes[at..end], b"\"token").is_some();
-                    texts.objects[object].is_signed |= tells || name == "logprobsResult";
+                    if tells || name == "logprobsResult" {
+                        texts.objects[object].set_signed();
+                    }
                     at = end;
                     continue;
                 }
@@ -211,7 +233,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
                         });
                         at = end;
                     }
-                    Role::Skip | Role::TextData => match nest_end(bytes, at) {
+                    Role::Skip | Role::Data => match nest_end(bytes, at) {
                         Some(end) => at = end,
                         None => return texts,
                     },
@@ -227,8 +249,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
                                 _ => ANY,
                             };
                             within = texts.objects.len();
-                            let name = name.clone();
-                            texts.objects.push(Object { parent: Some(object), node, name, place, ..Object::default() });
+                            texts.objects.push(Object::new(Some(object), node, name.clone(), place));
                         }
                         // An object where only a text is known is read as any.
                         let role = match role {
@@ -246,7 +267,7 @@ pub(super) fn texts_of(map: &TextMap, root: u8, text: &str) -> Texts {
                     return texts;
                 }
                 if is_member {
-                    note(&mut texts.objects[object], &name, &text[at..end]);
+                    texts.objects[object].note(&name, &text[at..end]);
                 }
                 at = end;
             }
@@ -275,53 +296,20 @@ fn text_kind(role: Role, name: &str) -> Option<(Kind, How)> {
         Role::Text(how) | Role::TextOr(how, _) => Some((Kind::Text, how)),
         Role::Json(how) => Some((Kind::Json, how)),
         Role::JsonIf(how, end) => Some((Kind::JsonIf(end), how)),
-        Role::TextData => Some((Kind::TextData, super::OWN)),
+        Role::Data => Some((Kind::Data, super::OWN)),
+        Role::Any(_) if name == "data" => Some((Kind::Data, super::OWN)),
+        Role::Any(_) if matches!(name, "file_data" | "fileData") => Some((Kind::File, super::OWN)),
         Role::Any(how) if !NO_TEXTS.contains(&name) && !is_fact(name) => Some((Kind::Text, how)),
         Role::Any(_) | Role::Skip | Role::Node(_) => None,
     }
 }
 
+/// What signs, or is one of a list of words that an API knows.
 fn is_fact(name: &str) -> bool {
     matches!(name, "signature" | "encrypted_content" | "thoughtSignature" | "thought_signature" | "thought_signatures")
+        || FACTS.contains(&name)
 }
 
 fn is_log_probabilities(name: &str) -> bool {
     matches!(name, "logprobs" | "logprobsResult")
-}
-
-/// What a member says of the texts of its object.
-fn note(object: &mut Object, name: &str, value: &str) {
-    let has_text = value.len() > 2 && value.starts_with('"');
-    let id = match name {
-        "index" => "index",
-        "output_index" => "output_index",
-        "content_index" => "content_index",
-        "summary_index" => "summary_index",
-        "type" => {
-            object.kind = routing_fields::string(value).map(Cow::into_owned);
-            return;
-        }
-        "signature" | "encrypted_content" => {
-            object.is_signed |= has_text;
-            return;
-        }
-        "thoughtSignature" | "thought_signature" => {
-            object.signs_thoughts |= has_text;
-            return;
-        }
-        "thought" => {
-            object.is_thought = value == "true";
-            return;
-        }
-        _ => return,
-    };
-    object.ids.push((id, value.to_owned()));
-    object.ids.sort_unstable();
-}
-
-impl Object {
-    /// It is a part of the thinking.
-    pub(super) fn is_thought(&self) -> bool {
-        self.is_thought
-    }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::{content_rules::tests::rules, protocol::sse_event::data_of};
 
 /// What a stream gives that comes in pieces of so many events each; the rule that blocked, if one did.
-fn run(
+pub(super) fn run(
     rules: &Arc<ContentRules>,
     dialect: Dialect,
     form: Form,
@@ -30,16 +30,16 @@ fn run(
     (String::from_utf8(out).unwrap(), blocked)
 }
 
-fn events(data: &[&str]) -> Vec<String> {
+pub(super) fn events(data: &[&str]) -> Vec<String> {
     data.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
-fn chat(deltas: &[&str]) -> Vec<String> {
+pub(super) fn chat(deltas: &[&str]) -> Vec<String> {
     let event = |delta: &&str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
     deltas.iter().map(event).collect()
 }
 
-fn key_rules() -> Arc<ContentRules> {
+pub(super) fn key_rules() -> Arc<ContentRules> {
     Arc::new(rules(&[("sk-[a-z0-9]{4,8}", Redact, None), ("(?i)forbidden", Block, None)]))
 }
 
@@ -48,6 +48,42 @@ fn chat_run(deltas: &[&str]) -> (String, Option<String>) {
     let whole = run(&key_rules(), Dialect::ChatCompletions, Form::Events, &units, &[]);
     assert_eq!(run(&key_rules(), Dialect::ChatCompletions, Form::Events, &units, &[1]), whole);
     whole
+}
+
+/// Clients put the halves of a pair together that came in two events.
+#[test]
+fn halves_of_a_character_in_two_events_are_one() {
+    let redacts = || Arc::new(rules(&[("\u{1f511}.{0,9}", Redact, None)]));
+    let blocks = Arc::new(rules(&[("\u{1f511}", Block, None)]));
+    for [first, second, third] in [
+        [r#"{"content":"a \ud83d"}"#, r#"{"content":"\uDD11 hunter2"}"#, r#"{"content":"0 b"}"#],
+        [
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"\"a \ud83d"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"\udd11 hunter2"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"0 b\""}}]}"#,
+        ],
+    ] {
+        let units = chat(&[first, second, third]);
+        for sizes in [&[][..], &[1]] {
+            let (out, blocked) = run(&redacts(), Dialect::ChatCompletions, Form::Events, &units, sizes);
+            assert!(blocked.is_none() && out.contains("a [REDACTED]") && !out.contains("hunter2"), "{out}");
+            assert!(!out.contains("ud83d") && !out.contains("DD11") && !out.contains("dd11"), "{out}");
+            let (out, blocked) = run(&blocks, Dialect::ChatCompletions, Form::Events, &units, sizes);
+            assert!(blocked.is_some() && !out.contains("ud83d"), "{out}");
+        }
+    }
+    // What never comes together stays as it is.
+    for deltas in [
+        &[r#"{"content":"a\ud83d"}"#, r#"{"content":"b"}"#][..],
+        &[r#"{"content":"a\ud83d"}"#],
+        &[r#"{"content":"\ud83d"}"#, r#"{"content":""}"#, r#"{"content":"\ud83d"}"#, r#"{"content":"\udd12"}"#],
+        &[r#"{"content":"a\udd11"}"#, r#"{"content":"\udd11\ud83d"}"#, r#"{"reasoning":"\udd11"}"#],
+    ] {
+        let units = chat(deltas);
+        for sizes in [&[][..], &[1]] {
+            assert_eq!(run(&redacts(), Dialect::ChatCompletions, Form::Events, &units, sizes), (units.concat(), None));
+        }
+    }
 }
 
 #[test]
@@ -109,20 +145,6 @@ fn a_block_ends_what_goes_on() {
 }
 
 #[test]
-fn what_is_held_has_a_bound() {
-    let rules = Arc::new(rules(&[("begin[^!]*end", Redact, Some(1 << 16))]));
-    let filler = format!(r#"{{"content":"{}"}}"#, "x".repeat(1000));
-    for (fillers, is_blocked) in [(55, false), (70, true)] {
-        let mut deltas = vec![r#"{"content":"ok. begin"}"#];
-        deltas.extend(std::iter::repeat_n(filler.as_str(), fillers));
-        deltas.push(r#"{"content":"end!"}"#);
-        let (passed, blocked) = run(&rules, Dialect::ChatCompletions, Form::Events, &chat(&deltas), &[1]);
-        assert_eq!(blocked.is_some(), is_blocked, "{fillers}");
-        assert_eq!(passed.contains("[REDACTED]"), !is_blocked);
-    }
-}
-
-#[test]
 fn what_cannot_be_read_is_blocked() {
     for piece in ["data: {\"choices\":", "data: x\n", "data: \u{0}\n\ndata: {"] {
         let mut guard = ReplyGuard::new(key_rules(), Dialect::ChatCompletions, Form::Events);
@@ -140,7 +162,7 @@ fn what_cannot_be_read_is_blocked() {
         &["data: a\ndata: sk-abcd!\n\n".to_owned(), ": ping\n\n".to_owned()],
         &[1],
     );
-    assert_eq!(passed, "data: a\ndata: [REDACTED]!\n\n: ping\n\n");
+    assert_eq!(passed, "data: a\ndata: [REDACTED]!\n\n:\n\n");
 }
 
 #[test]
@@ -164,10 +186,6 @@ fn messages_hold_blocks_each_with_its_texts() {
         wanted[unit] = wanted[unit].replacen(from, to, 1);
     }
     assert_eq!(passed, wanted.concat());
-    let thinking = events(&[
-        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"sk-abcd."}}"#,
-    ]);
-    assert!(run(&key_rules(), Dialect::Messages, Form::Events, &thinking, &[]).1.is_some());
 }
 
 #[test]

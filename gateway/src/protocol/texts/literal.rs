@@ -2,6 +2,10 @@
 
 use std::{ops::Range, slice};
 
+/// The halves of a pair (the Unicode Standard, section 3.8).
+const HIGH: Range<u16> = 0xd800..0xdc00;
+const LOW: Range<u16> = 0xdc00..0xe000;
+
 /// A stretch of a text, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
@@ -22,6 +26,17 @@ pub(super) struct Run {
 pub(super) struct Spelt {
     pub(super) text: String,
     pub(super) runs: Vec<Run>,
+    /// Its first character is the second half of a pair, by itself.
+    begins_low: Option<u16>,
+    /// Its last one is the first half of a pair, by itself.
+    ends_high: Option<u16>,
+}
+
+/// The first half of a pair whose second one has not come, and where it stands.
+#[derive(Debug)]
+pub(super) struct Half {
+    high: u16,
+    pub(super) at: Range<usize>,
 }
 
 impl Spelt {
@@ -52,17 +67,72 @@ impl Spelt {
         }
     }
 
+    /// Adds the rest of its last character, where that begins at `first`.
+    pub(super) fn add_rest(&mut self, first: Option<usize>, rest: &Run) {
+        if let Some(last) = self.runs.iter().rfind(|run| run.length > 0)
+            && !last.is_plain
+            && first == Some(last.at)
+        {
+            self.runs.push(Run { text: last.text, ..*rest });
+        }
+    }
+
     /// Adds what is between the quotes of a string that is written at `at`. A lone half of a pair is U+FFFD.
     pub(super) fn add_string(&mut self, raw: &str, at: usize) {
         let bytes = raw.as_bytes();
+        let is_first = self.text.is_empty();
         let mut from = 0;
         while let Some(escape) = memchr::memchr(b'\\', &bytes[from..]).map(|length| from + length) {
             self.add_plain(&raw[from..escape], at + from);
             let (c, length) = escaped(&bytes[escape..]);
             from = (escape + length).min(bytes.len());
             self.add_char(c, slice::from_ref(&(at + escape..at + from)));
+            if c == char::REPLACEMENT_CHARACTER && length == 6 {
+                let half = unit(&bytes[escape..]);
+                if is_first && escape == 0 {
+                    self.begins_low = half.filter(|half| LOW.contains(half));
+                }
+                self.ends_high = half.filter(|half| from == bytes.len() && HIGH.contains(half));
+            }
         }
         self.add_plain(&raw[from..], at + from);
+    }
+
+    /// Takes the half of a pair off its end, where one stands there.
+    pub(super) fn take_half(&mut self) -> Option<Half> {
+        let high = self.ends_high.take()?;
+        let run = self.runs.pop()?;
+        self.text.truncate(run.text);
+        Some(Half { high, at: run.at..run.at + run.spelt })
+    }
+
+    /// The same behind a half that stood before it: one character where this begins with the other half.
+    pub(super) fn behind(mut self, half: Half) -> Self {
+        let mut all = Self { ends_high: self.ends_high.take(), ..Self::default() };
+        let mut runs = self.runs.iter();
+        let whole = self.begins_low.and_then(|low| pair(half.high, low));
+        let skipped = match (whole, self.runs.first()) {
+            (Some(c), Some(first)) => {
+                all.add_char(c, &[half.at, first.at..first.at + first.spelt]);
+                runs.next();
+                first.length
+            }
+            _ => {
+                all.add_char(char::REPLACEMENT_CHARACTER, slice::from_ref(&half.at));
+                0
+            }
+        };
+        let begin = all.text.len();
+        all.runs.extend(runs.map(|run| Run { text: run.text - skipped + begin, ..*run }));
+        all.text.push_str(&self.text[skipped..]);
+        all
+    }
+
+    /// A half whose other one never came.
+    pub(super) fn of_half(half: &Half) -> Self {
+        let mut all = Self::default();
+        all.add_char(char::REPLACEMENT_CHARACTER, slice::from_ref(&half.at));
+        all
     }
 }
 

@@ -1,15 +1,18 @@
 //! Content rules over requests and replies: which of their strings are texts, and what becomes of them.
 //!
-//! A dialect says by name where texts stand ([`TextMap`]). `find` lists them in one document or event, `literal` decodes a
-//! string and knows where each character stands, `values` does so once more for JSON within a string, `tracked` is one text on
-//! its way through the rules. `document` judges what is there as a whole, `guard` what comes as a stream.
+//! A dialect says by name where texts stand ([`TextMap`]). `find` lists them in one document or event, `object` is what they
+//! stand in, `literal` decodes a string and knows where each character stands, `values` does so once more for JSON within a
+//! string, `encoded` reads documents in base64, `tracked` is one text on its way through the rules. `document` judges what is
+//! there as a whole, `guard` what comes as a stream.
 //!
-//! What is redacted is a stretch within a string: every other byte stays, escapes included.
+//! What is redacted is a stretch within a string: every other byte stays, escapes included. A document in base64 is encoded anew.
 
 mod document;
+mod encoded;
 mod find;
 mod guard;
 mod literal;
+mod object;
 mod tracked;
 mod units;
 mod values;
@@ -30,7 +33,7 @@ pub(crate) const REDACTED: &str = "[REDACTED]";
 pub(crate) enum Verdict {
     /// Nothing.
     Clear,
-    /// These bytes are to be replaced, in their order; they stand within strings.
+    /// These bytes are to be replaced, in their order; they are strings, or stand within such.
     Redacted(Vec<(Range<usize>, String)>),
     /// It is blocked.
     Blocked(Blocked),
@@ -43,21 +46,33 @@ pub(super) const REPLY: u8 = 1;
 /// Any object: each string in it is a text, but for names and media.
 pub(super) const ANY: u8 = 255;
 
+/// What tells that a text is signed: it is blocked then, and never redacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signed {
+    /// A signature beside it.
+    Beside,
+    /// The same; in a stream it may also come behind it, before the place of the text ends.
+    Behind,
+    /// The same; in a stream it is signed in any case, since nothing says when its signature would come.
+    InStreams,
+}
+
 /// How a text is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct How {
-    /// It is signed, whatever stands beside it: it is blocked, and never redacted.
-    pub(super) is_signed: bool,
+    pub(super) signed: Signed,
     /// In a stream the events that follow go on with it.
     pub(super) goes_on: bool,
 }
 
 /// A text of its own.
-pub(super) const OWN: How = How { is_signed: false, goes_on: false };
+pub(super) const OWN: How = How { signed: Signed::Beside, goes_on: false };
 /// A text that a stream tells bit by bit.
-pub(super) const BITS: How = How { is_signed: false, goes_on: true };
+pub(super) const BITS: How = How { signed: Signed::Beside, goes_on: true };
+/// The same, with a signature behind it perhaps.
+pub(super) const BITS_TO_SIGN: How = How { signed: Signed::Behind, goes_on: true };
 /// The same, signed.
-pub(super) const SIGNED_BITS: How = How { is_signed: true, goes_on: true };
+pub(super) const SIGNED_BITS: How = How { signed: Signed::InStreams, goes_on: true };
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +89,8 @@ pub(super) enum Role {
     Json(How),
     /// As `Json`, where the type of the object ends so; otherwise as `Text`.
     JsonIf(How, &'static str),
-    /// A text where the object's type is `text`.
-    TextData,
+    /// A text where the object's type is `text`, and one in base64 where its media type allows that.
+    Data,
     /// Every string at whatever depth is a text, but for names and media.
     Any(How),
 }
@@ -89,6 +104,9 @@ pub(crate) struct TextMap {
     pub(super) others: &'static [(u8, Role)],
     /// The objects that are told apart by their place in an array where they have no index.
     pub(super) by_place: &'static [u8],
+    /// The objects that are calls, told in several events: one that has a name is another one, and one that does not say that
+    /// it goes on has ended.
+    pub(super) calls: &'static [u8],
     /// Which texts an event ends by its type.
     pub(super) ends: fn(&str) -> Ends,
     /// The type of an event tells texts apart.

@@ -1,13 +1,14 @@
 //! One text on its way through the rules, from the strings that it is written in to the changes of them.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     ops::Range,
 };
 
 use super::{
     REDACTED,
-    literal::{Run, Spelt},
+    literal::{Half, Run, Spelt},
     values::{Told, Values},
 };
 use crate::content_rules::{ContentRules, Scratch, TextScan};
@@ -21,7 +22,7 @@ pub(super) struct Desk<'r> {
 }
 
 /// Changes by where they begin: what they end at, and what stands there then.
-pub(super) type Edits = BTreeMap<usize, (usize, &'static str)>;
+pub(super) type Edits = BTreeMap<usize, (usize, Cow<'static, str>)>;
 
 /// The number of the rule that blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub(super) struct Block(pub(super) usize);
 pub(super) struct Tracked {
     values: Option<Values>,
     open: Option<Open>,
+    /// Its signature may still come: what is to be redacted waits for it.
+    may_be_signed: bool,
+    is_signed: bool,
+    /// Half a character, of which the other may be in the next piece.
+    half: Option<Half>,
 }
 
 /// A text that has begun.
@@ -45,15 +51,45 @@ struct Open {
     changed: usize,
     /// What must not be changed.
     signed: Vec<Range<usize>>,
+    /// Where something waits for its signature, and because of which rule.
+    waits: Option<(usize, usize)>,
 }
 
 impl Tracked {
     pub(super) fn new(is_json: bool) -> Self {
-        Self { values: is_json.then(Values::new), open: None }
+        Self { values: is_json.then(Values::new), open: None, may_be_signed: false, is_signed: false, half: None }
+    }
+
+    /// One whose signature may come behind it.
+    pub(super) fn to_sign() -> Self {
+        Self { may_be_signed: true, ..Self::new(false) }
+    }
+
+    /// Its signature has come.
+    pub(super) fn sign(&mut self) -> Result<(), Block> {
+        if !std::mem::take(&mut self.may_be_signed) {
+            return Ok(());
+        }
+        self.is_signed = true;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.signed.push(open.changed..open.length);
+        open.waits.map_or(Ok(()), |(_, rule)| Err(Block(rule)))
     }
 
     /// Goes on with a piece; `is_signed`: it must not be changed.
     pub(super) fn push(&mut self, desk: &mut Desk<'_>, piece: Spelt, is_signed: bool) -> Result<(), Block> {
+        if piece.text.is_empty() {
+            return Ok(());
+        }
+        let mut piece = match self.half.take() {
+            Some(half) => piece.behind(half),
+            None => piece,
+        };
+        self.half = piece.take_half();
+        self.push_whole(desk, piece, is_signed)
+    }
+
+    fn push_whole(&mut self, desk: &mut Desk<'_>, piece: Spelt, is_signed: bool) -> Result<(), Block> {
         let told = match &mut self.values {
             None => vec![Told::Text(piece)],
             Some(values) => values.push(&piece),
@@ -63,6 +99,9 @@ impl Tracked {
 
     /// It has ended.
     pub(super) fn finish(&mut self, desk: &mut Desk<'_>) -> Result<(), Block> {
+        if let Some(half) = self.half.take() {
+            self.push_whole(desk, Spelt::of_half(&half), false)?;
+        }
         let told = self.values.as_mut().map_or_else(Vec::new, Values::finish);
         self.take(desk, told, false)?;
         self.end_text(desk)
@@ -71,16 +110,24 @@ impl Tracked {
     /// Where the first character stands of which it is open what becomes of it, and the rule because of which it is.
     pub(super) fn open_from(&self, rules: &ContentRules) -> Option<(usize, usize)> {
         let untold = self.values.as_ref().and_then(Values::untold).map(|at| (at, 0));
-        let open = self.open.as_ref().filter(|open| open.scan.decided() < open.length);
-        let open = open.map(|open| (open.place(open.scan.decided()), open.scan.holder(rules)));
-        open.into_iter().chain(untold).min()
+        let open = self.open.as_ref().and_then(|open| match open.waits {
+            Some((at, rule)) => Some((open.place(at), rule)),
+            None if open.scan.decided() < open.length => {
+                Some((open.place(open.scan.decided()), open.scan.holder(rules)))
+            }
+            None => None,
+        });
+        let half = self.half.as_ref().map(|half| (half.at.start, 0));
+        open.into_iter().chain(untold).chain(half).min()
     }
 
     fn take(&mut self, desk: &mut Desk<'_>, told: Vec<Told>, is_signed: bool) -> Result<(), Block> {
+        let (is_signed, may_be_signed) = (is_signed || self.is_signed, self.may_be_signed);
         for told in told {
             match told {
                 Told::Text(text) => {
-                    self.open.get_or_insert_with(|| Open::new(desk.rules)).push(desk, &text, is_signed)?;
+                    let open = self.open.get_or_insert_with(|| Open::new(desk.rules));
+                    open.push(desk, &text, is_signed, may_be_signed)?;
                 }
                 Told::End => self.end_text(desk)?,
             }
@@ -91,19 +138,23 @@ impl Tracked {
     fn end_text(&mut self, desk: &mut Desk<'_>) -> Result<(), Block> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         open.scan.finish(desk.rules, desk.scratch);
-        open.change(desk)
+        open.change(desk, false)
     }
 }
 
 impl Open {
     fn new(rules: &ContentRules) -> Self {
-        Self { scan: TextScan::new(rules), runs: VecDeque::new(), length: 0, changed: 0, signed: Vec::new() }
+        Self::of(TextScan::new(rules))
     }
 
-    fn push(&mut self, desk: &mut Desk<'_>, piece: &Spelt, is_signed: bool) -> Result<(), Block> {
+    fn of(scan: TextScan) -> Self {
+        Self { scan, runs: VecDeque::new(), length: 0, changed: 0, signed: Vec::new(), waits: None }
+    }
+
+    fn push(&mut self, desk: &mut Desk<'_>, piece: &Spelt, is_signed: bool, may_be_signed: bool) -> Result<(), Block> {
         self.note(piece, is_signed);
         self.scan.push(desk.rules, desk.scratch, &piece.text);
-        self.change(desk)
+        self.change(desk, may_be_signed)
     }
 
     fn note(&mut self, piece: &Spelt, is_signed: bool) {
@@ -115,8 +166,8 @@ impl Open {
         }
     }
 
-    /// Makes the changes that are decided.
-    fn change(&mut self, desk: &mut Desk<'_>) -> Result<(), Block> {
+    /// Makes the changes that are decided; where it may be signed yet, they wait for that.
+    fn change(&mut self, desk: &mut Desk<'_>, may_be_signed: bool) -> Result<(), Block> {
         if let Some(rule) = self.scan.blocked() {
             return Err(Block(rule));
         }
@@ -129,9 +180,13 @@ impl Open {
             if self.signed.iter().any(|signed| signed.start < at.end && at.start < signed.end) {
                 return Err(Block(region.rule));
             }
+            if may_be_signed {
+                self.waits = Some((at.start, region.rule));
+                return Ok(());
+            }
             let mut with = if at.start == region.at.start { REDACTED } else { "" };
             for place in places(&self.runs, at) {
-                desk.edits.insert(place.start, (place.end, std::mem::take(&mut with)));
+                desk.edits.insert(place.start, (place.end, Cow::Borrowed(std::mem::take(&mut with))));
             }
         }
         self.changed = decided;
@@ -178,7 +233,7 @@ fn places(runs: &VecDeque<Run>, text: Range<usize>) -> Vec<Range<usize>> {
 /// Judges a text that is there as a whole, written in one string.
 pub(super) fn judge_whole(desk: &mut Desk<'_>, text: &Spelt, is_signed: bool) -> Result<(), Block> {
     let Some(scan) = TextScan::of_whole(desk.rules, desk.scratch, &text.text) else { return Ok(()) };
-    let mut open = Open { scan, runs: VecDeque::new(), length: 0, changed: 0, signed: Vec::new() };
+    let mut open = Open::of(scan);
     open.note(text, is_signed);
-    open.change(desk)
+    open.change(desk, false)
 }

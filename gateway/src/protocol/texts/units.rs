@@ -80,6 +80,44 @@ pub(super) fn events(text: &str, begin: usize, is_last: bool) -> Option<Vec<Unit
     Some(units)
 }
 
+/// A line of a stream that is no data.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Aside<'a> {
+    /// Where its text stands in the stream.
+    pub(super) at: usize,
+    pub(super) text: &'a str,
+    /// A reader may want it: the name or the id of an event.
+    pub(super) is_kept: bool,
+    /// What takes the place of one that is not kept.
+    pub(super) instead: &'static str,
+}
+
+/// The lines in `text`, which stands at `begin` in the stream, that are no data and say something.
+pub(super) fn asides(text: &str, begin: usize) -> Vec<Aside<'_>> {
+    let (mut asides, mut at) =
+        (Vec::new(), if begin == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 });
+    while at < text.len() {
+        let end = memchr::memchr2(b'\n', b'\r', &text.as_bytes()[at..]).map_or(text.len(), |length| at + length);
+        let line = &text[at..end];
+        let kept = ["event:", "id:"].iter().find_map(|field| line.strip_prefix(field));
+        let (text, is_kept, instead) = match (kept, line.strip_prefix(':')) {
+            (Some(value), _) => (value, true, ""),
+            (None, Some(comment)) => (comment, false, ""),
+            _ if line.starts_with("data:") || is_retry(line) => ("", false, ""),
+            _ => (line, false, ":"),
+        };
+        if !text.is_empty() {
+            asides.push(Aside { at: begin + end - text.len(), text, is_kept, instead });
+        }
+        at = end + 1;
+    }
+    asides
+}
+
+fn is_retry(line: &str) -> bool {
+    line.strip_prefix("retry:").is_some_and(|wait| wait.trim_start().bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The elements in `text`, which stands at `begin` in the stream. `None` where it ends within one, or has anything else.
 pub(super) fn elements(text: &str, begin: usize) -> Option<Vec<Unit<'_>>> {
     let (mut units, mut at) = (Vec::new(), 0);

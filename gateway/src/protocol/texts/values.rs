@@ -81,7 +81,13 @@ impl Values {
     /// Takes a piece; tells what it has of texts.
     pub(super) fn push(&mut self, piece: &Spelt) -> Vec<Told> {
         let (mut told, mut now) = (Vec::new(), Spelt::default());
+        let mut before = None;
         for run in &piece.runs {
+            if run.length == 0 {
+                now.add_rest(before, run);
+                continue;
+            }
+            before = Some(run.at);
             let text = &piece.text[run.text..run.text + run.length];
             if run.is_plain {
                 self.push_plain(text, run.at, &mut now, &mut told);

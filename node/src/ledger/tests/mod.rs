@@ -3,5 +3,6 @@
 mod crash;
 mod credit;
 mod disk;
+mod open_calls;
 mod releases;
 mod world;

@@ -247,9 +247,22 @@ impl Running {
         stream: bool,
         reserved: Option<i64>,
     ) -> Result<Box<dyn Permit>, InferenceError> {
+        let started = bitrouter_proto::clock::monotonic_now();
+        self.admit_planned(started, &self.ledger.plan(self.caller), id, stream, reserved)
+    }
+
+    /// Admits a call that came at `started`, by the plan that was made for it.
+    pub(super) fn admit_planned(
+        &self,
+        started: Instant,
+        plan: &Plan,
+        id: &str,
+        stream: bool,
+        reserved: Option<i64>,
+    ) -> Result<Box<dyn Permit>, InferenceError> {
         let context = RequestContext {
             id: RequestId::from_text(id.to_owned()),
-            started: bitrouter_proto::clock::monotonic_now(),
+            started,
             caller: self.caller,
             dialect: Dialect::ChatCompletions,
             connection: Arc::new(NoConnection),
@@ -273,9 +286,10 @@ impl Running {
             metered: &metered,
             costs: true,
             body: 100,
+            uses_byok: false,
             price_unknown: None,
         };
-        match self.ledger.plan(self.caller) {
+        match plan {
             Plan::Off | Plan::Plain => self.ledger.admit(&request),
             // It waits for nobody: each of these calls fits, or never will.
             Plan::Bound(plan) => {

@@ -65,17 +65,19 @@ fn a_fallback_takes_anew_and_keeps_its_place_in_the_rates() {
 #[test]
 fn a_counter_that_comes_into_being_counts_what_is_open() {
     let limits = Limits::default();
-    let nothing = Arc::new(Applicable::default());
-    let mut hold = open(&limits, &nothing, 0, at(0));
     let by_credit = budget_of(1, Window::Day, Funding::Credit);
     limits.put_budget(day(1), [spent(at(-5), 30)], [], at(10));
     limits.put_budget(by_credit, [], [], at(10));
     limits.put_rate(rate_of(1, 60), [], at(10));
-    for _ in 0..2 {
-        hold.attach_budget(&limits, day(1), usd(500), at(10));
-        hold.attach_budget(&limits, by_credit, usd(500), at(10));
-        hold.attach_rate(&limits, rate_of(1, 60), 400, at(10));
-    }
+    let mut all = Applicable::default();
+    all.add_budget(day(1), usd(1_000), policy(1));
+    all.add_budget(by_credit, usd(1_000), policy(1));
+    all.add_rate(rate_of(1, 60), Some(1), None, policy(1));
+    let admitted = Taken { reserved: usd(500), declared: 400, ..Taken::default() };
+    let nothing = Applicable::default();
+    let missing = all.paid_by(None).beside(&[&nothing]);
+    let hold = limits.adopt(&Arc::new(missing), admitted, at(0), at(10));
+    assert!(all.paid_by(None).beside(&[hold.applicable()]).is_empty(), "it is counted once");
     assert_eq!(shown(&limits, 1, at(11)), (30, 500));
     assert_eq!(limits.show(&by_credit, at(11)).unwrap().reserved, usd(0));
     let mut of = Applicable::default();

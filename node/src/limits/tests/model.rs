@@ -80,7 +80,7 @@ const MOST_REQUESTS: usize = 40;
 
 type Queue<'a> = VecDeque<(usize, Taking<'a>)>;
 
-/// Whoever came first hears first: of one kind nobody is let in before one that came before.
+/// Whoever came first hears first: of one kind that waits nobody is let in before one that came before.
 fn hear(
     waiting: &mut Queue<'_>,
     open: &mut Vec<(usize, Hold)>,
@@ -123,15 +123,32 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Comes { kind, asked, input, is_stream } => {
                 hear(&mut waiting, &mut open, &mut reference)?;
                 let call = Call { asked, input: Some(input), is_stream, ..Call::new() };
+                let reserved = |counts: &dyn Fn(usize) -> bool| -> i64 {
+                    open.iter().filter(|(kind, _)| counts(*kind)).map(|(_, hold)| hold.taken().reserved.micros()).sum()
+                };
+                let budgets =
+                    LIMITS.iter().filter(|(number, _)| kinds[kind].1.contains(number)).map(|(number, limit)| {
+                        limit - reference.spent(*number, millis()) - reserved(&|kind| kinds[kind].1.contains(number))
+                    });
+                let credit = (kind == 2).then(|| balance - reserved(&|kind| kind == 2));
+                let room = budgets.chain(credit).min().unwrap();
+                let is_rated = kind == 1 && reference.requests(millis()) >= MOST_REQUESTS;
+                // What fits whole waits for nobody.
+                let fits = !is_rated && asked.is_some_and(|asked| i64::try_from(asked).unwrap() + input <= room);
                 match world.comes(&kinds[kind].0, call) {
                     Ok(Ok(hold)) => {
-                        let is_behind = waiting.iter().any(|(other, _)| *other == kind);
-                        prop_assert!(!is_behind || hold.taken().reserved == usd(0), "passed one that came before");
+                        prop_assert!(!fits || hold.taken().cap.is_none(), "was cut down, and fits");
                         reference.admits(kind, &hold);
                         open.push((kind, hold));
                     }
-                    Ok(Err(why)) => prop_assert_ne!(why.why, super::super::Why::Stale),
-                    Err(taking) => waiting.push_back((kind, taking)),
+                    Ok(Err(why)) => {
+                        prop_assert!(!fits, "was refused, and fits");
+                        prop_assert_ne!(why.why, super::super::Why::Stale);
+                    }
+                    Err(taking) => {
+                        prop_assert!(!fits, "waits, and fits");
+                        waiting.push_back((kind, taking));
+                    }
                 }
             }
             Step::Ends(which, used) if !open.is_empty() => {

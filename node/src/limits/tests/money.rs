@@ -165,7 +165,7 @@ fn a_credit_budget_counts_only_what_credit_pays() {
     let mut of = Applicable::default();
     of.add_budget(any, usd(10_000), policy(1));
     of.add_budget(by_credit, usd(100), policy(2));
-    let own = Arc::new(of.clone());
+    let own = Arc::new(of.paid_by(None));
     let got = taken(limits.would(&own, &Call::asks(1_000), at(0)));
     limits.adopt(&own, got, at(0), at(0)).settle(&limits, &Came { cost: usd(900), ..Came::default() }, at(0));
     let paid = Arc::new(of.paid_by(Some(person(1))));

@@ -124,13 +124,23 @@ fn a_cap_is_never_at_or_below_the_thinking_budget() {
     let of = rated(&limits, &[(1, None, Some(10_000))]);
     let call = |thinking| Call { thinking: Some(thinking), ..Call::new() };
     assert_eq!(taken(limits.would(&of, &call(4_999), at(0))).cap, Some(5_000));
-    assert_eq!(refused(limits.would(&of, &call(5_000), at(0))).why, Why::ExceedsLimit);
+    let why = refused(limits.would(&of, &call(5_000), at(0)));
+    assert_eq!((why.why, why.policy), (Why::ThinkingBudget, Some(policy(1))));
+    assert_eq!(why.numbers.map(|numbers| (numbers.limit, numbers.needs)), Some((5_000, Some(5_001))));
+    // One that states a cap of its own has its own answer.
+    taken(limits.would(&of, &Call { thinking: Some(5_000), ..Call::asks(6_000) }, at(0)));
+    // That the window has no room is told first.
+    let _open = admit(&limits, &of, &Call::asks(5_001), at(0));
+    assert_eq!(refused(limits.would(&of, &call(5_000), at(0))).why, Why::RateLimited);
     let mut of = Applicable::default();
     of.add_max_request_tokens(9_000, policy(8));
     of.add_max_request_tokens(5_000, policy(7));
     assert_eq!(taken(limits.would(&of, &call(4_999), at(0))).cap, Some(5_000));
     let why = refused(limits.would(&of, &call(5_000), at(0)));
-    assert_eq!((why.why, why.policy), (Why::MaxRequestTokens, Some(policy(7))));
+    assert_eq!((why.why, why.policy), (Why::ThinkingBudget, Some(policy(7))));
+    assert_eq!(refused(limits.would(&of, &Call { is_free: true, ..call(5_000) }, at(0))).why, Why::ThinkingBudget);
+    // Nothing is spliced in where the model writes no more anyway.
+    taken(limits.would(&of, &Call { model_max: Some(5_000), ..call(5_000) }, at(0)));
 }
 
 #[test]

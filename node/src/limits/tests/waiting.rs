@@ -76,8 +76,7 @@ async fn they_are_let_in_in_order_of_arrival() {
     let of = budgets(&world.limits, &[(1, 1_000)]);
     let first = open(&world.limits, &of, 950, world.now());
     let mut large = world.waits(&of, Call::asks(900));
-    // It would fit, but is behind.
-    let mut small = world.waits(&of, Call::asks(10));
+    let mut small = world.waits(&of, Call::asks(100));
     first.settle(&world.limits, &cost(0), world.now());
     let large = let_in(&mut large);
     assert_eq!(large.taken().reserved, usd(900));
@@ -91,14 +90,14 @@ async fn they_are_let_in_in_order_of_arrival() {
 #[tokio::test(start_paused = true)]
 async fn one_that_still_does_not_fit_holds_up_those_behind_it_and_nobody_else() {
     let world = World::new();
-    let (one, two) = (budgets(&world.limits, &[(1, 1_000)]), budgets(&world.limits, &[(2, 1_000)]));
-    let both = budgets(&world.limits, &[(1, 1_000), (2, 1_000)]);
-    let (first, second) = (open(&world.limits, &one, 450, world.now()), open(&world.limits, &one, 500, world.now()));
+    let (one, two) = (budgets(&world.limits, &[(1, 1_100)]), budgets(&world.limits, &[(2, 1_000)]));
+    let both = budgets(&world.limits, &[(1, 1_100), (2, 1_000)]);
+    let (first, second) = (open(&world.limits, &one, 500, world.now()), open(&world.limits, &one, 550, world.now()));
     let mut large = world.waits(&both, Call::asks(1_800));
-    let mut behind = world.waits(&one, Call::asks(10));
+    let mut behind = world.waits(&one, Call::asks(100));
     // Who does not need the counter that lacks is not behind.
     let other = world.comes(&two, Call::asks(100)).map_err(|_| "waits").unwrap().unwrap();
-    // 400 more are too little for the large one.
+    // 450 more are too little for the large one, and enough for whoever is behind.
     first.settle(&world.limits, &cost(50), world.now());
     assert!(still_waits(&mut large) && still_waits(&mut behind));
     second.settle(&world.limits, &cost(0), world.now());
@@ -106,6 +105,32 @@ async fn one_that_still_does_not_fit_holds_up_those_behind_it_and_nobody_else() 
     assert_eq!(let_in(&mut large).taken().cap, Some(900));
     assert_eq!(let_in(&mut behind).taken().cap, None);
     other.undo(&world.limits, world.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_and_fits_passes_those_that_wait() {
+    let world = World::new();
+    let (one, two) = (budgets(&world.limits, &[(1, 10_000)]), budgets(&world.limits, &[(2, 10_000)]));
+    let _hold = open(&world.limits, &one, 9_000, world.now());
+    let _other = open(&world.limits, &two, 9_000, world.now());
+    let mut waits = world.waits(&one, Call::asks(9_000));
+    let comes = |of: &Arc<Applicable>, call| world.comes(of, call).map_err(|_| "waits").unwrap().unwrap();
+    let whole = comes(&one, Call::asks(400));
+    assert_eq!((whole.taken().cap, whole.taken().reserved), (None, usd(400)));
+    // Half of what it asked for is as good.
+    let half = comes(&one, Call::asks(1_200));
+    assert_eq!((half.taken().cap, half.taken().reserved), (Some(600), usd(600)));
+    assert!(still_waits(&mut waits));
+    for hold in [whole, half] {
+        hold.undo(&world.limits, world.now());
+    }
+    // One that lacks only what nobody else waits for has a place there, whoever waits elsewhere.
+    let both = budgets(&world.limits, &[(1, 10_000), (2, 10_000)]);
+    let _full: Vec<_> = (1..PLACES).map(|_| world.waits(&one, Call::asks(9_000))).collect();
+    let _less = open(&world.limits, &two, 500, world.now());
+    let _lacks_two = world.waits(&both, Call { input: Some(700), ..Call::asks(300) });
+    let fits = comes(&both, Call::asks(500));
+    fits.undo(&world.limits, world.now());
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,12 +171,14 @@ async fn it_is_answered_at_once_when_nothing_is_open_any_more() {
 async fn a_caller_that_leaves_gives_up_its_place_and_what_it_was_given() {
     let world = World::new();
     let of = budgets(&world.limits, &[(1, 1_000)]);
-    let hold = open(&world.limits, &of, 950, world.now());
-    let (leaves, mut next) = (world.waits(&of, Call::asks(900)), world.waits(&of, Call::asks(20)));
+    let (first, hold) = (open(&world.limits, &of, 300, world.now()), open(&world.limits, &of, 650, world.now()));
+    let (leaves, mut next) = (world.waits(&of, Call::asks(1_000)), world.waits(&of, Call::asks(200)));
+    first.undo(&world.limits, world.now());
+    // It would fit, but is behind.
     assert!(still_waits(&mut next));
     drop(leaves);
     let_in(&mut next).undo(&world.limits, world.now());
-    let (granted, mut next) = (world.waits(&of, Call::asks(1_000)), world.waits(&of, Call::asks(20)));
+    let (granted, mut next) = (world.waits(&of, Call::asks(1_000)), world.waits(&of, Call::asks(900)));
     hold.settle(&world.limits, &cost(0), world.now());
     // The first was let in, and does not know it.
     assert!(still_waits(&mut next));
@@ -196,6 +223,9 @@ async fn sixty_four_wait_for_a_counter_and_the_next_is_refused_at_once() {
     let mut waiting: Vec<_> = (0..PLACES).map(|_| world.waits(&of, Call::asks(500))).collect();
     let why = world.comes(&of, Call::asks(500)).map_err(|_| "waits").unwrap().unwrap_err();
     assert_eq!((why.why, why.max_affordable, why.reserved), (Why::BudgetExceeded, Some(70), usd(930)));
+    let fits = world.comes(&of, Call::asks(70)).map_err(|_| "waits").unwrap().unwrap();
+    assert_eq!(fits.taken().cap, None);
+    fits.undo(&world.limits, world.now());
     let elsewhere = world.waits(&other, Call::asks(500));
     waiting.pop();
     waiting.push(world.waits(&of, Call::asks(500)));

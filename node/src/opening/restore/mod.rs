@@ -159,7 +159,7 @@ impl Restoring {
         }
         write.catch_up().await.map_err(failed)?;
         let generation = self.generation.map_or(row.generation, |known| known.max(row.generation));
-        mark_restored(&mut write, generation).await.map_err(failed)?;
+        mark_restored(&mut write, generation, now).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         Ok(Changed { generation, revocations, nothing_is_trusted, was_lost_before })
     }

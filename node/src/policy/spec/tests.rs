@@ -96,6 +96,11 @@ fn what_is_wrong_is_named_by_its_path() {
         ),
         (
             "guardrail",
+            patterns(json!({"name": "x", "pattern": "aaaaaa", "max_length": 5})),
+            "spec.content_patterns[1].max_length",
+        ),
+        (
+            "guardrail",
             patterns(json!({"name": "x", "pattern": "a+", "max_length": 65_537})),
             "spec.content_patterns[1].max_length",
         ),

@@ -4,7 +4,7 @@ use bitrouter_gateway::{
     ports::{ObjectKey, StoredObject},
     registry::ProviderId,
 };
-use bitrouter_proto::account::{NamespaceId, RequestRowId};
+use bitrouter_proto::account::{FundingSource, NamespaceId, RequestRowId};
 
 use super::{
     super::{StoreError, Write, engine::Queryable, execute, execute_bound, fetch_all, fetch_optional},
@@ -60,14 +60,20 @@ pub(super) async fn forget(write: &mut Write, objects: impl Iterator<Item = &[u8
     Ok(())
 }
 
+/// Row, object, provider, namespace, tokens; of the row of its call, the model and who paid.
+type FoundObject = (String, String, String, String, i64, Option<String>, Option<String>);
+
 /// The newest ones of each namespace, the newest last.
 pub(crate) async fn stored_objects(on: &mut impl Queryable) -> Result<Vec<StoredObject>, StoreError> {
-    let mut found: Vec<(String, String, String, String, i64)> = Vec::new();
+    let mut found: Vec<FoundObject> = Vec::new();
     for namespace in namespaces(on).await? {
-        let its: Vec<(String, String, String, String, i64)> = fetch_all!(
+        // Which model made it is told by the row of its call, with which it is forgotten.
+        let its: Vec<FoundObject> = fetch_all!(
             on,
-            "SELECT row_id, object, provider_id, namespace_id, tokens FROM stored_objects
-             WHERE namespace_id = $1 AND row_id >= COALESCE(
+            "SELECT stored.row_id, stored.object, stored.provider_id, stored.namespace_id, stored.tokens, requests.model_id,
+               requests.funding_source
+             FROM stored_objects AS stored LEFT JOIN requests ON requests.id = stored.row_id
+             WHERE stored.namespace_id = $1 AND stored.row_id >= COALESCE(
                (SELECT row_id FROM stored_objects WHERE namespace_id = $1 AND tokens >= 0
                 ORDER BY row_id DESC LIMIT 1 OFFSET $2), '')",
             namespace,
@@ -80,7 +86,7 @@ pub(crate) async fn stored_objects(on: &mut impl Queryable) -> Result<Vec<Stored
     let surplus = found.len().saturating_sub(MOST);
     let mut last: Option<(String, ObjectKey)> = None;
     let mut objects = Vec::new();
-    for (row, object, provider, namespace, tokens) in found.into_iter().skip(surplus) {
+    for (row, object, provider, namespace, tokens, model, funding) in found.into_iter().skip(surplus) {
         let unreadable = || StoreError::Unreadable("stored object");
         let key = ObjectKey(u128::from_str_radix(&object, 16).map_err(|_| unreadable())?.to_be_bytes());
         let left_by = match &last {
@@ -95,8 +101,10 @@ pub(crate) async fn stored_objects(on: &mut impl Queryable) -> Result<Vec<Stored
         objects.push(StoredObject {
             key,
             provider: ProviderId::parse(&provider).map_err(|_| unreadable())?,
+            model: model.filter(|_| left_by.is_none()),
             namespace: namespace.parse().map_err(|_| unreadable())?,
             tokens: u64::try_from(tokens).unwrap_or(0),
+            on_owners_key: funding.as_deref() == Some(FundingSource::Byok.as_str()),
             left_by,
         });
     }

@@ -1,6 +1,7 @@
 //! Pages as a browser meets them, in process: a node in a directory of its own, a clock turned by hand, and a browser
 //! that keeps cookies and sends what browsers send.
 
+mod authorize;
 mod console;
 mod device;
 mod members;
@@ -173,7 +174,7 @@ impl Browser {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
 
     text.bytes().fold(String::new(), |mut escaped, byte| {

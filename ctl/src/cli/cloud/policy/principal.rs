@@ -83,8 +83,9 @@ pub(super) fn advised(failure: Failure, principal: &PrincipalRef, local: &LocalF
         PrincipalType::ApiKey => "cloud keys list",
         PrincipalType::OauthToken => "cloud sessions list",
         PrincipalType::Namespace => "cloud namespace list",
+        PrincipalType::OauthClient => "cloud oauth-client list",
         // Nothing here lists those, and a list of something else is no help.
-        PrincipalType::OauthClient | PrincipalType::User => return Failure { hint: None, ..failure },
+        PrincipalType::User => return Failure { hint: None, ..failure },
     };
     failure.hint(format!("bitrouter {list}{}", local.words()))
 }

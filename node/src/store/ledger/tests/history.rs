@@ -4,6 +4,7 @@ use bitrouter_proto::account::{GrantId, KeyId, policy::Funding};
 
 use super::{super::history::Slice, *};
 use crate::{
+    oauth::ClientId,
     policy::PrincipalId,
     store::{ApiKeyRow, GrantRow},
 };
@@ -108,7 +109,7 @@ async fn each_spender_has_spent_what_its_credentials_have() {
         (PrincipalId::ApiKey(key(3)), 100, 2),
         (PrincipalId::ApiKey(key(9)), 1_000, 3),
         (PrincipalId::OauthToken(session(1)), 10_111, 0),
-        (PrincipalId::OauthClient("bitrouter-cli"), 10_111, 0),
+        (PrincipalId::OauthClient(ClientId::BuiltIn("bitrouter-cli")), 10_111, 0),
         (PrincipalId::User(person(0)), 110_111, 0),
         (PrincipalId::User(person(1)), 1_000, 3),
         (PrincipalId::Namespace(namespace(0)), 111_111, 0),
@@ -124,9 +125,11 @@ async fn each_spender_has_spent_what_its_credentials_have() {
             assert_eq!(world.spent(spender, Funding::Any, START + 6, slice).await, (0, None), "{spender}");
         }
     }
-    for nobody in
-        [PrincipalId::ApiKey(key(4)), PrincipalId::OauthToken(session(2)), PrincipalId::OauthClient("tokenroute-cli")]
-    {
+    for nobody in [
+        PrincipalId::ApiKey(key(4)),
+        PrincipalId::OauthToken(session(2)),
+        PrincipalId::OauthClient(ClientId::BuiltIn("tokenroute-cli")),
+    ] {
         assert_eq!(world.spent(nobody, Funding::Any, 0, COARSE).await, (0, None), "{nobody}");
     }
 }
@@ -200,7 +203,7 @@ async fn what_is_long_gone_still_tells_whose_calls_they_were() {
     for (spender, sum) in [
         (PrincipalId::ApiKey(key(1)), 3),
         (PrincipalId::OauthToken(session(1)), 7),
-        (PrincipalId::OauthClient("bitrouter-cli"), 7),
+        (PrincipalId::OauthClient(ClientId::BuiltIn("bitrouter-cli")), 7),
         (PrincipalId::User(person(0)), 7),
     ] {
         assert_eq!(world.spent(spender, Funding::Credit, 0, COARSE).await.0, sum, "{spender}");

@@ -148,6 +148,8 @@ async fn what_providers_stored_is_remembered_and_forgotten() {
                 .iter()
                 .all(|one| one.tokens == 16 && one.namespace == namespace(0) && one.provider.as_str() == "acme")
         );
+        // The response, and not what it left behind.
+        assert!(found.iter().all(|one| one.model.is_some() == one.left_by.is_none()), "{found:?}");
         found.into_iter().map(|one| one.key.0[0]).collect()
     };
     assert_eq!(keys().await, [1, 3]);
