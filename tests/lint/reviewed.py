@@ -71,6 +71,11 @@ UNSAFE = {
 # Files that may take a secret out of its type, and what they do with it.
 EXPOSES_SECRETS = {
     "node/tests/rest/caller.rs": "follows a one-time link",
+    "proto/src/account/seal.rs": "seals a provider's key",
+    "ctl/src/cli/cloud/byok.rs": "looks whether what was given can be a key",
+    "node/src/byok/held.rs": "looks whether an opened key is empty",
+    "node/src/byok/tests.rs": "compares what was stored",
+    "node/tests/rest/byok.rs": "compares what was stored",
     "proto/src/account/identity.rs": "reads the id in an access token, which is no secret",
     "proto/src/client/account.rs": "puts an account's key on the wire of the control socket",
     "proto/src/account/credential.rs": "writes the tokens into the text of the credential file",
@@ -78,6 +83,7 @@ EXPOSES_SECRETS = {
     "proto/src/client/people.rs": "puts a chosen password on the wire of the control socket",
     "ctl/src/cli/console.rs": "shows a link that is good once, for the user who asked",
     "ctl/src/cli/key_text.rs": "shows a key that was just minted, to whoever minted it",
+    "ctl/src/cli/cloud/oauth_client.rs": "shows the secret of a client that was just registered, to whoever registered it",
     "ctl/src/cli/password.rs": "compares what was typed twice",
     "daemon/src/control/services/console.rs": "puts the link on the wire of the control socket",
     "proto/src/client/calls.rs": "puts the caller's own variables on the wire of the control socket",
@@ -87,6 +93,8 @@ EXPOSES_SECRETS = {
     "node/src/keys/mod.rs": "looks whether it minted a key",
     "node/src/keys/mint.rs": "writes a key into the reply of its minter",
     "node/src/keys/tests.rs": "presents the keys that it minted",
+    "node/src/oauth/authorize.rs": "writes a code into the address that its browser goes to, and hashes it",
+    "node/src/oauth/clients/register.rs": "writes a client's secret into the reply of its maker, and hashes it",
     "node/src/oauth/reply.rs": "writes the tokens of a grant into the reply of its client",
     "gateway/src/http/relay_error.rs": "replaces an echoed key in a provider's error by [redacted]",
     "gateway/src/credential.rs": "makes the credential header of the upstream request, marked sensitive",

@@ -381,9 +381,37 @@ async function link(url) {
   await look(again, "link-spent");
 }
 
+// A program of the web that signs a person in: `code=URL`, where it begins. Denied at first, without a script in the browser.
+async function code(url) {
+  const { host } = new URL(url);
+  const plain = await open({ javaScriptEnabled: false });
+  await plain.goto(url);
+  assert.equal(await heading(plain), "Sign in");
+  await signIn(plain);
+  assert.equal(await heading(plain), "Sign in my-agent?");
+  await plain.getByRole("button", { name: "Deny" }).click();
+  await plain.waitForURL(`${url}cb?*`);
+  assert.equal(await heading(plain), "access_denied");
+  const page = await signedIn();
+  await page.goto(url);
+  assert.equal(await heading(page), "Sign in my-agent?");
+  assert.equal(await page.locator("#host").innerText(), host);
+  const facts = await page.locator(".facts").innerText();
+  assert.match(facts, /default/);
+  assert.equal(await page.getByRole("option").count(), 1);
+  await look(page, "authorize");
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.waitForURL(`${url}cb?*`);
+  assert.equal(await heading(page), "signed in");
+  const wrong = await page.goto(`${base}/oauth/authorize?client_id=brc_1`);
+  assert.equal(wrong.status(), 400);
+  await look(page, "authorize-refused");
+}
+
 try {
   for (const scene of wanted) {
     if (scene.startsWith("link=")) await link(scene.slice(5));
+    else if (scene.startsWith("code=")) await code(scene.slice(5));
     else await scenes[scene]();
     console.log(`ok ${scene.split("=")[0]}`);
   }

@@ -18,7 +18,8 @@ async fn p07_a_device_signs_in_and_its_token_is_of_the_chosen_namespace() {
     let code = node.start(None).await;
     assert_eq!(node.poll(&code).await.refusal(), (400, "authorization_pending".to_owned()));
     let shown = node.node.find_code(user_code(&code), node.node.owner(), &neighbour()).await.unwrap();
-    assert_eq!((shown.client.id, shown.scopes, shown.needs_own_device), ("bitrouter-cli", ScopeSet::DEFAULT, false));
+    let client = shown.client.id.to_string();
+    assert_eq!((&*client, shown.scopes, shown.needs_own_device), ("bitrouter-cli", ScopeSet::DEFAULT, false));
     assert_eq!(node.approve(&code).await, ScopeSet::DEFAULT);
     let reply = node.poll(&code).await;
     let document = reply.ok();

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, header};
 use crate::support::{DEVICE_GRANT, Reply, TestNode, encoded, form, neighbour, user_code};
 
 const START: &str = "/oauth/device_authorization";
-const ENDPOINTS: [&str; 3] = [START, "/oauth/token", "/oauth/revoke"];
+const ENDPOINTS: [&str; 4] = [START, "/oauth/token", "/oauth/revoke", "/oauth/introspect"];
 
 #[tokio::test]
 async fn rfc8414_3_2_metadata_tells_what_exists() {
@@ -21,21 +21,29 @@ async fn rfc8414_3_2_metadata_tells_what_exists() {
         ("token_endpoint", "/oauth/token"),
         ("device_authorization_endpoint", START),
         ("revocation_endpoint", "/oauth/revoke"),
+        ("introspection_endpoint", "/oauth/introspect"),
     ] {
         assert_eq!(document[name], format!("http://127.0.0.1:4356{path}"));
         // A path that is told is there.
         assert_eq!(node.get(path).await.status, 405);
     }
-    assert_eq!(document["grant_types_supported"], serde_json::json!([DEVICE_GRANT, "refresh_token"]));
-    assert_eq!(document["response_types_supported"], serde_json::json!([]));
-    assert_eq!(document["token_endpoint_auth_methods_supported"], serde_json::json!(["none"]));
+    assert_eq!(document["authorization_endpoint"], "http://127.0.0.1:4356/oauth/authorize");
+    for (name, list) in [
+        ("grant_types_supported", &["authorization_code", "refresh_token", DEVICE_GRANT][..]),
+        ("response_types_supported", &["code"]),
+        ("code_challenge_methods_supported", &["S256"]),
+        ("token_endpoint_auth_methods_supported", &["none", "client_secret_basic", "client_secret_post"]),
+        ("introspection_endpoint_auth_methods_supported", &["client_secret_basic", "client_secret_post"]),
+    ] {
+        assert_eq!(document[name], serde_json::json!(list), "{name}");
+    }
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
     assert!(document["node_id"].as_str().unwrap().starts_with("node_"));
     let scopes: Vec<_> = document["scopes_supported"].as_array().unwrap().iter().filter_map(|s| s.as_str()).collect();
     assert_eq!(scopes.join(" "), ScopeSet::GRANTABLE.to_string());
     assert!(scopes.contains(&"billing:write") && !scopes.contains(&"namespace:write"));
-    for absent in ["authorization_endpoint", "introspection_endpoint", "registration_endpoint"] {
-        assert!(document.get(absent).is_none(), "{absent}");
-    }
+    // Clients are registered by people, over REST.
+    assert!(document.get("registration_endpoint").is_none());
 }
 
 #[tokio::test]
@@ -157,7 +165,7 @@ async fn rfc6749_3_3_scopes_are_known_ones_and_never_namespace_write() {
 #[tokio::test]
 async fn rfc6749_5_2_other_grants_are_not_supported() {
     let node = TestNode::new().await;
-    for grant in ["password", "client_credentials", "authorization_code", "Refresh_Token"] {
+    for grant in ["password", "client_credentials", "implicit", "Refresh_Token"] {
         let reply = node.post("/oauth/token", &[("client_id", "bitrouter-cli"), ("grant_type", grant)]).await;
         assert_eq!(reply.refusal(), (400, "unsupported_grant_type".to_owned()), "{grant}");
     }

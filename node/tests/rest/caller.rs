@@ -41,6 +41,7 @@ impl Scene {
     pub async fn new() -> Self {
         let test = TestNode::new().await;
         test.sell();
+        test.take_keys();
         let owner = person(&test, test.node.owner()).await;
         let eve = test.node.add_user("eve".parse().unwrap(), Password::new(PASSWORD.into()).unwrap()).await.unwrap();
         let mut browser = Browser::new();

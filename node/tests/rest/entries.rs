@@ -20,6 +20,10 @@ const fn entry(method: &'static str, path: &'static str, scope: Scope) -> Entry 
     Entry { method, path, scope, takes_tokens: true, body: "" }
 }
 
+/// A body in the place of which one with a sealed key is sent.
+pub const SEALED: &str =
+    r#"{"provider_name":"openai","ciphertext_b64":"AAAA","kek_id":"kek_0000000000000000","key_prefix":"sk-"}"#;
+
 pub const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/namespaces", Scope::NamespaceRead),
     Entry { body: r#"{"name":"made"}"#, ..entry("POST", "/v1/namespaces", Scope::NamespaceWrite) },
@@ -39,6 +43,13 @@ pub const ENTRIES: &[Entry] = &[
     entry("DELETE", "/v1/namespaces/{nsid}/keys/{key}", Scope::KeysWrite),
     entry("GET", "/v1/namespaces/{nsid}/sessions", Scope::KeysRead),
     entry("DELETE", "/v1/namespaces/{nsid}/sessions/{tok}", Scope::KeysWrite),
+    entry("GET", "/v1/namespaces/{nsid}/oauth/clients", Scope::ClientsRead),
+    Entry {
+        body: r#"{"client_name":"made","client_type":"public","allowed_scopes":["clients:write"],"allowed_grant_types":["refresh_token"]}"#,
+        ..entry("POST", "/v1/namespaces/{nsid}/oauth/clients", Scope::ClientsWrite)
+    },
+    entry("PUT", "/v1/namespaces/{nsid}/oauth/clients/{client_id}", Scope::ClientsWrite),
+    entry("DELETE", "/v1/namespaces/{nsid}/oauth/clients/{client_id}", Scope::ClientsWrite),
     entry("GET", "/v1/namespaces/{nsid}/usage", Scope::UsageRead),
     entry("GET", "/v1/namespaces/{nsid}/requests", Scope::UsageRead),
     entry("GET", "/v1/namespaces/{nsid}/requests/{req}", Scope::UsageRead),
@@ -77,6 +88,9 @@ pub const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/billing/balance", Scope::BillingRead),
     entry("GET", "/v1/billing/transactions", Scope::BillingRead),
     Entry { body: r#"{"amount_cents":2000}"#, ..entry("POST", "/v1/billing/checkout/sessions", Scope::BillingWrite) },
+    entry("GET", "/v1/byok/keys", Scope::ByokRead),
+    Entry { body: SEALED, ..entry("POST", "/v1/byok/keys", Scope::ByokWrite) },
+    entry("DELETE", "/v1/byok/keys/{provider}", Scope::ByokWrite),
     Entry { takes_tokens: false, ..entry("GET", "/v1/node/usage", Scope::UsageRead) },
     entry("GET", "/v1/account", Scope::AccountRead),
     Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
@@ -84,8 +98,16 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 /// Where an endpoint may be open to everybody.
-const OPEN: &[&str] =
-    &["/.well-known/", "/oauth/", "/login", "/logout", "/console", "/v1/billing/stripe/webhook", "/openapi.json"];
+const OPEN: &[&str] = &[
+    "/.well-known/",
+    "/oauth/",
+    "/login",
+    "/logout",
+    "/console",
+    "/v1/billing/stripe/webhook",
+    "/v1/byok/encryption-pubkey",
+    "/openapi.json",
+];
 
 impl Entry {
     pub fn method(&self) -> Method {
@@ -101,6 +123,9 @@ impl Entry {
         let path = path.replace("{pol}", policy).replace("{budget}", policy).replace("{preset}", policy);
         let path = path.replace("{usr}", "usr_00000000000000000000000001");
         let path = path.replace("{key}", "key_00000000000000000000000001");
+        // Nobody has stored a key for it.
+        let path = path.replace("{provider}", "groq");
+        let path = path.replace("{client_id}", "brc_00000000000000000000000001");
         let path = path.replace("{bnd}", "bnd_00000000000000000000000001");
         let path = path.replace("{principal_type}", "namespace").replace("{principal_id}", namespace);
         if !path.ends_with("/effective") {
@@ -109,9 +134,9 @@ impl Entry {
         format!("{path}?principal_type=namespace&principal_id={namespace}")
     }
 
-    /// True where nothing is there for anybody: rows of calls are made by calls alone, nobody is a member, and keys and policies have tests of their own.
+    /// True where nothing is there for anybody: rows of calls are made by calls alone, nobody is a member, and keys, policies and clients have tests of their own.
     pub fn names_row(&self) -> bool {
-        ["{req}", "{request_id}", "{pol}", "{budget}", "{preset}", "{usr}", "{key}"]
+        ["{req}", "{request_id}", "{pol}", "{budget}", "{preset}", "{usr}", "{key}", "{provider}", "{client_id}"]
             .iter()
             .any(|name| self.path.contains(name))
     }

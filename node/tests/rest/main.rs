@@ -7,6 +7,7 @@
     reason = "modules of one test target"
 )]
 
+mod byok;
 mod caller;
 mod described;
 mod entries;
@@ -16,6 +17,7 @@ mod keys;
 mod limits;
 mod matrix;
 mod members;
+mod oauth_clients;
 mod policies;
 mod refused;
 mod roles;

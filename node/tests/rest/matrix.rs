@@ -161,6 +161,7 @@ async fn p07_the_operators_key_learns_of_no_id_at_what_it_does_not_open() {
         ("{budget}", make("budgets", r#"{"name":"made","window":"day","limit_micro_usd":1}"#, "id").await),
         ("{preset}", make("presets", r#"{"name":"made","guardrail":{}}"#, "id").await),
         ("{pol}", policy),
+        ("{provider}", "openai".to_owned()),
         ("{principal_type}", "namespace".to_owned()),
         ("{principal_id}", home),
     ];

@@ -4,6 +4,7 @@ use bitrouter_proto::account::{Scope, ScopeSet};
 use http::StatusCode;
 
 use super::{
+    byok,
     caller::{Scene, session},
     entries::ENTRIES,
 };
@@ -46,7 +47,7 @@ async fn p08_each_endpoint_takes_its_scope_and_no_other() {
             };
             let path = entry.at(&namespace.to_string(), &in_it.to_string());
             // A name can be made once.
-            let body = entry.body.replace("made", &format!("made{granted}"));
+            let body = byok::body_of(&scene.test, entry).await.replace("made", &format!("made{granted}"));
             let reply = scene.send(scene.token(namespace, set), &entry.method(), &path, &body).await;
             if entry.names_row() {
                 assert_eq!(reply.refusal(), (404, "not_found".to_owned()), "{case}");

@@ -175,7 +175,7 @@ async fn what_is_not_there_is_401_for_strangers_and_404_for_the_rest() {
         "/v1/namespaces/me/requests/",
         "/v1/billing",
         "/v1/billing/nothing",
-        "/v1/byok/keys",
+        "/v1/byok/keys/",
         "/v1/node/nothing",
         "/v1/requests/req_1",
         "/v1/requests//settlement",

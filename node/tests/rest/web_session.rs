@@ -6,6 +6,7 @@ use bitrouter_node::http::Entrance;
 use http::{Method, StatusCode};
 
 use super::{
+    byok,
     caller::{Browser, Scene},
     entries::ENTRIES,
     support::visitor,
@@ -22,7 +23,8 @@ async fn a_browser_holds_every_scope_of_its_person() {
             scene.owner.namespace
         };
         let path = entry.at(&namespace.to_string(), &scene.owner.session.to_string());
-        let reply = browser.json(&scene.test, &entry.method(), &path, entry.body).await;
+        let body = byok::body_of(&scene.test, entry).await;
+        let reply = browser.json(&scene.test, &entry.method(), &path, &body).await;
         let expected = match (entry.names_row(), entry.method, entry.takes_tokens) {
             (true, ..) => StatusCode::NOT_FOUND,
             // The node's owner stays.

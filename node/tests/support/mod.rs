@@ -7,6 +7,8 @@
     reason = "a part of each test target, which uses a part of it"
 )]
 
+pub mod clients;
+
 use std::{
     path::{Path, PathBuf},
     pin::Pin,
@@ -171,6 +173,11 @@ impl TestNode {
         });
     }
 
+    /// These providers take keys of others.
+    pub fn take_keys(&self) {
+        self.set(|settings| settings.byok.providers = ["anthropic", "groq", "openai"].map(str::to_owned).into());
+    }
+
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
@@ -184,8 +191,13 @@ impl TestNode {
 
     /// Sends what the owner asks for at the control socket, below the first namespace.
     pub async fn ask_as_owner(&self, method: &Method, below: &str, body: &str) -> Reply {
-        let mut request =
-            Request::builder().method(method).uri(format!("/v1/namespaces/{}{below}", self.node.first_namespace()));
+        let path = format!("/v1/namespaces/{}{below}", self.node.first_namespace());
+        self.ask_as_owner_at(method, &path, body).await
+    }
+
+    /// The same at any path.
+    pub async fn ask_as_owner_at(&self, method: &Method, path: &str, body: &str) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

@@ -72,7 +72,8 @@ fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
 }
 
 /// The methods that an empty message tells too little.
-const NEED_A_NAME: [&str; 17] = [
+const NEED_A_NAME: [&str; 18] = [
+    "ByokService/DeleteStoredKey",
     "AuthService/Login",
     "ExplainService/Explain",
     "LogService/SetLevel",
@@ -93,11 +94,14 @@ const NEED_A_NAME: [&str; 17] = [
 ];
 
 /// The services of an account whose methods need somebody who is signed in, once they know what is meant.
-const OF_AN_ACCOUNT: [&str; 5] =
-    ["KeyService/", "PolicyService/", "BudgetService/", "PresetService/", "SessionService/"];
+const OF_AN_ACCOUNT: [&str; 6] =
+    ["KeyService/", "PolicyService/", "BudgetService/", "PresetService/", "SessionService/", "OauthClientService/"];
 
 /// What needs somebody who is signed in.
-const NEED_AN_ACCOUNT: [&str; 7] = [
+const NEED_AN_ACCOUNT: [&str; 10] = [
+    "ByokService/GetSealingKey",
+    "ByokService/ListStoredKeys",
+    "ByokService/SubmitStoredKey",
     "NamespaceService/ListAccountNamespaces",
     "UsageService/GetUsage",
     "UsageService/ListCalls",

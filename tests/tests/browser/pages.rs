@@ -94,3 +94,25 @@ fn a_link_of_the_console_signs_in_once() {
     let url = made["url"].as_str().expect("a link");
     cast.play(&[&format!("link={url}")]);
 }
+
+#[test]
+fn p08_a_program_of_the_web_signs_a_person_in_with_a_code() {
+    let cast = Cast::new("");
+    // The person is not the owner, and the client asks the people of the owner's namespace.
+    cast.world.cli(["node", "member", "add", "default", NAME, "--role", "member"]).expect_code(0);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("its number").port().to_string();
+    drop(free);
+    let redirect = format!("http://localhost:{port}/cb");
+    let register = ["cloud", "oauth-client", "register", "--local", "--name", "my-agent", "--type", "confidential"];
+    let grants = ["--grant", "authorization_code", "--grant", "refresh_token"];
+    let scopes = ["--scope", "inference:invoke usage:read", "--redirect-uri", &redirect, "--json"];
+    let made = cast.world.cli(register.into_iter().chain(grants).chain(scopes)).with_code(0).json();
+    let text = |name: &str| made[name].as_str().expect("a text");
+    let issuer = format!("http://127.0.0.1:{}", cast.daemon.port());
+    let args = [&*issuer, text("client_id"), text("client_secret"), &port];
+    let mut client = sdk::script(&cast.world, "authlib_code.py", &args).spawn();
+    client.stdout().until_contains("ready");
+    cast.play(&[&format!("code=http://localhost:{port}/")]);
+    assert!(client.wait(PATIENCE).success(), "{}", client.stderr().text());
+}

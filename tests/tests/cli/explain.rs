@@ -77,7 +77,7 @@ fn a_refusal_is_an_answer_and_names_the_policy() {
     let told = house.explain(&["demo/echo", "--json"]).with_code(0).json();
     let in_force = json!([{
         "policy_id": cap, "name": "budget", "kind": "budget", "principal_type": "namespace", "principal_id": namespace,
-        "refuses": true,
+        "refuses": true, "refuses_streams": false, "judges_content": false,
     }]);
     assert_eq!((&told["verdict"], &told["policy_id"]), (&json!("budget_exceeded"), &json!(cap)), "{told}");
     assert_eq!((&told["policies"], &told["worst_case_micro_usd"]), (&in_force, &json!(147_456)));
@@ -118,6 +118,31 @@ fn a_refusal_is_an_answer_and_names_the_policy() {
         "{}",
         told.stdout
     );
+    house.daemon.stop();
+}
+
+#[test]
+fn what_policies_make_of_streams_and_texts_is_said_beside_the_verdict() {
+    let house = House::new();
+    let namespace = house.namespace();
+    let pattern = json!([{"name": "a rule", "pattern": "secret", "action": "block"}]);
+    let preset =
+        json!({"guardrail": {"content_patterns": pattern}, "rate_limit": {"window_secs": 60, "max_requests": 9}});
+    house.bind("guardrail", &json!({"allow_streaming": false}), ("namespace", &namespace));
+    house.bind("preset", &preset, ("namespace", &namespace));
+    let ask = ["demo/echo", "--input-tokens", "1", "--max-tokens", "1"];
+    let told = house.explain(&[&ask[..], &["--json"]].concat()).with_code(0).json();
+    assert_eq!(told["verdict"], "allow", "{told}");
+    let policies = told["policies"].as_array().expect("a list");
+    let said = |kind: &str| {
+        let policy = policies.iter().find(|policy| policy["kind"] == kind).expect("the policy");
+        (policy["refuses_streams"].clone(), policy["judges_content"].clone())
+    };
+    assert_eq!(said("guardrail"), (json!(true), json!(false)), "{told}");
+    assert_eq!(said("preset"), (json!(false), json!(true)), "{told}");
+    let told = house.explain(&ask).with_code(0).stdout;
+    assert!(told.contains("\nstreams:    refused\ncontent:    judged, and may be refused\n"), "{told}");
+    assert!(told.contains("\tno streams\n") && told.contains("\tjudges content\n"), "{told}");
     house.daemon.stop();
 }
 

@@ -36,6 +36,15 @@ fn preset() -> Value {
     json!({"id": "p3", "name": "engineering", "guardrail": {"model_deny": ["*opus*"]}, "budget": null})
 }
 
+fn client() -> Value {
+    json!({
+        "id": "brc_1", "client_id": "brc_1", "client_name": "my-agent", "client_type": "public", "redirect_uris": [],
+        "allowed_scopes": ["inference:invoke"], "allowed_grant_types": ["refresh_token"], "later": 1,
+    })
+}
+
+const CLIENT: &str =
+    "client_id: brc_1\nname:      my-agent\ntype:      public\nscopes:    inference:invoke\ngrants:    refresh_token\n";
 const POLICY: &str =
     "id:   p1\nname: nightly-cap\nkind: budget\nspec:\n{\n  \"limit_micro_usd\": 5000000,\n  \"window\": \"day\"\n}\n";
 const BUDGET: &str = "id:     p1\nname:   nightly-cap\nwindow: day\nlimit:  $5.00\n";
@@ -249,6 +258,67 @@ fn leaves() -> Vec<Leaf> {
             Value::Null,
             "revoked: true\n",
         ),
+        leaf(
+            &["oauth-client", "list"],
+            "/oauth/clients",
+            list(client()),
+            "GET",
+            Value::Null,
+            "brc_1\tmy-agent\tpublic\trefresh_token\tinference:invoke\n",
+        ),
+        leaf(
+            &[
+                "oauth-client",
+                "register",
+                "--name",
+                "my-agent",
+                "--type",
+                "public",
+                "--grant",
+                "device_code",
+                "--grant",
+                "authorization_code",
+                "--scope",
+                "inference:invoke policy:read",
+                "--scope",
+                "usage:read",
+                "--redirect-uri",
+                "http://127.0.0.1:1/cb",
+            ],
+            "/oauth/clients",
+            client(),
+            "POST once",
+            json!({
+                "client_name": "my-agent", "client_type": "public", "redirect_uris": ["http://127.0.0.1:1/cb"],
+                "allowed_scopes": ["inference:invoke", "policy:read", "usage:read"],
+                "allowed_grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "authorization_code"],
+            }),
+            CLIENT,
+        ),
+        leaf(
+            &["oauth-client", "register", "--name", "x", "--type", "confidential", "--grant", "refresh_token"],
+            "/oauth/clients",
+            client(),
+            "POST once",
+            json!({"client_name": "x", "client_type": "confidential", "allowed_grant_types": ["refresh_token"]}),
+            CLIENT,
+        ),
+        leaf(
+            &["oauth-client", "update", "brc_1", "--name", "renamed", "--scope", "usage:read"],
+            "/oauth/clients/brc_1",
+            client(),
+            "PUT",
+            json!({"client_name": "renamed", "allowed_scopes": ["usage:read"]}),
+            CLIENT,
+        ),
+        leaf(
+            &["oauth-client", "delete", "brc_1", "--keep-keys"],
+            "/oauth/clients/brc_1",
+            json!({"deleted": true, "keys_kept": 2}),
+            "DELETE ?keys=keep",
+            Value::Null,
+            "deleted:   true\nkeys kept: 2\n",
+        ),
     ]
 }
 
@@ -326,6 +396,40 @@ fn p04_a_minted_key_is_shown_once_and_asks_for_no_more_than_it_was_told_to() {
 }
 
 #[test]
+fn p03_a_provider_key_is_sealed_before_it_goes_to_an_account() {
+    let far = here();
+    let key = far.world.canary("sealed");
+    // The base point of the curve: as good as any.
+    let public_key = "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let sealing = json!({"kek_id": "kek_far", "public_key": public_key});
+    far.issuer.rest("/v1/byok/encryption-pubkey", Reply::json(200, sealing.to_string()));
+    let answer = json!({"provider_name": "openai", "kek_id": "kek_far", "key_prefix": "sk-"});
+    far.issuer.rest("/v1/byok/keys", Reply::json(200, answer.to_string()));
+    let words = ["cloud", "byok", "set", "--provider", "openai", "--key-stdin"];
+    let told = far.world.command(words).stdin(format!("{key}\n")).run().with_code(0);
+    assert_eq!(told.stdout, "provider: openai\nkek_id:   kek_far\nprefix:   sk-\n");
+    let request = far.last();
+    let body = request.json();
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/v1/byok/keys"));
+    assert!(request.header("idempotency-key").is_some());
+    assert_eq!(
+        (&body["provider_name"], &body["kek_id"], &body["key_prefix"]),
+        (&json!("openai"), &json!("kek_far"), &json!("sk-"))
+    );
+    assert!(body.get("api_base").is_none() && !body.to_string().contains(&key), "{body}");
+    // What is no public key is sealed against by nobody.
+    let none = json!({"kek_id": "kek_far", "public_key": "AAAA"});
+    far.issuer.rest("/v1/byok/encryption-pubkey", Reply::json(200, none.to_string()));
+    let failed = far.world.command(words).stdin(format!("{key}\n")).run().with_code(1);
+    assert!(failed.stderr.contains("public key"), "{}", failed.stderr);
+    far.issuer.rest("/v1/byok/keys", Reply::json(200, r#"{"data":[]}"#));
+    assert_eq!(far.cloud(&["byok", "list"]).with_code(0).stdout, "");
+    far.issuer.rest("/v1/byok/keys/openai", Reply::json(200, r#"{"deleted":true}"#));
+    assert_eq!(far.cloud(&["byok", "delete", "openai"]).with_code(0).stdout, "deleted: true\n");
+    far.daemon.stop();
+}
+
+#[test]
 fn a_warning_of_the_server_is_said_beside_what_it_did() {
     let far = here();
     let answer = json!({"binding_id": "b1", "warning": "policies are not enforced yet"});
@@ -384,6 +488,7 @@ fn an_empty_list_is_nothing_in_a_pipe() {
         (&["budget", "list"], "/budgets"),
         (&["preset", "list"], "/presets"),
         (&["sessions", "list"], "/sessions"),
+        (&["oauth-client", "list"], "/oauth/clients"),
     ] {
         far.answers(at, &json!({"data": []}));
         let told = far.cloud(words).with_code(0);

@@ -198,6 +198,53 @@ fn sessions_are_listed_and_ended() {
 }
 
 #[test]
+fn oauth_clients_are_registered_changed_and_deleted() {
+    for way in [LOCAL, SIGNED_IN] {
+        let own = Own::new(way);
+        if way.is_empty() {
+            // Not in what a session is given that asks for nothing.
+            let missing = own.cloud("oauth-client list").with_code(1).stderr;
+            assert!(missing.contains("auth login") && missing.contains("clients:read"), "{missing}");
+            let scopes = "inference:invoke policy:read usage:read clients:read clients:write";
+            own.world.cli(["auth", "login", "--local", "--scope", scopes]).expect_code(0);
+        }
+        let register = "cloud oauth-client register --name my-agent --type confidential --grant authorization_code \
+                        --grant refresh_token --scope inference:invoke --scope policy:read --json \
+                        --redirect-uri https://my-agent.example.com/cb";
+        let words: Vec<&str> = register.split(' ').chain(own.way.iter().copied()).collect();
+        let (told, remark) = minted(&own.world, &words);
+        assert_eq!(remark, "");
+        let made: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}"));
+        let id = text(&made, "client_id");
+        assert!(id.starts_with("brc_") && text(&made, "client_secret").len() == 43, "{id}");
+        own.world.watch(text(&made, "client_secret"));
+        let listed = own.cloud("oauth-client list").with_code(0).stdout;
+        let row = "my-agent\tconfidential\tauthorization_code refresh_token\tinference:invoke policy:read\n";
+        assert_eq!(listed, format!("{id}\t{row}"));
+        let shown = own.cloud(&format!("oauth-client update {id} --name renamed --grant device_code")).with_code(0);
+        assert!(shown.stdout.contains("\nname:          renamed\n"), "{}", shown.stdout);
+        assert!(shown.stdout.ends_with("\ngrants:        urn:ietf:params:oauth:grant-type:device_code\n"));
+        let wider = own.cloud(&format!("oauth-client update {id} --scope byok:write")).with_code(1).stderr;
+        assert!(wider.contains("scope exceeds"), "{wider}");
+        let taken = own.cloud("oauth-client register --name Renamed --type public --grant device_code").with_code(1);
+        assert!(taken.stderr.contains("hint: bitrouter cloud oauth-client list"), "{}", taken.stderr);
+        // The session may not write policies.
+        if !way.is_empty() {
+            let policy = own.json("policy create --name p --kind budget --spec spec.json");
+            let bind = format!("policy bind {} --principal-type oauth_client --principal-id", text(&policy, "id"));
+            own.cloud(&format!("{bind} {id}")).expect_code(0);
+            let absent = own.cloud(&format!("{bind} brc_00000000000000000000000000")).with_code(1).stderr;
+            assert!(absent.contains("hint: bitrouter cloud oauth-client list"), "{absent}");
+        }
+        assert_eq!(own.cloud(&format!("oauth-client delete {id}")).with_code(0).stdout, "deleted: true\n");
+        assert_eq!(own.cloud("oauth-client list").with_code(0).stdout, "");
+        let absent = own.cloud(&format!("oauth-client delete {id}")).with_code(1).stderr;
+        assert!(absent.contains("hint: bitrouter cloud oauth-client list"), "{absent}");
+        own.daemon.stop();
+    }
+}
+
+#[test]
 fn p8_a_key_mints_no_wider_one_and_is_told_to_mint_another() {
     let own = Own::new(LOCAL);
     let narrow = own.mint(&["--name", "narrow", "--scope", "keys:write keys:read usage:read"]);
@@ -269,6 +316,7 @@ bitrouter_test_postgres::once_more_on_postgres!(
     policies_are_made_bound_and_shown,
     budgets_and_presets_are_the_same_rows,
     sessions_are_listed_and_ended,
+    oauth_clients_are_registered_changed_and_deleted,
     p8_a_key_mints_no_wider_one_and_is_told_to_mint_another,
     a_node_without_a_shop_names_what_gives_credit,
     members_are_added_listed_and_removed,

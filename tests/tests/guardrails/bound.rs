@@ -1,7 +1,7 @@
 //! Two providers that speak all dialects and list some of the same models, and keys that policies bind.
 
 use bitrouter_tests::{
-    Answer, Client, Daemon, Provider, Reply, World,
+    Answer, Client, Daemon, Provider, Reply, Serve, World,
     dialects::{Script, chat, google, messages, responses},
     http::Call,
     ledger::Books,
@@ -57,16 +57,19 @@ impl Bound {
         world.write("config/bitrouter/registry/acme.toml", manifest("acme", "first_party", &acme, &ACME));
         world.write("config/bitrouter/registry/zeta.toml", manifest("zeta", "gateway", &zeta, &ZETA));
         world.config(&format!("[aliases]\nquick = \"acme:m\"\n{settings}"));
-        let serve = world.serve().args(["--demo", "--log-format", "json"]);
-        let serve = ["ACME", "ZETA"].into_iter().fold(serve, |serve, name| {
-            let key = world.canary(&name.to_ascii_lowercase());
-            serve.env(format!("BITROUTER_{name}_API_KEY"), key)
-        });
-        let daemon = serve.start();
+        let daemon = serve(&world).start();
         let owner = Owner::sign_in(&world, &daemon);
         let mut books = Books::of(&owner, &daemon, None);
         books.session = owner.program(&SCOPES, None);
         Self { daemon, acme, zeta, books, owner, world }
+    }
+
+    /// The daemon dies, and another one takes its place.
+    pub(crate) fn restart(&mut self) {
+        self.daemon.kill();
+        self.daemon = serve(&self.world).start();
+        self.daemon.until_node_is_on();
+        self.books = self.books.at(&self.daemon);
     }
 
     pub(crate) fn http(&self) -> Client {
@@ -257,6 +260,14 @@ impl With for Call {
     fn with(self, key: &Key) -> Self {
         self.bearer(&key.token)
     }
+}
+
+fn serve(world: &World) -> Serve {
+    let serve = world.serve().args(["--demo", "--log-format", "json"]);
+    ["ACME", "ZETA"].into_iter().fold(serve, |serve, name| {
+        let key = world.canary(&name.to_ascii_lowercase());
+        serve.env(format!("BITROUTER_{name}_API_KEY"), key)
+    })
 }
 
 /// Answers in the dialect of the path.

@@ -4,6 +4,7 @@
 
 mod bound;
 mod content;
+mod ended;
 mod judged;
 mod models;
 mod odd_requests;
@@ -13,4 +14,5 @@ mod pace;
 mod refusals;
 mod requests;
 mod sdks;
+mod stored;
 mod surface;

@@ -87,7 +87,9 @@ fn p12_a_reply_of_a_denied_model_is_ended() {
             let (answer, row) = answered_by(&bound, speech, "acme:m", by, false, &key);
             speech.refused(&answer, 403, "model_denied", Some(key.policy()));
             assert!(is_flagged(&row), "{row}");
-            assert!(number(&row, "cost_micro_usd") > 0, "what was made costs: {row}");
+            let cost = if by == "dear" { 10 * COST } else { COST };
+            assert_eq!(number(&row, "cost_micro_usd"), cost, "what was made costs: {row}");
+            assert_eq!((&row["status"], &row["usage_origin"]), (&json!("failed"), &json!("provider")), "{row}");
             let (answer, row) = answered_by(&bound, speech, "acme:m", by, true, &key);
             let error = error_event(speech, &answer, 403, "model_denied");
             assert_eq!(error["policy_id"], key.policy(), "{error}");

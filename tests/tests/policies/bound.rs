@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 pub(crate) const INPUT: i64 = 10;
 /// Micro-USD a token of output.
 pub(crate) const OUTPUT: i64 = 50;
+/// Micro-USD a token of sound that `sings` puts out.
+pub(crate) const AUDIO: i64 = 200;
 /// The longest output of `m`, and of all models but `long`.
 pub(crate) const MAX_OUTPUT: i64 = 1_000;
 /// The longest output of `long`.
@@ -52,6 +54,7 @@ impl Bound {
     pub(crate) fn started(settings: &str, describe: impl FnOnce(Serve) -> Serve) -> Self {
         let (world, provider) = (World::new(), Provider::start());
         world.write("config/bitrouter/registry/acme.toml", manifest(&provider));
+        world.write("config/bitrouter/registry/near.toml", near(&provider));
         world.config(settings);
         // Where a daemon that replaces another one finds it too.
         world.env_file(&format!("BITROUTER_ACME_API_KEY={}\n", world.canary("acme")));
@@ -302,12 +305,22 @@ fn manifest(provider: &Provider) -> String {
     format!(
         "id = \"acme\"\nkind = \"first_party\"\nendpoint = \"{base}\"\n\
          protocol = [\"chat_completions\", \"responses\", \"messages\"]\n\
-         [endpoints.generate_content]\nurl = \"{google}\"\n{}{}{}{}{}\
+         [endpoints.generate_content]\nurl = \"{google}\"\n{}{}{}{}{}{}audio = {AUDIO}.0\n\
          [[models]]\nid = \"unpriced\"\nmax_output_tokens = {MAX_OUTPUT}\n",
         priced("m", MAX_OUTPUT, ""),
         priced("long", LONG_OUTPUT, ""),
         priced("thinks", LONG_OUTPUT, "capabilities = [\"reasoning\"]\nmax_output_tps = 100\n"),
         priced("embeds", MAX_OUTPUT, "capabilities = [\"embeddings\"]\n"),
         model("free", MAX_OUTPUT, "", 0, 0),
+        priced("sings", MAX_OUTPUT, ""),
+    )
+}
+
+/// A server on this machine that takes money for nothing.
+fn near(provider: &Provider) -> String {
+    format!(
+        "id = \"near\"\nkind = \"local\"\nendpoint = \"{}\"\nprotocol = [\"chat_completions\", \"responses\", \"messages\"]\n\
+         [[models]]\nid = \"little\"\nmax_output_tokens = {MAX_OUTPUT}\n",
+        provider.base_url()
     )
 }

@@ -180,3 +180,48 @@ fn p11_official_sdks_take_a_cut_for_the_end_of_a_reply_that_grew_too_long() {
         assert_eq!(bound.settled(number + 1)[0]["status"], "cut", "{client}");
     }
 }
+
+/// A provider whose first event is longer than all that is reserved: it takes money for it, so it is charged.
+#[test]
+fn p11_what_does_not_fit_into_a_reservation_is_charged_as_far_as_that_goes() {
+    let bound = Bound::new();
+    let policy = bound.budget(1);
+    bound.provider.always(|request| match request.target.as_str() {
+        "/v1/messages" => {
+            let turn = Turn::saying(&"x".repeat(90_000));
+            messages::events(&turn, "m")
+                .iter()
+                .fold(Reply::stream(), |reply, event| reply.piece(event.frame(Newline::Lf)))
+        }
+        _ => Reply::stream().token(&"x".repeat(90_000)).gate(&Gate::new()),
+    });
+    for (number, call) in streamed().into_iter().take(2).enumerate() {
+        let before = bound.released();
+        bound.limit(&policy, before + cost(200, 300));
+        let answer = bound.post(call.path, &call.body).send().ok();
+        let cap: i64 = answer.header("x-bitrouter-capped").expect("a cap").parse().expect("a number");
+        assert!(!answer.text().contains("xxx"), "{}", answer.text());
+        let spent = bound.released() - before;
+        assert!((cap * OUTPUT..=cost(200, 300)).contains(&spent), "{}: {spent} for {cap}", call.name);
+        assert_eq!(bound.settled(number + 1)[0]["status"], "cut", "{}", call.name);
+    }
+}
+
+/// What comes behind the last event would be settled by nobody.
+#[test]
+fn p11_nothing_is_said_behind_the_end() {
+    let bound = Bound::new();
+    bound.budget(cost(1_000, 1_000));
+    let gate = Gate::new();
+    let opens = gate.clone();
+    bound.provider.always(move |_| {
+        let ended = Reply::stream().token("before ").event(bitrouter_tests::openai::last_chunk()).event("[DONE]");
+        (0..40).fold(ended.gate(&opens), |reply, _| reply.token("behind ")).end()
+    });
+    let mut stream = bound.chat("acme:m", &json!({"stream": true})).open();
+    stream.until_contains("[DONE]");
+    gate.open();
+    let text = stream.finish().text();
+    assert!(!text.contains("behind"), "{text}");
+    assert_eq!(bound.settled(1)[0]["status"], "succeeded");
+}

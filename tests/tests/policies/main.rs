@@ -13,3 +13,4 @@ mod queue;
 mod race;
 mod rates;
 mod reservation;
+mod unbounded;

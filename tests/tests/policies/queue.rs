@@ -53,6 +53,41 @@ fn p11_a_call_waits_for_an_open_one_and_is_let_in_when_that_ends() {
 }
 
 #[test]
+fn p11_a_call_that_fits_passes_those_that_wait() {
+    let bound = Bound::new();
+    bound.budget(cost(2_000, 4_000));
+    let gate = Gate::new();
+    let open = hold(&bound, &gate, 3_700);
+    let waits = bound.chat("acme:m", &json!({"max_tokens": 3_000})).fire();
+    wait::stays("a call to wait", Duration::from_millis(300), || !is_answered(&waits) && bound.provider.count() == 1);
+    let start = monotonic_now();
+    let answer = bound.chat("acme:m", &json!({"max_tokens": 50})).send().ok();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(answer.header("x-bitrouter-capped"), None);
+    assert!(!is_answered(&waits));
+    gate.open();
+    open.finish().ok();
+    Opened::read(waits).finish().ok();
+    assert_eq!(bound.released(), cost(10, 1) + 2 * COUNTED);
+}
+
+#[test]
+fn p11_a_budget_that_is_bound_while_a_stream_runs_holds_what_that_can_cost() {
+    let bound = Bound::new();
+    let gate = Gate::new();
+    let open = hold(&bound, &gate, 1_900);
+    bound.budget(cost(1_000, 2_000));
+    let (spent, reserved) = bound.spent();
+    assert!(spent == 0 && (cost(0, 1_900)..cost(1_000, 1_900)).contains(&reserved), "{spent} {reserved}");
+    let waits = waiting(&bound);
+    wait::stays("a call to wait", Duration::from_millis(700), || !is_answered(&waits) && bound.provider.count() == 1);
+    gate.open();
+    open.finish().ok();
+    Opened::read(waits).finish().ok();
+    assert_eq!(bound.released(), cost(10, 1) + COUNTED);
+}
+
+#[test]
 fn p11_nobody_waits_for_longer_than_ten_seconds() {
     let bound = Bound::new();
     let policy = bound.budget(cost(600, 2_000));

@@ -230,6 +230,30 @@ fn p11_replies_prompts_and_thinking_are_counted() {
 }
 
 #[test]
+fn p11_what_a_guardrail_or_a_rate_splices_in_is_above_the_tokens_to_think_or_it_is_402() {
+    let bound = Bound::new();
+    let thinks =
+        |budget: i64| json!({"contents": [], "generationConfig": {"thinkingConfig": {"thinkingBudget": budget}}});
+    let call = |budget| bound.post("/v1beta/models/acme:m:generateContent", &thinks(budget)).send();
+    let limits = [
+        ("guardrail", json!({"max_request_tokens": 300})),
+        ("rate_limit", json!({"window_secs": 3_600, "max_tokens": 600})),
+    ];
+    for (kind, spec) in limits {
+        let policy = bound.policy(kind, &spec);
+        bound.bind(&policy, "namespace", &bound.namespace);
+        let before = bound.provider.count();
+        let answer = call(300);
+        assert_eq!(answer.status, 402, "{kind}: {}", answer.text());
+        let told = answer.text();
+        assert!(told.contains("BUDGET_EXCEEDED") && told.contains(&policy) && told.contains("thinking"), "{told}");
+        assert_eq!(bound.provider.count(), before, "nothing was sent");
+        assert_eq!(call(299).ok().header("x-bitrouter-capped"), Some("300"), "{kind}");
+        bound.api("DELETE", &format!("/policies/{policy}"), None);
+    }
+}
+
+#[test]
 fn p11_of_two_caps_the_greater_counts_and_both_are_written() {
     let bound = Bound::new();
     let policy = bound.budget(cost(500, 500));

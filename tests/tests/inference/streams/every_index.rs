@@ -13,6 +13,7 @@ use bitrouter_tests::{
     provider::Step,
     wait,
 };
+use serde_json::Value;
 
 /// How a provider's stream ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +111,9 @@ impl Cut<'_> {
             refused(surface, answer, if self.how == Break::Stall { 504 } else { 502 }, code);
             return Some(code);
         }
-        // Chat may end anywhere between two events: many of its providers send no last one.
+        // Chat may end behind its reasons to end: many of its providers send no last event.
         let is_chat = matches!(surface, Surface::Chat | Surface::Completions);
-        let may_end = is_chat && self.how == Break::End && !self.half;
+        let may_end = is_chat && self.how == Break::End && !self.half && !self.goes_on();
         if !self.is_complete() && !may_end {
             failed(surface, answer, &self.passed(), self.after, code);
             return Some(code);
@@ -120,6 +121,14 @@ impl Cut<'_> {
         let bracket = if surface == Surface::GoogleArray && self.after < self.frames.len() { "]" } else { "" };
         exactly(surface, answer, &(self.before() + bracket));
         None
+    }
+
+    /// All replies go on behind the last event that came.
+    fn goes_on(&self) -> bool {
+        let data = self.frames[..self.after].last().and_then(|frame| frame.trim().strip_prefix("data: "));
+        let chunk = data.and_then(|data| serde_json::from_str::<Value>(data).ok()).unwrap_or_default();
+        let choices = chunk["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
+        !choices.is_empty() && choices.iter().all(|choice| choice["finish_reason"].is_null())
     }
 
     fn name(&self) -> String {
