@@ -15,7 +15,7 @@ Measures the built `bitrouter` beside a direct run, a bare TCP relay and a bare 
                  bound on memory at all
   --json FILE    write the results there too
   --only PART    only this part (repeatable): paths, memory, cancel, token, control, process,
-                 instructions, node, ledger
+                 instructions, node, ledger, policies
   --binary FILE  measure this binary instead of the `bitrouter` beside this one
 ";
 
@@ -40,6 +40,8 @@ pub(crate) enum Part {
     Node,
     /// The ledger, in this process.
     Ledger,
+    /// What policies take of a call's time, in this process.
+    Policies,
 }
 
 impl Part {
@@ -54,6 +56,7 @@ impl Part {
             "instructions" => Self::Instructions,
             "node" => Self::Node,
             "ledger" => Self::Ledger,
+            "policies" => Self::Policies,
             _ => return None,
         })
     }

@@ -2,11 +2,13 @@
 
 mod cancel;
 mod control;
+mod in_process;
 mod instructions;
 mod ledger;
 mod memory;
 mod node;
 mod paths;
+mod policies;
 mod process;
 mod token;
 
@@ -79,6 +81,9 @@ pub(crate) fn all(options: &Options) -> Result<Report, BenchError> {
     }
     if options.wants(Part::Ledger) {
         rows.extend(runtime.block_on(ledger::rows(options))?);
+    }
+    if options.wants(Part::Policies) {
+        rows.extend(runtime.block_on(policies::rows(options))?);
     }
     if options.wants(Part::Process) {
         rows.extend(process::rows(&stage, options)?);
