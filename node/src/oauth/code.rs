@@ -2,13 +2,13 @@
 //! it began with (RFC 7636 §4.6). A code is good once: whoever shows one again may have stolen it, and what came of it ends.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bitrouter_proto::account::{GrantId, ScopeSet};
+use bitrouter_proto::account::GrantId;
 
 use super::{error::OAuthError, first_pair, reply::Issued, request::ClientRequest};
 use crate::{
     Node,
     secret::{TokenHash, random_ulid},
-    store::{Approval, AuthorizationCodeRow, EndReason},
+    store::{AuthorizationCodeRow, EndReason},
 };
 
 /// `grant_type=authorization_code`.
@@ -64,24 +64,15 @@ async fn redeem(node: &Node, request: &ClientRequest, presented: &str) -> Result
     judge_redirect(request, &code)?;
     judge_verifier(request, &code)?;
     let id = GrantId::new(random_ulid(now));
-    let approved = code.approval;
-    // As things are now, not as they were at the approval.
-    let client = node.clients.of(request.client.id).filter(|client| client.asks_in(approved.namespace));
-    let client = client.ok_or_else(unknown)?;
-    let role = node.roles.of(approved.person, approved.namespace);
-    let role = role.filter(|_| !node.live.has_ended(id, approved.person, approved.namespace));
-    let scopes = role.map_or(ScopeSet::EMPTY, |role| approved.scopes.intersection(role.scopes()));
-    let scopes = scopes.intersection(client.allowed);
-    if scopes.is_empty() {
-        AuthorizationCodeRow::spend(&mut write, hash, None, now).await?;
-        write.commit().await?;
-        let words = match role {
-            Some(_) => "nothing is left of what was approved: the role in the namespace, or the client, has changed",
-            None => "who approved it is gone, or has no namespace of this id any more",
-        };
-        return Err(OAuthError::invalid_grant(words));
-    }
-    let approval = Approval { scopes, ..approved };
+    let (client, left) = first_pair::left_of(node, request.client.id, id, code.approval).ok_or_else(unknown)?;
+    let approval = match left {
+        Ok(approval) => approval,
+        Err(words) => {
+            AuthorizationCodeRow::spend(&mut write, hash, None, now).await?;
+            write.commit().await?;
+            return Err(OAuthError::invalid_grant(words));
+        }
+    };
     if let Some(longest_idle) = first_pair::gives_way(node, &mut write, &approval, now).await? {
         return Ok(Redeemed::NoRoom(longest_idle));
     }

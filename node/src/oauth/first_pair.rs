@@ -1,9 +1,11 @@
 //! The beginning of a session: the grant and its first pair of tokens, however it was approved.
 
-use bitrouter_proto::account::{GrantId, oauth_clients::GrantType};
+use std::sync::Arc;
+
+use bitrouter_proto::account::{GrantId, ScopeSet, oauth_clients::GrantType};
 
 use super::{
-    Client,
+    Client, ClientId,
     error::OAuthError,
     issue::{self, finish},
     reply::Issued,
@@ -16,6 +18,27 @@ use crate::{
 
 /// How many sessions a person has in a namespace.
 const SESSIONS: usize = 100;
+
+/// The client, and what is left for it of what was `approved` for the session `id`, as things are now and not as they were at the
+/// approval; the words for nothing. `None` where there is no such client for it.
+pub(super) fn left_of(
+    node: &Node,
+    client: ClientId,
+    id: GrantId,
+    approved: Approval,
+) -> Option<(Arc<Client>, Result<Approval, &'static str>)> {
+    let client = node.clients.of(client).filter(|client| client.asks_in(approved.namespace))?;
+    let role = node.roles.of(approved.person, approved.namespace);
+    let role = role.filter(|_| !node.live.has_ended(id, approved.person, approved.namespace));
+    let scopes = role.map_or(ScopeSet::EMPTY, |role| approved.scopes.intersection(role.scopes()));
+    let scopes = scopes.intersection(client.allowed);
+    let left = match role {
+        _ if !scopes.is_empty() => Ok(Approval { scopes, ..approved }),
+        Some(_) => Err("nothing is left of what was approved: the role in the namespace, or the client, has changed"),
+        None => Err("who approved it is gone, or has no namespace of this id any more"),
+    };
+    Some((client, left))
+}
 
 /// The session that has to end before another one can be approved so: the longest idle one, where there are as many as there
 /// may be. Ending it is a change of its own, for which the turn to write is given back.

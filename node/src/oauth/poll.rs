@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::account::{GrantId, ScopeSet};
+use bitrouter_proto::account::GrantId;
 
 use super::{
     error::OAuthError,
@@ -15,7 +15,7 @@ use crate::{
     Node,
     clock::Moment,
     secret::{TokenHash, random_ulid},
-    store::{Approval, CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
+    store::{CodeState, DeviceCodeRow, EndReason, GrantRow, RefreshTokenRow, Write},
 };
 
 /// How long an expired code is told to have expired.
@@ -86,23 +86,15 @@ async fn redeem(
     }
     let approved = code.approval.ok_or_else(unknown)?;
     let id = GrantId::new(random_ulid(now));
-    // As things are now, not as they were at the approval.
-    let role = node.roles.of(approved.person, approved.namespace);
-    let role = role.filter(|_| !node.live.has_ended(id, approved.person, approved.namespace));
-    let client = node.clients.of(request.client.id).filter(|client| client.asks_in(approved.namespace));
-    let client = client.ok_or_else(unknown)?;
-    let scopes = role.map_or(ScopeSet::EMPTY, |role| approved.scopes.intersection(role.scopes()));
-    let scopes = scopes.intersection(client.allowed);
-    if scopes.is_empty() {
-        DeviceCodeRow::spend(&mut write, device, None, now).await?;
-        write.commit().await?;
-        let words = match role {
-            Some(_) => "nothing is left of what was approved: the role in the namespace, or the client, has changed",
-            None => "who approved it is gone, or has no namespace of this id any more",
-        };
-        return Err(OAuthError::invalid_grant(words));
-    }
-    let approval = Approval { scopes, ..approved };
+    let (client, left) = first_pair::left_of(node, request.client.id, id, approved).ok_or_else(unknown)?;
+    let approval = match left {
+        Ok(approval) => approval,
+        Err(words) => {
+            DeviceCodeRow::spend(&mut write, device, None, now).await?;
+            write.commit().await?;
+            return Err(OAuthError::invalid_grant(words));
+        }
+    };
     if let Some(longest_idle) = first_pair::gives_way(node, &mut write, &approval, now).await? {
         return Ok(Redeemed::NoRoom(longest_idle));
     }

@@ -20,7 +20,6 @@ use crate::{
         approval::{CodeRefused, Decision},
         authorize::{Asked, Return, Untrusted},
     },
-    people::namespaces,
 };
 
 pub(super) const PATH: &str = "/oauth/authorize";
@@ -107,8 +106,7 @@ async fn consent(call: &Call, signed: &Signed, (query, to, asked): (&str, &Retur
 
 /// Goes on to the program with an error. Whom it may not ask, it sends nowhere.
 async fn asked_wrongly(call: &Call, signed: &Signed, to: &Return, address: &str) -> Answer {
-    let reached = namespaces::reached(&call.node, signed.person.id).await?;
-    if !reached.iter().any(|namespace| to.client.asks_in(namespace.row.id)) {
+    if consent::asked(&call.node, signed, &to.client).await?.is_empty() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "This program cannot sign you in", consent::NOBODY_OF));
     }
     Ok(onward(signed, to, "The program asked wrongly", address))

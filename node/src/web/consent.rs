@@ -131,6 +131,13 @@ pub(super) fn missing(refused: &CodeRefused) -> Option<&'static str> {
 pub(super) const NOBODY_OF: &str = "This program asks only the people of the namespace in which it was registered, and you are none of \
                          them. You can give it nothing.";
 
+/// The namespaces of the person in which the client asks; none: it may not ask this person.
+pub(super) async fn asked(node: &Node, signed: &Signed, client: &Client) -> Result<Vec<Reached>, StoreError> {
+    let mut reached = namespaces::reached(node, signed.person.id).await?;
+    reached.retain(|namespace| client.asks_in(namespace.row.id));
+    Ok(reached)
+}
+
 /// The page.
 pub(super) async fn show(
     node: &Node,
@@ -145,9 +152,7 @@ pub(super) async fn show(
         name: namespace.told(),
         role: Some(namespace.role).filter(|role| *role != Role::Owner),
     };
-    let reached = namespaces::reached(node, signed.person.id).await?;
-    let asked = reached.into_iter().filter(|namespace| client.asks_in(namespace.row.id));
-    let namespaces: Vec<Offered> = asked.map(offered).collect();
+    let namespaces: Vec<Offered> = asked(node, signed, client).await?.into_iter().map(offered).collect();
     let is_foreign = namespaces.is_empty();
     let error = if is_foreign { Some(NOBODY_OF) } else { choice.error };
     let (sensitive, usual) =

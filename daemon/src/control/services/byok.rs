@@ -14,13 +14,12 @@ use bitrouter_proto::{
         byok_service_server::ByokService,
     },
 };
-use serde::Serialize;
 use tonic::{Request, Response, Status};
 
 use super::{
     asking::{Asking, Body, id_of, once},
     error,
-    node_call::{change, node},
+    node_call::{change, json, node},
     policies::Deleted,
 };
 use crate::credentials::{RestCall, RestPath};
@@ -108,10 +107,6 @@ impl ByokService for Service {
         let data = node.stored_key_changes().await.map_err(failed)?;
         Ok(Response::new(ListStoredKeyChangesResponse { json: json(&List { data })? }))
     }
-}
-
-fn json(document: &impl Serialize) -> Result<String, Status> {
-    serde_json::to_string(document).map_err(|error| error::status(Reason::Internal, error.to_string(), None))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]

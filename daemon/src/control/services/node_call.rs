@@ -1,9 +1,10 @@
-//! What every call about the node begins with: is there one?
+//! What calls about the node share: is there one, a change of it to its end, and its answer.
 
 use std::sync::Arc;
 
 use bitrouter_node::{Interrupted, Node};
 use bitrouter_proto::codes::Reason;
+use serde::Serialize;
 use tonic::Status;
 
 use super::error;
@@ -20,6 +21,11 @@ pub(super) async fn node(host: &NodeHost) -> Result<Arc<Node>, Status> {
         NodeState::Starting => Err(off("it is still being opened", Some("bitrouter status"))),
         NodeState::Off(why) => Err(off(&why.reason, why.command.as_deref().or(Some("bitrouter status")))),
     }
+}
+
+/// What the node says, as the JSON of an answer.
+pub(super) fn json(document: &impl Serialize) -> Result<String, Status> {
+    serde_json::to_string(document).map_err(|error| error::status(Reason::Internal, error.to_string(), None))
 }
 
 /// Runs a change of the node to its end, also where whoever asked for it goes away; `refused` says why it was not made.

@@ -10,13 +10,12 @@ use bitrouter_proto::{
         operator_key_service_server::OperatorKeyService,
     },
 };
-use serde::Serialize;
 use tonic::{Request, Response, Status};
 
 use super::{
     asking::once,
     error,
-    node_call::{change, node},
+    node_call::{change, json, node},
 };
 use crate::node_host::NodeHost;
 
@@ -81,10 +80,6 @@ impl OperatorKeyService for Service {
         let count = change(&node, |on| async move { on.confirm_keys(id).await }, refused).await?;
         Ok(Response::new(ConfirmKeysResponse { count }))
     }
-}
-
-fn json(document: &impl Serialize) -> Result<String, Status> {
-    serde_json::to_string(document).map_err(|error| error::status(Reason::Internal, error.to_string(), None))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
