@@ -10,6 +10,7 @@ use bitrouter_proto::{
 
 use crate::{
     exit::Failure,
+    name::Name,
     render::{Printer, spinner},
 };
 
@@ -26,6 +27,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The name that the program goes by.
+    pub(crate) fn name(&self) -> Name {
+        Name::of(&self.program)
+    }
+
     /// Connects to the running daemon and asks for its status.
     pub(crate) async fn connect(&self) -> Result<Client, ClientError> {
         Client::connect(&self.environment, self.socket.as_deref()).await

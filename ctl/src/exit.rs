@@ -7,6 +7,7 @@ use bitrouter_proto::{
     paths::PathError,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub(crate) struct ServerSaid {
     /// The id that it gave the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    /// What else its error says.
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
 }
 
 impl Failure {
@@ -77,6 +81,12 @@ impl Failure {
         Self { exit: exit::INTERRUPTED, ..Self::caller("interrupted", "interrupted") }
     }
 
+    /// With other words.
+    pub(crate) fn saying(mut self, message: String) -> Self {
+        self.message = message;
+        self
+    }
+
     /// With the command that helps.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -90,8 +100,8 @@ impl From<ClientError> for Failure {
         (failure.hint, failure.exit) = (error.hint(), error.exit());
         if let ClientError::Refused(refusal) = error {
             failure.is_all_in_the_hint = is_scope_hint(&refusal);
-            let Refusal { status, field, request_id, .. } = *refusal;
-            failure.said = Some(Box::new(ServerSaid { status, field, request_id }));
+            let Refusal { status, field, request_id, more, .. } = *refusal;
+            failure.said = Some(Box::new(ServerSaid { status, field, request_id, more }));
         }
         failure
     }
@@ -130,6 +140,7 @@ mod tests {
             status,
             field: Some("name".to_owned()),
             request_id: Some("r1".to_owned()),
+            more: [("current_kek_id".to_owned(), "kek_1".into())].into_iter().collect(),
         }))
     }
 
@@ -137,7 +148,7 @@ mod tests {
     fn what_a_server_said_stands_in_the_json() {
         let failure = Failure::from(refusal(Some(409), None));
         let text = serde_json::to_string(&failure).unwrap();
-        let expected = r#"{"code":"conflict","message":"missing required scope: clients:read","status":409,"field":"name","request_id":"r1"}"#;
+        let expected = r#"{"code":"conflict","message":"missing required scope: clients:read","status":409,"field":"name","request_id":"r1","current_kek_id":"kek_1"}"#;
         assert_eq!((text.as_str(), failure.exit), (expected, exit::CALLER));
         let ours = Failure::caller("bad_argument", "x").hint("y");
         assert_eq!(serde_json::to_string(&ours).unwrap(), r#"{"code":"bad_argument","message":"x","hint":"y"}"#);

@@ -2,11 +2,14 @@
 //! that code knows.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use bitrouter_daemon::{Detached, Restore, Restored, ServeError, ServeOptions, Started, config::LogFormat};
+use bitrouter_daemon::{
+    Detached, Examined, PortUid, Restore, Restored, ServeError, ServeOptions, Started, config::LogFormat,
+};
 use bitrouter_proto::{codes::exit, paths::Places};
 
 use crate::{
@@ -55,6 +58,21 @@ pub(crate) fn check(context: &Context, flags: &ServeFlags) -> Result<(), Failure
     Ok(bitrouter_daemon::check(&options(context, flags, true)?)?)
 }
 
+/// What a start with these flags would find.
+pub(crate) fn examine(context: &Context, flags: &ServeFlags) -> Result<Examined, Failure> {
+    Ok(bitrouter_daemon::examine(&options(context, flags, true)?)?)
+}
+
+/// Who keeps a daemon from listening at `address`.
+pub(crate) fn port_holder(address: SocketAddr) -> Option<String> {
+    bitrouter_daemon::port_holder(address)
+}
+
+/// Why what listens at `port` may not be a daemon of this user.
+pub(crate) fn port_stranger(port: u16) -> Option<String> {
+    bitrouter_daemon::port_stranger(port)
+}
+
 /// How detaching ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -71,6 +89,29 @@ pub(crate) enum Outcome {
 /// The process that says it holds the single-instance lock.
 pub(crate) fn lock_holder(places: &Places) -> Option<u32> {
     bitrouter_daemon::lock_holder(places)
+}
+
+/// Who takes what is sent to an address of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// This user, or root; or the kernel does not tell.
+    Ours,
+    /// Nobody.
+    Nobodys,
+    /// Others, as people are told.
+    Others(String),
+}
+
+/// Asks the kernel who takes what is sent to `at`.
+pub(crate) fn listener(at: SocketAddr) -> Listener {
+    let me = rustix::process::geteuid().as_raw();
+    match bitrouter_daemon::who_takes(at) {
+        PortUid::One(uid, _) if uid == me || uid == 0 => Listener::Ours,
+        PortUid::One(uid, _) => Listener::Others(format!("a program of uid {uid}")),
+        PortUid::Several => Listener::Others("programs of several users".to_owned()),
+        PortUid::Nobody => Listener::Nobodys,
+        PortUid::Unknown => Listener::Ours,
+    }
 }
 
 /// How the node's database is put back: by `copy`, or as it stands.

@@ -2,7 +2,7 @@
 //!
 //! [`cli`] is the command line, one file per verb; [`launch`] finds, starts, waits for and ends a daemon; [`render`] is
 //! the only place that prints; [`exit`] sorts failures; [`browser`] opens links, [`interrupt`] hears Ctrl-C. [`context`] and [`flags`] are what verbs are given. Only
-//! [`local_daemon`] knows the daemon's own code; every other verb is a call of the control API.
+//! [`local_daemon`] knows the daemon's own code; every other verb is a call of the control API. [`name`] is what we were called by.
 
 mod browser;
 mod cli;
@@ -12,6 +12,7 @@ mod flags;
 mod interrupt;
 mod launch;
 mod local_daemon;
+mod name;
 mod render;
 
 use std::process::ExitCode;

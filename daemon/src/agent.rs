@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     account_provider::{AccountList, AccountProvider},
+    activity::Activity,
     credentials::Credentials,
     health::{Health, events::Events},
     log_control::LogControl,
@@ -41,6 +42,8 @@ pub struct Agent {
     pub(crate) credentials: Credentials,
     /// The account's own provider.
     pub(crate) account: AccountProvider,
+    /// Who calls what.
+    pub activity: Activity,
     /// Orders to end.
     pub stop: StopOrders,
 }
@@ -64,12 +67,14 @@ pub struct AgentDeps {
     pub node: NodeHost,
     /// The account's credential.
     pub(crate) credentials: Credentials,
+    /// Who calls what.
+    pub activity: Activity,
 }
 
 impl Agent {
     /// Makes the handles; the state is `starting`. Orders to end arrive at what is answered besides.
     pub fn new(deps: AgentDeps) -> (Self, mpsc::Receiver<StopOrder>) {
-        let AgentDeps { identity, gateway, reloader, health, events, logging, node, credentials } = deps;
+        let AgentDeps { identity, gateway, reloader, health, events, logging, node, credentials, activity } = deps;
         let phase = Phase::new(events.clone());
         let log = LogControl::new(logging);
         let (stop, orders) = StopOrders::channel();
@@ -90,6 +95,8 @@ impl Agent {
             node.clone(),
             credentials.clone(),
         );
-        (Self { status, phase, reloader, log, events, health, gateway, node, credentials, account, stop }, orders)
+        let agent =
+            Self { status, phase, reloader, log, events, health, gateway, node, credentials, account, activity, stop };
+        (agent, orders)
     }
 }

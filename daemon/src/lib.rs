@@ -5,6 +5,7 @@
 //! * [`config`], [`environment`]: settings and provider keys as values; [`reload`] owns them and swaps them whole.
 //! * [`health`]: what is wrong and what happens. [`telemetry`]: log lines and metrics. [`service_manager`]: what systemd
 //!   is told.
+//! * [`activity`]: which programs call which models, for whoever watches.
 //! * `node_host`: the node, on or off and why. `restore`: a copy of its database put back, without a daemon.
 //! * [`agent`]: the handles that lead to all of it ([`status`], [`phase`], [`log_control`] and those of the parts above).
 //!
@@ -14,6 +15,7 @@
 //! The inference path itself is `bitrouter-gateway`; this crate must never look into a request's body.
 
 mod account_provider;
+pub mod activity;
 mod agent;
 pub mod config;
 pub mod control;
@@ -38,5 +40,9 @@ mod uid;
 
 pub use bitrouter_node::Restored;
 pub use environment::shipped_variable_names;
-pub use lifecycle::{Detached, ServeError, ServeOptions, Started, check, detach, holder as lock_holder, serve};
+pub use lifecycle::{
+    Detached, Examined, ServeError, ServeOptions, Started, check, detach, examine, holder as lock_holder, port_holder,
+    port_stranger, serve,
+};
+pub use listener::{PortUid, who_takes};
 pub use restore::Restore;

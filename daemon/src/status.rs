@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     Gateway,
     http::Caller,
+    ports::OwnersKey,
     registry::{Kind, Price, ProviderId},
 };
 use bitrouter_proto::{
@@ -62,16 +63,22 @@ struct Sources {
 /// Where a key comes from that somebody has stored at the node.
 pub(crate) const BYOK: &str = "byok";
 
+/// What the kernel says behind the path of a program that no longer stands there (proc(5), `/proc/pid/exe`).
+const GONE: &str = " (deleted)";
+
 /// A provider for which the owner of the node's first namespace has stored a key.
-fn stored(provider: &ProviderId) -> ProviderStatus {
+fn stored(provider: &ProviderId, key: &dyn OwnersKey) -> ProviderStatus {
+    // What cannot be used is nobody else's to pay for either.
+    let unusable = key.open().err();
+    let what = unusable.map_or_else(String::new, |why| format!(", which cannot be used ({why})"));
     ProviderStatus {
         id: provider.to_string(),
-        active: true,
+        active: unusable.is_none(),
         key_source: Some(BYOK.to_owned()),
         variable: None,
         key_suffix: None,
         detail: format!(
-            "the key that the node's owner has stored: `bitrouter cloud byok list --local`, `… byok delete {provider} --local`"
+            "the key that the node's owner has stored{what}: `bitrouter cloud byok list --local`, `… byok delete {provider} --local`"
         ),
         source: "stored".to_owned(),
     }
@@ -177,8 +184,8 @@ impl StatusReader {
                 providers.push(account_provider::shown(provider.id().as_str(), server, &in_force, account));
                 continue;
             }
-            if provider.enabled() && snapshot.keys.has_owners_key(programs, provider.id()) {
-                providers.push(stored(provider.id()));
+            if let Some(key) = snapshot.keys.owners_key(programs, provider.id()).filter(|_| provider.enabled()) {
+                providers.push(stored(provider.id(), &*key));
                 continue;
             }
             let key = in_force.keys.status(provider.id().as_str());
@@ -207,11 +214,12 @@ impl StatusReader {
                 active,
                 key_source: key.source.map(|source| source.as_str().to_owned()),
                 variable: key.variable.clone(),
-                key_suffix: None,
+                key_suffix: in_force.keys.suffix(provider.id().as_str()),
                 detail,
                 source: source.to_owned(),
             });
         }
+        let program = std::env::current_exe().ok().map(|path| path.to_string_lossy().into_owned());
         Status {
             state: phase.state(),
             pid: Some(std::process::id()),
@@ -231,6 +239,8 @@ impl StatusReader {
             log_level: log.level().as_str().to_owned(),
             node: node.status(),
             session: session(&in_force, credentials),
+            program: program.as_deref().map(|path| path.trim_end_matches(GONE).to_owned()),
+            program_replaced: program.is_some_and(|path| path.ends_with(GONE)),
         }
     }
 

@@ -5,6 +5,7 @@
 //! * `upstream` holds connections to providers; `demo` is a provider inside the process.
 //! * [`http`] is the surface: paths, headers, time limits, errors. [`meter`] reckons what it costs, and records it once.
 //! * `shown_name` keeps credentials out of what is shown and kept of names.
+//! * `reach` asks providers whether they answer, for whoever looks for what is wrong.
 //! * `stored_responses` remembers which provider holds which response.
 //! * [`account`] says whether the account's credential is good for calls; `account_models` asks its server for its models.
 //! * [`ports`] is what this crate asks of the world; [`snapshot`] is what one request is served with.
@@ -35,6 +36,7 @@ pub mod meter;
 mod percent;
 pub mod ports;
 pub mod protocol;
+mod reach;
 pub mod registry;
 pub mod route;
 mod shown_name;
@@ -46,6 +48,8 @@ pub use self::{
     account_models::AccountModels,
     error::InferenceError,
     gateway::{Gateway, GatewayOptions},
+    live_models::OwnModels,
+    reach::Reached,
     snapshot::{Limits, Snapshot},
     upstream::{OwnConnections, ProxyRules, ProxySettings, ThroughProxy, trusted_tls, untrusting_tls},
 };

@@ -1,11 +1,13 @@
-//! The models of providers whose manifests list none: servers on this machine, and addresses that users named.
+//! The models of providers whose manifests list none: servers on this machine, addresses that users named, and whatever takes the
+//! stored key of the one who pays for the calls of whoever asks.
 //!
 //! They are asked for their list when somebody asks us for ours, at most once a minute, by a task of its own; whoever
-//! asks waits for a first list only a moment. While a provider is away its last good list stays.
+//! asks waits for a first list only a moment. While a provider is away its last good list stays. What is told to a stored key
+//! stays with that key.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Gateway,
-    credential::credential,
-    http::Caller,
+    credential::zeroized_credential,
+    http::{Caller, opened_key},
+    ports::{KeyFailure, OwnersKey},
     protocol::{Dialect, Pieces, read_model_page, routing_fields::LONGEST_MODEL},
     registry::{Kind, Provider, ProviderId, Target},
     snapshot::Snapshot,
-    upstream::{RequestBody, UpstreamBody},
+    upstream::{RequestBody, UpstreamBody, UpstreamError},
 };
 
 /// How long a provider has to answer.
@@ -38,11 +41,33 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST: usize = 4 << 20;
 /// The most names of one list.
 const MOST_NAMES: usize = 10_000;
+/// So many bytes of names are kept of a list that a stored key was told: its owner chooses who tells it.
+const MOST_OF_OWNER: usize = 128 << 10;
+/// So many such lists are held at once; the one that was first asked for gives way.
+const MOST_OWNERS: usize = 256;
 
-/// The lists, by provider.
+/// The lists: of the node's own keys by provider, and which stored keys have one.
 #[derive(Default)]
 pub(crate) struct LiveModels {
-    lists: Mutex<HashMap<ProviderId, List>>,
+    lists: Mutex<HashMap<ProviderId, Option<List>>>,
+    owners: Mutex<VecDeque<Weak<dyn OwnersKey>>>,
+}
+
+/// What one stored key was told. It goes with the key.
+#[derive(Default)]
+pub struct OwnModels(Mutex<Option<List>>);
+
+impl std::fmt::Debug for OwnModels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnModels").finish_non_exhaustive()
+    }
+}
+
+/// Whose list it is.
+#[derive(Clone)]
+enum Holder {
+    Node(ProviderId),
+    Owner(Arc<dyn OwnersKey>),
 }
 
 /// What is known of one provider's models.
@@ -59,8 +84,28 @@ struct List {
 }
 
 impl LiveModels {
-    fn lists(&self) -> MutexGuard<'_, HashMap<ProviderId, List>> {
+    fn lists(&self) -> MutexGuard<'_, HashMap<ProviderId, Option<List>>> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `holder` has, under its lock.
+    fn with<T>(&self, holder: &Holder, visit: impl FnOnce(&mut Option<List>) -> T) -> T {
+        match holder {
+            Holder::Node(id) => visit(self.lists().entry(id.clone()).or_default()),
+            Holder::Owner(stored) => visit(&mut stored.models().0.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// A stored key gets its list: beyond so many the oldest is forgotten.
+    fn remember(&self, stored: &Arc<dyn OwnersKey>) {
+        let oldest = {
+            let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+            owners.push_back(Arc::downgrade(stored));
+            if owners.len() > MOST_OWNERS { owners.pop_front() } else { None }
+        };
+        if let Some(oldest) = oldest.and_then(|oldest| oldest.upgrade()) {
+            *oldest.models().0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// Forgets providers that are gone.
@@ -68,49 +113,55 @@ impl LiveModels {
         self.lists().retain(|id, _| snapshot.catalog.get(id).is_some());
     }
 
-    /// The list that is held for `id`, if its last question went to `address`.
-    fn held(&self, id: &ProviderId, address: &str) -> Option<Arc<[String]>> {
-        self.lists().get(id).filter(|list| list.address == address)?.names.clone()
+    /// The list that is held for `holder`, if its last question went to `address`.
+    fn held(&self, holder: &Holder, address: &str) -> Option<Arc<[String]>> {
+        self.with(holder, |list| list.as_ref().filter(|list| list.address == address)?.names.clone())
     }
 
-    fn answered(&self, id: &ProviderId, address: &str, names: Option<Vec<String>>) {
-        let mut lists = self.lists();
-        let Some(list) = lists.get_mut(id).filter(|list| list.address == address) else { return };
-        list.fresh_until = clock::monotonic_now() + if names.is_some() { KEPT } else { RETRY };
-        if let Some(names) = names {
-            list.names = Some(names.into());
-        }
-        if let Some(running) = list.running.take() {
-            running.cancel();
-        }
+    fn answered(&self, holder: &Holder, address: &str, names: Option<Vec<String>>) {
+        self.with(holder, |list| {
+            let Some(list) = list.as_mut().filter(|list| list.address == address) else { return };
+            list.fresh_until = clock::monotonic_now() + if names.is_some() { KEPT } else { RETRY };
+            if let Some(names) = names {
+                list.names = Some(names.into());
+            }
+            if let Some(running) = list.running.take() {
+                running.cancel();
+            }
+        });
     }
 }
 
-/// The names that `provider` gives its models, as far as they are known by now.
-pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, provider: &Provider) -> Arc<[String]> {
+/// The names that `provider` gives its models, as far as they are known by now to who pays for the calls of `caller`.
+pub(crate) async fn names(
+    gateway: &Arc<Gateway>,
+    snapshot: &Arc<Snapshot>,
+    caller: Caller,
+    provider: &Provider,
+) -> Arc<[String]> {
     let none = || Arc::from([]);
-    // A shipped provider on the network is called when a call goes to it, and never by itself.
-    let asked = |(_, target): &(Dialect, &Target)| target.user_set || provider.kind() == Kind::Local;
+    let stored = snapshot.keys.owners_key(caller, provider.id());
+    // A shipped provider on the network is called when a call goes to it, and never by itself: whoever has stored a key for it
+    // has asked for it.
+    let asked =
+        |(_, target): &(Dialect, &Target)| stored.is_some() || target.user_set || provider.kind() == Kind::Local;
     let Some((_, target)) = asked_at(provider).filter(asked) else { return none() };
     let address = format!("{}{}", target.origin.url, target.model_list);
-    let now = clock::monotonic_now();
-    let (running, wait_until) = {
-        let mut lists = gateway.live_models.lists();
-        let list = lists
-            .entry(provider.id().clone())
-            .and_modify(|list| {
-                if list.address != address {
-                    *list = List::new(address.clone(), now);
-                }
-            })
-            .or_insert_with(|| List::new(address.clone(), now));
+    let (now, live) = (clock::monotonic_now(), &gateway.live_models);
+    let holder = stored.map_or_else(|| Holder::Node(provider.id().clone()), Holder::Owner);
+    let (known, running, is_new) = live.with(&holder, |held| {
+        let is_new = held.is_none();
+        let list = held.get_or_insert_with(|| List::new(address.clone(), now));
+        if list.address != address {
+            *list = List::new(address.clone(), now);
+        }
         if list.running.is_none() && now >= list.fresh_until {
             list.asked_at = now;
             list.running = Some(CancellationToken::new());
             let (gateway, snapshot) = (Arc::clone(gateway), Arc::clone(snapshot));
-            let (id, address) = (provider.id().clone(), address.clone());
+            let (id, address, holder) = (provider.id().clone(), address.clone(), holder.clone());
             gateway.tasks.clone().spawn("model list", async move {
-                let names = match tokio::time::timeout(LIMIT, ask(&gateway, &snapshot, &id)).await {
+                let names = match tokio::time::timeout(LIMIT, ask(&gateway, &snapshot, &id, &holder)).await {
                     Ok(Ok(names)) => Some(names),
                     Ok(Err(reason)) => {
                         tracing::debug!(provider = %id, reason, "the provider's models are not known");
@@ -121,18 +172,22 @@ pub(crate) async fn names(gateway: &Arc<Gateway>, snapshot: &Arc<Snapshot>, prov
                         None
                     }
                 };
-                gateway.live_models.answered(&id, &address, names);
+                gateway.live_models.answered(&holder, &address, names);
             });
         }
-        if let Some(names) = list.names.as_ref() {
-            return Arc::clone(names);
-        }
-        let Some(running) = list.running.clone() else { return none() };
-        (running, list.asked_at + FIRST_WAIT)
-    };
+        let wait_until = list.asked_at + FIRST_WAIT;
+        (list.names.clone(), list.running.clone().map(|running| (running, wait_until)), is_new)
+    });
+    if let (Holder::Owner(stored), true) = (&holder, is_new) {
+        live.remember(stored);
+    }
+    if let Some(names) = known {
+        return names;
+    }
+    let Some((running, wait_until)) = running else { return none() };
     // Late is no failure: the next request shows what came.
     let _ = tokio::time::timeout_at(wait_until.into(), running.cancelled()).await;
-    gateway.live_models.held(provider.id(), &address).unwrap_or_else(none)
+    live.held(&holder, &address).unwrap_or_else(none)
 }
 
 impl List {
@@ -141,22 +196,88 @@ impl List {
     }
 }
 
-/// Asks the provider for its names, each once, in their order, page by page.
-async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Result<Vec<String>, String> {
+/// Asks the provider for its names as whoever holds the list: with a stored key, where that is sent.
+async fn ask(
+    gateway: &Arc<Gateway>,
+    snapshot: &Snapshot,
+    id: &ProviderId,
+    holder: &Holder,
+) -> Result<Vec<String>, String> {
     let provider = snapshot.catalog.get(id).ok_or("it is gone")?;
     let (dialect, target) = asked_at(provider).ok_or("it has no list")?;
+    let stored = match holder {
+        Holder::Node(id) => {
+            let key = snapshot.keys.key(Caller::DAEMON, id);
+            return listed(gateway, snapshot, (dialect, target), key).await.map_err(|failed| failed.to_string());
+        }
+        Holder::Owner(stored) => stored,
+    };
+    let (key, target) = opened_key(provider, dialect, &**stored).map_err(|refused| {
+        stored.failed(refused.how());
+        refused.to_string()
+    })?;
+    let target = target.ok_or("it has no list")?;
+    let mut names = match listed(gateway, snapshot, (dialect, &target), Some(&key)).await {
+        Ok(names) => names,
+        Err(failed) => {
+            if let Some(how) = failed.of_key() {
+                stored.failed(how);
+            }
+            return Err(failed.to_string());
+        }
+    };
+    stored.used();
+    let mut room = MOST_OF_OWNER;
+    let count = names.iter().take_while(|name| {
+        room = room.saturating_sub(name.len());
+        room > 0
+    });
+    let count = count.count();
+    names.truncate(count);
+    Ok(names)
+}
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+enum NoList {
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error("it answered {0}")]
+    Status(u16),
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl NoList {
+    /// What it says of the key that was sent.
+    const fn of_key(&self) -> Option<KeyFailure> {
+        match self {
+            Self::Status(401 | 403) => Some(KeyFailure::Rejected),
+            Self::Upstream(UpstreamError::NotPublic { .. }) => Some(KeyFailure::AddressRefused),
+            _ => None,
+        }
+    }
+}
+
+/// The names at `target`, each once, in their order, page by page.
+async fn listed(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    (dialect, target): (Dialect, &Target),
+    key: Option<&SecretString>,
+) -> Result<Vec<String>, NoList> {
     let rules = dialect.rules();
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     let mut query = rules.models_query(None);
     while let Some(asked) = query.take() {
-        let key = snapshot.keys.key(Caller::DAEMON, provider.id());
-        let mut request = Some(list_request(gateway, (dialect, target), key, &asked)?);
+        let mut request = Some(list_request(gateway, (dialect, target), key, &asked).map_err(NoList::Unreadable)?);
         let sent = gateway.pool.send(&target.origin, &mut request, snapshot.limits.connect, || ()).await;
-        let (parts, body) = sent.map_err(|error| error.to_string())?.into_parts();
+        let (parts, body) = sent?.into_parts();
         if !parts.status.is_success() {
-            return Err(format!("it answered {}", parts.status.as_u16()));
+            return Err(NoList::Status(parts.status.as_u16()));
         }
-        let page = read_model_page(&collect(body, LONGEST).await?)?;
+        let document = collect(body, LONGEST).await.map_err(NoList::Unreadable)?;
+        let page = read_model_page(&document).map_err(|reason| NoList::Unreadable(reason.to_string()))?;
         let known = names.len();
         let usable = |name: &&str| !name.is_empty() && name.len() <= LONGEST_MODEL && !name.chars().any(is_hidden);
         let usable = page.names.iter().map(|listed| rules.model_name(listed)).filter(usable);
@@ -171,7 +292,7 @@ async fn ask(gateway: &Arc<Gateway>, snapshot: &Snapshot, id: &ProviderId) -> Re
 }
 
 /// Where the provider is asked: at the first of the dialects that it speaks.
-fn asked_at(provider: &Provider) -> Option<(Dialect, &Target)> {
+pub(crate) fn asked_at(provider: &Provider) -> Option<(Dialect, &Target)> {
     let dialect = provider.dialects().next()?;
     Some((dialect, provider.target(dialect)?))
 }
@@ -201,7 +322,7 @@ pub(crate) fn list_request(
     }
     gateway.hop.append(headers, target.user_set, target.origin.is_loopback());
     if let Some(key) = key {
-        let value = credential(&target.auth_prefix, key).ok_or("its key cannot stand in an HTTP header")?;
+        let value = zeroized_credential(&target.auth_prefix, key).ok_or("its key cannot stand in an HTTP header")?;
         headers.insert(target.auth_header.clone(), value);
     }
     Ok(request)

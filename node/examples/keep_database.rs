@@ -3,15 +3,19 @@
 //! `cargo run -p bitrouter-node --example keep_database tests/data/node/0001` once, when a release has a new migration; what is
 //! kept is never made again.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bitrouter_node::{
     Machine, Node, NodeOptions, Settings,
     clock::{ManualClock, Moment},
+    leases::NewLease,
     people::{Password, namespaces},
 };
-use bitrouter_proto::{account::Role, tasks::Tasks};
+use bitrouter_proto::{
+    account::{MicroUsd, Role},
+    tasks::Tasks,
+};
 use http::Request;
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,10 +49,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let made = Arc::clone(&node).answer_owner(request).await;
         assert!(made.status().is_success(), "{below}: {}", made.status());
     }
+    let lease = NewLease {
+        name: "exec agent".to_owned(),
+        namespace: work.id,
+        budget: Some(MicroUsd::new(2_000_000)),
+        models: vec!["demo/*".to_owned()],
+        lasts: Duration::from_hours(24),
+    };
+    // Nobody claims it: it is left open.
+    let (_, hold) = node.open_lease(lease, Arc::new(|| false)).await?;
     let old = namespaces::create(&node, node.owner(), "old").await?;
     namespaces::delete(&node, node.owner(), &old.id.to_string()).await?;
     node.remove_user("Eve").await?;
     node.close().await;
+    drop(hold);
     std::fs::remove_file(dir.join("node.lock"))?;
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! * [`limits`]: what budgets, rates and credit count, in memory.
 //! * [`keys`]: API keys, in memory as tokens are.
 //! * `byok`: provider keys that people bring, sealed.
+//! * [`leases`]: keys for one run of a program.
 //! * `away`: a database that cannot be reached.
 //! * `roles`: who is what in which namespace, in memory. [`policy`]: what rules say, pure;
 //!   [`limits`]: what budgets, rates and credit count; `enforcement`: what all of it makes of calls.
@@ -30,6 +31,7 @@ pub mod clock;
 mod enforcement;
 pub mod http;
 pub mod keys;
+pub mod leases;
 pub mod ledger;
 pub mod limits;
 mod node;

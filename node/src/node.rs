@@ -10,10 +10,10 @@ use std::{
 use arc_swap::ArcSwap;
 use bitrouter_gateway::{
     http::{Caller, CallerBody, Principal, RequestContext, ResponseBody, ResponseFuture},
-    ports::{OwnersKey, StoredObject},
+    ports::{OwnersKey, Run, StoredObject},
 };
 use bitrouter_proto::{
-    account::{NamespaceId, PersonId},
+    account::{CredentialId, NamespaceId, PersonId},
     tasks::Tasks,
 };
 use bytes::Bytes;
@@ -28,7 +28,7 @@ use crate::{
     clock::Clock,
     enforcement::Enforcement,
     http::{
-        Access, Call, Entrance, Kind, Visitor, body,
+        Access, Call, Entrance, Visitor, body,
         endpoints::{self, Found, PrincipalIn},
         error::{ApiError, Code},
         granted::{self, Granted},
@@ -37,6 +37,7 @@ use crate::{
         query::Query,
     },
     keys::live::LiveKeys,
+    leases::Leases,
     oauth::{
         clients::Clients,
         limits::Limits,
@@ -88,6 +89,8 @@ pub struct Node {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<LiveTokens>,
     pub(crate) keys: Arc<LiveKeys>,
+    /// Keys for one run of a program.
+    pub(crate) leases: Arc<Leases>,
     /// Provider keys that people have stored.
     pub(crate) byok: Arc<HeldKeys>,
     /// Who is what in which namespace.
@@ -157,6 +160,14 @@ impl Node {
         Ok(Principal { scopes: issued.scopes.intersection(role.scopes()), ..issued })
     }
 
+    /// The run that calls of `caller` belong to, where they belong to one. From memory.
+    pub fn run_of(&self, caller: Caller) -> Option<Arc<dyn Run>> {
+        match caller {
+            Caller::Credential(Principal { credential: CredentialId::Key(id), .. }) => self.keys.run_of(id),
+            _ => None,
+        }
+    }
+
     /// The namespace in which keyless calls are made.
     pub fn first_namespace(&self) -> NamespaceId {
         self.row.first_namespace
@@ -168,6 +179,7 @@ impl Node {
         self.ending.cancel();
         self.tasks.wait().await;
         self.ledger.close().await;
+        self.keep_refusals().await;
         write_uses(&self.live, &self.keys, &self.byok, &self.store).await;
         self.store.close().await;
         self.lock.release();
@@ -191,6 +203,11 @@ impl Node {
     /// True where [`Self::owners_key`] has one.
     pub fn has_owners_key(&self, caller: Caller, provider: &str) -> bool {
         self.payer_of(caller).is_some_and(|owner| self.byok.has(owner, provider))
+    }
+
+    /// True where anybody has stored a provider's key.
+    pub fn has_stored_keys(&self) -> bool {
+        !self.byok.is_empty()
     }
 
     /// Whose stored keys pay for the calls of `caller`, where anybody has any.
@@ -284,7 +301,11 @@ impl Node {
             Found::OtherMethods(endpoint, methods) => (endpoint, Vec::new(), Some(wrong_method(&methods))),
             Found::Nothing => {
                 let path = head.uri.path();
-                let absent = if web::is_page(path) { &web::ABSENT } else { &api::ABSENT };
+                let absent = match path {
+                    path if web::is_page(path) => &web::ABSENT,
+                    path if api::tokenroute::is_below(path) => &api::tokenroute::ABSENT,
+                    _ => &api::ABSENT,
+                };
                 (absent, Vec::new(), Some(nothing(path)))
             }
         };
@@ -297,7 +318,12 @@ impl Node {
                 Err(error) => Err(error),
             },
         };
-        answered.unwrap_or_else(|error| error.into_response(endpoint.kind))
+        answered.unwrap_or_else(|error| {
+            if let Some(run) = self.run_of(caller) {
+                run.refused(error.code());
+            }
+            error.into_response(endpoint.kind)
+        })
     }
 
     /// What is said where no endpoint answers. Nobody learns what is there by asking without a credential.
@@ -341,12 +367,14 @@ impl Node {
                 return Err(self.refused(call, body, refused).await);
             }
         }
-        if is_judged && endpoint.kind == Kind::Rest {
+        if is_judged && endpoint.kind.is_rest() {
             body::json_or_nothing(&call.head)?;
         }
         call.body = body::read(&call.head.headers, body, endpoint.kind).await?;
-        if is_judged && endpoint.kind == Kind::Rest {
+        if endpoint.kind.is_rest() {
             Query::read(call.head.uri.query(), endpoint.parameters)?;
+        }
+        if is_judged && endpoint.kind.is_rest() {
             if body::takes_none(&endpoint.method) {
                 Members::read(&call.body)?.end()?;
             }

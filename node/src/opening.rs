@@ -40,6 +40,7 @@ use crate::{
     enforcement::Enforcement,
     http::idempotency::Running,
     keys::live::LiveKeys,
+    leases::Leases,
     ledger::{LedgerOptions, Stopped},
     oauth::{clients::Clients, limits::Limits, live::LiveTokens, write_uses_until_closed},
     people,
@@ -48,7 +49,8 @@ use crate::{
     secret::{NodeKey, hex, random_ulid},
     steady::Steady,
     store::{
-        Condition, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate, newest_record,
+        Condition, LeaseRow, NamespaceRow, NodeRow, PersonRow, Store, Write, condition, damage, ledger, migrate,
+        newest_record,
     },
     web,
 };
@@ -83,7 +85,7 @@ impl Node {
                 return Err(error);
             }
         };
-        let Opened { key, row, revoked_log, live, keys, byok, roles, clients, warnings } = opened;
+        let Opened { key, row, revoked_log, live, keys, byok, roles, clients, open_leases, warnings } = opened;
         let NodeOptions { dir, settings, clock, tasks, outbound, .. } = options;
         let roles = Arc::new(roles);
         let enforcement = Arc::new(Enforcement::new(
@@ -114,6 +116,11 @@ impl Node {
             "uses of tokens",
             write_uses_until_closed(Arc::clone(&live), Arc::clone(&keys), Arc::clone(&byok), store.clone()),
         );
+        let ending = CancellationToken::new();
+        let leases = Arc::new(Leases::new(Arc::clone(&clock), ending.clone()));
+        for lease in &open_leases {
+            keys.begin_run(lease.key, leases.add(lease, settings.load().lease_grace));
+        }
         let node = Arc::new(Self {
             dir,
             store,
@@ -132,7 +139,8 @@ impl Node {
             revoked_log: Arc::new(revoked_log),
             warnings: watch::Sender::new(warnings),
             lock: opening.lock,
-            ending: CancellationToken::new(),
+            ending,
+            leases,
             people: people::State::default(),
             ledger,
             stored_objects: Mutex::new(stored_objects),
@@ -149,6 +157,7 @@ impl Node {
         node.watch_room();
         node.watch_link();
         node.ledger.run(&node.tasks, &node.ending);
+        node.keep_leases();
         node.watch_journal();
         Ok(node)
     }
@@ -175,6 +184,8 @@ struct Opened {
     byok: Arc<HeldKeys>,
     roles: Roles,
     clients: Clients,
+    /// Nobody holds them.
+    open_leases: Vec<LeaseRow>,
     warnings: Vec<NodeWarning>,
 }
 
@@ -366,6 +377,7 @@ impl Opening {
         let (clock, settings) = (Arc::clone(&options.clock), Arc::clone(&options.settings));
         let clients = Clients::load(&mut write).await.map_err(failed)?;
         let byok = HeldKeys::load(&mut write, ring, key.clone(), clock, settings).await.map_err(failed)?;
+        let open_leases = LeaseRow::all_open(&mut write).await.map_err(failed)?;
         write.commit().await.map_err(failed)?;
         store.set_epoch(epoch.unwrap_or_default());
         self.files.set_generation(row.generation)?;
@@ -379,6 +391,7 @@ impl Opening {
             byok: Arc::new(byok),
             roles,
             clients,
+            open_leases,
             warnings,
         })
     }

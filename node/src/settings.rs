@@ -19,6 +19,8 @@ pub struct Settings {
     pub keep_requests: Duration,
     /// `[node.byok]`
     pub byok: ByokSettings,
+    /// How long a lease that nobody holds can be claimed.
+    pub lease_grace: Duration,
     /// `[node.stripe]`; without it the node sells nothing.
     pub stripe: Option<StripeSettings>,
 }
@@ -66,6 +68,7 @@ impl Default for Settings {
             credit: CreditRule::Off,
             keep_requests: Duration::from_hours(400 * 24),
             byok: ByokSettings::default(),
+            lease_grace: Duration::from_secs(30),
             stripe: None,
         }
     }

@@ -30,7 +30,7 @@ pub enum NodeWarning {
         /// The file that was missing.
         missing: PathBuf,
     },
-    /// These keys hold, though the session that they come from was ended for a refresh token that came twice.
+    /// These keys hold, though the session that they come from was ended for a refresh token or a code that came twice.
     KeysOfReplayed {
         /// The oldest first.
         keys: Vec<KeyId>,
@@ -86,7 +86,7 @@ impl fmt::Display for NodeWarning {
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 write!(
                     f,
-                    "a session was ended because its refresh token was used twice, and keys that were minted through it hold: {}{more}; revoke those that you do not know",
+                    "a session was ended because its refresh token, or the code that it began with, was used twice, and keys that were minted through it hold: {}{more}; revoke those that you do not know",
                     named.join(", ")
                 )
             }

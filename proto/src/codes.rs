@@ -14,6 +14,12 @@ pub mod exit {
     pub const FAILURE: u8 = 3;
     /// Interrupted by the user.
     pub const INTERRUPTED: u8 = 130;
+    /// `exec`: its command is there, and cannot be executed.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// `exec`: there is no such command.
+    pub const NOT_FOUND: u8 = 127;
+    /// `exec`: what is added to the number of the signal that ended its command.
+    pub const BY_SIGNAL: u8 = 128;
 
     /// Every code with its meaning.
     pub const ALL: &[(u8, &str)] = &[
@@ -28,6 +34,8 @@ pub mod exit {
             FAILURE,
             "The server's failure (5xx), a sign-in that was denied or whose code expired, or a daemon that crashed at start.",
         ),
+        (NOT_EXECUTABLE, "`exec`: its command cannot be executed."),
+        (NOT_FOUND, "`exec`: there is no such command."),
         (INTERRUPTED, "Interrupted by the user."),
     ];
 }
@@ -137,6 +145,76 @@ impl Reason {
             | Self::MessageTooLarge => exit::CALLER,
             Self::Draining | Self::ServerUnreachable => exit::UNREACHABLE,
             Self::NodeOff | Self::ServerFailed | Self::Unimplemented | Self::Internal => exit::FAILURE,
+        }
+    }
+}
+
+closed! {
+    /// What `doctor` looks at: `checks[].code`. Besides, each warning of the daemon is a check, under its own code.
+    CheckCode {
+        /// `HOME` and the XDG variables name a place for everything.
+        Home = "home",
+        /// The program that `PATH` leads to is the one that looks.
+        Program = "program",
+        /// A daemon runs and answers.
+        Daemon = "daemon",
+        /// It is of the same release as the client.
+        DaemonVersion = "daemon_version",
+        /// The file that it was executed from is still the one that stands there.
+        DaemonProgram = "daemon_program",
+        /// The control socket and its directory are ours alone, and its path is short enough.
+        ControlSocket = "control_socket",
+        /// The directories of data, state and configuration are ours, and nobody else can write there.
+        Directories = "directories",
+        /// The port is the daemon's; where none runs, it is free.
+        Port = "port",
+        /// Settings, manifests and env files can be read as a start would.
+        Settings = "settings",
+        /// Providers have keys.
+        Keys = "keys",
+        /// Nothing stands where a key should that can be none.
+        KeysIgnored = "keys_ignored",
+        /// The daemon uses the keys of this shell.
+        ShellKeys = "shell_keys",
+        /// The credential file can be used, or there is none.
+        Credential = "credential",
+        /// The account's session goes on, or nobody is signed in.
+        Session = "session",
+        /// The clock is not set to a time that cannot be.
+        Clock = "clock",
+        /// The unit of a service manager, where one is enabled, has not failed.
+        Unit = "unit",
+        /// The node is on, or off because the settings say so.
+        Node = "node",
+        /// A provider answers and takes its key; one check for each, with `--online` only.
+        Provider = "provider",
+    }
+}
+
+impl CheckCode {
+    /// What holds where the check is passed, as the reference page says it.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Home => "`HOME` and the XDG variables name a place for everything.",
+            Self::Program => "`PATH` leads to the program that looks.",
+            Self::Daemon => "A daemon runs and answers.",
+            Self::DaemonVersion => "It is of the same release as the client.",
+            Self::DaemonProgram => "The file that it was executed from is still the one that stands there.",
+            Self::ControlSocket => "The control socket and its directory are ours alone, and its path is short enough.",
+            Self::Directories => {
+                "The directories of data, state and configuration are ours, and nobody else can write there."
+            }
+            Self::Port => "The port is the daemon's; where none runs, it is free.",
+            Self::Settings => "Settings, manifests and env files can be read as a start would read them.",
+            Self::Keys => "Providers have keys.",
+            Self::KeysIgnored => "Nothing stands where a key should that can be none.",
+            Self::ShellKeys => "The daemon uses the keys of this shell.",
+            Self::Credential => "The credential file can be used, or there is none.",
+            Self::Session => "The account's session goes on, or nobody is signed in.",
+            Self::Clock => "The clock is not set to a time that cannot be.",
+            Self::Unit => "The unit of a service manager, where one is enabled, has not failed.",
+            Self::Node => "The node is on, or off because the settings say so.",
+            Self::Provider => "A provider answers and takes its key; one check for each, with `--online` only.",
         }
     }
 }

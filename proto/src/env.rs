@@ -41,7 +41,7 @@ macro_rules! registry {
 
 registry! {
     BITROUTER_API_KEY, Both, "Key of an account (`brk_…`): calls of `bitrouter:<model>` and `cloud` commands are made with it, and no session is needed; beats the stored credential.";
-    BITROUTER_API_URL, Both, "Server that `BITROUTER_API_KEY`, or a key that `auth login --api-key-stdin` stores, is for; without it the authorization server.";
+    BITROUTER_API_URL, Both, "Server that `BITROUTER_API_KEY`, or a key that `auth login --api-key-stdin` stores, is for; without it the authorization server. The short verbs (`login`, `keys`, `balance`, `env`, …) ask this server in the place of the signed-in account's.";
     BITROUTER_JSON, Client, "Set to anything but `0` or `false`: as if `--json` were given.";
     BITROUTER_LOG, Daemon, "Log level (`trace`, `debug`, `info`, `warn`, `error`); beats `[log] level`.";
     BITROUTER_NO_AUTOSTART, Client, "Set to anything but `0` or `false`: as if `--no-autostart` were given.";
@@ -67,6 +67,9 @@ registry! {
     SSL_CERT_FILE, Daemon, "File of trusted certificates (PEM), instead of the system's; read again at a reload and at SIGHUP.";
     SYSTEMD_EXEC_PID, Daemon, "The process that systemd executed for a unit: where it is the daemon's, `restart` stands back.";
     TERM, Client, "`dumb`, or not set: no colour.";
+    TOKENROUTE_API_KEY, Client, "Under the name `tokenroute`: the key that `env`, `test` and `models` go with.";
+    TOKENROUTE_API_URL, Client, "Under the name `tokenroute`: the server; without it `https://api.tokenroute.io`.";
+    TOKENROUTE_JSON, Client, "Under the name `tokenroute`: set to anything but `0` or `false`, as if `--json` were given.";
     TZ, Client, "Time zone in which times are shown on a terminal; without it the machine's.";
     USER, Daemon, "What the node's owner is called at its first start, where the list of users does not say.";
     WATCHDOG_PID, Daemon, "The process the watchdog limit is for, set by systemd.";

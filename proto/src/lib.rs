@@ -3,6 +3,7 @@
 //! * [`wire`] is generated from `control/v1/*.proto`; [`status`] holds the same facts as domain types with the exact
 //!   JSON of `status --json`, and [`convert`] goes between the two, one file per noun.
 //! * [`codes`] closes the sets that others build on: exit codes, control-API reasons, inference error codes.
+//! * [`activity`] is what `top` shows.
 //! * [`account`] holds ids, scopes and names: what credentials are baked with.
 //! * [`credential_file`] reads what a sign-in left on this machine.
 //! * [`env`] is the one registry of environment variables, [`paths`] the one place that knows where things live:
@@ -21,6 +22,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod activity;
 pub mod clock;
 pub mod codes;
 pub mod convert;

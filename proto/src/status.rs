@@ -49,7 +49,7 @@ pub struct ProviderStatus {
     pub key_source: Option<String>,
     /// The variable that supplies the key.
     pub variable: Option<String>,
-    /// The last characters of the key. Empty until the everyday verbs show it.
+    /// The last four characters of the key that a variable supplies, where it has at least twelve.
     #[serde(default)]
     pub key_suffix: Option<String>,
     /// Which source supplies the key, and why another does not. Never a key.
@@ -214,6 +214,12 @@ pub struct Status {
     /// The log level in force. Not part of the JSON.
     #[serde(skip)]
     pub log_level: String,
+    /// The file that the daemon was executed from, where it can be told. Not part of the JSON.
+    #[serde(skip)]
+    pub program: Option<String>,
+    /// True where that file was replaced or removed since. Not part of the JSON.
+    #[serde(skip)]
+    pub program_replaced: bool,
 }
 
 impl Status {
@@ -247,6 +253,8 @@ impl Status {
             service_managed: false,
             pushed_variables: 0,
             log_level: String::new(),
+            program: None,
+            program_replaced: false,
         }
     }
 }

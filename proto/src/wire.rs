@@ -63,8 +63,13 @@ mod tests {
     #[test]
     fn what_is_named_like_a_secret_is_marked_as_one() {
         // Fields with such a name that hold none.
-        const HARMLESS: [&str; 4] =
-            ["ProviderStatus.key_source", "RouteCandidate.key_source", "Call.credential_id", "BackUpResponse.node_key"];
+        const HARMLESS: [&str; 5] = [
+            "ProviderStatus.key_source",
+            "RouteCandidate.key_source",
+            "Call.credential_id",
+            "BackUpResponse.node_key",
+            "CheckedProvider.key_refused",
+        ];
         let set = Set::decode(DESCRIPTORS).unwrap();
         let mut marked = Vec::new();
         for file in set.file.iter().filter(|file| file.package == "bitrouter.control.v1") {
@@ -86,13 +91,20 @@ mod tests {
             "AddPersonRequest.password",
             "ApiKeyLogin.api_key",
             "AskedAccount.api_key",
+            "CreateKeyResponse.json",
+            "LeaseClaim.claim_token",
+            "LeaseOpened.api_key",
+            "LeaseOpened.claim_token",
             "ListAccountNamespacesRequest.api_key",
+            "ListModelsRequest.api_key",
             "MintKeyResponse.json",
             "MintOperatorKeyResponse.json",
             "OpenConsoleResponse.url",
+            "ProviderStatus.key_suffix",
             "RegisterOauthClientResponse.json",
             "SetPasswordRequest.password",
             "SubmitStoredKeyRequest.key_prefix",
+            "TryModelRequest.api_key",
             "Variable.value",
             "WhoAmIRequest.api_key",
         ];

@@ -4,7 +4,16 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{auth::AuthVerb, cloud::CloudNoun, explain::ExplainArgs, node::NodeNoun};
+use super::{
+    auth::{AuthVerb, LoginArgs},
+    cloud::CloudNoun,
+    doctor::DoctorArgs,
+    everyday::EverydayVerb,
+    exec::ExecArgs,
+    explain::ExplainArgs,
+    node::NodeNoun,
+    top::TopArgs,
+};
 use crate::{flags::ServeFlags, render::style::HELP};
 
 /// The local agent for language-model access.
@@ -88,14 +97,26 @@ pub(super) enum Verb {
     },
     /// Show the daemon's log, or change its level
     Logs(LogsArgs),
+    /// Look at everything that can be wrong, and name the command that cures it
+    Doctor(DoctorArgs),
+    /// Show which programs call which models now: tokens a second, and cost
+    Top(TopArgs),
     /// Show where a call would go, what binds it, whether it would be made, and what it can cost; no call is made
     Explain(ExplainArgs),
+    /// Run a command with a key of its own: with a budget, for a time, revoked when it ends
+    Exec(ExecArgs),
     /// Open the node's console in a browser
     Console {
         /// Only show the link
         #[arg(long)]
         no_open: bool,
     },
+    /// Sign in to an account: as `auth login`, at `BITROUTER_API_URL` where that is set
+    Login(LoginArgs),
+    /// Sign out: as `auth logout`
+    Logout(ServeFlags),
+    #[command(flatten)]
+    Everyday(EverydayVerb),
     /// Sign in to an account, sign out, and show who is signed in
     Auth {
         #[command(subcommand)]

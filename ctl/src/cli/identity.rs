@@ -19,6 +19,13 @@ pub(super) fn exported_key(context: &Context) -> Option<AccountKey> {
     Some(AccountKey { key: environment.secret(env::BITROUTER_API_KEY)?, url: url.map(str::to_owned) })
 }
 
+/// Who the key of an account is that this command's own environment holds, as far as that can be told here.
+pub(super) fn exported(context: &Context) -> Option<Identity> {
+    let key = exported_key(context)?;
+    let server = key.url.as_deref().unwrap_or(DEFAULT_SERVER);
+    Some(Identity::of_variable(env::BITROUTER_API_KEY, &visible_line(server)))
+}
+
 /// The daemon, where it may be told the key of the environment (`with_key`).
 ///
 /// # Errors
@@ -41,13 +48,7 @@ pub(super) fn identity(context: &Context) -> Result<Identity, Failure> {
     if let Some(answer) = context.block_on(async { Ok(asked(context, key.as_ref()).await) })? {
         return answer;
     }
-    match key {
-        Some(key) => {
-            let server = key.url.as_deref().unwrap_or(DEFAULT_SERVER);
-            Ok(Identity::of_variable(env::BITROUTER_API_KEY, &visible_line(server)))
-        }
-        None => stored(context),
-    }
+    exported(context).map_or_else(|| stored(context), Ok)
 }
 
 /// What the daemon says; `None` where none answers in a moment.
@@ -68,7 +69,7 @@ async fn asked(context: &Context, key: Option<&AccountKey>) -> Option<Result<Ide
 }
 
 /// What the file says.
-fn stored(context: &Context) -> Result<Identity, Failure> {
+pub(super) fn stored(context: &Context) -> Result<Identity, Failure> {
     let path = credential_file::path(&Places::of(&context.environment)?);
     match credential_file::read(&path) {
         Ok(Some(credential)) => Ok(shown(Identity::stored(&credential, false, &path, clock::wall_now()))),
@@ -99,7 +100,7 @@ pub(super) fn note_end(context: &Context, identity: &Identity) {
     }
 }
 
-fn login_again(identity: &Identity) -> String {
+pub(super) fn login_again(identity: &Identity) -> String {
     let elsewhere = Some(identity.base_url.as_str()).filter(|server| *server != DEFAULT_SERVER);
     sign_in_command(identity.own_login.as_deref(), elsewhere)
 }

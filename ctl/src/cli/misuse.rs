@@ -11,7 +11,7 @@ use crate::exit::Failure;
 
 /// The failure for what clap refused.
 pub(super) fn failure(error: &clap::Error, args: &[OsString], tree: &Command) -> Failure {
-    let program = std::iter::once("bitrouter").chain(verbs(args, tree)).collect::<Vec<_>>().join(" ");
+    let program = std::iter::once(tree.get_name()).chain(verbs(args, tree)).collect::<Vec<_>>().join(" ");
     let message = sentence(error, &program).unwrap_or_else(|| first_line(error));
     Failure::caller("bad_argument", message).hint(format!("{program} --help"))
 }

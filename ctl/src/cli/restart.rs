@@ -68,7 +68,7 @@ fn launched(context: &Context, flags: &ServeFlags, lead: &str) -> Result<Status,
 }
 
 /// The running daemon's flags, with those given now in their place.
-fn merged(kept: &[String], given: &ServeFlags) -> ServeFlags {
+pub(super) fn merged(kept: &[String], given: &ServeFlags) -> ServeFlags {
     let words = ["bitrouter", "serve"].into_iter().map(str::to_owned).chain(kept.iter().cloned());
     let kept = match Cli::try_parse_from(words) {
         Ok(Cli { verb: Some(Verb::Serve { flags, .. }), .. }) => flags,

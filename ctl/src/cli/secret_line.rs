@@ -1,6 +1,6 @@
 //! A secret that is typed without being shown, or is the first line of standard input. Never an argument.
 
-use std::io::{BufRead as _, Read as _, stdin};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 
 use super::typing::{INTERRUPT, Typing};
 use crate::{context::Context, exit::Failure};
@@ -8,10 +8,20 @@ use crate::{context::Context, exit::Failure};
 /// More bytes than any such line has.
 const MOST: usize = 4096;
 
+/// The first line of standard input. A terminal would show what is typed: there `question` asks for it.
+pub(super) fn read(context: &Context, question: &str) -> Result<Vec<u8>, Failure> {
+    if stdin().is_terminal() {
+        let unseen = Typing::unseen()?;
+        return ask(context, &unseen, question);
+    }
+    first()
+}
+
 /// The first line of standard input, without its end. What stands behind it is not waited for.
 pub(super) fn first() -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::with_capacity(MOST);
-    stdin().lock().take(MOST as u64).read_until(b'\n', &mut bytes)?;
+    // One more shows that a line is too long, rather than its beginning being taken for it.
+    let mut bytes = Vec::with_capacity(MOST + 2);
+    stdin().lock().take(MOST as u64 + 2).read_until(b'\n', &mut bytes)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }

@@ -1,6 +1,6 @@
 //! `start`: one daemon, however many ask at once.
 
-use bitrouter_proto::{codes::exit, status::Status as DaemonStatus};
+use bitrouter_proto::{client::Client, codes::exit, status::Status as DaemonStatus};
 
 use super::push;
 use crate::{
@@ -43,16 +43,7 @@ fn remarks(context: &Context, flags: &ServeFlags, status: &DaemonStatus) -> Resu
     }
     let compared = context.block_on(async {
         let client = context.connect().await?;
-        if client.is_foreign() {
-            return Ok(Vec::new());
-        }
-        let names = client.variable_names(local_daemon::shipped_variable_names).await?;
-        let mut own = push::variables(context, &names);
-        own.retain(|(_, value)| value.is_some());
-        let mut differing = client.differing(own.clone()).await?;
-        // What is shown is what was asked, whatever was answered.
-        differing.retain(|name| own.iter().any(|(own, _)| own == name));
-        Ok(differing)
+        if client.is_foreign() { Ok(Vec::new()) } else { unused_keys(context, &client).await }
     });
     // The daemon runs; that it cannot be asked for this now is no failure of this command.
     let unused = compared.unwrap_or_default();
@@ -62,6 +53,17 @@ fn remarks(context: &Context, flags: &ServeFlags, status: &DaemonStatus) -> Resu
             .push(format!("note: it does not use {names} of this shell; to send this shell's keys: bitrouter reload"));
     }
     Ok(remarks)
+}
+
+/// The variables of this shell whose value would supply another key than the one that the daemon uses.
+pub(super) async fn unused_keys(context: &Context, client: &Client) -> Result<Vec<String>, Failure> {
+    let names = client.variable_names(local_daemon::shipped_variable_names).await?;
+    let mut own = push::variables(context, &names);
+    own.retain(|(_, value)| value.is_some());
+    let mut differing = client.differing(own.clone()).await?;
+    // What is shown is what was asked, whatever was answered.
+    differing.retain(|name| own.iter().any(|(own, _)| own == name));
+    Ok(differing)
 }
 
 /// The flags among `given`, each with its value, that are not among `kept`.

@@ -12,6 +12,7 @@ use bitrouter_proto::{
     client::{self, ClientError, UnresponsiveCause},
     clock,
     codes::exit,
+    env::Environment,
     paths::Places,
     status::{State, Status},
 };
@@ -26,10 +27,16 @@ use crate::{
 pub(crate) use autostart::ensure_daemon;
 pub(crate) use ending::order_stop;
 pub(crate) use place::{can_restart, cannot_choose};
+pub(crate) use service_unit::ServiceUnit;
 use step::{Seen, Step};
 
 /// How long `start` waits for a daemon that is on its way.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The unit of a service manager that should run the daemon, where one is enabled.
+pub(crate) fn enabled_unit(environment: &Environment) -> Option<ServiceUnit> {
+    service_unit::UnitPlaces::of(environment).enabled()
+}
 
 /// How a launch ended.
 #[derive(Debug)]

@@ -7,11 +7,22 @@ use bitrouter_proto::env::{self, Environment};
 
 /// The unit that should run the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServiceUnit {
+pub(crate) struct ServiceUnit {
     /// The link that enables it, or launchd's file.
-    pub(super) enabled_by: PathBuf,
+    pub(crate) enabled_by: PathBuf,
     /// The command that starts it.
-    pub(super) start: &'static str,
+    pub(crate) start: &'static str,
+}
+
+impl ServiceUnit {
+    /// The words that print its state, where its manager is systemd: `active`, `failed` and the like.
+    pub(crate) fn state_command(&self) -> Option<Vec<&'static str>> {
+        match self.start {
+            USER => Some(vec!["systemctl", "--user", "is-active", "bitrouter.service"]),
+            SYSTEM => Some(vec!["systemctl", "is-active", "bitrouter.service"]),
+            _ => None,
+        }
+    }
 }
 
 /// What may enable it.

@@ -123,6 +123,18 @@ impl Printer {
         }
     }
 
+    /// What is drawn on a terminal's screen, as it is and at once.
+    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
+    pub(crate) fn screen(self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(left)
+    }
+
+    /// `text` as standard output has it: without a look where nobody would see one.
+    pub(crate) fn for_stdout(self, text: &str) -> String {
+        self.plain_unless(self.stdout_styled, text)
+    }
+
     /// How many columns there are on standard error, where somebody watches.
     pub(crate) fn columns(self) -> Option<usize> {
         let size = self.is_watched.then(|| rustix::termios::tcgetwinsize(io::stderr()).ok()).flatten()?;
@@ -134,6 +146,14 @@ impl Printer {
         if !self.json {
             // Nobody may be reading remarks; that is no failure.
             let _ = writeln!(io::stderr(), "{}", self.plain_unless(self.stderr_styled, text));
+        }
+    }
+
+    /// One JSON document on standard error, where standard output is another program's. Nothing without `--json`.
+    pub(crate) fn stderr_json(self, value: &serde_json::Value) {
+        if self.json {
+            // Nobody may be reading; that is no failure.
+            let _ = writeln!(io::stderr(), "{value}");
         }
     }
 
@@ -194,8 +214,13 @@ fn write_whole(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let result = write!(out, "{text}{end}").and_then(|()| out.flush());
-    result.map_err(|error| match error.kind() {
+    result.map_err(left)
+}
+
+/// A reader that went away is none of our failures.
+fn left(error: io::Error) -> Failure {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::caller(CLOSED, "the reader of the output went away"),
         _ => Failure::from(error),
-    })
+    }
 }

@@ -140,7 +140,10 @@ fn headline(status: &Status) -> String {
 }
 
 fn short_row(provider: &ProviderStatus, view: View<'_>) -> [String; 3] {
-    let key = provider.variable.clone().unwrap_or_else(|| "-".to_owned());
+    let mut key = provider.variable.clone().unwrap_or_else(|| "-".to_owned());
+    if let Some(suffix) = &provider.key_suffix {
+        let _ = write!(key, " …{suffix}");
+    }
     // A daemon of before has only the long form.
     let source = if provider.source.is_empty() { &provider.detail } else { &provider.source };
     [provider.id.clone(), key, view.shortened(source)]
@@ -292,13 +295,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_characters_of_a_key_tell_one_from_another() {
+        let mut status = running();
+        status.providers[1].key_suffix = Some("wxyz".to_owned());
+        let text = shown(&status, false);
+        assert!(text.contains("\n  openai     OPENAI_API_KEY …wxyz  ~/.config/bitrouter/env\n"), "{text}");
+    }
+
+    #[test]
     fn r5_03_everything_is_shown_on_demand() {
-        let text = shown(&running(), true);
+        let mut status = running();
+        status.providers[0].key_suffix = Some("wxyz".to_owned());
+        let text = shown(&status, true);
         for line in [
-            "  anthropic  ANTHROPIC_API_KEY  pushed from terminal 1490, over the environment's",
-            "                                `ANTHROPIC_API_KEY` from the daemon's own environment is shadowed",
-            "  xai        -                  no key: set `X_API_KEY`",
-            "  ollama     -                  local: nothing answers at its address",
+            "  anthropic  ANTHROPIC_API_KEY …wxyz  pushed from terminal 1490, over the environment's",
+            "                                      `ANTHROPIC_API_KEY` from the daemon's own environment is shadowed",
+            "  xai        -                        no key: set `X_API_KEY`",
+            "  ollama     -                        local: nothing answers at its address",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }

@@ -28,7 +28,6 @@ use tokio::sync::mpsc;
 use super::{
     AccountError, Inner, SignInEvent,
     clocks::chance,
-    exchange::METADATA,
     http::{Body, Call, CallError, LocalUid, shown},
     metadata::{Metadata, unreachable},
     reply::{Tokens, fits_header, subject_of, words},
@@ -69,6 +68,21 @@ type GrantClient = Client<
     StandardRevocableToken,
     BasicRevocationErrorResponse,
 >;
+
+/// What the tokens are for (RFC 8707 §2).
+const RESOURCE: &str = "resource";
+
+/// What somebody is asked to approve.
+pub(super) struct Grant<'a> {
+    /// The server as people know it.
+    pub(super) server: &'a str,
+    /// Where it is asked.
+    pub(super) metadata: &'a Metadata,
+    pub(super) client_id: &'a str,
+    pub(super) scope: &'a str,
+    /// What the tokens are to be for, where the server wants it said.
+    pub(super) resource: Option<&'a str>,
+}
 
 /// What a person approved.
 pub(super) struct Approved {
@@ -167,17 +181,14 @@ impl Wire<'_> {
 }
 
 impl Inner {
-    /// Signs in to `server`: returns what somebody approved. Dropping it ends the polling.
+    /// Signs in: returns what somebody approved. Dropping it ends the polling.
     pub(super) async fn device_grant(
         &self,
-        server: &str,
-        client_id: &str,
-        scope: &str,
+        grant: &Grant<'_>,
         uid: LocalUid,
         events: &mpsc::Sender<SignInEvent>,
-    ) -> Result<(Approved, std::sync::Arc<Metadata>), AccountError> {
-        // What was kept may be old, and a sign-in begins anew.
-        let metadata = self.servers.ask(&self.http, server, uid, METADATA).await?;
+    ) -> Result<Approved, AccountError> {
+        let Grant { server, metadata, client_id, scope, resource } = *grant;
         let Some(device_url) = metadata.device_authorization.clone() else {
             let message = format!("`{server}` offers no sign-in with a code (no `device_authorization_endpoint`)");
             return Err(AccountError::new(Reason::ServerRefused, message));
@@ -189,8 +200,11 @@ impl Inner {
         let mut asked = asked_scope(scope, metadata.lists_scopes);
         let mut was_refused = false;
         let code: StandardDeviceAuthorizationResponse = loop {
-            let request =
+            let mut request =
                 client.exchange_device_code().add_scopes(asked.split_whitespace().map(|s| Scope::new(s.to_owned())));
+            if let Some(resource) = resource {
+                request = request.add_extra_param(RESOURCE, resource.to_owned());
+            }
             let error = match request.request_async(&wire).await {
                 Ok(code) => break code,
                 Err(error) => error,
@@ -216,7 +230,10 @@ impl Inner {
         let until = clock::after(lifetime);
         let polling = async {
             tokio::time::sleep(pace(code.interval())).await;
-            let request = client.exchange_device_access_token(&code);
+            let mut request = client.exchange_device_access_token(&code);
+            if let Some(resource) = resource {
+                request = request.add_extra_param(RESOURCE, resource.to_owned());
+            }
             // Trouble on the way halves the pace (RFC 8628 §3.5), once: a person waits.
             let request = request.set_max_backoff_interval(code.interval() * 2);
             request.request_async(&wire, |interval| tokio::time::sleep(pace(interval)), Some(lifetime)).await
@@ -239,7 +256,7 @@ impl Inner {
         };
         let login = command(None, Some(server), &self.default_server.load());
         match polled {
-            Ok(Ok(tokens)) => Ok((Approved { tokens: of_reply(&tokens), scope: asked }, metadata)),
+            Ok(Ok(tokens)) => Ok(Approved { tokens: of_reply(&tokens), scope: asked }),
             Ok(Err(error)) => Err(not_approved(server, &login, &error)),
             Err(_) => Err(expired(&login, wire.trouble())),
         }

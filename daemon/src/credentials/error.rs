@@ -17,15 +17,27 @@ pub(crate) struct AccountError {
     /// The HTTP status, where a server answered.
     pub(crate) status: Option<u16>,
     /// The member that the server complains of.
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
     /// The id that the server gave the request.
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Box<str>>,
+    /// What else the server's error says, each member as JSON.
+    pub(crate) more: Box<[(String, String)]>,
 }
 
 impl AccountError {
     /// An error without what only a server knows.
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), command: None, code: None, status: None, field: None, request_id: None }
+        let message = message.into();
+        Self {
+            reason,
+            message,
+            command: None,
+            code: None,
+            status: None,
+            field: None,
+            request_id: None,
+            more: Box::default(),
+        }
     }
 
     /// The same with the command that helps.

@@ -232,9 +232,8 @@ impl Inner {
             };
         }
         self.held().status = None;
-        let server = &old.authorization_server;
         let uid = local_uid(old);
-        let metadata = match self.servers.of(&self.http, server, uid, METADATA).await {
+        let metadata = match self.renewing(old, uid).await {
             Ok(metadata) => metadata,
             Err(error) => {
                 self.held().status = error.status.filter(|status| *status >= 500);
@@ -244,7 +243,9 @@ impl Inner {
         if self.ending.is_cancelled() {
             return Answer::Later { reason: "the daemon is ending".to_owned(), asked: None, lost: false };
         }
-        let scope = if self.held().without_scope { "" } else { old.scope.as_str() };
+        // Clients of tokenroute name what the tokens are for, and no scope.
+        let is_plain = self.held().without_scope || old.api_url.is_some();
+        let scope = if is_plain { "" } else { old.scope.as_str() };
         let mut fields = vec![
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh_token.expose_secret()),
@@ -253,6 +254,7 @@ impl Inner {
         if !scope.is_empty() {
             fields.push(("scope", scope));
         }
+        fields.extend(old.resource.as_deref().map(|resource| ("resource", resource)));
         let call = Call {
             method: Method::POST,
             url: &metadata.token,
@@ -280,7 +282,7 @@ impl Inner {
             }
             TokenReply::Trouble { words, retry_after } => {
                 if reply.status == StatusCode::NOT_FOUND {
-                    self.servers.forget(server);
+                    self.forget_renewing(old);
                 }
                 // What answered without an error of OAuth may have been a proxy, and the server may have acted.
                 Answer::Later { reason: words, asked: retry_after, lost: true }

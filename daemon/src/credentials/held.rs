@@ -249,6 +249,7 @@ pub(super) fn same_tokens(one: &Credential, other: &Credential) -> bool {
             one.access_token.expose_secret() == other.access_token.expose_secret()
                 && refresh(one) == refresh(other)
                 && one.authorization_server == other.authorization_server
+                && one.server() == other.server()
         }
         (Credential::ApiKey(one), Credential::ApiKey(other)) => {
             one.api_key.expose_secret() == other.api_key.expose_secret() && one.base_url == other.base_url
@@ -262,6 +263,7 @@ pub(super) fn same_session(one: &Credential, other: &Credential) -> bool {
     match (one, other) {
         (Credential::Oauth(one), Credential::Oauth(other)) => {
             one.authorization_server == other.authorization_server
+                && one.server() == other.server()
                 && one.client_id == other.client_id
                 && one.namespace_id == other.namespace_id
                 && one.subject == other.subject

@@ -7,10 +7,11 @@
 //! * `refresher` looks, decides, and shares one attempt among all who wait; `exchange` is the attempt: lock → read again →
 //!   make room → exchange → durable → published. `keep` is what becomes of the reply, `tokens` how it becomes a
 //!   credential (pure).
-//! * `issuer` says which URL may be a server (pure), `metadata` what it says of itself, `http` speaks to it, `reply` reads
-//!   what it answers (pure). `own` is the own node, to which nothing goes over a socket.
+//! * `issuer` says which URL may be a server (pure), `metadata` and `discovery` what it says of itself, `http` speaks to it,
+//!   `reply` reads what it answers (pure). `own` is the own node, to which nothing goes over a socket.
 //! * `device` is the grant with a code, `sign_in` and `sign_out` what people ask for, `revocation` how sessions end at
-//!   their server. `source` serves the gateway, `rest` other calls of the account, `shown` what people are told.
+//!   their server. `source` serves the gateway, `rest` other calls of the account,
+//!   `model_calls` those of models with a key that somebody brings, `everyday` which API is spoken, `shown` what people are told.
 //!
 //! The journey of a renewal: a look finds the token due → one task takes the lock on the file → reads it again: a newer
 //! token there is adopted, and nothing exchanged → makes room on the disk → asks the server → writes, syncs, renames, syncs
@@ -21,13 +22,16 @@
 
 mod clocks;
 mod device;
+mod discovery;
 mod error;
+mod everyday;
 mod exchange;
 mod held;
 mod http;
 mod issuer;
 mod keep;
 mod metadata;
+mod model_calls;
 mod own;
 mod refresher;
 mod reply;
@@ -62,6 +66,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     clocks::{Clocks, SystemClocks},
+    discovery::KnownDiscoveries,
     held::Held,
     metadata::KnownServers,
     own::OwnNode,
@@ -70,7 +75,10 @@ use self::{
 };
 pub(crate) use self::{
     error::AccountError,
+    everyday::Dialect,
     http::{CallError, Http},
+    issuer::same_issuer,
+    model_calls::Place,
     rest::{RestCall, RestPath, own_node_json},
     session::{OwnKey, Session, SessionState},
     shown::login_command,
@@ -109,6 +117,7 @@ struct Inner {
     store: Store,
     http: Http,
     servers: KnownServers,
+    discoveries: KnownDiscoveries,
     own: OwnNode,
     clocks: Arc<dyn Clocks>,
     health: Health,
@@ -162,6 +171,7 @@ impl Credentials {
             store,
             http: Http::new(&plan.proxies),
             servers: KnownServers::default(),
+            discoveries: KnownDiscoveries::default(),
             own: OwnNode::new(plan.node, plan.node_settings),
             clocks,
             health: plan.health,

@@ -155,20 +155,23 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 /// OAuth and the nested one of OpenAI.
 pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountError> {
     let body = reply.body.expose_secret();
+    // A success without a word is one.
+    let body = if body.is_empty() && (200..300).contains(&reply.status) { b"null".as_slice() } else { body };
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let (status, request_id) = (reply.status, request_id(&reply.headers));
-    let failed = |reason, message: String, field, code| {
+    let failed = |reason, message: String, field: Option<String>, code, more: Vec<_>| {
         Err(AccountError {
             code,
             status: Some(status),
-            field,
-            request_id: request_id.clone(),
+            field: field.map(String::into_boxed_str),
+            request_id: request_id.clone().map(String::into_boxed_str),
+            more: more.into(),
             ..AccountError::new(reason, message)
         })
     };
     let Some(document) = document else {
         let reason = if (400..500).contains(&status) { Reason::ServerRefused } else { Reason::ServerFailed };
-        return failed(reason, format!("`{host}` answered {status} with what is no JSON"), None, None);
+        return failed(reason, format!("`{host}` answered {status} with what is no JSON"), None, None, Vec::new());
     };
     if (200..300).contains(&status) {
         // What parsed as JSON is UTF-8.
@@ -177,7 +180,12 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
     let nested = document.get("error").filter(|error| error.is_object());
     let member = |name: &str| nested.unwrap_or(&document).get(name).and_then(text);
     let code = if nested.is_some() { member("code").or_else(|| member("type")) } else { member("error") };
-    let said = if nested.is_some() { member("message") } else { member("error_description") };
+    // The flat one is OAuth's, or one of those that frameworks write.
+    let said = if nested.is_some() {
+        member("message")
+    } else {
+        ["error_description", "message", "detail"].iter().find_map(|name| member(name))
+    };
     let field = if nested.is_some() { member("param") } else { member("field") };
     let message = match (said, &code) {
         (Some(said), _) => words(Some(&said), ""),
@@ -198,8 +206,38 @@ pub(super) fn json_reply(reply: &Reply, host: &str) -> Result<String, AccountErr
         message,
         field.map(|field| words(Some(&field), "")),
         code.filter(|code| is_word(code)).map(String::into_boxed_str),
+        more(nested.unwrap_or(&document)),
     )
 }
+
+/// The members of an error that have no place of their own, each as JSON: programs read them, as far as they are few and short.
+fn more(error: &Value) -> Vec<(String, String)> {
+    const KNOWN: [&str; 15] = [
+        "code",
+        "command",
+        "detail",
+        "error",
+        "error_description",
+        "error_uri",
+        "field",
+        "hint",
+        "message",
+        "param",
+        "reason",
+        "request_id",
+        "role",
+        "status",
+        "type",
+    ];
+    let members = error.as_object().into_iter().flatten();
+    let others = members.filter(|(name, _)| is_word(name) && !KNOWN.contains(&name.as_str()));
+    let told = others.map(|(name, value)| (name.clone(), value.to_string()));
+    told.filter(|(_, value)| value.len() <= LONGEST_MEMBER).take(MOST_MEMBERS).collect()
+}
+
+/// So many members more are told of an error, each of so many bytes at most: they go in the header of a reply.
+const MOST_MEMBERS: usize = 8;
+const LONGEST_MEMBER: usize = 512;
 
 /// A word that programs can tell errors by: a server chose it.
 fn is_word(code: &str) -> bool {
@@ -270,6 +308,42 @@ mod tests {
             headers.insert(header::RETRY_AFTER, text.parse().unwrap());
             assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{text}");
         }
+    }
+
+    #[test]
+    fn the_words_of_an_error_are_found_in_every_envelope() {
+        for (body, expected) in [
+            (r#"{"error":{"message":"a","type":"t"},"detail":"b"}"#, "a"),
+            (r#"{"error":"conflict","error_description":"a","message":"b"}"#, "a"),
+            (r#"{"error":"Bad Request","message":"a"}"#, "a"),
+            (r#"{"error":"Invalid key"}"#, "Invalid key"),
+            (r#"{"detail":"Not authenticated"}"#, "Not authenticated"),
+            (r#"{"message":"Too many"}"#, "Too many"),
+            (r#"{"detail":[{"msg":"x"}]}"#, "`h` answered 400"),
+        ] {
+            assert_eq!(json_reply(&reply(400, body), "h").unwrap_err().message, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_an_error_says_besides_is_kept_as_far_as_it_is_short() {
+        let more = |body: &str| json_reply(&reply(409, body), "h").unwrap_err().more;
+        let long = format!(r#"{{"error":"conflict","a":"{}","b":1}}"#, "x".repeat(600));
+        for (body, expected) in [
+            (
+                r#"{"error":"conflict","error_description":"no","field":"kek_id","current_kek_id":"kek_1"}"#,
+                "current_kek_id=\"kek_1\"",
+            ),
+            (r#"{"error":{"message":"no","code":"c","type":"t","variables":["A"],"Odd Name":1}}"#, "variables=[\"A\"]"),
+            (&long, "b=1"),
+            (r#"{"error":"conflict"}"#, ""),
+            ("[]", ""),
+        ] {
+            let told: Vec<String> = more(body).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!(told.join(" "), expected, "{body}");
+        }
+        let many: Vec<String> = (0..20).map(|at| format!("\"m{at}\":{at}")).collect();
+        assert_eq!(more(&format!("{{{}}}", many.join(","))).len(), MOST_MEMBERS);
     }
 
     #[test]

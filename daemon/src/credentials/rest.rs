@@ -292,10 +292,10 @@ impl Inner {
     }
 
     /// Whose listener the server of `token` must be, where it is on this machine.
-    fn uid_of(&self, token: &AccountToken) -> LocalUid {
+    pub(super) fn uid_of(&self, token: &AccountToken) -> LocalUid {
         let held = self.held();
         match held.credential.as_deref() {
-            Some(Credential::Oauth(oauth)) if *oauth.authorization_server == *token.issuer => local_uid(oauth),
+            Some(Credential::Oauth(oauth)) if *oauth.server() == *token.issuer => local_uid(oauth),
             Some(Credential::ApiKey(key)) if *key.base_url == *token.issuer => {
                 key.issuer_uid.map_or(LocalUid::Own, LocalUid::Only)
             }

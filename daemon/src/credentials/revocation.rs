@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bitrouter_proto::account::credential::OauthCredential;
+use bitrouter_proto::{account::credential::OauthCredential, codes::Reason};
 use http::Method;
 use secrecy::ExposeSecret as _;
 
@@ -33,10 +33,14 @@ impl Inner {
         }
         let uid = local_uid(credential);
         let server = &credential.authorization_server;
-        let metadata = self.servers.of(&self.http, server, uid, REQUEST).await.map_err(|error| error.message)?;
-        let Some(url) = &metadata.revocation else {
-            return Err(format!("`{server}` names no way to revoke a session"));
-        };
+        let no_way = || format!("`{server}` names no way to revoke a session");
+        let metadata = self.servers.of(&self.http, server, uid, REQUEST).await.map_err(|error| {
+            // Who signs in by a document of another kind has no other one.
+            let is_absent =
+                credential.api_url.is_some() && error.reason == Reason::ServerRefused && error.status.is_some();
+            if is_absent { no_way() } else { error.message }
+        })?;
+        let Some(url) = &metadata.revocation else { return Err(no_way()) };
         for (hint, token) in tokens {
             let fields =
                 [("token", token.expose_secret()), ("token_type_hint", hint), ("client_id", &credential.client_id)];

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bitrouter_node::{OwnSignInError, secret::is_mistyped_key};
 use bitrouter_proto::{
     account::{
-        ScopeSet,
+        DEFAULT_CLIENT, ScopeSet,
         credential::{ApiKeyCredential, Credential},
     },
     codes::Reason,
@@ -17,7 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     AccountError, Credentials, Inner, Session,
     clocks::chance,
-    exchange::with_lock,
+    device::Grant,
+    discovery::Discovered,
+    exchange::{METADATA, with_lock},
     held::same_tokens,
     http::{LocalUid, uid_at},
     issuer::{is_loopback, server_url},
@@ -39,6 +41,8 @@ const ROOM: usize = 4 << 10;
 pub(crate) enum SignIn {
     /// With a code in a browser. Everything is resolved: flag, variable, setting, default.
     Device { oauth_as: String, client_id: String, scope: String },
+    /// The same at the server at `api_url`, which may say how; `otherwise` stands for what neither it nor anybody else says.
+    Discovered { api_url: String, client_id: Option<String>, scope: Option<String>, otherwise: (String, String) },
     /// With a key.
     ApiKey { api_key: SecretString, base_url: String },
     /// To the own node, as its owner; `namespace` is an id or a name.
@@ -80,6 +84,12 @@ impl Credentials {
                 keeper.can_write().await?;
                 (keeper.with_code(&server, &client_id, &scope, &events).await?, None)
             }
+            SignIn::Discovered { api_url, client_id, scope, otherwise } => {
+                let server = server_url(&api_url)?;
+                keeper.can_write().await?;
+                let said = Said { client_id, scope };
+                (keeper.as_discovered(&server, said, &otherwise, &events).await?, None)
+            }
             SignIn::ApiKey { api_key, base_url } => {
                 is_key(&api_key)?;
                 let server = server_url(&base_url)?;
@@ -117,15 +127,83 @@ impl Inner {
         scope: &str,
         events: &mpsc::Sender<SignInEvent>,
     ) -> Result<Credential, AccountError> {
-        let url = Url::parse(server)
-            .map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{server}` is no URL")))?;
-        // Whoever listens now is whom it is bound to.
-        let seen = if is_loopback(&url) { uid_at(&url) } else { None };
+        let seen = seen_at(server)?;
         let uid = seen.map_or(LocalUid::Any, LocalUid::Only);
-        let (approved, metadata) = self.device_grant(server, client_id, scope, uid, events).await?;
+        // What was kept may be old, and a sign-in begins anew.
+        let metadata = match self.servers.ask(&self.http, server, uid, METADATA).await {
+            Ok(metadata) => metadata,
+            Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => {
+                let is_said = client_id != DEFAULT_CLIENT;
+                let said = Said {
+                    client_id: is_said.then(|| client_id.to_owned()),
+                    scope: Some(scope.to_owned()).filter(|scope| *scope != ScopeSet::DEFAULT.to_string()),
+                };
+                let Some(found) = self.discovered(server, uid).await? else { return Err(error) };
+                return self.by_document(server, &found, said, seen, events).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let grant = Grant { server, metadata: &metadata, client_id, scope, resource: None };
+        let approved = self.device_grant(&grant, uid, events).await?;
         let now = self.clocks.now().wall;
         let mut credential = tokens::signed_in(approved.tokens, client_id, server, &approved.scope, now);
         credential.node_id.clone_from(&metadata.node_id);
+        credential.issuer_uid = seen;
+        credential.own_node = self.own.node().await.is_ok() && self.own.issued(&credential).await;
+        Ok(Credential::Oauth(credential))
+    }
+
+    /// Signs in as the document of `server` says; without one, to the authorization server that it is.
+    async fn as_discovered(
+        &self,
+        server: &str,
+        said: Said,
+        otherwise: &(String, String),
+        events: &mpsc::Sender<SignInEvent>,
+    ) -> Result<Credential, AccountError> {
+        let seen = seen_at(server)?;
+        let uid = seen.map_or(LocalUid::Any, LocalUid::Only);
+        match self.discovered(server, uid).await? {
+            Some(found) => self.by_document(server, &found, said, seen, events).await,
+            None => {
+                let client_id = said.client_id.as_deref().unwrap_or(&otherwise.0);
+                let scope = said.scope.as_deref().unwrap_or(&otherwise.1);
+                self.with_code(server, client_id, scope, events).await
+            }
+        }
+    }
+
+    /// What `server` says now of how to sign in; 503 is how it says that nobody can.
+    async fn discovered(&self, server: &str, uid: LocalUid) -> Result<Option<Arc<Discovered>>, AccountError> {
+        self.discoveries.ask(&self.http, server, uid).await.map_err(|error| match error.status {
+            Some(503) => {
+                let message = format!("`{server}` says that nobody can sign in there now: {}", error.message);
+                AccountError { message, ..error }
+            }
+            _ => error,
+        })
+    }
+
+    async fn by_document(
+        &self,
+        server: &str,
+        found: &Discovered,
+        said: Said,
+        seen: Option<u32>,
+        events: &mpsc::Sender<SignInEvent>,
+    ) -> Result<Credential, AccountError> {
+        found.judge_resource(server)?;
+        let client_id = said.client_id.as_deref().unwrap_or(&found.client_id);
+        let scope = said.scope.as_deref().unwrap_or(&found.scopes);
+        let resource = Some(found.resource.as_str());
+        let grant = Grant { server, metadata: &found.metadata, client_id, scope, resource };
+        let uid = seen.map_or(LocalUid::Any, LocalUid::Only);
+        let approved = self.device_grant(&grant, uid, events).await?;
+        let now = self.clocks.now().wall;
+        let mut credential = tokens::signed_in(approved.tokens, client_id, &found.issuer, &approved.scope, now);
+        credential.api_url = Some(server.to_owned());
+        credential.resource = Some(found.resource.clone());
+        credential.token_endpoint = Some(found.metadata.token.to_string());
         credential.issuer_uid = seen;
         credential.own_node = self.own.node().await.is_ok() && self.own.issued(&credential).await;
         Ok(Credential::Oauth(credential))
@@ -232,6 +310,19 @@ impl Inner {
         };
         Ok((aside.map(|path| path.display().to_string()), old))
     }
+}
+
+/// What somebody said of how to sign in.
+struct Said {
+    client_id: Option<String>,
+    scope: Option<String>,
+}
+
+/// The uid that listens at `server` now, where that is on this machine: whom the session is bound to.
+fn seen_at(server: &str) -> Result<Option<u32>, AccountError> {
+    let url =
+        Url::parse(server).map_err(|_| AccountError::new(Reason::InvalidArgument, format!("`{server}` is no URL")))?;
+    Ok(if is_loopback(&url) { uid_at(&url) } else { None })
 }
 
 fn oauth_of(credential: &Credential) -> Option<bitrouter_proto::account::credential::OauthCredential> {

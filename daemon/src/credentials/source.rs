@@ -9,7 +9,11 @@ use bitrouter_gateway::{
     http::{Caller, Principal},
     ports::{AccountCredential, AccountRefused, AccountSource, AccountToken, BoxFuture},
 };
-use bitrouter_proto::{account::credential::Credential, clock, env::BITROUTER_API_KEY};
+use bitrouter_proto::{
+    account::credential::{Credential, OauthCredential},
+    clock,
+    env::BITROUTER_API_KEY,
+};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -46,7 +50,12 @@ impl AccountSource for Credentials {
     }
 
     fn renewed<'a>(&'a self, rejected: &'a AccountToken) -> BoxFuture<'a, Option<AccountToken>> {
-        Box::pin(self.0.renewed(rejected))
+        Box::pin(async {
+            if self.0.held().oauth().is_some_and(opens_no_models) {
+                return None;
+            }
+            self.0.renewed(rejected).await
+        })
     }
 }
 
@@ -200,10 +209,7 @@ impl Inner {
                     None => Now::Unasked,
                     Some(true) => Now::Own { access_token: oauth.access_token.clone(), is_over },
                     Some(false) => Now::Token {
-                        token: AccountToken {
-                            token: oauth.access_token.clone(),
-                            issuer: oauth.authorization_server.as_str().into(),
-                        },
+                        token: AccountToken { token: oauth.access_token.clone(), issuer: oauth.server().into() },
                         uid: local_uid(oauth),
                         is_over,
                     },
@@ -260,6 +266,12 @@ impl Inner {
             _ => None,
         }
     }
+}
+
+/// True for tokens that open an account and no models, whose keys do that (tokenroute's): a call that is refused says nothing of
+/// the session.
+fn opens_no_models(tokens: &OauthCredential) -> bool {
+    tokens.api_url.is_some() && !tokens.scope.split_whitespace().any(|scope| scope.starts_with("inference:"))
 }
 
 /// Refuses a server on this machine behind which another user listens.

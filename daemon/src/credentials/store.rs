@@ -25,7 +25,7 @@ use rustix::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::issuer::server_url;
+use super::{AccountError, issuer::server_url};
 
 /// The lock. It is never deleted: whoever waits for it would wait for another file.
 const LOCK: &str = "account-credentials.json.lock";
@@ -125,8 +125,8 @@ impl Store {
         for _ in 0..READS {
             content = match credential_file::read(&self.path) {
                 Ok(None) => Content::Absent,
-                Ok(Some(credential)) => match server_url(credential.server()) {
-                    Ok(_) => Content::Good(Arc::new(credential)),
+                Ok(Some(credential)) => match servers_are_safe(&credential) {
+                    Ok(()) => Content::Good(Arc::new(credential)),
                     Err(error) => Content::Bad {
                         is_broken: false,
                         reason: format!(
@@ -310,4 +310,12 @@ impl Drop for Prepared {
             let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
         }
     }
+}
+/// Where calls go, and who issues the tokens.
+fn servers_are_safe(credential: &Credential) -> Result<(), AccountError> {
+    server_url(credential.server())?;
+    if let Credential::Oauth(oauth) = credential {
+        server_url(&oauth.authorization_server)?;
+    }
+    Ok(())
 }

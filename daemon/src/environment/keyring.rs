@@ -15,6 +15,7 @@ use super::{
     names::{KeyNames, KnownNames},
     rejection::KeyRejection,
     status::{Named, ProviderKeyStatus, describe},
+    suffix::suffix,
 };
 use crate::nearest::nearest;
 
@@ -142,6 +143,11 @@ impl KeyRing {
     /// The key for `provider`, where one is held.
     pub fn secret(&self, provider: &str) -> Option<&SecretString> {
         self.providers.get(provider)?.usable.first().map(|(_, value)| value)
+    }
+
+    /// What `status` shows of the key for `provider`: its last four characters, where it has at least twelve.
+    pub fn suffix(&self, provider: &str) -> Option<String> {
+        suffix(self.secret(provider)?)
     }
 
     /// The server that the account's key is for, without a slash at its end, where `BITROUTER_API_URL` says one.

@@ -21,6 +21,7 @@ mod pushed;
 mod rejection;
 mod settle;
 mod status;
+mod suffix;
 mod summary;
 mod watch;
 mod watch_plan;
@@ -38,4 +39,7 @@ pub use self::{
     status::ProviderKeyStatus,
     watch::{EnvFileWatch, WatchProblem, WatchState},
 };
-pub(crate) use self::{constant_time::same, procfs::Stat};
+pub(crate) use self::{
+    constant_time::same,
+    procfs::{Process, Stat},
+};

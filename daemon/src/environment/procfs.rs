@@ -87,6 +87,29 @@ impl Stat {
     }
 }
 
+/// A process, told from a later one of the same number by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pid: u32,
+    start_time: u64,
+}
+
+impl Process {
+    /// Process `pid`, as it is now; `None` where it cannot be seen.
+    pub(crate) fn of_pid(pid: u32) -> Option<Self> {
+        let stat = Stat::of(pid).ok().filter(|stat| !stat.is_zombie)?;
+        Some(Self { pid, start_time: stat.start_time })
+    }
+
+    /// True where the kernel knows that it has ended. What cannot be looked at has not.
+    pub(crate) fn is_gone(self) -> bool {
+        match Stat::of(self.pid) {
+            Ok(stat) => stat.is_zombie || stat.start_time != self.start_time,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+}
+
 /// The variables in `/proc/<pid>/environ`: what the process was started with, or what it wrote there since. Never what
 /// it exported later. Entries without `=` or without UTF-8 are left out.
 pub(super) fn environ(pid: u32) -> io::Result<Environ> {
@@ -145,6 +168,15 @@ mod tests {
         assert_eq!(session, Session::of_pid(std::process::id()).unwrap());
         let error = Session::of_pid(u32::MAX).unwrap_err().to_string();
         assert!(error.contains("4294967295"), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_ended_is_gone_and_we_are_not() {
+        let own = Process::of_pid(std::process::id()).unwrap();
+        assert!(!own.is_gone());
+        assert!(Process { start_time: own.start_time + 1, ..own }.is_gone());
+        assert!(Process { pid: u32::MAX, ..own }.is_gone());
+        assert_eq!(Process::of_pid(u32::MAX), None);
     }
 
     #[test]

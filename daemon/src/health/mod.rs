@@ -6,7 +6,7 @@
 pub mod events;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -174,9 +174,16 @@ type Key = (Code, String);
 
 #[derive(Debug)]
 struct Inner {
-    now: Mutex<BTreeMap<Key, Warning>>,
+    now: Mutex<Now>,
     metrics: Arc<Metrics>,
     events: Events,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    raised: BTreeMap<Key, Warning>,
+    /// What is not worth saying though it is so.
+    excused: BTreeSet<Code>,
 }
 
 impl Health {
@@ -193,8 +200,7 @@ impl Health {
 
     /// Raises `code` unless it is raised: what comes again and again is said as it was seen first.
     pub fn raise_first(&self, code: Code, message: impl FnOnce() -> String) {
-        let is_raised = |now: &BTreeMap<Key, Warning>| now.keys().any(|(raised, _)| *raised == code);
-        if !is_raised(&self.inner.now.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if !self.is_raised(code) {
             self.raise(code, message(), None);
         }
     }
@@ -212,12 +218,24 @@ impl Health {
         }
     }
 
+    /// Keeps `code` from being said, raised or not, as long as it `is_excused`.
+    pub fn excuse(&self, code: Code, is_excused: bool) {
+        let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = visible(&now);
+        if is_excused {
+            now.excused.insert(code);
+        } else {
+            now.excused.remove(&code);
+        }
+        self.publish(&before, &visible(&now));
+    }
+
     /// Makes `notices` all that is said under `code`: a warning each.
     pub fn set_each(&self, code: Code, notices: Vec<Notice>, command: Option<&str>) {
         let mut now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
         let before = visible(&now);
         let mut changed = false;
-        now.retain(|(of, subject), warning| {
+        now.raised.retain(|(of, subject), warning| {
             let stays = *of != code || notices.iter().any(|notice| notice.subject == *subject);
             if !stays {
                 changed = true;
@@ -227,7 +245,7 @@ impl Health {
         });
         for Notice { subject, message, severity } in notices {
             let key = (code, subject);
-            let known = now.get(&key);
+            let known = now.raised.get(&key);
             if known.is_some_and(|warning| warning.message == message && warning.command.as_deref() == command) {
                 continue;
             }
@@ -244,7 +262,7 @@ impl Health {
                 command: command.map(str::to_owned),
                 message,
             };
-            now.insert(key, warning);
+            now.raised.insert(key, warning);
         }
         if changed {
             self.publish(&before, &visible(&now));
@@ -265,7 +283,7 @@ impl Health {
     /// True where a warning of this code stands.
     pub fn is_raised(&self, code: Code) -> bool {
         let now = self.inner.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.keys().any(|(raised, _)| *raised == code)
+        now.raised.keys().any(|(raised, _)| *raised == code)
     }
 
     /// What is worth saying now, worst first.
@@ -292,12 +310,13 @@ impl Health {
     }
 }
 
-fn visible(now: &BTreeMap<Key, Warning>) -> Vec<(Key, Warning)> {
+fn visible(now: &Now) -> Vec<(Key, Warning)> {
+    let Now { raised, excused } = now;
     let is_raised =
-        |cause: &Code| now.iter().any(|((code, _), warning)| code == cause && warning.severity > Severity::Info);
-    let mut list: Vec<(Key, Warning)> = now
+        |cause: &Code| raised.iter().any(|((code, _), warning)| code == cause && warning.severity > Severity::Info);
+    let mut list: Vec<(Key, Warning)> = raised
         .iter()
-        .filter(|((code, _), _)| !code.causes().iter().any(is_raised))
+        .filter(|((code, _), _)| !excused.contains(code) && !code.causes().iter().any(is_raised))
         .map(|(key, warning)| (key.clone(), warning.clone()))
         .collect();
     list.sort_by_key(|(_, warning)| std::cmp::Reverse(warning.severity));
@@ -377,6 +396,18 @@ mod tests {
         let told: Vec<_> =
             told.iter().map(|(kind, message)| format!("{} {message}", kind.trim_start_matches("warning_"))).collect();
         assert_eq!(told, ["raised none", "raised a", "cleared none", "raised b", "cleared a"]);
+    }
+
+    #[test]
+    fn what_is_excused_is_not_said_until_it_is_not() {
+        let health = health();
+        health.raise(Code::NoProviderKey, "none", None);
+        health.excuse(Code::NoProviderKey, true);
+        assert_eq!(health.list(), []);
+        health.raise(Code::NoProviderKey, "none at all", None);
+        assert_eq!(health.list(), []);
+        health.excuse(Code::NoProviderKey, false);
+        assert_eq!(health.list()[0].message, "none at all");
     }
 
     #[test]

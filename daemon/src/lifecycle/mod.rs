@@ -1,7 +1,7 @@
 //! From start to end: parse → bind → ready → run → drain, one function per step.
 //!
 //! [`serve`] is the sequence; [`parse`], [`bind_all`], [`ready`], [`running`] and [`drain`] are its steps; [`options`] what
-//! it is asked, [`error`] how it fails at the edge. [`lock`] makes it the only one, [`socket`] guards the control socket's
+//! it is asked, [`error`] how it fails at the edge, [`examine`] what a start would find. [`lock`] makes it the only one, [`socket`] guards the control socket's
 //! place, [`passed`] takes sockets from a service manager, [`self_check`] says whether we answer, by [`probe`],
 //! [`signals`] listens, [`hardening`] keeps memory private, [`idle_memory`] gives back what an idle daemon does not
 //! use, [`banner`] greets people. [`detach`] is the only place that forks, and `serve` never does; the child reports over
@@ -12,6 +12,7 @@ mod bind_all;
 mod detach;
 mod drain;
 mod error;
+mod examine;
 mod hardening;
 mod idle_memory;
 mod lock;
@@ -30,6 +31,7 @@ mod state_file;
 
 pub use detach::{Detached, detach};
 pub use error::ServeError;
+pub use examine::{Examined, examine, port_holder, port_stranger};
 pub(crate) use lock::InstanceLock;
 pub use lock::holder;
 pub use options::ServeOptions;

@@ -81,7 +81,7 @@ pub(super) fn parse(options: &ServeOptions) -> Result<Parsed, ServeError> {
     })
 }
 
-fn sources(options: &ServeOptions, places: &Places, passes_http: bool, level_is_fixed: bool) -> Sources {
+pub(super) fn sources(options: &ServeOptions, places: &Places, passes_http: bool, level_is_fixed: bool) -> Sources {
     Sources {
         places: places.clone(),
         config: options.config.clone(),

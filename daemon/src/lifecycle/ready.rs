@@ -23,6 +23,7 @@ use super::{
     state_file,
 };
 use crate::{
+    activity::Activity,
     agent::{Agent, AgentDeps},
     control::ControlServer,
     credentials::{CredentialPlan, Credentials},
@@ -43,6 +44,7 @@ struct Told {
     health: Health,
     notifier: Notifier,
     tasks: Tasks,
+    activity: Activity,
 }
 
 /// Serves everything; returns when both sockets answer.
@@ -150,6 +152,7 @@ impl Told {
             events,
             notifier: Notifier::new(environment, detached),
             tasks: Tasks::new(),
+            activity: Activity::default(),
         }
     }
 }
@@ -232,6 +235,7 @@ fn agent(
         logging,
         node,
         credentials,
+        activity: told.activity.clone(),
     })
 }
 
@@ -279,6 +283,7 @@ fn serve_http(
     }
     let metrics = Arc::clone(&told.metrics);
     let options = ServerOptions {
+        activity: told.activity.clone(),
         service: Arc::clone(gateway) as _,
         settings,
         peers,

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -48,11 +49,12 @@ impl Reception {
         Self { audience, limit, slots: Arc::new(Semaphore::new(limit)), other_users: AtomicUsize::new(0) }
     }
 
-    fn peer(&self, tcp: &TcpStream, shared: &Shared) -> PeerIdentity {
+    /// Who is at the other end, and the inode of the socket there where that is a program of the daemon's own user.
+    fn peer(&self, tcp: &TcpStream, shared: &Shared) -> (PeerIdentity, Option<NonZeroU32>) {
         match (self.audience, tcp.peer_addr(), tcp.local_addr()) {
-            (Audience::Team, ..) => PeerIdentity::NotAsked,
-            (Audience::ThisMachine, Ok(peer), Ok(local)) => shared.peers.identify(peer, local),
-            (Audience::ThisMachine, ..) => PeerIdentity::Unknown,
+            (Audience::Team, ..) => (PeerIdentity::NotAsked, None),
+            (Audience::ThisMachine, Ok(peer), Ok(local)) => shared.peers.identify_socket(peer, local),
+            (Audience::ThisMachine, ..) => (PeerIdentity::Unknown, None),
         }
     }
 }
@@ -86,7 +88,8 @@ pub(super) async fn run(
         match accepted {
             Ok((tcp, address)) => {
                 pause = FIRST_PAUSE;
-                let peer = Peer { identity: reception.peer(&tcp, &shared), address: address.ip().to_canonical() };
+                let (identity, socket) = reception.peer(&tcp, &shared);
+                let peer = Peer { identity, address: address.ip().to_canonical() };
                 let Some(permit) = ConnectionPermit::enter(&reception, &shared, peer.identity) else {
                     shared.refusals.refused("connection_limit");
                     warning.warn(|unsaid| {
@@ -98,7 +101,7 @@ pub(super) async fn run(
                 tcp.set_nodelay(true).ok();
                 let (own, shared) = (Arc::clone(&own), Arc::clone(&shared));
                 tasks.spawn("http connection", async move {
-                    connection::run(tcp, peer, own, shared).await;
+                    connection::run(tcp, peer, own, shared, socket).await;
                     drop((permit, slot));
                 });
             }

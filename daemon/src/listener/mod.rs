@@ -33,9 +33,9 @@ pub use access::{
 };
 pub use bind::{BindError, adopt, bind, reached_at};
 pub use options::{Audience, Limits, MetricsBody, NodeFuture, NodeService, RefusalSink, RequestService, ServerOptions};
-pub use peer::{Peer, PeerIdentity, PeerLookup};
-pub(crate) use peer::{PortUid, who_listens};
-pub(crate) use port_owner::in_the_way;
+pub(crate) use peer::who_listens;
+pub use peer::{Peer, PeerIdentity, PeerLookup, PortUid, who_takes};
+pub(crate) use port_owner::{find_port_owner, in_the_way};
 pub use routing::Access;
 pub use server::HttpServer;
 pub use settings::{Keyless, ListenerSettings};

@@ -11,6 +11,8 @@ use http::{Request, Response};
 
 use bitrouter_node::http::Visitor;
 
+use crate::activity::Activity;
+
 use super::{
     access::{Authenticator, ProvenPeer},
     peer::PeerLookup,
@@ -102,6 +104,8 @@ pub struct ServerOptions {
     pub refusals: Arc<dyn RefusalSink>,
     /// The text of `/metrics`.
     pub metrics: MetricsBody,
+    /// Who calls what, for whoever watches.
+    pub activity: Activity,
     /// The bounds.
     pub limits: Limits,
 }

@@ -38,7 +38,7 @@ pub(super) struct Listening {
 }
 
 /// Finds who listens where `wanted` cannot be bound, as far as `/proc` tells.
-pub(super) fn find_port_owner(wanted: SocketAddr) -> Option<PortOwner> {
+pub(crate) fn find_port_owner(wanted: SocketAddr) -> Option<PortOwner> {
     let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         if let Ok(text) = fs::read_to_string(table) {
@@ -100,7 +100,9 @@ fn hidden_daemon(proc: &Path, uid: u32) -> Option<PortOwner> {
     for pid in pids(proc).filter(|pid| *pid != std::process::id()) {
         let dir = proc.join(pid.to_string());
         let name = name_of(&dir);
-        if name == "bitrouter" && fs::read_dir(dir.join("fd")).is_err() && effective_uid(&dir) == Some(uid) {
+        // As it is called where a command under the other name started it.
+        let is_one = matches!(name.as_str(), "bitrouter" | "tokenroute");
+        if is_one && fs::read_dir(dir.join("fd")).is_err() && effective_uid(&dir) == Some(uid) {
             if found.is_some() {
                 return None;
             }

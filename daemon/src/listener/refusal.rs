@@ -4,7 +4,7 @@ use bitrouter_gateway::{
     InferenceError,
     http::{ResponseBody, render_error, set_own_response},
 };
-use bitrouter_node::http::oauth_code;
+use bitrouter_node::http::{oauth_code, tokenroute_error};
 use bitrouter_proto::codes::InferenceCode;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -13,12 +13,13 @@ use super::routing::ErrorShape;
 
 /// `error` as a response in `shape`.
 pub(super) fn render(error: &InferenceError, shape: ErrorShape) -> Response<ResponseBody> {
-    let code = match shape {
+    let flat = |code: &str| json!({ "error": code, "error_description": error.message() });
+    let document = match shape {
         ErrorShape::Dialect(dialect) => return render_error(error, dialect),
-        ErrorShape::Flat => flat_code(error),
-        ErrorShape::OAuth => oauth_code(flat_code(error)),
+        ErrorShape::Flat => flat(flat_code(error)),
+        ErrorShape::OAuth => flat(oauth_code(flat_code(error))),
+        ErrorShape::Tokenroute => tokenroute_error(error.status(), error.message()),
     };
-    let document = json!({ "error": code, "error_description": error.message() });
     let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
@@ -64,6 +65,14 @@ mod tests {
             assert_eq!(response.headers().contains_key("www-authenticate"), status == 401, "{code}");
             assert_eq!(response.headers()["content-type"], "application/json");
             assert_eq!((flat_code(&error), oauth_code(flat_code(&error))), (flat, oauth));
+            let response = render(&error, ErrorShape::Tokenroute);
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key("www-authenticate"), status == 401, "{code}");
+            let said = tokenroute_error(error.status(), error.message());
+            assert_eq!(
+                (said["error"]["message"].as_str(), said["error"]["code"].as_u64()),
+                (Some("why"), Some(u64::from(status)))
+            );
         }
     }
 }

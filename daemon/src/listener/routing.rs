@@ -44,6 +44,8 @@ enum Shape {
     Flat,
     /// As RFC 6749 §5.2 has it.
     OAuth,
+    /// As `tokenroute` clients read it.
+    Tokenroute,
 }
 
 /// How an error is written.
@@ -55,6 +57,8 @@ pub(super) enum ErrorShape {
     Flat,
     /// As OAuth endpoints write it.
     OAuth,
+    /// As the node's endpoints below `/api/v1` write it.
+    Tokenroute,
 }
 
 impl ErrorShape {
@@ -62,7 +66,7 @@ impl ErrorShape {
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::Dialect(dialect) => dialect,
-            Self::Flat | Self::OAuth => Dialect::default(),
+            Self::Flat | Self::OAuth | Self::Tokenroute => Dialect::default(),
         }
     }
 }
@@ -108,6 +112,11 @@ impl Route {
         Self::new(path, Access::Credential, Mount::Node, Shape::Flat).and_below()
     }
 
+    const fn in_shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
     const fn and_below(mut self) -> Self {
         self.with_all_below = true;
         self
@@ -135,6 +144,7 @@ impl Route {
             Shape::Dialect => ErrorShape::Dialect(dialect_of(path, headers)),
             Shape::Flat => ErrorShape::Flat,
             Shape::OAuth => ErrorShape::OAuth,
+            Shape::Tokenroute => ErrorShape::Tokenroute,
         }
     }
 }
@@ -154,7 +164,7 @@ static ROUTES: [Route; 24] = [
     Route::of_the_node("/logout", Shape::Flat).and_below(),
     Route::page("/console", Shape::Flat),
     Route::of_the_node("/console", Shape::Flat).and_below(),
-    Route::of_the_node("/api/v1/auth/discovery", Shape::Flat),
+    Route::of_the_node("/api/v1/auth/discovery", Shape::Tokenroute),
     Route::of_the_node("/v1/byok/encryption-pubkey", Shape::Flat),
     Route::of_the_node("/v1/billing/stripe/webhook", Shape::Flat),
     Route::of_the_node("/openapi.json", Shape::Flat),
@@ -164,7 +174,7 @@ static ROUTES: [Route; 24] = [
     Route::managed("/v1/byok/keys"),
     Route::managed("/v1/node"),
     Route::managed("/v1/requests"),
-    Route::managed("/api/v1"),
+    Route::managed("/api/v1").in_shape(Shape::Tokenroute),
 ];
 
 /// Everything else, `OPTIONS *` too.
@@ -316,6 +326,9 @@ mod tests {
             ("/console", ErrorShape::Flat),
             ("/openapi.json", ErrorShape::Flat),
             ("/oauth/token", ErrorShape::OAuth),
+            ("/api/v1/auth/discovery", ErrorShape::Tokenroute),
+            ("/api/v1/me/keys", ErrorShape::Tokenroute),
+            ("/api/v1", ErrorShape::Tokenroute),
             ("/.well-known/x", ErrorShape::OAuth),
             ("/v1/messages", ErrorShape::Dialect(Dialect::Messages)),
             ("/metrics", ErrorShape::Dialect(Dialect::ChatCompletions)),

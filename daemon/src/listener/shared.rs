@@ -14,6 +14,8 @@ use bitrouter_proto::clock;
 use hyper::server::conn::http1;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Activity;
+
 use super::{
     access::Authenticator,
     options::{Limits, MetricsBody, NodeService, RefusalSink, RequestService, ServerOptions},
@@ -52,6 +54,7 @@ pub(super) struct Shared {
     pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) refusals: Arc<dyn RefusalSink>,
     pub(super) metrics: MetricsBody,
+    pub(super) activity: Activity,
     pub(super) limits: Limits,
     pub(super) seen_ids: SeenIds,
     pub(super) http: http1::Builder,
@@ -73,7 +76,8 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(super) fn new(options: ServerOptions) -> Self {
-        let ServerOptions { service, node, settings, peers, authenticator, refusals, metrics, limits } = options;
+        let ServerOptions { service, node, settings, peers, authenticator, refusals, metrics, activity, limits } =
+            options;
         Self {
             service,
             node,
@@ -82,6 +86,7 @@ impl Shared {
             authenticator,
             refusals,
             metrics,
+            activity,
             limits,
             seen_ids: SeenIds::default(),
             http: http1(),

@@ -1,10 +1,13 @@
 //! Whose calls are metered: the node's ledger while the node is on, nobody's while it is off.
 
+use std::sync::Arc;
+
 use bitrouter_gateway::{
     InferenceError,
-    http::Caller,
-    ports::{Admission, AdmissionRequest, BoxFuture, NoRow, ObjectKey, Permit, Plan},
+    http::{Caller, Principal},
+    ports::{Admission, AdmissionRequest, BoxFuture, NoRow, ObjectKey, Permit, Plan, Run},
 };
+use bitrouter_proto::account::CredentialId;
 
 use super::{NodeHost, NodeState};
 
@@ -21,6 +24,15 @@ impl Admission for NodeHost {
         match &**self.state() {
             NodeState::On(node) => node.ledger().admit(request),
             NodeState::Off(_) | NodeState::Starting => Ok(Box::new(NoRow)),
+        }
+    }
+
+    fn run_of(&self, caller: Caller) -> Option<Arc<dyn Run>> {
+        // Most calls are nothing of the kind, which is seen without the node.
+        let Caller::Credential(Principal { credential: CredentialId::Key(_), .. }) = caller else { return None };
+        match &**self.state() {
+            NodeState::On(node) => node.run_of(caller),
+            NodeState::Off(_) | NodeState::Starting => None,
         }
     }
 

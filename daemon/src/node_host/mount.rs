@@ -25,7 +25,7 @@ impl NodeService for NodeHost {
             }
             let (error, status, words) = match &**host.state() {
                 NodeState::On(node) => return Ok(Arc::clone(node).answer(request, context, visitor).await),
-                NodeState::Off(off) => (nobody(off, visitor.is_own_user), status_of(off), OFF),
+                NodeState::Off(off) => (nobody(off, visitor.is_own_user, request.uri().path()), status_of(off), OFF),
                 NodeState::Starting => (starting(), StatusCode::SERVICE_UNAVAILABLE, OPENING),
             };
             // A person gets a page, a program what it can read. Pages ask for what is theirs by name.
@@ -41,6 +41,9 @@ impl NodeService for NodeHost {
 const OFF: &str = "The node is off, so that nobody can sign in. `bitrouter status` on that machine says why.";
 const OPENING: &str = "The node is being opened. Load this page again in a moment.";
 
+/// Where `tokenroute` clients ask how to sign in: 503 says to them that nobody can.
+const DISCOVERY: &str = "/api/v1/auth/discovery";
+
 fn is_html(headers: &HeaderMap, name: HeaderName) -> bool {
     headers.get_all(name).iter().any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
 }
@@ -50,7 +53,11 @@ fn status_of(off: &NodeOff) -> StatusCode {
 }
 
 /// The reason names files, which are nobody's but the user's own.
-fn nobody(off: &NodeOff, is_own_user: bool) -> InferenceError {
+fn nobody(off: &NodeOff, is_own_user: bool, path: &str) -> InferenceError {
+    if off.disabled && path == DISCOVERY {
+        let message = "nobody can sign in here: the node is switched off by `[node] enabled = false`";
+        return InferenceError::new(InferenceCode::Unavailable, message);
+    }
     if off.disabled {
         let message = "there is nothing at this path: the node is switched off by `[node] enabled = false`";
         return InferenceError::new(InferenceCode::NotFound, message);
@@ -67,8 +74,16 @@ mod tests {
     fn strangers_are_told_of_no_file() {
         let reason = "`/home/user/.local/share/bitrouter/node.db` is broken".to_owned();
         let off = NodeOff { reason, ..NodeOff::default() };
-        assert!(nobody(&off, true).message().contains("node.db"));
-        let told = nobody(&off, false);
+        assert!(nobody(&off, true, "/login").message().contains("node.db"));
+        let told = nobody(&off, false, "/login");
         assert_eq!(told.message(), "the node is off: `bitrouter status` on its machine says why");
+    }
+
+    #[test]
+    fn a_node_that_is_switched_off_is_not_there_but_for_whoever_asks_how_to_sign_in() {
+        let off = NodeOff { disabled: true, ..NodeOff::default() };
+        for (path, status) in [("/login", 404), ("/api/v1/me", 404), (DISCOVERY, 503)] {
+            assert_eq!(nobody(&off, true, path).status(), status, "{path}");
+        }
     }
 }

@@ -87,8 +87,9 @@ impl NodeHost {
                     plan.health.clear(Code::Unmetered);
                     let reason = tokio::select! {
                         reason = node.superseded() => reason,
-                        () = follow_warnings(&plan.health, warnings) => return,
+                        () = follow_warnings(&plan.health, &node, warnings) => return,
                     };
+                    plan.health.excuse(Code::NoProviderKey, false);
                     let reason = format!("its database is no longer this daemon's: {reason}");
                     self.is_off(
                         &plan,
@@ -150,7 +151,7 @@ fn off(error: &OpenError, plan: &NodePlan) -> NodeOff {
 }
 
 /// Shows what an open node has to say, until it ends.
-async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
+async fn follow_warnings(health: &Health, node: &Node, mut warnings: watch::Receiver<Vec<NodeWarning>>) {
     loop {
         let (mut moved, mut stepped, mut ended, mut full, mut unreachable) = (None, None, None, None, None);
         let (mut unwritable, mut damaged, mut cure) = (None, None, None);
@@ -184,6 +185,8 @@ async fn follow_warnings(health: &Health, mut warnings: watch::Receiver<Vec<Node
             };
             *said = Some(warning.to_string());
         }
+        // Whatever is stored or deleted is a warning too, so that this is looked at then.
+        health.excuse(Code::NoProviderKey, node.has_stored_keys());
         health.set(Code::DatabaseMoved, moved, None);
         health.set(Code::ClockStepped, stepped, None);
         health.set(Code::SessionsEnded, ended, None);

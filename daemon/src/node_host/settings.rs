@@ -54,6 +54,7 @@ pub(crate) fn node_settings(config: &Config, catalog: &Catalog, listens: &[Socke
             providers: takes_keys.map(|provider| provider.id().to_string()).collect(),
         },
         stripe: stripe.as_ref().and_then(stripe_settings),
+        ..Settings::default()
     }
 }
 

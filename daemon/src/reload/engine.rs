@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use bitrouter_gateway::Snapshot;
+use bitrouter_gateway::{Snapshot, registry::Catalog};
 
 use super::{AccountNow, Loaded, Refused, Sources, apply, loaded::calls_nobody_back};
 use crate::{
@@ -66,6 +66,16 @@ impl Engine {
     /// The settings that were read.
     pub fn config(&self) -> &Config {
         &self.loaded.config
+    }
+
+    /// The providers that are known.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.loaded.catalog
+    }
+
+    /// The keys that were found.
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     /// The first snapshot for the gateway.

@@ -112,7 +112,8 @@ mod tests {
     fn record() -> RequestRecord {
         RequestRecord {
             request_id: RequestId::from_text("req_1"),
-            model: "a\"\u{1b}/b\n".to_owned(),
+            started: bitrouter_proto::clock::monotonic_now(),
+            model: "a\"\u{1b}/b\n".into(),
             model_listed: false,
             provider: ProviderId::parse("acme").ok(),
             status: 200,
@@ -121,6 +122,7 @@ mod tests {
                 input: Some(InputTokens::default()),
                 output: Some(OutputTokens { visible: u64::MAX - 2, reasoning: 2, ..OutputTokens::default() }),
             },
+            charged: None,
             total: Duration::from_millis(1234),
             first_byte: None,
             error_code: None,

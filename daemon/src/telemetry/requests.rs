@@ -27,7 +27,7 @@ impl UsageSink for Requests {
 
     fn finished(&self, record: &RequestRecord) {
         let provider = record.provider.as_ref().map_or("none", |id| id.as_str());
-        let model = if record.model_listed { record.model.as_str() } else { "other" };
+        let model = if record.model_listed { &*record.model } else { "other" };
         let first_byte = record.first_byte;
         self.metrics.finished(
             provider,

@@ -137,8 +137,8 @@ impl CallError {
         }
     }
 
-    /// What the caller is told.
-    pub(super) fn explain(self, provider: &ProviderId) -> InferenceError {
+    /// What the caller is told; `setting` says where the call went.
+    pub(super) fn explain(self, provider: &ProviderId, setting: &str) -> InferenceError {
         let (code, message) = match self {
             Self::Upstream(error) if error.side() == Side::Internal => {
                 (InferenceCode::UpstreamUnavailable, format!("`{provider}` cannot be called: {error}"))
@@ -164,7 +164,7 @@ impl CallError {
             }
             Self::Status(status) => (
                 InferenceCode::UpstreamError,
-                format!("`{provider}` answered {status}, which is no reply to a call; check its `base_url`"),
+                format!("`{provider}` answered {status}, which is no reply to a call; check its `{setting}`"),
             ),
             Self::SessionEnded(error) => return *error,
             Self::Unreadable => (
@@ -174,7 +174,7 @@ impl CallError {
             Self::HtmlPage => (
                 InferenceCode::UpstreamError,
                 format!(
-                    "`{provider}` answered with a web page where JSON is due; check its `base_url`, which includes the \
+                    "`{provider}` answered with a web page where JSON is due; check its `{setting}`, which includes the \
                      version segment (https://host/v1)"
                 ),
             ),

@@ -8,7 +8,7 @@ use super::{
     account::Again,
     model_errors::{key_missing, no_credential},
     objects::drop_owners_headers,
-    payer::{Paid, unusable},
+    payer::{NO_HEADER, Paid, unusable},
     prepare::{Call, Serving},
     request_headers::build_upstream_headers,
     surface::Surface,
@@ -46,16 +46,20 @@ impl Serving<'_> {
         let paid = if matches!(paid, Paid::Node(None)) { with_token.as_ref().unwrap_or(paid) } else { paid };
         let auth = paid.header(&target.auth_prefix);
         if auth.is_none() && paid.has_key() {
-            let why = "cannot stand in an HTTP header";
             return Err(if paid.is_owner() {
-                unusable(provider, &format!("it {why}"))
+                unusable(provider, NO_HEADER)
             } else {
-                key_missing(provider, &format!("the key for `{}` {why}", provider.id()))
+                key_missing(provider, &format!("the key for `{}` cannot stand in an HTTP header", provider.id()))
             });
         }
         // The key may have gone since the route was chosen: the snapshot's source answers for itself.
         if auth.is_none() && provider.needs_key() {
-            return Err(no_credential(self.snapshot, provider, &format!("no key for `{}`", provider.id())));
+            return Err(no_credential(
+                self.caller,
+                self.snapshot,
+                provider,
+                &format!("no key for `{}`", provider.id()),
+            ));
         }
         build_upstream_headers(&mut parts.headers, target, auth);
         if !paid.is_owner() {

@@ -6,7 +6,11 @@ use bitrouter_proto::account::{CredentialId, KeyId, NamespaceId, PersonId, Scope
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::protocol::Dialect;
+use crate::{
+    ports::RequestRecord,
+    protocol::{Dialect, usage::TokenUsage},
+    registry::ProviderId,
+};
 
 /// Everything that is known of a request besides its own bytes. The listener makes one for each request.
 #[derive(Clone, Debug)]
@@ -129,4 +133,13 @@ pub trait CallerConnection: fmt::Debug + Send + Sync {
 
     /// The request's body was dropped; what is unread of it stays so.
     fn on_body_dropped(&self) {}
+
+    /// The call goes to this model, as its provider calls it; the last word counts.
+    fn on_routed(&self, _provider: &ProviderId, _model: &Arc<str>) {}
+
+    /// So much was used until now, as it would be charged. Told of metered streams only, some times a second.
+    fn on_progress(&self, _usage: &TokenUsage) {}
+
+    /// The call has ended.
+    fn on_ended(&self, _record: &RequestRecord) {}
 }

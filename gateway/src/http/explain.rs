@@ -7,6 +7,7 @@ use super::{
     account::account_loop,
     context::{Caller, Principal},
     model_errors::{account_refused, explain},
+    payer::would_pay,
     policies::{denied, permitted},
     routes::{may_call_models, missing_scope},
 };
@@ -107,10 +108,13 @@ pub(crate) fn explained(snapshot: &Snapshot, question: &Question<'_>, plan: &Pla
     };
     let Found { asked, route } = found;
     let metered = metered(&route, question);
-    let uses_byok = snapshot.keys.has_owners_key(question.caller, route.provider.id());
+    let stored = snapshot.keys.owners_key(question.caller, route.provider.id());
+    let uses_byok = stored.is_some();
+    // A call finds out before its manner is judged.
+    let can_pay = stored.map_or(Ok(()), |stored| would_pay(route.provider, question.dialects, &*stored));
     let by_owner = bound.filter(|_| uses_byok).map(CallPlan::paid_by_owners_key);
     let acting = by_owner.as_ref().unwrap_or(plan).bound();
-    let judged = acting.map_or(Ok(None), |plan| judge(plan, &metered, question, uses_byok));
+    let judged = can_pay.and_then(|()| acting.map_or(Ok(None), |plan| judge(plan, &metered, question, uses_byok)));
     let worst_case = match &judged {
         Ok(Some(cap)) => metered.bound_at(*cap).cost,
         Ok(None) | Err(_) => metered.bound.cost,

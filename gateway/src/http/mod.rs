@@ -28,6 +28,7 @@ mod policies;
 mod prepare;
 mod proxy;
 mod query;
+mod quoted_key;
 mod relay_error;
 mod render_error;
 mod request_body;
@@ -36,6 +37,7 @@ mod request_media;
 mod response_body;
 mod response_headers;
 mod routes;
+mod run;
 mod stored;
 mod surface;
 
@@ -51,5 +53,7 @@ pub use self::{
     routes::{ResponseFuture, missing_scope},
     surface::dialect_of,
 };
-pub(crate) use self::{own_response::json_response, response_body::blocked, routes::handle};
+pub(crate) use self::{
+    own_response::json_response, payer::opened as opened_key, response_body::blocked, routes::handle,
+};
 pub use crate::percent::percent_decoded;

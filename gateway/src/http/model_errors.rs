@@ -27,7 +27,7 @@ pub(super) fn explain(
     let unknown = |message: String| InferenceError::new(InferenceCode::ModelNotFound, message).with_param("model");
     match refusal {
         RouteRefusal::KeyMissing(provider) => {
-            no_credential(snapshot, provider, &format!("no key for `{}`", provider.id()))
+            no_credential(caller, snapshot, provider, &format!("no key for `{}`", provider.id()))
         }
         RouteRefusal::Disabled(provider) => {
             let id = provider.id();
@@ -103,9 +103,17 @@ fn not_spoken(name: &str, providers: &[&Provider], dialects: &[Dialect]) -> Infe
 }
 
 /// Nothing is there that calls of `provider` could be made with.
-pub(super) fn no_credential(snapshot: &Snapshot, provider: &Provider, what: &str) -> InferenceError {
+pub(super) fn no_credential(caller: Caller, snapshot: &Snapshot, provider: &Provider, what: &str) -> InferenceError {
     if !provider.is_account() {
-        return key_missing(provider, what);
+        return match storing(caller, provider) {
+            Some(command) => {
+                let variables = provider.key_variables();
+                let set = format!("set {} and run `bitrouter reload`", variables.join(" or "));
+                missing(provider, format!("{what}; {set}, or the owner of the namespace stores one with `{command}`"))
+                    .with("hint", command)
+            }
+            None => key_missing(provider, what),
+        };
     }
     let refused = match &snapshot.account.state {
         AccountState::Ended(why) => AccountRefused::Ended(why.clone()),
@@ -143,24 +151,38 @@ pub(super) fn account_refused(account: &Account, refused: AccountRefused) -> Inf
 
 /// The provider's key is missing or unusable: 402 naming the variables that supply it.
 pub(super) fn key_missing(provider: &Provider, what: &str) -> InferenceError {
-    let variables = provider.key_variables();
-    let message = format!("{what}; set {} and run `bitrouter reload`", variables.join(" or "));
+    missing(provider, format!("{what}; set {} and run `bitrouter reload`", provider.key_variables().join(" or ")))
+}
+
+fn missing(provider: &Provider, message: String) -> InferenceError {
     InferenceError::new(InferenceCode::ProviderKeyMissing, message)
         .with_param("model")
         .with("provider", provider.id().as_str())
-        .with("variables", variables)
+        .with("variables", provider.key_variables())
+}
+
+/// The command with which the owner of the caller's namespace stores a key that would pay; `None` where no stored key can.
+fn storing(caller: Caller, provider: &Provider) -> Option<String> {
+    let local = match caller {
+        // Its owner is the node's.
+        Caller::Keyless { namespace: Some(_) } => " --local",
+        Caller::Credential(_) => "",
+        Caller::Keyless { namespace: None } | Caller::Operator(_) | Caller::Anyone => return None,
+    };
+    provider.takes_byok().then(|| format!("bitrouter cloud byok set --provider {}{local}", provider.id()))
 }
 
 /// The call has been here before: an address that the user named leads back to this agent.
 pub(super) fn loop_detected(snapshot: &Snapshot) -> InferenceError {
     let user_set = |provider: &&Provider| provider.targets().any(|target| target.user_set) && !provider.is_account();
-    let mut named: Vec<String> =
-        snapshot.catalog.providers().filter(user_set).map(|p| format!("`[providers.{}] base_url`", p.id())).collect();
+    let mut providers = snapshot.catalog.providers().filter(user_set);
     let account = snapshot.catalog.account().filter(|account| snapshot.usable(Caller::DAEMON, account));
-    named.extend(account.map(|_| "the server of the account".to_owned()));
-    let where_to_look = match named.as_slice() {
-        [] => "the `base_url` of an agent on its way".to_owned(),
-        named => named.join(" or "),
+    // Which of several it was cannot be told, and whoever calls needs no list of them.
+    let where_to_look = match (providers.next(), providers.next(), account) {
+        (Some(one), None, None) => format!("`[providers.{}] base_url`", one.id()),
+        (None, _, Some(_)) => "the server of the account".to_owned(),
+        (None, _, None) => "the `base_url` of an agent on its way".to_owned(),
+        (Some(_), _, _) => "a `base_url`, or the `api_base` of a stored key,".to_owned(),
     };
     let message = format!(
         "this call came back to an agent that had sent it, or went through more than eight; {where_to_look} leads back here: \

@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use bitrouter_proto::codes::InferenceCode;
 use http::HeaderValue;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     attempt::{CallError, Outcome},
     prepare::Serving,
+    quoted_key::SHORTEST_KEY,
 };
 use crate::{
     credential::{credential, zeroized_credential},
     error::InferenceError,
-    ports::{KeyFailure, OwnersKey, Plan},
+    ports::{KeyFailure, KeyUnusable, OwnersKey, Plan},
     protocol::Dialect,
     registry::{BaseAddress, Provider, ProviderId, Target},
     upstream::UpstreamError,
 };
+
+/// The setting that says where the node's own calls go.
+pub(super) const BASE_URL: &str = "base_url";
 
 /// Whose key a call to a provider goes with.
 pub(super) struct Payer<'s> {
@@ -79,17 +83,63 @@ impl<'s> Payer<'s> {
         dialect: Dialect,
     ) -> Result<(Paid<'s>, Option<Plan>), InferenceError> {
         let Some(stored) = self.owners else { return Ok((Paid::Node(self.nodes), None)) };
-        let key = stored.open().map_err(|error| {
-            stored.failed(KeyFailure::Unusable);
-            unusable(provider, &error.to_string())
-        })?;
-        let target = target(provider, dialect, &*stored).map_err(|reason| {
-            stored.failed(KeyFailure::AddressRefused);
-            unusable(provider, reason)
+        let (key, target) = opened(provider, dialect, &*stored).map_err(|refused| {
+            stored.failed(refused.how());
+            unusable(provider, &refused.to_string())
         })?;
         Ok((Paid::Owner(Box::new(OwnersCall { stored, key, target })), self.plan))
     }
 }
+
+/// Why a stored key cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotSent {
+    #[error(transparent)]
+    Key(#[from] KeyUnusable),
+    #[error("{0}")]
+    Address(&'static str),
+}
+
+impl NotSent {
+    /// How that is noted.
+    pub(crate) const fn how(self) -> KeyFailure {
+        match self {
+            Self::Key(_) => KeyFailure::Unusable,
+            Self::Address(_) => KeyFailure::AddressRefused,
+        }
+    }
+}
+
+/// A stored key, opened, and where it is sent in `dialect`. Nothing is noted.
+pub(crate) fn opened(
+    provider: &Provider,
+    dialect: Dialect,
+    stored: &dyn OwnersKey,
+) -> Result<(SecretString, Option<Target>), NotSent> {
+    let key = stored.open()?;
+    let target = target(provider, dialect, stored).map_err(NotSent::Address)?;
+    Ok((key, target))
+}
+
+/// Whether `stored` could pay for a call to `provider` in the first of `dialects` that it speaks. Nothing is noted.
+pub(super) fn would_pay(
+    provider: &Provider,
+    dialects: &[Dialect],
+    stored: &dyn OwnersKey,
+) -> Result<(), InferenceError> {
+    let Some(dialect) = dialects.iter().copied().find(|dialect| provider.target(*dialect).is_some()) else {
+        return Ok(());
+    };
+    let (key, target) =
+        opened(provider, dialect, stored).map_err(|refused| unusable(provider, &refused.to_string()))?;
+    match target {
+        Some(target) if zeroized_credential(&target.auth_prefix, &key).is_none() => Err(unusable(provider, NO_HEADER)),
+        _ => Ok(()),
+    }
+}
+
+/// Why a key that holds what it may not is none.
+pub(super) const NO_HEADER: &str = "it cannot stand in an HTTP header";
 
 /// Where calls of `stored` go, by connections of its own.
 fn target(provider: &Provider, dialect: Dialect, stored: &dyn OwnersKey) -> Result<Option<Target>, &'static str> {
@@ -145,9 +195,19 @@ impl Paid<'_> {
 }
 
 impl OwnersCall {
+    /// The setting that says where its calls go.
+    pub(super) fn address_setting(&self) -> &'static str {
+        if self.stored.api_base().is_some() { "api_base" } else { BASE_URL }
+    }
+
     /// The key.
     pub(super) fn key(&self) -> &SecretString {
         &self.key
+    }
+
+    /// The key as it was sent, where it is long enough to be looked for in a reply.
+    pub(super) fn quotable(&self) -> Option<&str> {
+        Some(self.key.expose_secret()).filter(|key| key.len() >= SHORTEST_KEY)
     }
 
     /// Notes what became of the call.

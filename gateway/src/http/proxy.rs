@@ -12,12 +12,15 @@ use super::{
     attempt::{Outcome, call_provider},
     caller_body::CallerBody,
     context::RequestContext,
+    payer::BASE_URL,
     policies::Draft,
     prepare::{Call, Prepared, Serving, prepare, read_fields},
+    quoted_key::drop_quoting,
     relay_error::{read_error, relay_error},
     render_error::render_error,
     request_body::{BodyReadContext, BodyRejection, collect},
     response_body::{ResponseBody, UpstreamResponseBody, Watch, unreadable},
+    run::RefusedWith,
     stored::prepare_stored,
     surface::{Found, Surface},
 };
@@ -165,6 +168,9 @@ pub(super) async fn proxy_inference(
                     gateway.admission.forget_object(&gone);
                 }
             }
+            if let Some(key) = owners.as_ref().and_then(|owners| owners.quotable()) {
+                drop_quoting(&mut parts.headers, key);
+            }
             let watch = match plan {
                 Plan::Bound(plan) => Some(Watch::new(plan, Arc::clone(&snapshot), judged_model)),
                 Plan::Off | Plan::Plain => None,
@@ -182,6 +188,9 @@ pub(super) async fn proxy_inference(
                 format,
                 watch,
             );
+            if let Some(owners) = owners {
+                reply.is_paid_with(owners);
+            }
             if let (true, Some(id)) = (found.surface.verb.is_of_a_stored_response(), &found.name) {
                 reply.is_of_response(id);
             }
@@ -222,7 +231,8 @@ pub(super) async fn proxy_inference(
         Err(error) => {
             tracing::debug!(%provider, ?error, retryable = error.retryable(), "a call got no reply");
             let end = error.end();
-            let error = error.explain(&provider);
+            let setting = owners.as_ref().map_or(BASE_URL, |owners| owners.address_setting());
+            let error = error.explain(&provider, setting);
             recorder.set_status(error.status());
             recorder.set_error(error.code());
             recorder.end(end);
@@ -313,5 +323,7 @@ impl Asked<'_> {
 fn refuse(mut recorder: RequestRecorder, error: &InferenceError, dialect: Dialect) -> Response<ResponseBody> {
     recorder.set_refused(error.code(), error.status());
     recorder.complete();
-    render_error(error, dialect)
+    let mut response = render_error(error, dialect);
+    response.extensions_mut().insert(RefusedWith(error.code()));
+    response
 }

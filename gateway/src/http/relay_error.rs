@@ -15,6 +15,7 @@ use super::{
     context::RequestContext,
     deadline::{earlier, total, within},
     own_response::json_response,
+    quoted_key::{SHORTEST_KEY, drop_quoting},
     render_error::challenge,
     response_body::{ResponseBody, remove_digests},
     response_headers::{Media, sanitize_response},
@@ -37,8 +38,6 @@ const QUICK: usize = 4 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(10);
 /// What stands where a key stood.
 const REDACTED: &[u8] = b"[redacted]";
-/// Shorter keys would be found in every other word: they are left, and KNOWN-ISSUES says so.
-const SHORTEST_KEY: usize = 4;
 /// How much of an error that is not JSON is quoted, in characters.
 const QUOTED: usize = 200;
 
@@ -106,12 +105,7 @@ pub(super) fn relay_error(
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONTENT_ENCODING);
     if let Some(key) = key {
-        let quotes = |value: &HeaderValue| memmem::find(value.as_bytes(), key.as_bytes()).is_some();
-        let doomed: Vec<_> =
-            parts.headers.iter().filter(|(_, value)| quotes(value)).map(|(name, _)| name.clone()).collect();
-        for name in doomed {
-            parts.headers.remove(name);
-        }
+        drop_quoting(&mut parts.headers, key);
     }
     // HTTP/1.0 is the provider's, not the caller's.
     parts.version = Version::HTTP_11;

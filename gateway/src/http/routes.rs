@@ -16,6 +16,7 @@ use super::{
     render_error::render_error,
     request_body::{announced_length, too_large},
     response_body::ResponseBody,
+    run::proxy_within_run,
     surface::{self, dialect_of},
 };
 use crate::{Gateway, error::InferenceError, protocol::Dialect};
@@ -71,7 +72,12 @@ pub(crate) fn handle(gateway: Arc<Gateway>, request: Request<CallerBody>, contex
     };
     match surface::find(request.method(), request.uri().path()) {
         Some(Ok(_)) if !may_call_models(context.caller) => return refuse(missing_scope()),
-        Some(Ok(found)) => return Box::pin(proxy_inference(gateway, request, found, context)),
+        Some(Ok(found)) => {
+            return match gateway.admission.run_of(context.caller) {
+                None => Box::pin(proxy_inference(gateway, request, found, context)),
+                Some(run) => Box::pin(proxy_within_run(gateway, request, found, context, run)),
+            };
+        }
         Some(Err(_)) if is_websocket(&request) => return refuse(no_websocket()),
         Some(Err(allowed)) => return refuse(wrong_method(&allowed)),
         None => {}

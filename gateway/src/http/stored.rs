@@ -60,7 +60,7 @@ pub(super) fn prepare_stored(
     let provider = provider.filter(|provider| provider.target(dialect).is_some()).ok_or_else(not_found)?;
     if !snapshot.usable(serving.caller, provider) {
         let what = format!("no key for `{}`, which has stored this response", provider.id());
-        return Err(no_credential(snapshot, provider, &what));
+        return Err(no_credential(serving.caller, snapshot, provider, &what));
     }
     let (paid, own_plan) = serving.payer(provider).opened(provider, dialect)?;
     let plan = own_plan.as_ref().unwrap_or(serving.plan).bound();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::InferenceError,
-    http::RequestContext,
+    http::{CallerConnection, RequestContext},
     ports::{Admission, AdmissionRequest, CallPlan, ObjectKey, RequestRecord, UsageSink},
     protocol::{
         Content, ContentCounter, Dialect, Verb,
@@ -36,10 +36,10 @@ pub(crate) struct BoundCall<'a> {
 /// Records one request. Dropping it before [`RequestRecorder::end`] means that the caller went away.
 pub(crate) struct RequestRecorder {
     sink: Arc<dyn UsageSink>,
-    started: Instant,
+    connection: Arc<dyn CallerConnection>,
     record: RequestRecord,
     /// The model as the caller named it, where that is not as the record has it.
-    requested: Option<String>,
+    requested: Option<Arc<str>>,
     /// When it went to its provider: when the connection for it stood.
     sent: Option<Instant>,
     /// The namespace owner's own key for the provider pays.
@@ -56,12 +56,14 @@ impl RequestRecorder {
         sink.started();
         let record = RequestRecord {
             request_id: context.id.clone(),
-            model: String::new(),
+            started: context.started,
+            model: Arc::default(),
             model_listed: false,
             provider: None,
             status: CALLER_LEFT,
             stream: false,
             usage: TokenUsage::default(),
+            charged: None,
             total: std::time::Duration::ZERO,
             first_byte: None,
             error_code: None,
@@ -70,7 +72,7 @@ impl RequestRecorder {
         let sink = Arc::clone(sink);
         Self {
             sink,
-            started: context.started,
+            connection: Arc::clone(&context.connection),
             record,
             requested: None,
             sent: None,
@@ -92,7 +94,7 @@ impl RequestRecorder {
 
     /// What the caller asked for.
     pub(crate) fn set_model(&mut self, model: &str, stream: bool) {
-        shown_name(model).clone_into(&mut self.record.model);
+        self.record.model = shown_name(model).into();
         self.requested = None;
         self.record.stream = stream;
     }
@@ -101,10 +103,11 @@ impl RequestRecorder {
     pub(crate) fn set_route(&mut self, provider: &ProviderId, model: &str, listed: bool) {
         let model = shown_name(model);
         self.record.provider = Some(provider.clone());
-        if self.record.model != model {
-            self.requested = Some(std::mem::replace(&mut self.record.model, model.to_owned()));
+        if &*self.record.model != model {
+            self.requested = Some(std::mem::replace(&mut self.record.model, model.into()));
         }
         self.record.model_listed = listed;
+        self.connection.on_routed(provider, &self.record.model);
     }
 
     /// Its price, bound and estimate are known.
@@ -220,7 +223,7 @@ impl RequestRecorder {
     /// The first body byte of the reply is there; when that was.
     pub(crate) fn set_first_byte(&mut self) -> Instant {
         let now = clock::monotonic_now();
-        self.record.first_byte = Some(now.saturating_duration_since(self.started));
+        self.record.first_byte = Some(now.saturating_duration_since(self.record.started));
         now
     }
 
@@ -240,7 +243,8 @@ impl RequestRecorder {
     pub(crate) fn tell(&mut self, now: Instant) {
         let known = self.known();
         if let Some(row) = &mut self.row {
-            row.tell(now, &known);
+            let usage = row.tell(now, &known);
+            self.connection.on_progress(&usage);
         }
     }
 
@@ -310,7 +314,7 @@ impl RequestRecorder {
     /// The row is settled, where there is one; the request is not over.
     pub(crate) fn settle(&mut self, end: CallEnd) {
         if let Some(row) = self.row.take() {
-            row.settle(end, &self.known());
+            self.record.charged = Some(row.settle(end, &self.known()));
         }
     }
 
@@ -321,7 +325,8 @@ impl RequestRecorder {
         if let Some(row) = &mut self.row {
             row.withhold(withheld);
         }
-        self.row.take().map_or(self.record.usage, |row| row.settle(CallEnd::Cut, &self.known()))
+        self.settle(CallEnd::Cut);
+        self.record.charged.map_or(self.record.usage, |charged| charged.usage)
     }
 
     fn known(&self) -> Known {
@@ -336,7 +341,8 @@ impl Drop for RequestRecorder {
             // Nobody comes back to it: its caller has left, or what served it has failed.
             self.settle(if std::thread::panicking() { CallEnd::Failed } else { CallEnd::Left });
         }
-        self.record.total = clock::monotonic_now().saturating_duration_since(self.started);
+        self.record.total = clock::monotonic_now().saturating_duration_since(self.record.started);
         self.sink.finished(&self.record);
+        self.connection.on_ended(&self.record);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     output::{OutputMeter, PUT_OFF},
 };
 use crate::{
-    ports::{ObjectKey, Permit, Settlement, SoFar},
+    ports::{Charged, ObjectKey, Permit, Settlement, SoFar},
     protocol::{Content, ContentCounter, usage::TokenUsage},
 };
 
@@ -135,13 +135,14 @@ impl OpenRow {
         has_moved && self.told_at.is_none_or(|told| now.saturating_duration_since(told) >= PUT_OFF)
     }
 
-    /// Tells what the call would be charged if it ended now.
-    pub(super) fn tell(&mut self, now: Instant, known: &Known) {
+    /// Tells what the call would be charged if it ended now, and answers it.
+    pub(super) fn tell(&mut self, now: Instant, known: &Known) -> TokenUsage {
         self.told_at = Some(now);
         let (output, pace) = (&mut self.output, self.metered.pace);
         let own = || output.as_mut().map_or_else(OwnCount::default, |output| output.tokens(now, pace));
         let usage = charge(&self.metered, Reached::Middle, known.told, own).usage;
         self.permit.progress(&SoFar { usage, first_byte: known.first_byte });
+        usage
     }
 
     /// Another model than the one that was judged has made the reply.
@@ -155,7 +156,7 @@ impl OpenRow {
     }
 
     /// The call has ended; what it is charged for.
-    pub(super) fn settle(mut self, end: CallEnd, known: &Known) -> TokenUsage {
+    pub(super) fn settle(mut self, end: CallEnd, known: &Known) -> Charged {
         let (output, pace) = (&mut self.output, self.metered.pace);
         let reached = if output.is_some() { end.reached() } else { Reached::Nothing };
         let own =
@@ -181,6 +182,6 @@ impl OpenRow {
             error_code: known.error_code,
             objects: self.objects,
         });
-        charge.usage
+        Charged { usage: charge.usage, cost: charge.cost }
     }
 }

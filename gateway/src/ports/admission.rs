@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bitrouter_proto::account::{CallStatus, MicroUsd, NamespaceId, PolicyId, UsageOrigin};
 
+use tokio_util::sync::CancellationToken;
+
 use super::BoxFuture;
 use crate::{
     InferenceError,
@@ -47,6 +49,11 @@ pub trait Admission: fmt::Debug + Send + Sync + 'static {
     /// Why the call is not made, as its caller is told.
     fn admit(&self, request: &AdmissionRequest<'_>) -> Result<Box<dyn Permit>, InferenceError>;
 
+    /// The run that calls of `caller` belong to, where they belong to one. From memory, once for each call.
+    fn run_of(&self, _caller: Caller) -> Option<Arc<dyn Run>> {
+        None
+    }
+
     /// Ends once what the calls of an earlier process had left open is settled, or nobody waits for that any longer: the
     /// process is not healthy before.
     fn settled(&self) -> BoxFuture<'_, ()> {
@@ -55,6 +62,15 @@ pub trait Admission: fmt::Debug + Send + Sync + 'static {
 
     /// What a provider had stored under this key is gone.
     fn forget_object(&self, _object: &ObjectKey) {}
+}
+
+/// A run of some program, which has a credential of its own: with the run all its calls end, open ones too.
+pub trait Run: fmt::Debug + Send + Sync {
+    /// Cancelled once it has ended.
+    fn ended(&self) -> &CancellationToken;
+
+    /// A call of it was refused with this code.
+    fn refused(&self, code: &'static str);
 }
 
 /// The rules that bind the calls of one caller: guardrails, rates, budgets, credit. One value never changes.

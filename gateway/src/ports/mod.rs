@@ -3,8 +3,14 @@
 mod admission;
 mod owners_key;
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bitrouter_proto::account::MicroUsd;
 use secrecy::SecretString;
 
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
 };
 
 pub use self::admission::{
-    Admission, AdmissionRequest, Admitted, CallPlan, Flags, Manner, NoLedger, NoRow, ObjectKey, Permit, Plan,
+    Admission, AdmissionRequest, Admitted, CallPlan, Flags, Manner, NoLedger, NoRow, ObjectKey, Permit, Plan, Run,
     Settlement, SoFar, StoredObject,
 };
 pub use self::owners_key::{KeyFailure, KeyUnusable, OwnersKey};
@@ -120,8 +126,10 @@ pub trait UsageSink: Send + Sync + 'static {
 pub struct RequestRecord {
     /// `x-bitrouter-request-id`.
     pub request_id: RequestId,
+    /// When its head had arrived.
+    pub started: Instant,
     /// The resolved model id at the provider, or what the caller asked for where nothing was resolved.
-    pub model: String,
+    pub model: Arc<str>,
     /// True where the registry lists the model: only then may it become a metric label.
     pub model_listed: bool,
     /// The provider that served it; `None` where none was reached.
@@ -132,6 +140,8 @@ pub struct RequestRecord {
     pub stream: bool,
     /// Tokens as the provider counted them.
     pub usage: TokenUsage,
+    /// What it was charged for, where it was metered.
+    pub charged: Option<Charged>,
     /// From the head of the request to the last byte of the reply.
     pub total: Duration,
     /// From the head of the request to the first body byte of the reply.
@@ -140,6 +150,15 @@ pub struct RequestRecord {
     pub error_code: Option<&'static str>,
     /// True where the caller went away before the end.
     pub cancelled: bool,
+}
+
+/// What a call was charged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charged {
+    /// Tokens by class.
+    pub usage: TokenUsage,
+    /// What they cost, whoever pays; `None` where the model has no price.
+    pub cost: Option<MicroUsd>,
 }
 
 /// A key source that holds nothing (demo mode without keys, tests).

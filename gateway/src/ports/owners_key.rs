@@ -5,7 +5,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::upstream::OwnConnections;
+use crate::{live_models::OwnModels, upstream::OwnConnections};
 
 /// A stored key. It stays sealed until a call is made with it.
 pub trait OwnersKey: fmt::Debug + Send + Sync {
@@ -24,6 +24,9 @@ pub trait OwnersKey: fmt::Debug + Send + Sync {
     /// The connections that go by it. Nobody else's calls do.
     fn connections(&self) -> &OwnConnections;
 
+    /// The models that are listed to whoever asks with it. Nobody else is shown them.
+    fn models(&self) -> &OwnModels;
+
     /// A provider has answered a call that was made with it.
     fn used(&self);
 
@@ -31,10 +34,16 @@ pub trait OwnersKey: fmt::Debug + Send + Sync {
     fn failed(&self, how: KeyFailure);
 }
 
-/// It does not open.
+/// Why a stored key pays for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it does not open with the keys of this node")]
-pub struct KeyUnusable;
+pub enum KeyUnusable {
+    /// It does not open.
+    #[error("it does not open with the keys of this node")]
+    Sealed,
+    /// Its provider's manifest no longer names `byok` in `[payment] modes`.
+    #[error("the provider takes no keys of its callers any more")]
+    NotTaken,
+}
 
 /// What went wrong with a call that a stored key was to pay for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -207,6 +207,9 @@ fn what_chooses_is_named_as_it_stands_there() {
         (MESSAGES, r#"{"tools":[{"type":"advisor_20260301","model":"claude"}]}"#, Some("tools[0].model")),
         (MESSAGES, r#"{"tools":[{"name":"f","input_schema":{"properties":{"model":{}}}}]}"#, None),
         (GOOGLE, r#"{"tools":[{"googleSearch":{"model":"x"}}]}"#, Some("tools[0].googleSearch.model")),
+        (GOOGLE, r#"{"tools":[{"model":"x"}]}"#, Some("tools[0].model")),
+        (GOOGLE, r#"{"tools":[{"function_declarations":[],"models":["x"]}]}"#, Some("tools[0].models")),
+        (GOOGLE, r#"{"tools":[{"model":null}]}"#, None),
     ] {
         assert_eq!(judged(dialect, body).choosing.as_deref(), expected, "{body}");
     }

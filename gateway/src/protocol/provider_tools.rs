@@ -186,6 +186,10 @@ fn by_member(judged: &mut Judged, free: &[&str], place: &Place<'_, '_>, raw: &st
             continue;
         }
         let name = format!("{}.{member}", place.name);
+        // Nobody knows such a member, and it says by its name what it does.
+        if matches!(member.as_str(), "model" | "models") && says_something(&raw[at.clone()]) {
+            judged.chooses(|| name.clone());
+        }
         let kind = String::from_utf8_lossy(&camel(member.as_bytes().into())).into_owned();
         let value = place.at.start + at.start..place.at.start + at.end;
         let tool = Place { name: &name, at: value, ..*place };

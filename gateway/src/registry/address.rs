@@ -2,6 +2,8 @@
 //!
 //! Pure. A reason never quotes what was written: an address can carry a password.
 
+use std::net::IpAddr;
+
 use http::{HeaderValue, Uri};
 
 use crate::{
@@ -56,6 +58,11 @@ impl BaseAddress {
         if host.is_empty() || authority.as_str().ends_with(':') {
             return Err(no_url);
         }
+        if host.parse::<IpAddr>().is_err() && !is_plain_name(&host) {
+            return Err(
+                "must be an http or https URL whose host is spelled as usual: letters, digits, `-` and `_` between single dots, or an IP address",
+            );
+        }
         if !tls && !is_loopback_host(&host) {
             return Err(
                 "must be https: over http a key would cross the network in clear (http goes only to 127.0.0.1, \
@@ -79,6 +86,18 @@ impl BaseAddress {
         let host_header = HeaderValue::from_str(&spelled).map_err(|_| "has no usable host")?;
         Ok(Self { tls, path: path.to_owned(), host, port, host_header })
     }
+}
+
+/// True for a host's name as it is usually written. What ends in a number is an address to resolvers, however it is spelled
+/// (<https://url.spec.whatwg.org/#ends-in-a-number-checker>).
+fn is_plain_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    host.split('.').all(is_label) && !is_number
 }
 
 fn plain_port(text: &str) -> Option<u16> {
@@ -117,6 +136,20 @@ mod tests {
             "https://h/v1/embeddings/",
             "https://h/v1/messages",
             "https://h/v1/responses",
+            "https://h./v1",
+            "https://h../v1",
+            "https://.h/v1",
+            "https://localhost./v1",
+            "https://a..b/v1",
+            "https://2130706433/v1",
+            "https://127.1/v1",
+            "https://0177.0.0.1/v1",
+            "https://0x7f.0.0.1/v1",
+            "https://0x7f000001/v1",
+            "https://1.2.3.4.5/v1",
+            "https://127.0.0.1./v1",
+            "https://[::1%25eth0]/v1",
+            "https://a%41/v1",
         ] {
             assert!(BaseAddress::parse(bad).is_err(), "{bad}");
         }

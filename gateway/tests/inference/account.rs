@@ -333,7 +333,7 @@ async fn the_own_node_serves_it_here_and_the_real_provider_is_recorded() {
         provider.send(reply("200 OK", "{}").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await;
         assert_eq!(caller.reply().await.0, 200);
         let record = world.records(count + 1).await.pop().unwrap();
-        assert_eq!((record.provider.unwrap().as_str(), record.model.as_str()), ("acme", "big"));
+        assert_eq!((record.provider.unwrap().as_str(), record.model.as_ref()), ("acme", "big"));
     }
     let (status, document) = world
         .ask("/v1/chat/completions", r#"{"model":"bitrouter:demo/echo","messages":[{"role":"user","content":"hi"}]}"#)

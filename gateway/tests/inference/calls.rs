@@ -39,7 +39,7 @@ async fn a_call_arrives_byte_for_byte_but_for_model_and_credential() {
 
     let record = world.records(1).await.remove(0);
     assert_eq!((input_of(&record), output_of(&record), record.status), (Some(3), Some(4), 200));
-    assert_eq!((record.model.as_str(), record.model_listed, record.cancelled), ("big", true, false));
+    assert_eq!((record.model.as_ref(), record.model_listed, record.cancelled), ("big", true, false));
     assert_eq!((record.provider.unwrap().as_str(), record.request_id.as_str()), ("acme", "req_test"));
     assert!(record.first_byte.unwrap() <= record.total && record.error_code.is_none());
 }

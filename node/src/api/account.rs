@@ -34,7 +34,8 @@ pub(super) async fn change(call: Call) -> Result<Account, ApiError> {
 
 /// Removes the person with all that is the person's own. There is no way back.
 pub(super) async fn delete(call: Call) -> Result<Deleted, ApiError> {
-    match call.node.remove_user(&call.granted.person()?.to_string()).await {
+    let (person, credential) = (call.granted.person()?, call.granted.actor.idempotency_name()?);
+    match call.node.remove_with(&person.to_string(), &credential).await {
         Ok(_) => Ok(Deleted::YES),
         Err(error @ PeopleError::OwnsTheNode(_)) => Err(ApiError::new(Code::Conflict, error.to_string())),
         Err(PeopleError::Nobody(_)) => Err(gone()),
@@ -45,7 +46,7 @@ pub(super) async fn delete(call: Call) -> Result<Deleted, ApiError> {
     }
 }
 
-async fn read(node: &Node, person: PersonId) -> Result<Account, ApiError> {
+pub(super) async fn read(node: &Node, person: PersonId) -> Result<Account, ApiError> {
     let row = AccountRow::find(&mut node.store.read().await?, person).await?.ok_or_else(gone)?;
     Ok(Account { id: person, email: None, display_name: row.display_name, created_at: row.created_at.to_string() })
 }

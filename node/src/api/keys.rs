@@ -1,7 +1,7 @@
 //! `/v1/namespaces/{nsid}/keys`.
 
 use bitrouter_proto::account::{
-    List, Name,
+    KeyId, List, Name,
     keys::{Key, MintedKey},
 };
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::{
         idempotency::{Claim, Made},
         members::Members,
     },
-    keys::{self, KeyError, Minter, Wanted},
+    keys::{self, KeyError, Minted, Minter, Wanted},
 };
 
 /// What opens nothing any more.
@@ -32,15 +32,20 @@ pub(super) async fn list(call: Call) -> Result<List<Key>, ApiError> {
 
 /// Mints one.
 pub(super) async fn mint(call: Call) -> Result<Made<MintedKey>, ApiError> {
-    let (node, wanted, minter) = (&call.node, wanted(&call.body)?, minter(&call.granted)?);
+    Ok(mint_as(&call, wanted(&call.body)?).await?.map(Minted::told))
+}
+
+/// Mints what is wanted, once for each `Idempotency-Key`.
+pub(super) async fn mint_as(call: &Call, wanted: Wanted) -> Result<Made<Minted>, ApiError> {
+    let (node, minter) = (&call.node, minter(&call.granted)?);
     // Whoever may not mint it is told so, whatever an earlier call has made.
     minter.judge(&wanted)?;
     let mut write = node.store.write().await?;
-    let free = match Claim::of(&call, &mut write).await? {
+    let free = match Claim::of(call, &mut write).await? {
         Claim::Free(free) => free,
         Claim::Used(used) => {
             let id = used.resource().ok_or(KeyError::Absent)?;
-            return Ok(Made::Again(keys::again(node, write, &minter, &wanted, id).await?.told()));
+            return Ok(Made::Again(keys::again(node, write, &minter, &wanted, id).await?));
         }
     };
     let made = keys::mint(node, &mut write, &minter, wanted).await?;
@@ -49,7 +54,7 @@ pub(super) async fn mint(call: Call) -> Result<Made<MintedKey>, ApiError> {
         free.keep(&mut write, &made.row.id.to_string(), None::<&()>).await?;
     }
     node.commit_key(write, &made.row).await?;
-    Ok(Made::New(made.told()))
+    Ok(Made::New(made))
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
@@ -71,10 +76,16 @@ fn minter(granted: &Granted) -> Result<Minter, ApiError> {
 
 /// Revokes one, with all that were minted with it.
 pub(super) async fn revoke(call: Call) -> Result<Revoked, ApiError> {
+    end(&call).await?;
+    Ok(Revoked { revoked: true })
+}
+
+/// Revokes the one that the path names; which it is.
+pub(super) async fn end(call: &Call) -> Result<KeyId, ApiError> {
     let granted = &call.granted;
     let id = granted.key.ok_or(KeyError::Absent)?;
     call.node.revoke_key(granted.namespace()?, id, granted.person()?, granted.role).await?;
-    Ok(Revoked { revoked: true })
+    Ok(id)
 }
 
 impl From<KeyError> for ApiError {

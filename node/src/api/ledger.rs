@@ -73,7 +73,7 @@ async fn window(call: &Call, read: &mut crate::store::Read) -> Result<Window, Ap
 }
 
 /// Now, or when a call was admitted last: where the clock was set back, what lies ahead counts as admitted now.
-async fn newest(node: &Node, read: &mut crate::store::Read) -> Result<Moment, ApiError> {
+pub(super) async fn newest(node: &Node, read: &mut crate::store::Read) -> Result<Moment, ApiError> {
     Ok(ledger::last_admitted(read).await?.max(node.clock.wall()))
 }
 

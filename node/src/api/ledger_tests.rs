@@ -193,6 +193,37 @@ async fn a_row_is_shown_whole() {
 }
 
 #[tokio::test]
+async fn the_usage_of_days_is_that_of_calls_that_succeeded() {
+    let world = World::new().await;
+    let hour = std::time::Duration::from_hours(1);
+    world.call(1, world.home, world.owner, 40).await;
+    world.clock.advance(24 * hour);
+    world.call(2, world.home, world.owner, 1_500_000).await;
+    world.open(3, world.home, world.owner).await;
+    world.call(4, world.work, world.owner, 7).await;
+    for (number, status) in [(5, "failed"), (6, "cancelled"), (7, "cut"), (8, "interrupted")] {
+        let settled = Settled { status: status.to_owned(), ..world.settled(number, 9) };
+        let admitted = record(Kind::Admitted(world.admitted(number, world.home, world.owner)));
+        world.apply(&[admitted, record(Kind::Settled(settled))]).await;
+    }
+    let told = |days: i64, calls: i64, cost: &str| {
+        json!({
+            "range_days": days, "total_requests": calls, "total_tokens_in": 10 * calls, "total_tokens_out": 6 * calls,
+            "total_cost_usd": cost,
+        })
+    };
+    assert_eq!(world.ok("/api/v1/me/usage").await, told(30, 2, "1.50004"));
+    assert_eq!(world.ok("/api/v1/me/usage?days=365").await, told(365, 2, "1.50004"));
+    // The oldest was admitted a day and a moment ago.
+    assert_eq!(world.ok("/api/v1/me/usage?days=1").await, told(1, 1, "1.50"));
+    world.clock.advance(720 * hour);
+    assert_eq!(world.ok("/api/v1/me/usage").await, told(30, 0, "0.00"));
+    let other = world.ask(world.hers, world.eve, ScopeSet::DEFAULT, "/api/v1/me/usage").await;
+    assert_eq!(other, (200, told(30, 0, "0.00")));
+    world.node.close().await;
+}
+
+#[tokio::test]
 async fn a_window_has_every_call_until_now_where_nobody_says_its_end() {
     let world = World::new().await;
     world.call(1, world.home, world.owner, 40).await;

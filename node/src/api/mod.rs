@@ -12,6 +12,7 @@ mod oauth_clients;
 mod policies;
 mod presets;
 mod sessions;
+pub(crate) mod tokenroute;
 
 use bitrouter_gateway::http::ResponseFuture;
 use bitrouter_proto::account::{Scope, ScopeSet, ledger::Page};

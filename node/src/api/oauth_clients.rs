@@ -67,6 +67,8 @@ pub(super) async fn register(call: Call) -> Result<Made<RegisteredOauthClient>, 
         free.keep(&mut write, &id.to_string(), (!is_confidential).then_some(&told)).await?;
     }
     node.commit_client(write, row).await?;
+    let Registrar { person, namespace, .. } = registrar;
+    tracing::info!(client = %id, %namespace, %person, "an OAuth client was registered");
     Ok(Made::New(told))
 }
 
@@ -82,7 +84,7 @@ pub(super) async fn delete(call: Call) -> Result<Deleted, ApiError> {
     let id = call.granted.client.ok_or(ClientError::Absent)?;
     let keeps_keys = Query::read(call.head.uri.query(), DELETE)?.is(KEYS, "keep")?;
     let some = |keys| (keys > 0).then_some(keys);
-    Ok(match call.node.delete_client(id, keeps_keys).await? {
+    Ok(match call.node.delete_client(id, call.granted.person()?, keeps_keys).await? {
         DeletedClient::WithKeys(keys) => Deleted { deleted: true, keys_revoked: some(keys), keys_kept: None },
         DeletedClient::WithoutKeys(keys) => Deleted { deleted: true, keys_revoked: None, keys_kept: Some(keys) },
     })

@@ -13,6 +13,7 @@ use super::{
     stripe::{CENT, Stripe, StripeError},
 };
 use crate::{
+    clock::Moment,
     http::{
         Call,
         error::{ApiError, Code},
@@ -27,10 +28,19 @@ use crate::{
 /// How long a call waits for another one with the same key.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// A session, and when its purchase was begun.
+#[derive(Debug)]
+pub(crate) struct Purchased {
+    /// Where it is paid.
+    pub(crate) session: CheckoutSession,
+    /// Not after the session was made.
+    pub(crate) since: Moment,
+}
+
 /// Whose turn it is to make a session.
 enum Claimed {
     /// It was made.
-    Made(CheckoutSession),
+    Made(Purchased),
     /// This call's; `is_first` where nobody has tried before.
     Mine { row: CheckoutRow, turn: Turn, is_first: bool },
     /// Another call's, which is running.
@@ -38,11 +48,7 @@ enum Claimed {
 }
 
 /// Makes the session that `call` asks for, or finds the one that it has made before.
-pub(super) async fn create(
-    call: &Call,
-    settings: &StripeSettings,
-    cents: i64,
-) -> Result<Made<CheckoutSession>, ApiError> {
+pub(super) async fn create(call: &Call, settings: &StripeSettings, cents: i64) -> Result<Made<Purchased>, ApiError> {
     let mut ends = call.node.billing.ends();
     let claimed = async {
         loop {
@@ -59,8 +65,9 @@ pub(super) async fn create(
     match claimed.unwrap_or_else(|_| Err(running()))? {
         Claimed::Made(session) => Ok(Made::Again(session)),
         Claimed::Mine { row, turn, is_first } => {
-            let session = make(call, settings, row, turn).await?;
-            Ok(if is_first { Made::New(session) } else { Made::Again(session) })
+            let since = row.created_at;
+            let purchased = Purchased { session: make(call, settings, row, turn).await?, since };
+            Ok(if is_first { Made::New(purchased) } else { Made::Again(purchased) })
         }
         Claimed::Running => Err(running()),
     }
@@ -83,7 +90,7 @@ async fn claim(call: &Call, cents: i64) -> Result<Claimed, ApiError> {
                 return Err(ApiError::new(Code::Conflict, "this `Idempotency-Key` was used, and what it made is gone"));
             };
             if let (Some(id), Some(url)) = (row.session_id.clone(), row.url.clone()) {
-                return Ok(Claimed::Made(CheckoutSession { id, url }));
+                return Ok(Claimed::Made(Purchased { session: CheckoutSession { id, url }, since: row.created_at }));
             }
             Ok(match node.billing.begin(row.id) {
                 Some(turn) => Claimed::Mine { row, turn, is_first: false },

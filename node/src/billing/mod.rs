@@ -16,7 +16,7 @@ mod stripe;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::running::Running;
+pub(crate) use self::{checkout::Purchased, running::Running, stripe::CENT};
 
 use bitrouter_proto::account::{Scope, ledger::CheckoutSession};
 use http::{Method, StatusCode};
@@ -42,7 +42,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// The least and the most that is sold at once, in cents.
-const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=100_000_000;
+pub(crate) const AMOUNTS: std::ops::RangeInclusive<i64> = 50..=100_000_000;
 
 /// What Stripe is told of an event that arrived.
 #[derive(Debug, Serialize)]
@@ -59,6 +59,14 @@ async fn create(call: Call) -> Result<Made<CheckoutSession>, ApiError> {
         let message = format!("`amount_cents` must be from {} to {}", AMOUNTS.start(), AMOUNTS.end());
         return Err(ApiError::new(Code::BadRequest, message).about("amount_cents"));
     }
+    Ok(begin(&call, cents).await?.map(|purchased| purchased.session))
+}
+
+/// Begins the purchase that `call` asks for.
+///
+/// # Errors
+/// 409 where this node sells nothing; what Stripe says.
+pub(crate) async fn begin(call: &Call, cents: i64) -> Result<Made<Purchased>, ApiError> {
     let Some(stripe) = call.node.settings.load().stripe.clone() else {
         let person = call.granted.person()?;
         let dollars = format!("{}.{:02}", cents / 100, cents % 100);
@@ -67,7 +75,7 @@ async fn create(call: Call) -> Result<Made<CheckoutSession>, ApiError> {
         );
         return Err(ApiError::new(Code::Conflict, message));
     };
-    checkout::create(&call, &stripe, cents).await
+    checkout::create(call, &stripe, cents).await
 }
 
 /// Takes an event of Stripe's. Whatever is not known is no error: Stripe would send it again, for days.

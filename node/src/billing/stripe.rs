@@ -22,7 +22,7 @@ const VERSION: &str = "2025-03-31.basil";
 /// How long a call may take.
 const WITHIN: Duration = Duration::from_secs(20);
 /// Micro-USD of a cent.
-pub(super) const CENT: i64 = 10_000;
+pub(crate) const CENT: i64 = 10_000;
 
 /// Stripe, as this node reaches it.
 pub(super) struct Stripe<'a> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bitrouter_proto::account::byok::StoredKeyChange;
+use bitrouter_proto::account::{PersonId, byok::StoredKeyChange};
 
 use crate::{
     Node, NodeWarning,
@@ -18,6 +18,8 @@ pub(super) const DELETED: &str = "deleted";
 const TOLD: Duration = Duration::from_hours(24);
 /// So many at most, the newest of them.
 const MOST_TOLD: i64 = 5;
+/// So many are shown to their person.
+const MOST_SHOWN: i64 = 100;
 /// So many are listed at most.
 const MOST_LISTED: i64 = 10_000;
 
@@ -29,6 +31,15 @@ impl Node {
     pub async fn stored_key_changes(&self) -> Result<Vec<StoredKeyChange>, StoreError> {
         let since = crate::clock::Moment::from_millis(i64::MIN);
         let rows = ByokChangeRow::newest(&mut self.store.read().await?, since, MOST_LISTED).await?;
+        Ok(rows.into_iter().map(told).collect())
+    }
+
+    /// What was done with the stored keys of `person`, the newest first, as far as a page shows it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub(crate) async fn stored_key_changes_of(&self, person: PersonId) -> Result<Vec<StoredKeyChange>, StoreError> {
+        let rows = ByokChangeRow::newest_of(&mut self.store.read().await?, person, MOST_SHOWN).await?;
         Ok(rows.into_iter().map(told).collect())
     }
 

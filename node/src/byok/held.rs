@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitrouter_gateway::{
-    OwnConnections,
+    OwnConnections, OwnModels,
     ports::{KeyFailure, KeyUnusable, OwnersKey},
 };
 use bitrouter_proto::account::{PersonId, byok::StoredKey};
@@ -60,6 +60,7 @@ pub(super) struct HeldKey {
     /// `None` where what it was sealed against is gone: it opens no more, and nobody else pays for that.
     kek: Option<Arc<Kek>>,
     connections: OwnConnections,
+    models: OwnModels,
     used_at: AtomicI64,
     failure: Mutex<Option<(Moment, KeyFailure)>>,
     /// What was written of both.
@@ -97,9 +98,12 @@ impl Opener {
 
 impl OwnersKey for HeldKey {
     fn open(&self) -> Result<SecretString, KeyUnusable> {
-        let kek = self.kek.as_ref().ok_or(KeyUnusable)?;
-        let opened = self.opener.opened(kek, &self.row).map_err(|_| KeyUnusable)?;
-        if opened.expose_secret().is_empty() { Err(KeyUnusable) } else { Ok(opened) }
+        if !self.is_taken() {
+            return Err(KeyUnusable::NotTaken);
+        }
+        let kek = self.kek.as_ref().ok_or(KeyUnusable::Sealed)?;
+        let opened = self.opener.opened(kek, &self.row).map_err(|_| KeyUnusable::Sealed)?;
+        if opened.expose_secret().is_empty() { Err(KeyUnusable::Sealed) } else { Ok(opened) }
     }
 
     fn api_base(&self) -> Option<&str> {
@@ -114,6 +118,10 @@ impl OwnersKey for HeldKey {
         &self.connections
     }
 
+    fn models(&self) -> &OwnModels {
+        &self.models
+    }
+
     fn used(&self) {
         self.used_at.fetch_max(self.opener.clock.wall().millis(), Ordering::AcqRel);
     }
@@ -126,6 +134,22 @@ impl OwnersKey for HeldKey {
 }
 
 impl HeldKey {
+    /// True where its provider takes keys of people now.
+    fn is_taken(&self) -> bool {
+        self.opener.settings.load().byok.providers.contains(&self.row.provider)
+    }
+
+    /// Why it pays for nothing, as far as that is known without opening it.
+    fn unusable(&self) -> Option<&'static str> {
+        if !self.is_taken() {
+            Some("not_taken")
+        } else if self.kek.is_none() {
+            Some("does_not_open")
+        } else {
+            None
+        }
+    }
+
     /// As its owner is shown it.
     fn shown(&self) -> StoredKey {
         let row = &self.row;
@@ -142,6 +166,7 @@ impl HeldKey {
             last_used_at: used_at.max(row.last_used_at).map(|at| at.to_string()),
             last_failure_at: failure.as_ref().map(|(at, _)| at.to_string()),
             last_failure_kind: failure.map(|(_, how)| how),
+            unusable: self.unusable().map(str::to_owned),
         }
     }
 
@@ -194,6 +219,7 @@ impl HeldKeys {
             opener: Arc::clone(&self.opener),
             kek: self.ring.find(&row.kek_id),
             connections: OwnConnections::default(),
+            models: OwnModels::default(),
             used_at: AtomicI64::new(NEVER),
             failure: Mutex::default(),
             written: Mutex::new((NEVER, None)),

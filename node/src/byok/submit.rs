@@ -195,9 +195,32 @@ impl Node {
         self.note_change(&mut write, DELETED, &row, credential).await?;
         // It holds either way; what is noted of it may come short on a full disk.
         let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::StoredKey(row.hash)).await?;
+        self.stored_keys_are_gone().await;
+        Ok(true)
+    }
+
+    /// Deletes all that `person`, who goes, has stored, each noted. False where there was nothing.
+    pub(crate) async fn delete_keys_of(
+        &self,
+        write: &mut Write,
+        person: PersonId,
+        credential: &str,
+    ) -> Result<bool, StoreError> {
+        let rows = ByokRow::of_person(write, person).await?;
+        for row in &rows {
+            self.note_change(write, DELETED, row, credential.to_owned()).await?;
+        }
+        if !rows.is_empty() {
+            ByokRow::delete_of(write, person).await?;
+            KekRow::prune(write).await?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// Tells of keys that have gone, and forgets what only they were sealed against.
+    pub(crate) async fn stored_keys_are_gone(&self) {
         self.byok.prune_ring();
         self.warn_of_changes().await;
-        Ok(true)
     }
 
     async fn note_change(
@@ -278,7 +301,7 @@ mod tests {
     #[test]
     fn what_is_sealed_must_be_a_providers_key() {
         let prefix = |text: &[u8]| prefix_of(&Zeroizing::new(text.to_vec())).ok();
-        assert_eq!(prefix(b"sk-ant-x").as_deref(), Some("sk-ant-"));
+        assert_eq!(prefix(b"sk-ant-and-more").as_deref(), Some("sk-ant-"));
         for bad in [
             &b""[..],
             b"a\n",

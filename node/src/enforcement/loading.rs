@@ -262,7 +262,8 @@ impl Node {
         });
     }
 
-    async fn look(&self) -> bool {
+    /// Once. False where the database failed: calls go by what was in force before.
+    pub(crate) async fn look(&self) -> bool {
         let _looking = self.enforcement.looking.lock().await;
         match self.enforcement.refresh(&self.store, &self.ledger).await {
             Ok(()) => {

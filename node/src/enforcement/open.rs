@@ -12,7 +12,7 @@ use std::{
 };
 
 use bitrouter_gateway::http::Caller;
-use bitrouter_proto::account::{MicroUsd, RequestRowId};
+use bitrouter_proto::account::{CredentialId, KeyId, MicroUsd, RequestRowId};
 
 use super::Enforcement;
 use crate::{
@@ -51,6 +51,11 @@ impl OpenCall {
     #[must_use]
     pub(crate) fn with(self, hold: Option<&Hold>) -> Self {
         Self { applicable: hold.map(|hold| Arc::clone(hold.applicable())), ..self }
+    }
+
+    /// True where it was made with `key`.
+    pub(crate) fn is_of(&self, key: KeyId) -> bool {
+        matches!(self.caller, Caller::Credential(principal) if principal.credential == CredentialId::Key(key))
     }
 
     /// Its row.

@@ -15,7 +15,7 @@ use super::{
 /// The most that a body of each kind may have, in bytes.
 fn bound(kind: Kind) -> usize {
     match kind {
-        Kind::Rest => 1024 * 1024,
+        Kind::Rest | Kind::Tokenroute => 1024 * 1024,
         Kind::OAuth | Kind::Page | Kind::Event => 64 * 1024,
     }
 }

@@ -11,12 +11,21 @@ use crate::{api, billing, oauth, openapi, web};
 pub enum Kind {
     /// REST: JSON in, JSON out, flat errors.
     Rest,
+    /// REST as `tokenroute` clients read it: JSON in, JSON out, errors with a message, a type and the status.
+    Tokenroute,
     /// What another service reports: signed JSON in, JSON out, flat errors.
     Event,
     /// An OAuth endpoint: form in, JSON out, errors of RFC 6749 §5.2.
     OAuth,
     /// A page: form in, HTML out.
     Page,
+}
+
+impl Kind {
+    /// True for REST, whose bodies and queries are read strictly.
+    pub(crate) fn is_rest(self) -> bool {
+        matches!(self, Self::Rest | Self::Tokenroute)
+    }
 }
 
 /// Whom an endpoint is open to.
@@ -67,6 +76,9 @@ pub struct Endpoint {
     pub parameters: &'static [&'static str],
     /// Whether a reading key of the operator's opens it too.
     pub(crate) is_open_to_operator: bool,
+    /// Whether it is about the credential's namespace, or, for a person who has none with the call, the person's oldest; its path
+    /// names none.
+    pub(crate) is_in_own_namespace: bool,
     /// Where it names a principal, which is looked for before any scope is.
     pub(crate) principal_in: Option<PrincipalIn>,
     /// What answers.
@@ -76,12 +88,28 @@ pub struct Endpoint {
 impl Endpoint {
     /// What answers to `method` at `path`, without anything of its own.
     pub(crate) const fn new(method: Method, path: &'static str, kind: Kind, access: Access, handler: Handler) -> Self {
-        Self { method, path, kind, access, parameters: &[], is_open_to_operator: false, principal_in: None, handler }
+        Self {
+            method,
+            path,
+            kind,
+            access,
+            parameters: &[],
+            is_open_to_operator: false,
+            is_in_own_namespace: false,
+            principal_in: None,
+            handler,
+        }
     }
 
     /// The same with parameters.
     pub(crate) const fn taking(mut self, parameters: &'static [&'static str]) -> Self {
         self.parameters = parameters;
+        self
+    }
+
+    /// The same, about the namespace of the credential.
+    pub(crate) const fn in_own_namespace(mut self) -> Self {
+        self.is_in_own_namespace = true;
         self
     }
 
@@ -105,8 +133,14 @@ impl Endpoint {
 }
 
 /// The tables of all parts.
-const TABLES: &[&[Endpoint]] =
-    &[oauth::ENDPOINTS, api::ENDPOINTS, billing::ENDPOINTS, openapi::ENDPOINTS, web::ENDPOINTS];
+const TABLES: &[&[Endpoint]] = &[
+    oauth::ENDPOINTS,
+    api::ENDPOINTS,
+    api::tokenroute::ENDPOINTS,
+    billing::ENDPOINTS,
+    openapi::ENDPOINTS,
+    web::ENDPOINTS,
+];
 
 /// Every endpoint.
 pub fn all_endpoints() -> impl Iterator<Item = &'static Endpoint> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bitrouter_gateway::http::{ResponseBody, set_own_response};
 use bitrouter_proto::account::Role;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Kind;
 use crate::{store::StoreError, web};
@@ -113,6 +113,11 @@ impl ApiError {
         self.with_header(header::RETRY_AFTER, seconds.max(1).into())
     }
 
+    /// Its code, as it is written.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code.as_str()
+    }
+
     /// Its words.
     #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
@@ -134,18 +139,22 @@ impl ApiError {
         }
         let mut document = match kind {
             Kind::OAuth => json!({ "error": oauth_code(self.code.as_str()), "error_description": self.message }),
+            Kind::Tokenroute => tokenroute_error(self.status, &self.message),
             Kind::Rest | Kind::Event | Kind::Page => {
                 json!({ "error": self.code.as_str(), "error_description": self.message })
             }
         };
-        if let Some(field) = self.field {
-            document["field"] = field.into_owned().into();
-        }
-        if let Some(role) = self.role {
-            document["role"] = role.as_str().into();
-        }
-        if let Some((name, value)) = self.fact {
-            document[name] = value.into();
+        // The other shape has room for words alone, which name what they are about.
+        if kind != Kind::Tokenroute {
+            if let Some(field) = self.field {
+                document["field"] = field.into_owned().into();
+            }
+            if let Some(role) = self.role {
+                document["role"] = role.as_str().into();
+            }
+            if let Some((name, value)) = self.fact {
+                document[name] = value.into();
+            }
         }
         let mut response = Response::new(ResponseBody::from(format!("{document}\n")));
         *response.status_mut() = self.status;
@@ -166,6 +175,22 @@ pub fn oauth_code(code: &str) -> &str {
         "bad_request" | "forbidden" | "not_found" | "conflict" => "invalid_request",
         other => other,
     }
+}
+
+/// An error as `/api/v1` writes it: what is wrong, its kind, the status.
+pub fn tokenroute_error(status: StatusCode, message: &str) -> Value {
+    let kind = match status.as_u16() {
+        401 => "authentication_error",
+        402 => "insufficient_quota",
+        403 => "permission_error",
+        404 => "not_found_error",
+        409 => "conflict_error",
+        429 => "rate_limit_error",
+        503 => "service_unavailable",
+        400..=499 => "invalid_request_error",
+        _ => "internal_error",
+    };
+    json!({ "error": { "message": message, "type": kind, "code": status.as_u16() } })
 }
 
 impl From<StoreError> for ApiError {

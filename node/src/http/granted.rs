@@ -20,7 +20,7 @@ use crate::{
     oauth::ClientId,
     policy::PrincipalId,
     principals,
-    store::{ApiKeyRow, BindingRow, PolicyRow, ledger},
+    store::{ApiKeyRow, BindingRow, NamespaceRow, PolicyRow, ledger},
     web,
 };
 
@@ -269,6 +269,11 @@ pub(crate) async fn actor(call: &Call) -> Result<Actor, ApiError> {
 async fn named(call: &Call, actor: Actor) -> Result<Granted, ApiError> {
     let names = call.endpoint.path.split('/').filter(|part| part.starts_with('{'));
     let (mut granted, mut kind) = (Granted { actor, ..Granted::OPEN }, None);
+    if call.endpoint.is_in_own_namespace {
+        let namespace = own_namespace(call, actor).await?;
+        granted.role = actor.person().and_then(|person| call.node.roles.of(person, namespace));
+        granted.namespace = Some(namespace);
+    }
     for (name, sent) in names.zip(&call.params) {
         match name {
             "{nsid}" => {
@@ -331,6 +336,19 @@ fn namespace_of(call: &Call, actor: Actor, sent: &str) -> Result<(NamespaceId, O
         }
         Actor::Anyone => Err(absent()),
     }
+}
+
+/// The namespace of the credential; of a person at a browser or the control socket, the oldest that is the person's own.
+async fn own_namespace(call: &Call, actor: Actor) -> Result<NamespaceId, ApiError> {
+    let oldest = match actor {
+        Actor::Token(principal) => return Ok(principal.namespace),
+        Actor::Person(person) | Actor::Socket(person) => {
+            let own = NamespaceRow::of_owner(&mut call.node.store.read().await?, person).await?;
+            own.into_iter().find(|row| !call.node.namespace_has_ended(row.id, row.owner)).map(|row| row.id)
+        }
+        Actor::Operator(_) | Actor::Anyone => None,
+    };
+    oldest.ok_or_else(|| ApiError::new(Code::NotFound, "there is no such namespace"))
 }
 
 async fn session_of(call: &Call, namespace: Option<NamespaceId>, sent: &str) -> Result<GrantId, ApiError> {

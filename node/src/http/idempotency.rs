@@ -52,6 +52,17 @@ pub(crate) enum Made<T> {
     Again(T),
 }
 
+impl<T> Made<T> {
+    /// The same, told in another way.
+    pub(crate) fn map<U>(self, tell: impl FnOnce(T) -> U) -> Made<U> {
+        match self {
+            Self::New(made) => Made::New(tell(made)),
+            Self::Again(made) => Made::Again(tell(made)),
+            Self::Replayed(document) => Made::Replayed(document),
+        }
+    }
+}
+
 impl<T: Serialize> Made<T> {
     /// The reply.
     pub(crate) fn into_response(self) -> Response<ResponseBody> {

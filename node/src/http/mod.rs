@@ -22,7 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 use self::granted::Granted;
 pub use self::{
     endpoints::{Access, Endpoint, Kind, all_endpoints},
-    error::oauth_code,
+    error::{oauth_code, tokenroute_error},
     visitor::{AddressKey, Entrance, Visitor},
 };
 use crate::Node;

@@ -13,13 +13,17 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_gateway::http::{Caller, Principal};
+use bitrouter_gateway::{
+    http::{Caller, Principal},
+    ports::Run,
+};
 use bitrouter_proto::account::{CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, ScopeSet};
 use tokio::sync::Notify;
 
-use super::Chain;
+use super::{Chain, runs::Runs};
 use crate::{
     clock::{Clock, Moment},
+    leases::LeaseRun,
     oauth::live::TokenRefused,
     roles::Roles,
     secret::{PresentedToken, TokenHash, TokenKind},
@@ -33,6 +37,7 @@ const NEVER: i64 = i64::MIN;
 pub(crate) struct LiveKeys {
     clock: Arc<dyn Clock>,
     state: RwLock<State>,
+    runs: Runs,
     /// Keys that were used since it was last written.
     used: Mutex<Vec<KeyId>>,
     used_more: Notify,
@@ -84,6 +89,7 @@ impl LiveKeys {
         Self {
             clock,
             state: RwLock::default(),
+            runs: Runs::default(),
             used: Mutex::default(),
             used_more: Notify::new(),
             used_first: Notify::new(),
@@ -240,9 +246,39 @@ impl LiveKeys {
         let ended: Vec<KeyId> = found.collect();
         drop(state);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        for id in ended {
-            state.keys.remove(&id);
+        for id in &ended {
+            state.keys.remove(id);
         }
+        drop(state);
+        self.runs.end(&ended);
+    }
+
+    /// The calls of a key that is about to be put here belong to `run`.
+    pub(crate) fn begin_run(&self, id: KeyId, run: Arc<LeaseRun>) {
+        self.runs.begin(id, run);
+    }
+
+    /// The run that the calls of a key belong to, where they belong to one. One that has ended is known for a while.
+    pub(crate) fn run_of(&self, id: KeyId) -> Option<Arc<dyn Run>> {
+        self.runs.of(id)
+    }
+
+    /// Forgets a run whose key was not written after all.
+    pub(crate) fn forget_run(&self, id: KeyId) {
+        self.runs.forget(id);
+    }
+
+    /// Forgets a run that has ended, once nobody can ask for it who was judged before that.
+    pub(crate) fn forget_run_later(&self, id: KeyId) {
+        self.runs.forget_later(id, self.clock.monotonic());
+    }
+
+    /// How long a key still opens something; `None` where it is not here, or has expired.
+    pub(crate) fn time_left(&self, id: KeyId) -> Option<Duration> {
+        let now = self.clock.wall();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let key = state.keys.get(&id).filter(|key| now < key.expires_at)?;
+        Some(key.expires_at.since(now))
     }
 
     /// True for a key that is here, with its secret.

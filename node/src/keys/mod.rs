@@ -7,6 +7,7 @@ pub(crate) mod live;
 mod mint;
 mod operator;
 mod revoke;
+mod runs;
 
 use std::sync::Arc;
 

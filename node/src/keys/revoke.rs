@@ -68,8 +68,8 @@ impl Node {
         Ok(RevokedSession::WithKeys(keys))
     }
 
-    /// Says which keys hold though the session that they come from was ended because a refresh token of it had been stolen,
-    /// or used twice by mistake.
+    /// Says which keys hold though the session that they come from was ended because a refresh token or the code of it had
+    /// been stolen, or used twice by mistake.
     pub(crate) async fn note_keys_of_replayed_sessions(&self) {
         let found = async { ApiKeyRow::of_replayed(&mut self.store.read().await?, self.clock.wall()).await };
         match found.await {

@@ -37,7 +37,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bitrouter_proto::account::{MicroUsd, PersonId};
+use bitrouter_proto::account::{KeyId, MicroUsd, PersonId};
 use tokio::sync::{Mutex, Notify, watch};
 
 pub(crate) use self::interrupted::RECOVERED;
@@ -133,6 +133,11 @@ impl Ledger {
     /// Tells each call that is open.
     pub(crate) fn each_open(&self, tell: impl Fn(&OpenCall)) {
         self.shared.rows.all().iter().for_each(|row| tell(&row.call));
+    }
+
+    /// True where a call that was made with `key` is open.
+    pub(crate) fn has_open_calls_of(&self, key: KeyId) -> bool {
+        self.shared.rows.all().iter().any(|row| row.call.is_of(key))
     }
 
     /// Follows the newest `seq` of rows: whoever waits for rows waits for it to rise.

@@ -1,7 +1,7 @@
 //! Introspection (RFC 7662): a confidential client asks what is left of a token of its own. Of any other it learns nothing.
 
 use bitrouter_gateway::http::{ResponseBody, ResponseFuture};
-use bitrouter_proto::account::{CredentialId, GrantId, Role, ScopeSet};
+use bitrouter_proto::account::{CredentialId, GrantId, Role, ScopeSet, oauth_clients::GrantType};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -78,12 +78,17 @@ async fn found(node: &Node, client: &Client, token: &[u8]) -> Result<Option<Foun
             let issued_at = grant.created_at.max(expires_at.before(node.settings.load().oauth.access_token_ttl));
             Ok(Some(Found { grant, scopes, issued_at, expires_at, is_access: true }))
         }
+        // Whoever may not refresh has no use of it.
+        TokenKind::Refresh if !client.may_use(GrantType::RefreshToken) => Ok(None),
         TokenKind::Refresh => {
             let row = RefreshTokenRow::find(&mut node.store.read().await?, presented.hash).await?;
             let Some(row) = row.filter(|row| row.spent_at.is_none()) else { return Ok(None) };
             let Some(grant) = own(node, client, row.grant, now).await? else { return Ok(None) };
             let role = node.roles.of(grant.person, grant.namespace).map_or(ScopeSet::EMPTY, Role::scopes);
             let scopes = grant.scopes.intersection(client.allowed).intersection(role);
+            if scopes.is_empty() {
+                return Ok(None);
+            }
             let expires_at = grant.ends_at();
             Ok(Some(Found { issued_at: row.created_at, grant, scopes, expires_at, is_access: false }))
         }

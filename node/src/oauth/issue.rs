@@ -25,6 +25,9 @@ pub(super) fn refresh_token(node: &Node, grant: GrantId, generation: i64, presen
 
 /// Writes a fresh access token of the newest generation of `grant`, and makes all that `write` holds durable. It may do what
 /// is left of `scopes` under the present role of its person.
+///
+/// # Errors
+/// `invalid_scope` where that is nothing: nothing was spent, and what was taken can be given back.
 pub(super) async fn finish(
     node: &Node,
     mut write: Write,
@@ -38,6 +41,11 @@ pub(super) async fn finish(
     let renews = client.may_use(GrantType::RefreshToken);
     let role = node.roles.of(grant.person, grant.namespace).ok_or_else(ended)?;
     let scopes = scopes.intersection(role.scopes());
+    if scopes.is_empty() {
+        return Err(OAuthError::invalid_scope(
+            "nothing is left of the scopes of this session: the client, or the role of its person, is allowed none of them now",
+        ));
+    }
     let access = Token::of_seed(TokenKind::Access, grant.id.ulid(), &random_bytes());
     let (hash, generation) = (access.hash(), grant.generation);
     let expires_at = now.after(node.settings.load().oauth.access_token_ttl).min(grant.expires_at);

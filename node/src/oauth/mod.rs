@@ -46,11 +46,11 @@ use crate::http::{Access, Endpoint, Kind};
 
 /// The endpoints of the authorization server.
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::new(Method::GET, "/.well-known/oauth-authorization-server", Kind::Rest, Access::Open, metadata::get),
+    Endpoint::new(Method::GET, "/.well-known/oauth-authorization-server", Kind::OAuth, Access::Open, metadata::get),
     Endpoint::new(
         Method::GET,
         "/.well-known/oauth-authorization-server/{*issuer_path}",
-        Kind::Rest,
+        Kind::OAuth,
         Access::Open,
         metadata::get,
     ),

@@ -114,7 +114,8 @@ impl Node {
         };
         let (node, token, wanted) = (Arc::clone(self), refresh_token.clone(), request::wanted_scopes(scope));
         if !client.may_use(GrantType::RefreshToken) {
-            return Err(OwnRefreshError::Ended(format!("`{client_id}` is not allowed to refresh any more")));
+            // As `unauthorized_client`: what was taken from a client can be given back to it.
+            return Err(OwnRefreshError::Later(format!("`{client_id}` is not allowed to refresh now")));
         }
         let refreshed = async move { refresh::refresh(&node, &client, token.expose_secret(), wanted).await };
         match self.to_end(refreshed).await {

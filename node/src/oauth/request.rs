@@ -32,7 +32,9 @@ pub(super) struct ClientRequest {
 impl ClientRequest {
     /// Reads the form, and finds the client that it is of: a confidential one has to show its secret.
     pub(super) async fn read(call: &Call) -> Result<Self, OAuthError> {
-        if body::media_type(&call.head.headers).as_deref() != Some("application/x-www-form-urlencoded") {
+        // A body that is none needs no type: the client may stand in `Authorization`.
+        let has_none = call.body.is_empty() && !call.head.headers.contains_key(header::CONTENT_TYPE);
+        if !has_none && body::media_type(&call.head.headers).as_deref() != Some("application/x-www-form-urlencoded") {
             return Err(OAuthError::unsupported_media_type());
         }
         refuse_secrets_in_query(&call.head.uri)?;

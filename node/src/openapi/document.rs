@@ -31,6 +31,26 @@ struct Error {
     role: Option<bitrouter_proto::account::Role>,
 }
 
+/// What an error of `/api/v1` looks like.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it says what `http::error` writes")]
+struct TokenrouteError {
+    /// What went wrong.
+    error: TokenrouteRefusal,
+}
+
+/// What went wrong, below `/api/v1`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it says what `http::error` writes")]
+struct TokenrouteRefusal {
+    /// For people, with what helps; it names the member or parameter that is meant.
+    message: String,
+    /// For programs: `authentication_error`, `rate_limit_error` and others.
+    r#type: String,
+    /// The status.
+    code: u16,
+}
+
 /// Codes of errors.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
@@ -53,9 +73,7 @@ enum ErrorCode {
 /// The endpoints that are described: what is managed, and what is open beside it. OAuth has its metadata (RFC 8414), pages
 /// have readers.
 fn described() -> impl Iterator<Item = (&'static Endpoint, Option<&'static Operation>)> {
-    let is_rest = |endpoint: &&Endpoint| {
-        matches!(endpoint.kind, Kind::Rest | Kind::Event) && !endpoint.path.starts_with("/.well-known/")
-    };
+    let is_rest = |endpoint: &&Endpoint| endpoint.kind.is_rest() || endpoint.kind == Kind::Event;
     all_endpoints().filter(is_rest).map(|endpoint| {
         let is_of = |operation: &&Operation| operation.path == endpoint.path && operation.method == endpoint.method;
         (endpoint, OPERATIONS.iter().find(is_of))
@@ -75,6 +93,7 @@ pub(super) fn document() -> Value {
     };
     let mut bodies = SchemaSettings::draft2020_12().with(in_place).for_deserialize().into_generator();
     let error = replies.subschema_for::<Error>().to_value();
+    let tokenroute = replies.subschema_for::<TokenrouteError>().to_value();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (endpoint, operation) in described() {
         let Some(operation) = operation else { continue };
@@ -87,7 +106,7 @@ pub(super) fn document() -> Value {
         "info": {
             "title": "bitrouter node",
             "version": VERSION,
-            "description": "People's resources on a bitrouter node. Success is 200 with a JSON object. Amounts are millionths of a US dollar, times RFC 3339.",
+            "description": "People's resources on a bitrouter node. Success is 200 with JSON. Amounts are millionths of a US dollar, below `/api/v1` dollars as decimal text; times RFC 3339.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -98,6 +117,9 @@ pub(super) fn document() -> Value {
                 "Error": refusal(&error, json!({})),
                 "Unauthorized": refusal(&error, header("WWW-Authenticate", "Which scheme of credentials is asked for.")),
                 "MethodNotAllowed": refusal(&error, header("Allow", "The methods that there are.")),
+                "TokenrouteError": refusal(&tokenroute, json!({})),
+                "TokenrouteUnauthorized": refusal(&tokenroute, header("WWW-Authenticate", "Which scheme of credentials is asked for.")),
+                "TokenrouteMethodNotAllowed": refusal(&tokenroute, header("Allow", "The methods that there are.")),
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`brk_…`) or an access token (`bra_…`)."},
@@ -160,7 +182,8 @@ fn written(
             405 => "MethodNotAllowed",
             _ => "Error",
         };
-        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{response}")}));
+        let family = if endpoint.kind == Kind::Tokenroute { "Tokenroute" } else { "" };
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{family}{response}")}));
     }
     let mut written = json!({
         "operationId": operation.id,

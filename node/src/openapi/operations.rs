@@ -10,6 +10,14 @@ use bitrouter_proto::account::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use crate::api::tokenroute::{
+    account::{Balance as BalanceInDollars, Me},
+    discovery::Discovery,
+    keys::{CreatedKey, ListedKey, NewKey as NewTokenrouteKey, RevokedKey},
+    topup::{NewTopUp, TopUp},
+    usage::UsageOfDays,
+};
+
 use super::{
     bodies::{
         AccountChange, BudgetChange, Event, NewBinding, NewBudget, NewCheckout, NewMember, NewNamespace, NewPolicy,
@@ -226,6 +234,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Stores a sealed provider key, in the place of the one for the same provider.",
     ),
     delete::<Deleted>("/v1/byok/keys/{provider}", "deleteStoredKey", "Deletes a provider key; calls that run end."),
+    get::<Discovery>("/api/v1/auth/discovery", "discoverSignIn", "How a `tokenroute` client signs in."),
+    get::<Me>("/api/v1/me", "getMe", "The person behind the credential, with what is left of the credit."),
+    get::<BalanceInDollars>("/api/v1/balance", "getBalanceInDollars", "What is left of the credit."),
+    get::<Vec<ListedKey>>(
+        "/api/v1/me/keys",
+        "listMyKeys",
+        "API keys of the credential's namespace, those too that were revoked in the last 90 days.",
+    ),
+    make::<NewTokenrouteKey, CreatedKey>(
+        "/api/v1/me/keys",
+        "createMyKey",
+        "Makes a key for calls, which is shown this once.",
+    ),
+    delete::<RevokedKey>("/api/v1/me/keys/{key}", "revokeMyKey", "Revokes a key with all that were minted with it."),
+    make::<NewTopUp, TopUp>("/api/v1/topup", "topUp", "Makes a page on which credit is bought."),
+    get::<UsageOfDays>("/api/v1/me/usage", "getMyUsage", "What the calls of the last days came to that succeeded."),
     get::<NodeUsage>("/v1/node/usage", "getNodeUsage", "What calls in a window came to, by namespace."),
     get::<Account>("/v1/account", "getAccount", "The person behind the credential."),
     send::<AccountChange, Account>("PATCH", "/v1/account", "changeAccount", "Changes how the person is called."),

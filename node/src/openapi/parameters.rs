@@ -56,6 +56,9 @@ pub(super) fn of_query(name: &str) -> Value {
         "cursor" => (json!({"type": "string"}), "What the page before said in `next_cursor`."),
         "from" => (json!({"type": "string", "format": "date-time"}), "The beginning of the window, inclusive."),
         "to" => (json!({"type": "string", "format": "date-time"}), "The end of the window, exclusive."),
+        "days" => {
+            (json!({"type": "integer", "minimum": 1, "maximum": 365, "default": 30}), "How many days, until now.")
+        }
         "kind" => (
             json!({"type": "string", "enum": ["budget", "rate_limit", "guardrail", "preset"]}),
             "Only policies of this kind.",

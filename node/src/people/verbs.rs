@@ -8,6 +8,7 @@ use super::{Busy, Password};
 use crate::{
     Node,
     clock::Moment,
+    http::granted::SOCKET,
     revocations::{Revocation, Revoked},
     secret::random_ulid,
     store::{NamespaceRow, PersonRow, StoreError, Write},
@@ -87,19 +88,40 @@ impl Node {
     /// # Errors
     /// [`PeopleError::Nobody`] where there is no such person, [`PeopleError::OwnsTheNode`] for the node's owner.
     pub async fn remove_user(self: &Arc<Self>, who: &str) -> Result<PersonRow, PeopleError> {
+        self.remove_with(who, SOCKET).await
+    }
+
+    /// The same by whoever has `credential`, as it is noted.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn remove_with(self: &Arc<Self>, who: &str, credential: &str) -> Result<PersonRow, PeopleError> {
         let mut write = self.store.write().await?;
         let person = find(&mut write, who).await?;
-        self.remove(write, &person).await?;
+        self.remove(write, &person, credential).await?;
         Ok(person)
     }
 
     /// Removes `person`, and commits.
-    pub(crate) async fn remove(self: &Arc<Self>, write: Write, person: &PersonRow) -> Result<(), PeopleError> {
+    async fn remove(
+        self: &Arc<Self>,
+        mut write: Write,
+        person: &PersonRow,
+        credential: &str,
+    ) -> Result<(), PeopleError> {
         if person.id == self.row.owner {
             return Err(PeopleError::OwnsTheNode(person.name.clone()));
         }
+        // What cannot be noted keeps nobody here.
+        let had_keys = self.delete_keys_of(&mut write, person.id, credential).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, person = %person.id, "the end of a person's stored keys cannot be noted");
+            true
+        });
         // A database that is full follows later: the person is gone either way.
         let (Revoked::Whole | Revoked::Later) = self.revoke(write, Revocation::Person(person.id)).await?;
+        if had_keys {
+            self.stored_keys_are_gone().await;
+        }
         self.look_at_policies().await;
         Ok(())
     }

@@ -22,6 +22,9 @@ mod verdicts;
 #[cfg(test)]
 mod samples;
 
+/// The most policies of a namespace.
+pub(crate) const MOST_POLICIES: i64 = 1_000;
+
 pub use self::{
     combine::{Bound, Combined},
     fields::{Path, SpecError},

@@ -153,6 +153,17 @@ impl ByokRow {
         rows.into_iter().map(Self::of).collect()
     }
 
+    /// Every stored key of a person.
+    pub(crate) async fn of_person(on: &mut impl Queryable, person: PersonId) -> Result<Vec<Self>, StoreError> {
+        let rows: Vec<Columns> = fetch_all!(
+            on,
+            "SELECT person_id, provider, kek_id, hash, sealed, key_prefix, api_base, created_at, updated_at, last_used_at,
+                    last_failure_at, last_failure_kind FROM byok_keys WHERE person_id = $1 ORDER BY provider",
+            person.to_string(),
+        )?;
+        rows.into_iter().map(Self::of).collect()
+    }
+
     /// The key of a person for a provider.
     pub(crate) async fn find(
         on: &mut impl Queryable,
@@ -343,10 +354,29 @@ impl ByokChangeRow {
             since.millis(),
             most,
         )?;
-        let row = |(id, at, action, person, credential, provider, kek_id, base, name)| {
-            Ok((Self::of((id, at, action, person, credential, provider, kek_id, base))?, name))
-        };
-        rows.into_iter().map(row).collect()
+        rows.into_iter().map(Self::named).collect()
+    }
+
+    /// The newest of a person, at most so many, with what the person is called.
+    pub(crate) async fn newest_of(
+        on: &mut impl Queryable,
+        person: PersonId,
+        most: i64,
+    ) -> Result<Vec<(Self, String)>, StoreError> {
+        let rows: Vec<NamedChangeColumns> = fetch_all!(
+            on,
+            "SELECT c.id, c.at, c.action, c.person_id, c.credential, c.provider, c.kek_id, c.api_base, p.name
+             FROM byok_changes c JOIN persons p ON p.id = c.person_id
+             WHERE c.person_id = $1 ORDER BY c.at DESC, c.id DESC LIMIT $2",
+            person.to_string(),
+            most,
+        )?;
+        rows.into_iter().map(Self::named).collect()
+    }
+
+    fn named(row: NamedChangeColumns) -> Result<(Self, String), StoreError> {
+        let (id, at, action, person, credential, provider, kek_id, base, name) = row;
+        Ok((Self::of((id, at, action, person, credential, provider, kek_id, base))?, name))
     }
 
     fn of(row: ChangeColumns) -> Result<Self, StoreError> {

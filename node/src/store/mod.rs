@@ -18,6 +18,7 @@ pub(crate) mod engine;
 mod error;
 mod grants;
 mod idempotency;
+mod leases;
 pub(crate) mod ledger;
 mod members;
 mod migrate;
@@ -52,6 +53,7 @@ pub(crate) use self::{
     copy::{contradiction, copy, fold_log, revoked_seq},
     device_codes::Outstanding,
     idempotency::IdempotencyRow,
+    leases::LeaseRow,
     members::MemberRow,
     migrate::migrate,
     oauth_clients::OauthClientRow,

@@ -37,6 +37,8 @@ pub(crate) struct OauthClientRow {
     pub(crate) created_at: Moment,
     /// When it first showed its secret.
     pub(crate) used_at: Option<Moment>,
+    /// Who last changed its name or redirect URIs, where that is somebody else.
+    pub(crate) changed_by: Option<PersonId>,
 }
 
 columns! {
@@ -54,6 +56,7 @@ columns! {
         grant_types: String,
         created_at: i64,
         used_at: Option<i64>,
+        changed_by: Option<String>,
     }
 }
 
@@ -90,13 +93,15 @@ impl OauthClientRow {
     pub(crate) async fn update(&self, write: &mut Write) -> Result<(), StoreError> {
         execute!(
             write,
-            "UPDATE oauth_clients SET name = $1, folded_name = $2, redirect_uris = $3, scopes = $4, grant_types = $5
-             WHERE id = $6",
+            "UPDATE oauth_clients SET name = $1, folded_name = $2, redirect_uris = $3, scopes = $4, grant_types = $5,
+                    changed_by = $6
+             WHERE id = $7",
             &self.name,
             &self.folded_name,
             uris_text(&self.redirect_uris),
             self.scopes.to_string(),
             grants_text(&self.grants),
+            self.changed_by.map(|person| person.to_string()),
             self.id.to_string(),
         )?;
         Ok(())
@@ -107,7 +112,7 @@ impl OauthClientRow {
         let row: Option<Columns> = fetch_optional!(
             on,
             "SELECT id, namespace_id, person_id, name, folded_name, client_type, secret_hash, redirect_uris, scopes,
-                    grant_types, created_at, used_at
+                    grant_types, created_at, used_at, changed_by
              FROM oauth_clients WHERE id = $1 AND deleted_at IS NULL",
             id.to_string(),
         )?;
@@ -119,7 +124,7 @@ impl OauthClientRow {
         let rows: Vec<Columns> = fetch_all!(
             on,
             "SELECT id, namespace_id, person_id, name, folded_name, client_type, secret_hash, redirect_uris, scopes,
-                    grant_types, created_at, used_at
+                    grant_types, created_at, used_at, changed_by
              FROM oauth_clients WHERE deleted_at IS NULL ORDER BY created_at, id"
         )?;
         rows.into_iter().map(read).collect()
@@ -243,5 +248,6 @@ fn read(row: Columns) -> Result<OauthClientRow, StoreError> {
         grants: row.grant_types.split_whitespace().map(grant).collect::<Result<_, _>>()?,
         created_at: Moment::from_millis(row.created_at),
         used_at: row.used_at.map(Moment::from_millis),
+        changed_by: row.changed_by.map(|id| id.parse().map_err(|_| unreadable())).transpose()?,
     })
 }

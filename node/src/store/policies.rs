@@ -223,6 +223,19 @@ impl BindingRow {
         rows.into_iter().map(binding).collect()
     }
 
+    /// Forgets those of OAuth clients that were deleted and of which no key lives.
+    pub(crate) async fn forget_of_clients(write: &mut Write, now: Moment) -> Result<(), StoreError> {
+        execute!(
+            write,
+            "DELETE FROM bindings WHERE principal_type = 'oauth_client'
+               AND EXISTS (SELECT 1 FROM oauth_clients c WHERE c.id = bindings.principal_id AND c.deleted_at IS NOT NULL)
+               AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.client_id = bindings.principal_id
+                                 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1))",
+            now.millis(),
+        )?;
+        Ok(())
+    }
+
     /// Unbinds it.
     pub(crate) async fn delete(write: &mut Write, id: BindingId) -> Result<(), StoreError> {
         execute!(write, "DELETE FROM bindings WHERE id = $1", id.to_string())?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use bitrouter_proto::account::OauthClientId;
 
 use super::{
-    ApiKeyRow, AuthorizationCodeRow, ByokRow, DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow,
+    ApiKeyRow, AuthorizationCodeRow, BindingRow, ByokRow, DeviceCodeRow, EndReason, GrantRow, MemberRow, NamespaceRow,
     OauthClientRow, PersonRow, StoreError, WebSessionRow, Write, execute, sign_in_addresses,
 };
 use crate::{
@@ -49,16 +49,22 @@ pub(super) async fn apply(write: &mut Write, line: &RevokedLine) -> Result<(), S
         Revocation::GrantWithKeys(id) => {
             GrantRow::end(write, id, EndReason::RevokedByPerson, at).await?;
             ApiKeyRow::revoke_of_grant(write, id, at).await?;
+            BindingRow::forget_of_clients(write, at).await?;
         }
         Revocation::StoredKey(hash) => ByokRow::delete(write, hash).await?,
         Revocation::Key(id) => {
             ApiKeyRow::revoke(write, id, at).await?;
+            BindingRow::forget_of_clients(write, at).await?;
         }
         Revocation::KeySecret(former) => ApiKeyRow::clear_hash(write, former).await?,
-        Revocation::Client(id) => end_client(write, id, at).await?,
+        Revocation::Client(id) => {
+            end_client(write, id, at).await?;
+            BindingRow::forget_of_clients(write, at).await?;
+        }
         Revocation::ClientWithKeys(id) => {
             end_client(write, id, at).await?;
             ApiKeyRow::revoke_of_client(write, id, at).await?;
+            BindingRow::forget_of_clients(write, at).await?;
         }
         Revocation::ClientSecret(former) => OauthClientRow::clear_secret(write, former).await?,
         Revocation::Namespace(id) => {

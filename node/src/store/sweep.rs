@@ -1,8 +1,8 @@
 //! What is forgotten for its age.
 
 use super::{
-    ApiKeyRow, AuthorizationCodeRow, CheckoutRow, DeviceCodeRow, GrantRow, IdempotencyRow, OauthClientRow, StoreError,
-    Write, execute,
+    ApiKeyRow, AuthorizationCodeRow, BindingRow, CheckoutRow, DeviceCodeRow, GrantRow, IdempotencyRow, LeaseRow,
+    OauthClientRow, StoreError, Write, execute,
 };
 use crate::clock::Moment;
 
@@ -13,8 +13,10 @@ pub(crate) async fn sweep(write: &mut Write, before: Moment, keys_before: Moment
     execute!(write, "DELETE FROM web_sessions WHERE expires_at < $1", before.millis())?;
     ApiKeyRow::sweep(write, keys_before).await?;
     GrantRow::sweep(write, before).await?;
+    BindingRow::forget_of_clients(write, before).await?;
     OauthClientRow::sweep(write, before).await?;
     IdempotencyRow::sweep(write, before).await?;
     CheckoutRow::sweep(write, before).await?;
+    LeaseRow::sweep(write, before).await?;
     Ok(())
 }

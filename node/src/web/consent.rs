@@ -3,7 +3,7 @@
 
 use askama::Template;
 use bitrouter_gateway::http::ResponseBody;
-use bitrouter_proto::account::{NamespaceId, Role, ScopeSet};
+use bitrouter_proto::account::{NamespaceId, PersonId, Role, ScopeSet};
 use http::{Response, StatusCode};
 
 use super::{
@@ -66,7 +66,16 @@ struct Registered {
     by: String,
     /// False where that person has nothing to do with the namespace any more.
     is_member: bool,
+    /// Who called it so, or had it lead there, where that is somebody else.
+    changed_by: Option<Changer>,
     namespace: String,
+}
+
+/// Somebody who has changed a program.
+struct Changer {
+    name: String,
+    /// False where that person has nothing to do with the namespace any more.
+    is_member: bool,
 }
 
 /// A namespace to choose.
@@ -169,7 +178,7 @@ pub(super) async fn show(
         request,
         redirect_host: request.redirect_uri.and_then(redirect_host),
         // Whom it does not ask, it tells nothing of its namespace.
-        registered: if is_foreign { None } else { registered(node, client).await? },
+        registered: if is_foreign { None } else { registered(node, client, signed.person.id).await? },
         limits: limits(&namespaces, request.scopes),
         namespaces,
         usual,
@@ -181,16 +190,32 @@ pub(super) async fn show(
     Ok(render(status, &page))
 }
 
-/// Who registered a client, and where.
-async fn registered(node: &Node, client: &Client) -> Result<Option<Registered>, StoreError> {
+/// Who registered a client, and where, as `reader` knows it: two people may have a namespace of the same name.
+async fn registered(node: &Node, client: &Client, reader: PersonId) -> Result<Option<Registered>, StoreError> {
     let Some(known) = &client.registration else { return Ok(None) };
     let mut read = node.store.read().await?;
     let by = PersonRow::by_id(&mut read, known.person).await?;
     let namespace = NamespaceRow::find(&mut read, known.namespace).await?;
+    let owner = match &namespace {
+        Some(row) if row.owner != reader => PersonRow::by_id(&mut read, row.owner).await?,
+        _ => None,
+    };
+    let changed_by = match known.changed_by {
+        Some(id) => Some(Changer {
+            name: PersonRow::by_id(&mut read, id).await?.map_or_else(|| id.to_string(), |person| person.name),
+            is_member: node.roles.of(id, known.namespace).is_some(),
+        }),
+        None => None,
+    };
     Ok(Some(Registered {
+        changed_by,
         by: by.map_or_else(|| known.person.to_string(), |person| person.name),
         is_member: node.roles.of(known.person, known.namespace).is_some(),
-        namespace: namespace.map_or_else(|| known.namespace.to_string(), |row| row.name),
+        namespace: match (namespace, owner) {
+            (Some(row), Some(owner)) => format!("{} of {}", row.name, owner.name),
+            (Some(row), None) => row.name,
+            (None, _) => known.namespace.to_string(),
+        },
     }))
 }
 

@@ -32,6 +32,7 @@ struct ConsolePage<'a> {
     namespaces: Vec<Reached>,
     /// Those of others.
     shared: Vec<Reached>,
+    stored_keys: usize,
     /// Where calls without a credential are made.
     first: &'a NamespaceId,
     sessions: Vec<Program>,
@@ -118,10 +119,14 @@ pub(super) enum Done {
     Browsers,
     Shared,
     Unshared,
+    KeyStored,
+    KeyDeleted,
+    ClientChanged,
+    ClientDeleted,
 }
 
 impl Done {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Created,
         Self::Renamed,
         Self::Deleted,
@@ -131,6 +136,10 @@ impl Done {
         Self::Browsers,
         Self::Shared,
         Self::Unshared,
+        Self::KeyStored,
+        Self::KeyDeleted,
+        Self::ClientChanged,
+        Self::ClientDeleted,
     ];
 
     const fn word(self) -> &'static str {
@@ -144,6 +153,10 @@ impl Done {
             Self::Browsers => "browsers",
             Self::Shared => "shared",
             Self::Unshared => "unshared",
+            Self::KeyStored => "key-stored",
+            Self::KeyDeleted => "key-revoked",
+            Self::ClientChanged => "client-changed",
+            Self::ClientDeleted => "client-deleted",
         }
     }
 
@@ -158,6 +171,10 @@ impl Done {
             Self::Browsers => "All other browsers were signed out.",
             Self::Shared => "The namespace is shared so.",
             Self::Unshared => "The member was removed; programs and keys of that person open nothing here any more.",
+            Self::KeyStored => "The key was sealed and stored: it pays from the next call on.",
+            Self::KeyDeleted => "The key was revoked: calls that run end with it, the next ones go without.",
+            Self::ClientChanged => "The OAuth client was changed.",
+            Self::ClientDeleted => "The OAuth client was deleted, and its tokens open nothing any more.",
         }
     }
 
@@ -170,12 +187,17 @@ impl Done {
 
     /// To the console, which says so.
     pub(super) fn go_on(self) -> Response<ResponseBody> {
-        see_other(&format!("{HOME}?done={}", self.word()))
+        self.go_on_to(HOME)
     }
 
     /// To the page of a namespace, which says so.
     pub(super) fn go_on_at(self, namespace: NamespaceId) -> Response<ResponseBody> {
-        see_other(&format!("{HOME}/namespaces/{namespace}?done={}", self.word()))
+        self.go_on_to(&format!("{HOME}/namespaces/{namespace}"))
+    }
+
+    /// To this page, which says so.
+    pub(super) fn go_on_to(self, path: &str) -> Response<ResponseBody> {
+        see_other(&format!("{path}?done={}", self.word()))
     }
 }
 
@@ -222,6 +244,7 @@ async fn overview(
         approvals,
         namespaces,
         shared,
+        stored_keys: call.node.byok.of(signed.person.id).len(),
         sessions,
         this_browser: Browser::of(&signed.session, now),
         other_browsers: other_browsers.iter().map(|row| Browser::of(row, now)).collect(),

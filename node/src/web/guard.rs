@@ -66,14 +66,19 @@ pub(super) async fn signed_by(call: &Call, form: &Form, next: &str) -> Result<Si
 
 /// The form of somebody who is signed in, sent from one of our pages.
 pub(super) async fn signed_form(call: &Call) -> Result<(Signed, Form), Refusal> {
-    let form = own_form(call, &[])?;
+    signed_form_of(call, &[]).await
+}
+
+/// The same of a form in which the fields in `many` may come more than once.
+pub(super) async fn signed_form_of(call: &Call, many: &[&str]) -> Result<(Signed, Form), Refusal> {
+    let form = own_form(call, many)?;
     let signed = signed_by(call, &form, page::HOME).await?;
     Ok((signed, form))
 }
 
 /// A path of ours to which one may be sent after signing in or out: never another site's.
 pub(super) fn own_path(text: Option<&str>) -> &str {
-    const PATHS: [&str; 3] = ["/oauth/device", "/oauth/authorize", "/console"];
+    const PATHS: [&str; 4] = ["/oauth/device", "/oauth/authorize", "/console", "/console/keys"];
     let is_own = |text: &&str| {
         let path = text.split('?').next().unwrap_or_default();
         PATHS.contains(&path) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_to_another_site() {
-        for own in ["/console", "/oauth/device", "/oauth/device?user_code=BCDF-GHJK"] {
+        for own in ["/console", "/console/keys", "/oauth/device", "/oauth/device?user_code=BCDF-GHJK"] {
             assert_eq!(own_path(Some(own)), own);
         }
         for other in [

@@ -1,13 +1,16 @@
 //! Pages for people, and the sessions of their browsers.
 //!
-//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `authorize`, `console`, `namespace` →
-//! `page`, which writes a template with the headers that every page has. The journey of a sign-in: `login` or a link of
+//! The journey of a page: `guard` (form, own origin, CSRF token, whose session) → one of `login`, `device`, `authorize`, `console`,
+//! `namespace`, `keys`, `clients`, `client` → `page`, which writes a template with the headers that every page has. The journey of a sign-in: `login` or a link of
 //! `console_link` → [`session`], which makes the cookie that [`person_of`] reads again.
 //!
-//! A page works without a script and holds none; it loads nothing but the stylesheet and the mark of `assets`.
+//! A page works without a script and holds none; it loads nothing but the stylesheet and the mark of `assets`. The one exception is
+//! `keys`: a provider's key that is pasted there is sealed in the browser, by a file of ours, and the page can call nobody.
 
 mod assets;
 mod authorize;
+mod client;
+mod clients;
 mod consent;
 mod console;
 mod console_link;
@@ -15,6 +18,7 @@ mod cookie;
 mod csrf;
 mod device;
 mod guard;
+mod keys;
 mod login;
 mod namespace;
 mod page;
@@ -66,6 +70,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::POST, "/console/namespaces/{id}/members/{person}/remove", |call| {
         page::answer(namespace::remove_member(call))
     }),
+    page(Method::GET, "/console/namespaces/{id}/clients", |call| page::answer(clients::show(call))),
+    page(Method::POST, "/console/namespaces/{id}/clients", |call| page::answer(clients::register(call))),
+    page(Method::GET, "/console/namespaces/{id}/clients/{client}", |call| page::answer(client::show(call))),
+    page(Method::POST, "/console/namespaces/{id}/clients/{client}", |call| page::answer(client::change(call))),
+    page(Method::POST, "/console/namespaces/{id}/clients/{client}/delete", |call| page::answer(client::delete(call))),
+    page(Method::GET, keys::PATH, |call| page::answer(keys::show(call))),
+    page(Method::POST, keys::PATH, |call| page::answer(keys::submit(call))),
+    page(Method::POST, "/console/keys/{provider}/delete", |call| page::answer(keys::delete(call))),
     page(Method::POST, "/console/sessions/{id}/revoke", |call| page::answer(console::revoke(call))),
     page(Method::POST, "/console/approvals/{code}/end", |call| page::answer(console::end_approval(call))),
     page(Method::POST, "/console/browsers/end", |call| page::answer(console::end_browsers(call))),
@@ -74,5 +86,6 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     page(Method::GET, "/oauth/device", |call| page::answer(device::show(call))),
     page(Method::POST, "/oauth/device", |call| page::answer(device::decide(call))),
     page(Method::GET, assets::STYLE, |call| Box::pin(ready(assets::style(call.head.uri.query().unwrap_or_default())))),
+    page(Method::GET, assets::SEAL, |call| Box::pin(ready(assets::seal(call.head.uri.query().unwrap_or_default())))),
     page(Method::GET, assets::MARK, |_| Box::pin(ready(assets::mark()))),
 ];

@@ -37,6 +37,8 @@ struct NamespacePage<'a> {
     programs: Vec<(Program, String)>,
     typed: &'a str,
     sessions: usize,
+    /// How many OAuth clients are registered in it.
+    clients: usize,
     stays: Option<&'static str>,
     wrong: Wrong<'a>,
     done: Option<&'static str>,
@@ -89,6 +91,7 @@ async fn one(call: &Call, signed: &Signed, status: StatusCode, wrong: Wrong<'_>)
         namespace,
         typed: &typed,
         sessions: count,
+        clients: node.clients.in_namespace(id).len(),
         stays,
         wrong,
         done: Done::told(call),

@@ -7,6 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header
 use super::{assets, session::Signed};
 use crate::{people::Busy, store::StoreError};
 
+/// What a page may load: files of ours, and no script (Content Security Policy).
+macro_rules! policy {
+    () => {
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    };
+}
+
 /// Where somebody goes who wants nothing in particular.
 pub(super) const HOME: &str = "/console";
 
@@ -138,6 +145,7 @@ pub fn page_without_node(uri: &Uri, status: StatusCode, words: &str) -> Option<R
     match uri.path() {
         assets::STYLE => Some(assets::style(uri.query().unwrap_or_default())),
         assets::MARK => Some(assets::mark()),
+        assets::SEAL => Some(assets::seal(uri.query().unwrap_or_default())),
         path if is_page(path) => {
             let (heading, words) = ("There is no node here", words.split('`').collect());
             let frame = Frame::open(heading).with_error(Some(heading));
@@ -176,6 +184,14 @@ pub(super) fn render(status: StatusCode, template: &impl Template) -> Response<R
     response
 }
 
+/// The same of a page whose script, a file of ours, seals what is pasted there. It can call nobody: what it sends is a form.
+pub(super) fn render_with_script(status: StatusCode, template: &impl Template) -> Response<ResponseBody> {
+    let mut response = render(status, template);
+    let policy = HeaderValue::from_static(concat!("script-src 'self'; ", policy!()));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
 /// Sends the browser to a page of ours with GET.
 pub(super) fn see_other(path: &str) -> Response<ResponseBody> {
     let mut response = render(StatusCode::SEE_OTHER, &Onward { path });
@@ -197,11 +213,7 @@ fn location(path: &str) -> HeaderValue {
 fn guard(headers: &mut HeaderMap) {
     set_own_response(headers, "text/html; charset=utf-8");
     for (name, value) in [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'none'",
-        ),
+        (header::CONTENT_SECURITY_POLICY, policy!()),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -38,6 +38,10 @@ pub struct StoredKey {
     /// How: `unusable`, `rejected`, `address_refused` or `unreachable`; other servers may know more.
     #[serde(default)]
     pub last_failure_kind: Option<String>,
+    /// Why it pays for nothing, where that is so: `not_taken` (its provider's manifest no longer names `byok`) or `does_not_open`;
+    /// other servers may know more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 /// A provider key that is to be stored, in the place of one for the same provider.
@@ -103,13 +107,17 @@ pub struct RotatedKey {
 }
 
 /// A part of a provider's key that says what kind it is, and does not help to guess it: up to the last `-` within its first 8
-/// characters, else its first 4.
+/// characters, else its first 4. Of a key of at most 8 characters nothing, and of none more than half.
 pub fn key_prefix(key: &str) -> &str {
     let upto = |count: usize| key.char_indices().nth(count).map_or(key.len(), |(at, _)| at);
     let first = &key[..upto(8)];
+    if first.len() == key.len() {
+        return "";
+    }
+    let half = upto(key.chars().count() / 2);
     match first.rfind('-') {
-        Some(dash) => &first[..=dash],
-        None => &key[..upto(4)],
+        Some(dash) if dash < half => &first[..=dash],
+        _ => &key[..upto(4).min(half)],
     }
 }
 
@@ -121,13 +129,19 @@ mod tests {
     fn a_prefix_says_what_kind_of_key_it_is() {
         for (key, prefix) in [
             ("sk-ant-api03-secret", "sk-ant-"),
-            ("sk-proj-secret", "sk-proj-"),
+            ("sk-proj-secret-secret", "sk-proj-"),
+            ("sk-proj-secret", "sk-p"),
             ("sk-project-secret", "sk-"),
-            ("AIzaSyD-secret", "AIzaSyD-"),
+            ("AIzaSyD-secret-secret", "AIzaSyD-"),
+            ("AIzaSyD-secret", "AIza"),
             ("AIzaSyDq-secret", "AIza"),
             ("gsk_secret", "gsk_"),
-            ("-x", "-"),
-            ("abc", "abc"),
+            ("-x", ""),
+            ("abc", ""),
+            ("sk-ant-x", ""),
+            ("sk-ant-xy", "sk-a"),
+            ("sk-abcdef", "sk-"),
+            ("123456789", "1234"),
             ("", ""),
         ] {
             assert_eq!(key_prefix(key), prefix, "{key}");

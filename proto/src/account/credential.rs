@@ -1,8 +1,9 @@
 //! The credential of an account as its file holds it: the schema of every release, tagged with `kind` or not, written
 //! tagged. Members that we do not know survive.
 
-use std::{fmt, time::SystemTime};
+use std::{fmt, net::IpAddr, time::SystemTime};
 
+use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,6 +55,14 @@ pub struct OauthCredential {
     /// True where the node beside the daemon said that it had issued it: then it is sent over no socket, also while that
     /// node is off. Not written where false.
     pub own_node: bool,
+    /// URL of the server that calls go to, without a slash at its end, where its own document said who issues its tokens; `None`:
+    /// the issuer itself.
+    pub api_url: Option<String>,
+    /// What the tokens are for (RFC 8707), where that document said so, always the server at `api_url`: it is sent along when they
+    /// are renewed.
+    pub resource: Option<String>,
+    /// Where that document said tokens are: they are renewed there while the document cannot be read.
+    pub token_endpoint: Option<String>,
     unknown: Map<String, Value>,
 }
 
@@ -86,6 +95,9 @@ pub enum BadCredential {
     /// A member that must be there is missing or empty.
     #[error("its member `{0}` is missing or cannot be read")]
     Member(&'static str),
+    /// Its tokens are for another server than the one that calls would go to.
+    #[error("its tokens are for another server (`resource`) than calls would go to (`api_url`); nothing is sent there")]
+    Resource,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +128,12 @@ struct OauthDocument {
     issuer_uid: Option<u32>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own_node: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_endpoint: Option<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -168,7 +186,7 @@ impl Credential {
     /// The server that it is for.
     pub fn server(&self) -> &str {
         match self {
-            Self::Oauth(credential) => &credential.authorization_server,
+            Self::Oauth(credential) => credential.server(),
             Self::ApiKey(credential) => &credential.base_url,
         }
     }
@@ -197,11 +215,25 @@ impl OauthCredential {
             node_id: None,
             issuer_uid: None,
             own_node: false,
+            api_url: None,
+            resource: None,
+            token_endpoint: None,
             unknown: Map::new(),
         }
     }
 
+    /// The server that calls go to.
+    pub fn server(&self) -> &str {
+        self.api_url.as_deref().unwrap_or(&self.authorization_server)
+    }
+
     fn of(document: OauthDocument) -> Result<Self, BadCredential> {
+        // A token goes where it is for, whoever wrote the file.
+        if let Some(api_url) = document.api_url.as_deref().filter(|url| !url.is_empty())
+            && !same_server(document.resource.as_deref().unwrap_or_default(), api_url)
+        {
+            return Err(BadCredential::Resource);
+        }
         let optional = |name, at: Option<String>| at.map(|at| time(name, &at)).transpose();
         let present = |name, text: String| if text.is_empty() { Err(BadCredential::Member(name)) } else { Ok(text) };
         Ok(Self {
@@ -221,6 +253,9 @@ impl OauthCredential {
             node_id: document.node_id,
             issuer_uid: document.issuer_uid,
             own_node: document.own_node,
+            api_url: document.api_url.map(|url| url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty()),
+            resource: document.resource.filter(|resource| !resource.is_empty()),
+            token_endpoint: document.token_endpoint,
             unknown: document.unknown,
         })
     }
@@ -243,6 +278,9 @@ impl OauthCredential {
             node_id: self.node_id.clone(),
             issuer_uid: self.issuer_uid,
             own_node: self.own_node,
+            api_url: self.api_url.clone(),
+            resource: self.resource.clone(),
+            token_endpoint: self.token_endpoint.clone(),
             unknown: self.unknown.clone(),
         }
     }
@@ -293,6 +331,24 @@ fn read<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Result<T, BadCredential> {
     serde_json::from_slice(content).map_err(|error| BadCredential::Shape { line: error.line(), column: error.column() })
 }
 
+/// True where both URLs are at one server: scheme, host and port, on this machine however its loopback address is spelled.
+pub fn same_server(one: &str, other: &str) -> bool {
+    let server = |text: &str| {
+        let uri: Uri = text.parse().ok()?;
+        let scheme = uri.scheme_str()?.to_ascii_lowercase();
+        let usual = match scheme.as_str() {
+            "https" => 443,
+            "http" => 80,
+            _ => return None,
+        };
+        let host = uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
+        let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let host = if is_loopback { "localhost".to_owned() } else { host };
+        Some((scheme, host, uri.port_u16().unwrap_or(usual)))
+    };
+    server(one).is_some_and(|one| server(other) == Some(one))
+}
+
 /// What is sent in a header: nothing that none can carry.
 fn bearer(member: &'static str, text: String) -> Result<SecretString, BadCredential> {
     let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -311,61 +367,4 @@ fn time(member: &'static str, text: &str) -> Result<SystemTime, BadCredential> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const UNTAGGED: &str = r#"{"access_token":"bra_a","refresh_token":"brr_r","expires_at":"2026-06-01T00:00:00.123456789Z",
-        "refresh_token_expires_at":"2026-09-01T02:00:00+02:00","token_type":"Bearer","scope":"usage:read keys:read",
-        "client_id":"bitrouter-cli","authorization_server":"https://api.example/","namespace_id":"ns_1","subject":"u",
-        "later":{"b":1,"a":[null]}}"#;
-
-    #[test]
-    fn b21_both_eras_are_read_and_unknown_members_survive_a_write() {
-        let tagged = UNTAGGED.replacen('{', r#"{"kind":"oauth","#, 1);
-        for text in [UNTAGGED, &tagged] {
-            let read = Credential::parse(text.as_bytes()).unwrap();
-            let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
-            assert_eq!(written["kind"], "oauth");
-            assert_eq!(written["later"], serde_json::json!({"b": 1, "a": [null]}));
-            assert_eq!(written["authorization_server"], "https://api.example");
-            assert_eq!(written["refresh_token_expires_at"], "2026-09-01T00:00:00.000Z");
-            assert!(written.get("issued_at").is_none() && written.get("issuer_uid").is_none());
-        }
-        let key = r#"{"kind":"api_key","api_key":"brk_k","base_url":"https://api.example/","later":1}"#;
-        let read = Credential::parse(key.as_bytes()).unwrap();
-        assert_eq!(read.server(), "https://api.example");
-        let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
-        assert_eq!((&written["api_key"], &written["later"]), (&"brk_k".into(), &1.into()));
-    }
-
-    #[test]
-    fn an_end_beyond_the_last_instant_that_is_counted_is_that_one() {
-        let far = UNTAGGED.replace("2026-06-01T00:00:00.123456789Z", "9999-12-31T23:59:59Z");
-        let read = Credential::parse(far.as_bytes()).unwrap();
-        let written: Value = serde_json::from_str(read.to_text().expose_secret()).unwrap();
-        assert!(written["expires_at"].as_str().unwrap().starts_with("9999-12-30T"), "{written}");
-    }
-
-    #[test]
-    fn p03_what_is_no_credential_is_refused_without_being_repeated() {
-        for (text, expected) in [
-            ("", "line 1"),
-            ("{}", "not what a sign-in writes"),
-            ("[1]", "not what a sign-in writes"),
-            (r#"{"kind":"passkey","secret":"hunter2"}"#, "does not know"),
-            (r#"{"kind":"api_key","api_key":"","base_url":"https://x"}"#, "`api_key`"),
-            (&UNTAGGED.replace("2026-06-01", "hunter2"), "`expires_at`"),
-            (&UNTAGGED.replace("\"bra_a\"", "7"), "not what a sign-in writes"),
-            (&UNTAGGED.replace("bra_a", ""), "`access_token`"),
-            (&UNTAGGED.replace("bra_a", "bra_a\\u0000"), "`access_token`"),
-            (&UNTAGGED.replace("bra_a", "bra \u{e9}"), "`access_token`"),
-            (r#"{"kind":"api_key","api_key":"a\nb","base_url":"https://x"}"#, "`api_key`"),
-        ] {
-            let error = Credential::parse(text.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(expected) && !error.contains("hunter2"), "{text}: {error}");
-        }
-        let read = Credential::parse(UNTAGGED.as_bytes()).unwrap();
-        let shown = format!("{read:?}");
-        assert!(!shown.contains("bra_a") && !shown.contains("brr_r"), "{shown}");
-    }
-}
+mod tests;

@@ -103,7 +103,7 @@ impl Identity {
             }
             Credential::Oauth(tokens) => Self {
                 authentication: Authentication::Oauth,
-                base_url: tokens.authorization_server.clone(),
+                base_url: tokens.server().to_owned(),
                 authorization_server: Some(tokens.authorization_server.clone()),
                 client_id: known(&tokens.client_id),
                 namespace_id: tokens.namespace_id.clone(),

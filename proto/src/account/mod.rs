@@ -8,6 +8,7 @@
 //! * [`password`]: what one has to be.
 //! * [`byok`]: provider keys that people bring; `seal`: how they are sealed.
 //! * [`role`]: what a person may do in a namespace.
+//! * [`everyday`]: what the short verbs show; [`dollars`]: money as they write it.
 //! * [`resources`]: what servers show of them; [`ledger`]: what they show of calls and credit, in [`money`]; [`keys`]: API keys;
 //!   [`oauth_clients`]: programs that ask people for tokens; [`policy`]: rules, what they are bound to, and what comes of them together; [`told`]: all that as other servers show it;
 //!   `schema`: what JSON Schema says of it beyond types.
@@ -27,9 +28,12 @@ pub const WIDER_KEY: &str = "mint a wider key";
 
 pub mod byok;
 pub mod credential;
+pub mod dollars;
+pub mod everyday;
 pub mod identity;
 pub mod ids;
 pub mod keys;
+pub mod lease;
 pub mod ledger;
 pub mod money;
 pub mod name;
@@ -46,14 +50,16 @@ pub mod seal;
 pub mod told;
 
 pub use self::{
+    dollars::Dollars,
     identity::{Authentication, Identity, TokenState, sign_in_command},
     ids::{
         BindingId, CredentialId, GrantId, KeyId, NamespaceId, OauthClientId, PersonId, PolicyId, RequestRowId,
         TransactionId,
     },
+    lease::{RunModel, RunRefusals, RunSummary},
     ledger::{CallStatus, FundingSource, UsageOrigin},
     money::{AmountError, MicroUsd},
-    name::{Name, NameError, folded, is_hidden},
+    name::{Name, NameError, folded, is_hidden, is_meaningless, is_of_marks},
     password::PasswordError,
     resources::{Account, List, Member, Namespace, Person, Session},
     role::Role,

@@ -132,6 +132,22 @@ pub fn is_hidden(c: char) -> bool {
         || matches!(category, GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
 }
 
+/// True for what means nothing, or something else on each machine: private use, what nobody has assigned (noncharacters are
+/// among that), and marks of interlinear annotation.
+pub fn is_meaningless(c: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    matches!(category, GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
+        || matches!(c, '\u{FFF9}'..='\u{FFFB}')
+}
+
+/// True where nothing of `text` stands by itself: marks on nothing, white space, what is not shown.
+pub fn is_of_marks(text: &str) -> bool {
+    use GeneralCategory::{EnclosingMark, NonspacingMark, SpacingMark};
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    let is_mark = |c| matches!(categories.get(c), EnclosingMark | NonspacingMark | SpacingMark);
+    text.chars().all(|c| c.is_whitespace() || is_ignored(c) || is_mark(c))
+}
+
 fn is_id(text: &str) -> bool {
     text.parse::<PersonId>().is_ok()
         || text.parse::<NamespaceId>().is_ok()

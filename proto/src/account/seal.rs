@@ -74,10 +74,10 @@ mod tests {
         let (secret, other) = (SecretKey::generate(&mut OsRng), SecretKey::generate(&mut OsRng));
         let public_key = STANDARD.encode(secret.public_key().to_bytes());
         let against = EncryptionKey { kek_id: "kek_1".to_owned(), public_key };
-        let new = sealed(&against, "openai", &"sk-proj-canary".into(), None).unwrap();
+        let new = sealed(&against, "openai", &"sk-proj-canary-canary".into(), None).unwrap();
         assert_eq!((new.kek_id.as_str(), new.key_prefix.as_str()), ("kek_1", "sk-proj-"));
         let bytes = STANDARD.decode(&new.ciphertext_b64).unwrap();
-        assert_eq!(secret.unseal(&bytes).unwrap(), b"sk-proj-canary");
+        assert_eq!(secret.unseal(&bytes).unwrap(), b"sk-proj-canary-canary");
         assert!(other.unseal(&bytes).is_err());
         assert!(!format!("{new:?}").contains("canary"));
         for (key, why) in

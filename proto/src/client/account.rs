@@ -49,6 +49,16 @@ pub enum Login {
         /// The whole set of scopes.
         scope: Option<String>,
     },
+    /// The same, at the server at this address, which says how in `/api/v1/auth/discovery`; without that it is the
+    /// authorization server.
+    Discovered {
+        /// URL of the server.
+        api_url: String,
+        /// The OAuth client, where not the one that the server names.
+        client_id: Option<String>,
+        /// The whole set of scopes, where not those that the server names.
+        scope: Option<String>,
+    },
     /// With the key of an account.
     ApiKey {
         /// `brk_…`.
@@ -146,6 +156,13 @@ impl Client {
                 oauth_as: text(oauth_as),
                 client_id: text(client_id),
                 scope: text(scope),
+                api_url: String::new(),
+            }),
+            Login::Discovered { api_url, client_id, scope } => How::Device(wire::DeviceLogin {
+                oauth_as: String::new(),
+                client_id: text(client_id),
+                scope: text(scope),
+                api_url,
             }),
             Login::ApiKey { key, url } => {
                 How::Keyed(wire::ApiKeyLogin { api_key: key.expose_secret().to_owned(), base_url: text(url) })

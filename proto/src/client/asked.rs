@@ -8,6 +8,8 @@ use crate::wire;
 pub enum Asked {
     /// The account that is signed in, or the one of this key.
     Account(Option<AccountKey>),
+    /// The account that is signed in, where its server is the one at this URL: else nothing is asked, and the error names both.
+    AccountAt(String),
     /// The own node, as its owner.
     Node {
         /// A namespace of the owner's, by id or name; `None`: the first one.
@@ -30,6 +32,9 @@ impl From<&Asked> for wire::Asked {
             Asked::Account(key) => {
                 let (api_key, api_url) = on_the_wire(key.as_ref());
                 wire::asked::Whom::Account(wire::AskedAccount { api_key, api_url })
+            }
+            Asked::AccountAt(url) => {
+                wire::asked::Whom::Account(wire::AskedAccount { api_key: String::new(), api_url: url.clone() })
             }
             Asked::Node { namespace } => {
                 wire::asked::Whom::Node(wire::AskedNode { namespace: namespace.clone().unwrap_or_default() })

@@ -192,8 +192,21 @@ impl Client {
     /// [`ClientError::Suspicious`] where one is no variable's name.
     pub async fn variable_names(&self, shipped: impl FnOnce() -> Vec<String>) -> Result<Vec<String>, ClientError> {
         self.same_protocol()?;
-        let told = self.bounded(environment(&self.channel).list_names(wire::ListNamesRequest {})).await?.names;
+        let request = wire::ListNamesRequest { provider: None };
+        let told = self.bounded(environment(&self.channel).list_names(request)).await?.names;
         distrust::names(told, self.is_foreign.then(shipped).as_deref())
+    }
+
+    /// The variables that supply the key of `provider`, the one that comes first in front; none where the daemon knows no such
+    /// provider. A daemon of another user is told nothing, and says nothing of whose value could be sent.
+    ///
+    /// # Errors
+    /// [`ClientError::Suspicious`] where one is no variable's name.
+    pub async fn variable_names_of(&self, provider: &str) -> Result<Vec<String>, ClientError> {
+        self.same_protocol()?;
+        let request = wire::ListNamesRequest { provider: Some(provider.to_owned()) };
+        let told = self.bounded(environment(&self.channel).list_names(request)).await?.names;
+        distrust::names(told, self.is_foreign.then(Vec::new).as_deref())
     }
 
     /// Sends this session's variables and makes the daemon read everything again: whole or not at all.

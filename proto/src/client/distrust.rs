@@ -48,7 +48,9 @@ fn uid_of(pid: u32) -> Option<u32> {
 pub(super) fn status(mut status: Status, is_foreign: bool) -> Status {
     let line = |text: &mut String| *text = visible_line(text).into_owned();
     let optional = |text: &mut Option<String>| text.iter_mut().for_each(line);
-    for text in [&mut status.version, &mut status.started_at, &mut status.socket, &mut status.config] {
+    for text in
+        [&mut status.version, &mut status.started_at, &mut status.socket, &mut status.config, &mut status.program]
+    {
         optional(text);
     }
     status.listen.iter_mut().for_each(line);
@@ -58,6 +60,7 @@ pub(super) fn status(mut status: Status, is_foreign: bool) -> Status {
         line(&mut provider.source);
         optional(&mut provider.key_source);
         optional(&mut provider.variable);
+        optional(&mut provider.key_suffix);
     }
     line(&mut status.node.state);
     optional(&mut status.node.database);

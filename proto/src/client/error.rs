@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Map, Value};
 use tonic_types::StatusExt as _;
 
 use crate::{
@@ -28,6 +29,8 @@ pub struct Refusal {
     pub field: Option<String>,
     /// The id that it gave the request.
     pub request_id: Option<String>,
+    /// What else its error says, by name: a part of a JSON document, with nothing in it that a terminal obeys.
+    pub more: Map<String, Value>,
 }
 
 /// Why a call did not get its answer.
@@ -226,6 +229,7 @@ impl ClientError {
                 status: said("status").and_then(|status| status.parse().ok()),
                 field: said("field"),
                 request_id: said("request_id"),
+                more: said("more").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             }));
         }
         // What a library says of a connection that ended is of no use to anybody.

@@ -36,6 +36,8 @@ impl From<wire::StatusResponse> for Status {
             log_level: message.log_level,
             node: message.node.map(Into::into).unwrap_or_default(),
             session: message.session.map(Into::into).unwrap_or_default(),
+            program: present(message.program),
+            program_replaced: message.program_replaced,
         }
     }
 }
@@ -65,6 +67,8 @@ impl From<Status> for wire::StatusResponse {
             log_level: status.log_level,
             node: Some(status.node.into()),
             session: Some(status.session.into()),
+            program: status.program.unwrap_or_default(),
+            program_replaced: status.program_replaced,
         }
     }
 }
@@ -114,7 +118,7 @@ impl From<wire::ProviderStatus> for ProviderStatus {
             active: message.active,
             key_source: present(message.key_source),
             variable: present(message.variable),
-            key_suffix: None,
+            key_suffix: present(message.key_suffix),
             detail: message.detail,
             source: message.source,
         }
@@ -128,6 +132,7 @@ impl From<ProviderStatus> for wire::ProviderStatus {
             active: provider.active,
             key_source: provider.key_source.unwrap_or_default(),
             variable: provider.variable.unwrap_or_default(),
+            key_suffix: provider.key_suffix.unwrap_or_default(),
             detail: provider.detail,
             source: provider.source,
         }
@@ -178,7 +183,7 @@ mod tests {
             active: true,
             key_source: Some("pushed".to_owned()),
             variable: Some("OPENAI_API_KEY".to_owned()),
-            key_suffix: None,
+            key_suffix: Some("wxyz".to_owned()),
             detail: "from this".to_owned(),
             source: "this".to_owned(),
         });

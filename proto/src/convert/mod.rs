@@ -1,5 +1,6 @@
 //! Wire messages to domain types and back, one file per noun.
 
+mod activity;
 mod auth;
 mod billing;
 mod daemon;

@@ -13,12 +13,13 @@ use secrecy::SecretString;
 use super::progress::{Progress, link};
 use crate::{
     browser,
-    cli::{secret_line, typing::Typing},
+    cli::{cloud::LocalFlags, everyday::advised, secret_line},
     context::Context,
     exit::{Failure, Status},
     flags::ServeFlags,
     interrupt::Interrupt,
     launch,
+    name::Name,
 };
 
 #[derive(Args, Debug)]
@@ -55,20 +56,46 @@ pub(in crate::cli) struct LoginArgs {
     daemon: ServeFlags,
 }
 
-pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<Status, Failure> {
+impl LoginArgs {
+    /// Those of a sign-in at the one server of its command, or to the own node.
+    pub(in crate::cli) fn plain(no_browser: bool, local: bool, namespace: Option<String>, daemon: ServeFlags) -> Self {
+        let (oauth_as, client_id, scope) = (None, None, None);
+        Self { oauth_as, client_id, scope, no_browser, api_key_stdin: false, local, namespace, daemon }
+    }
+}
+
+/// Signs in, for the command `verb`. Where no flag names another, `server` is where: it says itself how, or is an authorization
+/// server.
+pub(in crate::cli) fn run(
+    context: &Context,
+    args: &LoginArgs,
+    verb: &str,
+    server: Option<String>,
+) -> Result<Status, Failure> {
+    signed_in(context, args, verb, server).map_err(|failure| {
+        if context.name() == Name::Tokenroute {
+            advised(context, failure, verb, &LocalFlags::default())
+        } else {
+            failure
+        }
+    })
+}
+
+fn signed_in(context: &Context, args: &LoginArgs, verb: &str, server: Option<String>) -> Result<Status, Failure> {
     // Beside a flag that excludes `--local` the parser does not ask for it.
     if args.namespace.is_some() && !args.local {
         let message = "`--namespace` needs `--local`: elsewhere the namespace is chosen where the sign-in is approved";
-        return Err(Failure::caller("bad_argument", message).hint("bitrouter auth login --help"));
+        let help = format!("{} {verb} --help", context.name().as_str());
+        return Err(Failure::caller("bad_argument", message).hint(help));
     }
-    if let Some(ended) = launch::ensure_daemon(context, &args.daemon, "auth login")? {
+    if let Some(ended) = launch::ensure_daemon(context, &args.daemon, verb)? {
         return Ok(ended);
     }
-    let how = how(context, args)?;
+    let how = how(context, args, server)?;
     let done = context.block_on(async {
         let interrupt = Interrupt::listen()?;
         let client = context.connect().await?;
-        let mut progress = Progress::new(context.printer);
+        let mut progress = Progress::new(context.printer, context.name());
         let signed_in = async {
             refuse_key_of_ours(&client, &how)?;
             let mut events = client.login(how).await?;
@@ -82,7 +109,8 @@ pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<Status, Failure
         progress.end_line();
         ended
     });
-    if done.is_ok() && context.environment.text(env::BITROUTER_API_KEY).is_some() {
+    let is_beaten = context.name() == Name::Bitrouter && context.environment.text(env::BITROUTER_API_KEY).is_some();
+    if done.is_ok() && is_beaten {
         context.printer.stderr("note: `BITROUTER_API_KEY` is set here, and beats what is stored");
     }
     done.map(|()| Status(exit::OK))
@@ -115,11 +143,16 @@ async fn follow(
 }
 
 /// How to sign in: flags before variables; what neither says is as the daemon is set. Empty is absent.
-fn how(context: &Context, args: &LoginArgs) -> Result<Login, Failure> {
+fn how(context: &Context, args: &LoginArgs, server: Option<String>) -> Result<Login, Failure> {
     let or = |flag: &Option<String>, names: &[&str]| {
         let flag = flag.as_deref().filter(|text| !text.is_empty());
         flag.or_else(|| names.iter().find_map(|name| context.environment.text(name))).map(str::to_owned)
     };
+    // Settings of the other name are none of tokenroute's.
+    if context.name() == Name::Tokenroute && !args.local {
+        let api_url = server.unwrap_or_default();
+        return Ok(Login::Discovered { api_url, client_id: None, scope: None });
+    }
     let scope = || or(&args.scope, &[env::BITROUTER_OAUTH_SCOPE]);
     if args.local {
         return Ok(Login::Local { namespace: args.namespace.clone(), scope: scope() });
@@ -128,22 +161,16 @@ fn how(context: &Context, args: &LoginArgs) -> Result<Login, Failure> {
         let url = or(&args.oauth_as, &[env::BITROUTER_API_URL, env::BITROUTER_OAUTH_AS]);
         return Ok(Login::ApiKey { key: api_key(context)?, url });
     }
-    Ok(Login::Device {
-        oauth_as: or(&args.oauth_as, &[env::BITROUTER_OAUTH_AS]),
-        client_id: or(&args.client_id, &[env::BITROUTER_OAUTH_CLIENT_ID]),
-        scope: scope(),
-    })
+    let client_id = or(&args.client_id, &[env::BITROUTER_OAUTH_CLIENT_ID]);
+    if let (Some(api_url), None) = (server, args.oauth_as.as_deref().filter(|url| !url.is_empty())) {
+        return Ok(Login::Discovered { api_url, client_id, scope: scope() });
+    }
+    Ok(Login::Device { oauth_as: or(&args.oauth_as, &[env::BITROUTER_OAUTH_AS]), client_id, scope: scope() })
 }
 
 /// The key, as one line of standard input. A terminal would show what is typed: there it is asked for.
 fn api_key(context: &Context) -> Result<SecretString, Failure> {
-    let line = if stdin().is_terminal() {
-        let unseen = Typing::unseen()?;
-        secret_line::ask(context, &unseen, "API key: ")?
-    } else {
-        secret_line::first()?
-    };
-    key(line)
+    key(secret_line::read(context, "API key: ")?)
 }
 
 /// A line as a key. What is none is not repeated.
@@ -179,10 +206,15 @@ mod tests {
     }
 
     fn asked(words: &str, variables: &[(&str, &str)]) -> Login {
+        asked_as("bitrouter", words, variables, None)
+    }
+
+    fn asked_as(program: &str, words: &str, variables: &[(&str, &str)], server: Option<&str>) -> Login {
         let environment: Environment = variables.iter().copied().collect();
         let printer = Printer::new(false, &environment);
-        let context = Context { environment, program: "bitrouter".into(), socket: None, no_autostart: true, printer };
-        how(&context, &Line::try_parse_from(format!("login {words}").split_whitespace()).unwrap().args).unwrap()
+        let context = Context { environment, program: program.into(), socket: None, no_autostart: true, printer };
+        let line = Line::try_parse_from(format!("login {words}").split_whitespace()).unwrap();
+        how(&context, &line.args, server.map(str::to_owned)).unwrap()
     }
 
     #[test]
@@ -200,6 +232,21 @@ mod tests {
         assert!(matches!(empty, Login::Device { oauth_as: None, client_id: Some(_), scope: None }), "{empty:?}");
         let local = asked("--local --namespace work", &variables);
         assert!(matches!(local, Login::Local { namespace: Some(_), scope: Some(_) }), "{local:?}");
+    }
+
+    #[test]
+    fn a_server_that_is_named_says_itself_how() {
+        let variables = [("BITROUTER_OAUTH_AS", "https://v.example"), ("BITROUTER_OAUTH_SCOPE", "a b")];
+        let server = Some("https://s.example");
+        let Login::Discovered { api_url, client_id, scope } = asked_as("bitrouter", "", &variables, server) else {
+            panic!("another server")
+        };
+        assert_eq!((api_url.as_str(), client_id, scope.as_deref()), ("https://s.example", None, Some("a b")));
+        let flag = asked_as("bitrouter", "--oauth-as https://f.example", &variables, server);
+        assert!(matches!(flag, Login::Device { oauth_as: Some(_), .. }), "{flag:?}");
+        let other = asked_as("tokenroute", "", &variables, server);
+        assert!(matches!(other, Login::Discovered { client_id: None, scope: None, .. }), "{other:?}");
+        assert!(matches!(asked_as("tokenroute", "--local", &[], server), Login::Local { .. }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `auth`: who this machine is to an account, one file a verb.
 
-mod login;
-mod logout;
+pub(super) mod login;
+pub(super) mod logout;
 mod progress;
 mod whoami;
 
@@ -27,8 +27,8 @@ pub(super) enum AuthVerb {
 
 pub(super) fn run(context: &Context, verb: AuthVerb) -> Result<Status, Failure> {
     match verb {
-        AuthVerb::Login(args) => login::run(context, &args),
-        AuthVerb::Logout(flags) => logout::run(context, &flags),
+        AuthVerb::Login(args) => login::run(context, &args, "auth login", None),
+        AuthVerb::Logout(flags) => logout::run(context, &flags, "auth logout", None),
         AuthVerb::Whoami => whoami::run(context),
     }
 }

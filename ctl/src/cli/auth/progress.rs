@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     exit::Failure,
+    name::Name,
     render::{Printer, qr_text},
 };
 
@@ -21,6 +22,8 @@ const NARROWEST: usize = 60;
 #[derive(Debug)]
 pub(super) struct Progress {
     printer: Printer,
+    /// Under the name `tokenroute` the lines are that program's own, on standard output.
+    name: Name,
     /// The last line is not ended: the next one takes its place.
     is_line_open: bool,
     trouble: Trouble,
@@ -44,8 +47,8 @@ impl Trouble {
 }
 
 impl Progress {
-    pub(super) fn new(printer: Printer) -> Self {
-        Self { printer, is_line_open: false, trouble: Trouble::default() }
+    pub(super) fn new(printer: Printer, name: Name) -> Self {
+        Self { printer, name, is_line_open: false, trouble: Trouble::default() }
     }
 
     /// Somebody has to approve; `link` is what [`link`] found.
@@ -57,6 +60,9 @@ impl Progress {
             "user_code": code.user_code,
             "expires_in": code.expires_in,
         }))?;
+        if self.name == Name::Tokenroute {
+            return self.printer.stdout(&tokenroute_text(code, link));
+        }
         for line in code_lines(code, link) {
             self.printer.stderr(&line);
         }
@@ -91,6 +97,9 @@ impl Progress {
         if let Some(path) = put_aside {
             self.printer.stderr(&format!("note: the credential file could not be used; it is now `{path}`"));
         }
+        if self.name == Name::Tokenroute {
+            return self.printer.stdout("OK logged in");
+        }
         self.printer.stderr(&done_text(identity));
         Ok(())
     }
@@ -103,7 +112,9 @@ impl Progress {
     }
 
     fn is_live(&self) -> bool {
-        self.printer.can_replace && self.printer.columns().is_some_and(|columns| columns >= NARROWEST)
+        self.name == Name::Bitrouter
+            && self.printer.can_replace
+            && self.printer.columns().is_some_and(|columns| columns >= NARROWEST)
     }
 
     fn remaining(&mut self, seconds: u64) {
@@ -129,6 +140,12 @@ fn code_lines(code: &LoginCode, link: &str) -> Vec<String> {
         lines.push(format!("  Code: {}", code.user_code));
     }
     lines
+}
+
+/// What tokenroute prints.
+fn tokenroute_text(code: &LoginCode, link: &str) -> String {
+    let url = code.verification_uri.as_deref().unwrap_or(link);
+    format!("Visit: {url}\nAnd enter code: {}\nWaiting for authorization...", code.user_code)
 }
 
 fn waiting_line(seconds: u64) -> String {
@@ -181,6 +198,14 @@ mod tests {
         assert_eq!(waiting_line(600), "Waiting for authorization (the code expires in 600s)…");
         let none = LoginCode { verification_uri: None, ..bare };
         assert_eq!(link(&none).unwrap_err().exit, exit::FAILURE);
+    }
+
+    #[test]
+    fn tokenroutes_own_lines_show_where_and_which_code() {
+        let whole = code(Some("https://cloud.example/oauth/device?user_code=BCDF-GHJK"));
+        let expected =
+            "Visit: https://cloud.example/oauth/device\nAnd enter code: BCDF-GHJK\nWaiting for authorization...";
+        assert_eq!(tokenroute_text(&whole, link(&whole).unwrap()), expected);
     }
 
     #[test]

@@ -88,7 +88,7 @@ mod tests {
     use crate::exit::ServerSaid;
 
     fn said(status: u16) -> Failure {
-        let said = ServerSaid { status: Some(status), field: None, request_id: None };
+        let said = ServerSaid { status: Some(status), field: None, request_id: None, more: serde_json::Map::new() };
         Failure { said: Some(Box::new(said)), ..Failure::caller("server_refused", "no") }
     }
 

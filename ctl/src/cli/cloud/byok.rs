@@ -16,7 +16,7 @@ use bitrouter_proto::{
     key_variable,
 };
 use clap::{Args, Subcommand};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
 use super::{
     policy::flag_text,
@@ -56,7 +56,7 @@ pub(in crate::cli) struct SetArgs {
     #[arg(long)]
     provider: String,
 
-    /// Take the key from this variable [default: `BITROUTER_<PROVIDER>_API_KEY`, else `<PROVIDER>_API_KEY`]
+    /// Take the key from this variable [default: those that the provider's key is read from, in their order]
     #[arg(long, value_name = "VAR", num_args = 0..=1, default_missing_value = "")]
     from_env: Option<String>,
 
@@ -195,7 +195,7 @@ fn key(context: &Context, args: &SetArgs) -> Result<SecretString, Failure> {
 
 fn from_env(context: &Context, name: &str, provider: &str) -> Result<SecretString, Failure> {
     let tried = match name {
-        "" => vec![key_variable::own(provider), passthrough(provider)],
+        "" => variables_of(context, provider)?,
         name => vec![name.to_owned()],
     };
     if let Some(wrong) = tried.iter().find(|name| key_variable::check(name).is_err()) {
@@ -215,20 +215,35 @@ fn from_env(context: &Context, name: &str, provider: &str) -> Result<SecretStrin
     checked(key.expose_secret().as_bytes().to_vec())
 }
 
+/// The variables from which the daemon would take the provider's key, in its order. Of a provider that only another server knows
+/// those that are usual.
+fn variables_of(context: &Context, provider: &str) -> Result<Vec<String>, Failure> {
+    let told = context.wait(async { Ok(context.connect().await?.variable_names_of(provider).await?) })?;
+    Ok(if told.is_empty() { vec![key_variable::own(provider), passthrough(provider)] } else { told })
+}
+
 /// The name that a provider's own tools read its key from.
 fn passthrough(provider: &str) -> String {
     format!("{}_API_KEY", provider.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// Bytes as a key. What is none is not repeated.
+/// Bytes as a key, without what blanks stand around it. What is none is not repeated.
 fn checked(bytes: Vec<u8>) -> Result<SecretString, Failure> {
-    let key = String::from_utf8(bytes).map(SecretString::from);
-    let key = key.ok().filter(|key| check_key(key.expose_secret()).is_ok());
-    key.ok_or_else(|| {
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    if QUOTES.iter().any(|quote| text.starts_with(*quote) || text.ends_with(*quote)) {
+        let message = "what was given stands in quotation marks, which no provider's key begins or ends with: give it without them";
+        return Err(Failure::caller("bad_key", message));
+    }
+    if check_key(text).is_err() {
         let message = format!("what was given is no key: one is 1 to {LONGEST} printable ASCII characters on one line");
-        Failure::caller("bad_key", message)
-    })
+        return Err(Failure::caller("bad_key", message));
+    }
+    Ok(SecretString::from(text))
 }
+
+/// What a key was copied with by mistake.
+const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
 
 fn submitted_text(key: &SubmittedKey) -> String {
     block_text(&[
@@ -241,9 +256,11 @@ fn submitted_text(key: &SubmittedKey) -> String {
 fn list_text(keys: &List<StoredKey>, shown: Shown) -> String {
     let for_people = matches!(shown, Shown::Terminal { .. });
     let at = |time: &Option<String>| time.as_ref().map_or_else(|| "—".to_owned(), |time| when(time, for_people));
-    let failure = |key: &StoredKey| match &key.last_failure_kind {
-        Some(kind) => format!("{kind} {}", at(&key.last_failure_at)),
-        None => "—".to_owned(),
+    // What keeps it from paying now says more than what once went wrong.
+    let failure = |key: &StoredKey| match (&key.unusable, &key.last_failure_kind) {
+        (Some(why), _) => why.clone(),
+        (None, Some(kind)) => format!("{kind} {}", at(&key.last_failure_at)),
+        (None, None) => "—".to_owned(),
     };
     let row = |key: &StoredKey| {
         vec![
@@ -269,18 +286,26 @@ mod tests {
         let text = r#"{"data":[
             {"provider_name":"anthropic","kek_id":"kek_1","key_prefix":"sk-ant-","created_at":"2026-05-01T00:00:00.000Z","updated_at":"2026-05-01T00:00:00.000Z"},
             {"provider_name":"openai","kek_id":"kek_2","key_prefix":"sk-proj-","api_base":"https://eu.example/v1","created_at":"2026-05-01T00:00:00.000Z",
-             "updated_at":"2026-05-02T00:00:00.000Z","last_used_at":"2026-05-03T00:00:00.000Z","last_failure_at":"2026-05-04T00:00:00.000Z","last_failure_kind":"rejected"}]}"#;
+             "updated_at":"2026-05-02T00:00:00.000Z","last_used_at":"2026-05-03T00:00:00.000Z","last_failure_at":"2026-05-04T00:00:00.000Z","last_failure_kind":"rejected"},
+            {"provider_name":"xai","kek_id":"kek_2","key_prefix":"","created_at":"2026-05-01T00:00:00.000Z","updated_at":"2026-05-02T00:00:00.000Z",
+             "last_failure_at":"2026-05-04T00:00:00.000Z","last_failure_kind":"unusable","unusable":"not_taken"}]}"#;
         let rows: List<StoredKey> = serde_json::from_str(text).unwrap();
-        let expected = "anthropic\tsk-ant-\tkek_1\t—\t—\t—\nopenai\tsk-proj-\tkek_2\t2026-05-03T00:00:00.000Z\trejected 2026-05-04T00:00:00.000Z\thttps://eu.example/v1";
+        let expected = "anthropic\tsk-ant-\tkek_1\t—\t—\t—\nopenai\tsk-proj-\tkek_2\t2026-05-03T00:00:00.000Z\trejected 2026-05-04T00:00:00.000Z\thttps://eu.example/v1\nxai\t\tkek_2\t—\tnot_taken\t—";
         assert_eq!(list_text(&rows, Shown::Piped { wide: false }), expected);
     }
 
     #[test]
     fn a_key_is_one_line_of_what_can_be_printed() {
-        assert_eq!(checked(b"sk-x".to_vec()).unwrap().expose_secret(), "sk-x");
+        for good in ["sk-x", " sk-x\t", "\u{a0}sk-x\r\n"] {
+            assert_eq!(checked(good.as_bytes().to_vec()).unwrap().expose_secret(), "sk-x");
+        }
         for bad in [&b""[..], b" ", b"a\tb", b"\xff"] {
             let failure = checked(bad.to_vec()).unwrap_err();
             assert_eq!(failure.code, "bad_key");
+        }
+        for quoted in ["\"sk-x\"", "'sk-x'", "sk-x\"", " `sk-x` ", "“sk-x”"] {
+            let failure = checked(quoted.as_bytes().to_vec()).unwrap_err();
+            assert!(failure.message.contains("quotation marks") && !failure.message.contains("sk-x"), "{failure:?}");
         }
         assert_eq!(passthrough("open-router"), "OPEN_ROUTER_API_KEY");
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     cli::{
+        everyday::{forget, looks_secret},
         expiry::ExpiryFlags,
         key_text::{list_text, shown_once},
         misuse::misused,
@@ -77,8 +78,20 @@ pub(super) fn run(context: &Context, verb: &KeysVerb) -> Result<Status, Failure>
         }
         KeysVerb::Mint(args) => mint(context, args),
         KeysVerb::Revoke { key, target } => {
+            if looks_secret(key) {
+                return Err(misused(REVOKE, "this looks like a key, and not like the id of one: it is sent nowhere"));
+            }
             let call = async |client: &Client, asked: &Asked| client.revoke_key(asked, key).await;
-            target.show(context, REVOKE, call, |revoked| flag_text("revoked", *revoked))
+            let mut is_revoked = false;
+            let text = |revoked: &bool| {
+                is_revoked = *revoked;
+                flag_text("revoked", *revoked)
+            };
+            let status = target.show(context, REVOKE, call, text)?;
+            if is_revoked {
+                forget(context, key);
+            }
+            Ok(status)
         }
     }
 }

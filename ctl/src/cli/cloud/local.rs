@@ -31,8 +31,18 @@ pub(in crate::cli) struct LocalFlags {
 }
 
 impl LocalFlags {
+    /// Whether the own node is meant.
+    pub(in crate::cli) fn is_meant(&self) -> bool {
+        self.local
+    }
+
+    /// The namespace of the own node that is meant, where one is named.
+    pub(in crate::cli) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// The flags as they are typed, with a space before each.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::cli) fn words(&self) -> String {
         let namespace = self.namespace.as_deref().map(|which| format!(" --namespace {}", shell::quoted(which)));
         let local = if self.local { " --local" } else { "" };
         format!("{local}{}", namespace.unwrap_or_default())
@@ -49,7 +59,7 @@ struct OwnNode {
 
 impl LocalFlags {
     /// Whom a command asks: the own node, or the account that is signed in, with the key that the environment holds.
-    pub(super) fn asked(&self, context: &Context) -> Asked {
+    pub(in crate::cli) fn asked(&self, context: &Context) -> Asked {
         if self.local {
             Asked::Node { namespace: self.namespace.clone() }
         } else {

@@ -21,7 +21,7 @@ mod whoami;
 
 use clap::Subcommand;
 
-use self::local::LocalFlags;
+pub(super) use self::local::LocalFlags;
 use crate::{
     context::Context,
     exit::{Failure, Status},

@@ -84,7 +84,7 @@ impl Line<'_> {
     /// What the argument `name` is.
     fn what(&self, name: &str) -> Option<(Completed, Option<&'static str>)> {
         let what = match (self.verbs.as_slice(), name) {
-            (["cloud", "keys", ..], "key") => Completed::Key,
+            (["cloud", "keys", ..], "key") | (["keys", "revoke"], "id") => Completed::Key,
             (["cloud", "policy", ..], "policy") => Completed::Policy,
             (["cloud", "policy", ..], "binding") => Completed::Binding { policy: (*self.places.first()?).to_owned() },
             (["cloud", "policy", "for-principal"], "principal_id") => return principal(self.places.first()?),
@@ -95,8 +95,8 @@ impl Line<'_> {
             (["cloud", "byok", "delete"], "provider") => Completed::StoredKey,
             (["cloud", "byok", "set"], "provider") => Completed::ByokProvider,
             (["cloud", "oauth-client", ..], "client") => Completed::OauthClient,
-            (["cloud" | "auth", ..], "namespace") if self.flags.contains_key("local") => Completed::Namespace,
-            (["node", "namespace" | "member", ..], "namespace") => Completed::Namespace,
+            ([first, ..], "namespace") if *first != "node" && self.flags.contains_key("local") => Completed::Namespace,
+            (["node", "namespace" | "member", ..] | ["exec"], "namespace") => Completed::Namespace,
             (["node", "member", "add"], "person") | (["node", "user", "passwd" | "remove"], "name") => {
                 Completed::Person
             }
@@ -109,7 +109,7 @@ impl Line<'_> {
     }
 
     fn whose(&self, name: &str) -> Whose {
-        let is_node = self.flags.contains_key("local") || self.verbs.first() == Some(&"node");
+        let is_node = self.flags.contains_key("local") || matches!(self.verbs.first(), Some(&"node" | &"exec"));
         // The namespace that is asked for is in none.
         let namespace = self.flags.get("namespace").filter(|_| name != "namespace").map(|&name| name.to_owned());
         if is_node { Whose::Node(namespace) } else { Whose::Account }
@@ -164,7 +164,12 @@ mod tests {
             ("cloud oauth-client delete --keep-keys", Completed::OauthClient),
             ("cloud usage --local --namespace", Completed::Namespace),
             ("auth login --local --namespace", Completed::Namespace),
+            ("keys revoke", Completed::Key),
+            ("keys revoke --local", Completed::Key),
+            ("balance --local --namespace", Completed::Namespace),
+            ("login --local --namespace", Completed::Namespace),
             ("node namespace delete", Completed::Namespace),
+            ("exec --budget-usd 1 --namespace", Completed::Namespace),
             ("node member add", Completed::Namespace),
             ("node member add default", Completed::Person),
             ("node member remove -y default", Completed::Member { namespace: "default".to_owned() }),
@@ -190,8 +195,12 @@ mod tests {
             "cloud policy bind pol_1 --principal-id",
             "cloud oauth-client register --name",
             "cloud usage --namespace",
+            "balance --namespace",
+            "keys create --name",
+            "test --model",
             "node namespace create",
             "node credit grant ann",
+            "exec -- kill",
             "status --nonsense",
         ] {
             assert_eq!(at(line), None, "{line}");
@@ -206,6 +215,7 @@ mod tests {
         let staging = Some(Whose::Node(Some("staging".to_owned())));
         assert_eq!(whose("cloud keys revoke --local --namespace staging"), staging);
         assert_eq!(whose("cloud keys list --local --namespace"), Some(Whose::Node(None)));
+        assert_eq!(whose("exec --namespace"), Some(Whose::Node(None)));
         assert_eq!(whose("node keys revoke"), Some(Whose::Node(None)));
         let socket = at("--socket /a/b cloud keys revoke").unwrap().socket;
         assert_eq!(socket, Some(PathBuf::from("/a/b")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bitrouter_proto::{
-    account::{Identity, WIDER_KEY, credential::Credential},
+    account::{Identity, Scope, WIDER_KEY, credential::Credential, sign_in_command},
     clock,
     codes::Reason,
     env::BITROUTER_API_KEY,
@@ -15,7 +15,7 @@ use super::error;
 use crate::{
     account_provider::AccountProvider,
     config::server_url,
-    credentials::{AccountError, Credentials, RestCall, Session, SessionState, login_command},
+    credentials::{AccountError, Credentials, RestCall, Session, SessionState, login_command, same_issuer},
     reload::Reloader,
 };
 
@@ -87,6 +87,26 @@ impl Account {
         Ok(Some(Key { key, server }))
     }
 
+    /// Says whether what calls would be made with without another word, `key` or the stored credential, is for the server at `url`.
+    ///
+    /// # Errors
+    /// Where it is for another one, or `url` is none.
+    pub(super) async fn is_for(&self, key: Option<&Key>, url: &str) -> Result<(), Status> {
+        let other = match key {
+            Some(key) => {
+                let url = server_url(url)
+                    .map_err(|reason| error::status(Reason::InvalidArgument, format!("`{url}` {reason}"), None))?;
+                (!same_issuer(&key.server, &url)).then(|| key.server.clone())
+            }
+            None => self.credentials.other_server(url).await.map_err(|error| self.refused(error, false))?,
+        };
+        let Some(other) = other else { return Ok(()) };
+        let what = if key.is_some() { format!("the key in `{BITROUTER_API_KEY}`") } else { "the session".to_owned() };
+        let message = format!("{what} is for `{other}`, and `{url}` is another server: nothing was sent there");
+        let command = sign_in_command(None, Some(url));
+        Err(error::status(Reason::Conflict, message, Some(&command)))
+    }
+
     /// What the account's server answers, as it came: with `key`, else with what is stored.
     pub(super) async fn call(&self, key: Option<&Key>, call: &RestCall) -> Result<String, Status> {
         let answered = match key {
@@ -126,24 +146,41 @@ impl Account {
         if let (Reason::NotSignedIn, Some(problem)) = (error.reason, &session.problem) {
             error.message = format!("the stored credential is not used: {problem}");
         }
-        let error = with_scope_hint(error, (!with_key).then_some(&session), &self.defaults().oauth_as);
-        let mut facts = Vec::new();
-        facts.extend(error.command.map(|command| ("command", command)));
-        facts.extend(error.code.map(|code| ("code", code.into_string())));
-        facts.extend(error.status.map(|status| ("status", status.to_string())));
-        facts.extend(error.field.map(|field| ("field", field)));
-        facts.extend(error.request_id.map(|id| ("request_id", id)));
-        error::status_with(error.reason, error.message, facts)
+        told(with_scope_hint(error, (!with_key).then_some(&session), &self.defaults().oauth_as))
     }
+}
+
+/// An error as the control API says it.
+pub(super) fn told(error: AccountError) -> Status {
+    let mut facts = Vec::new();
+    let more: serde_json::Map<_, _> =
+        error.more.into_iter().filter_map(|(name, value)| Some((name, serde_json::from_str(&value).ok()?))).collect();
+    if !more.is_empty() {
+        facts.push(("more", serde_json::Value::Object(more).to_string()));
+    }
+    facts.extend(error.command.map(|command| ("command", command)));
+    facts.extend(error.code.map(|code| ("code", code.into_string())));
+    facts.extend(error.status.map(|status| ("status", status.to_string())));
+    facts.extend(error.field.map(|field| ("field", field.into_string())));
+    facts.extend(error.request_id.map(|id| ("request_id", id.into_string())));
+    error::status_with(error.reason, error.message, facts)
 }
 
 /// The words with which a server says which scope a credential lacks.
 const MISSING_SCOPE: &str = "missing required scope: ";
 
+/// The same of a scope that a new key would have had.
+const WIDER_THAN_CALLER: &str = "scope exceeds the caller's: ";
+
 /// A server that says which scope is missing (403) is answered by the command that signs in with it too; a key gets no wider.
 /// `session` is `None` where a key beats what is stored.
 fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, default_server: &str) -> AccountError {
     let Some(scope) = missing_scope(&error) else { return error };
+    if let Some(by_key) = no_key_holds(&scope, session) {
+        error.message = format!("{}, which no API key can hold", error.message);
+        error.command = Some(by_key);
+        return error;
+    }
     match session.and_then(|session| Some((session, session.credential.as_deref()?))) {
         Some((session, Credential::Oauth(tokens))) => {
             let login = login_command(session, default_server);
@@ -162,11 +199,24 @@ fn with_scope_hint(mut error: AccountError, session: Option<&Arc<Session>>, defa
     error
 }
 
+/// What helps whoever has an API key where none can do it: provider keys are a person's own, stored by a person who is signed in.
+fn no_key_holds(scope: &str, session: Option<&Arc<Session>>) -> Option<String> {
+    if Scope::parse(scope) != Some(Scope::ByokWrite) {
+        return None;
+    }
+    match session.and_then(|session| session.credential.as_deref()) {
+        Some(Credential::Oauth(_)) => None,
+        Some(Credential::ApiKey(_)) => Some(LOGIN.to_owned()),
+        None => Some(format!("{LOGIN}  (with {BITROUTER_API_KEY} unset: a key there comes first)")),
+    }
+}
+
 const LOGIN: &str = "bitrouter auth login";
 const MINT: &str = "bitrouter cloud keys mint --name NAME";
 
 fn missing_scope(error: &AccountError) -> Option<String> {
-    let scope = error.message.trim().strip_prefix(MISSING_SCOPE)?.trim();
+    let said = error.message.trim();
+    let scope = [MISSING_SCOPE, WIDER_THAN_CALLER].iter().find_map(|words| said.strip_prefix(words))?.trim();
     (error.status == Some(403) && is_scope(scope)).then(|| scope.to_owned())
 }
 
@@ -233,6 +283,10 @@ mod tests {
         for scope in ["$(id)", "a\" b", "a b", "", "a;b"] {
             assert_eq!(hint(scope, &session), None, "{scope}");
         }
+        // What a key would have had, and whoever makes it has not.
+        let wider = AccountError { message: format!("{WIDER_THAN_CALLER}inference:invoke"), ..missing("") };
+        let expected = "bitrouter auth login --scope \"usage:read inference:invoke\"";
+        assert_eq!(with_scope_hint(wider, Some(&session), DEFAULT).command.as_deref(), Some(expected));
         let other = AccountError { status: Some(401), ..missing("keys:read") };
         assert_eq!(with_scope_hint(other, Some(&session), DEFAULT).command, None);
     }
@@ -249,5 +303,21 @@ mod tests {
             assert_eq!(error.command, Some(format!("{first}{mint}")));
             assert_eq!(error.message, "missing required scope: keys:read");
         }
+    }
+
+    #[test]
+    fn what_no_key_can_hold_takes_signing_in() {
+        let key = Some(Arc::new(Credential::ApiKey(ApiKeyCredential::new("brk_k".into(), DEFAULT))));
+        let session = Arc::new(Session { credential: key, ..Session::default() });
+        for session in [Some(&session), None] {
+            let error = with_scope_hint(missing("byok:write"), session, DEFAULT);
+            let command = error.command.unwrap();
+            assert!(command.starts_with("bitrouter auth login") && !command.contains("mint"), "{command}");
+            assert_eq!(error.message, "missing required scope: byok:write, which no API key can hold");
+        }
+        // A session gets it by its next sign-in.
+        let signed_in = signed_in("https://far", "usage:read", None);
+        let error = with_scope_hint(missing("byok:write"), Some(&signed_in), DEFAULT);
+        assert!(error.command.unwrap().contains("--scope \"usage:read byok:write\""));
     }
 }

@@ -2,12 +2,13 @@
 
 use bitrouter_node::people::namespaces;
 use bitrouter_proto::{
-    account::NamespaceId,
+    account::{NamespaceId, everyday::MODEL_KEY},
     client::IdempotencyKey,
     codes::Reason,
     wire::{self, asked::Whom},
 };
 use http::HeaderValue;
+use secrecy::ExposeSecret as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tonic::Status;
@@ -19,7 +20,7 @@ use super::{
     node_call::node,
 };
 use crate::{
-    credentials::{AccountError, RestCall, RestPath, own_node_json},
+    credentials::{AccountError, Dialect, RestCall, RestPath, own_node_json},
     node_host::NodeHost,
 };
 
@@ -59,7 +60,21 @@ impl Asking {
     /// # Errors
     /// Where that is nobody.
     pub(super) async fn source(&self, asked: Option<wire::Asked>) -> Result<Source, Status> {
-        let whom = match asked.and_then(|asked| asked.whom) {
+        let whom = self.whom(asked, |_| true).await?;
+        Ok(Source { asking: self.clone(), whom })
+    }
+
+    /// The same for the short verbs: keys that open nothing but calls of models are looked over, and the session counts.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub(super) async fn everyday_source(&self, asked: Option<wire::Asked>) -> Result<Source, Status> {
+        let whom = self.whom(asked, |key| !key.starts_with(MODEL_KEY)).await?;
+        Ok(Source { asking: self.clone(), whom })
+    }
+
+    async fn whom(&self, asked: Option<wire::Asked>, counts: fn(&str) -> bool) -> Result<Answering, Status> {
+        Ok(match asked.and_then(|asked| asked.whom) {
             Some(Whom::Node(wire::AskedNode { namespace })) => {
                 let node = node(&self.host).await?;
                 let meant = if namespace.is_empty() {
@@ -70,11 +85,20 @@ impl Asking {
                 Answering::Node(meant)
             }
             Some(Whom::Account(wire::AskedAccount { api_key, api_url })) => {
-                Answering::Account(self.account.key(api_key, &api_url)?)
+                let api_key = if counts(&api_key) { api_key } else { String::new() };
+                let is_brought = !api_key.is_empty();
+                let key = self.account.key(api_key, &api_url)?.filter(|key| counts(key.key.expose_secret()));
+                // A key goes to the server that whoever brings it names; nothing else goes to another than its own.
+                if !is_brought && !api_url.is_empty() {
+                    self.account.is_for(key.as_ref(), &api_url).await?;
+                }
+                Answering::Account(key)
             }
-            None => Answering::Account(self.account.key(String::new(), "")?),
-        };
-        Ok(Source { asking: self.clone(), whom })
+            None => {
+                let key = self.account.key(String::new(), "")?;
+                Answering::Account(key.filter(|key| counts(key.key.expose_secret())))
+            }
+        })
     }
 
     /// What the own node answers to its owner.
@@ -112,10 +136,56 @@ impl Source {
         Ok((read, json))
     }
 
+    /// What it answers to a call, read, where nobody needs it as it came.
+    pub(super) async fn answered<T: DeserializeOwned>(&self, call: &RestCall, what: &str) -> Result<T, Status> {
+        serde_json::from_str(&self.call(call).await?).map_err(|_| self.unreadable(what))
+    }
+
     /// It answered with what is not `what` it should be.
     pub(super) fn unreadable(&self, what: &str) -> Status {
         let error = AccountError::new(Reason::ServerFailed, format!("the server answered with what is no {what}"));
         self.asking.account.refused(error, matches!(&self.whom, Answering::Account(Some(_))))
+    }
+
+    /// Which API it speaks.
+    pub(super) async fn dialect(&self) -> Result<Dialect, Status> {
+        match &self.whom {
+            Answering::Account(None) => {
+                let asked = self.asking.account.credentials.dialect().await;
+                asked.map_err(|error| self.asking.account.refused(error, false))
+            }
+            // What is no session opens nothing of the other one.
+            Answering::Account(Some(_)) | Answering::Node(_) => Ok(Dialect::Management),
+        }
+    }
+
+    /// The server whose keys these are; `None`: the own node.
+    pub(super) async fn server(&self) -> Option<String> {
+        let account = &self.asking.account;
+        match &self.whom {
+            Answering::Node(_) => None,
+            Answering::Account(Some(key)) => {
+                let is_own = account.credentials.holder_of(&key.key).await.is_some();
+                (!is_own).then(|| key.server.clone())
+            }
+            Answering::Account(None) => {
+                let session = account.credentials.session();
+                let server = session.credential.as_deref().map(|credential| credential.server().to_owned());
+                server.filter(|_| !session.is_own_node)
+            }
+        }
+    }
+
+    /// Whom the credential means, as far as that is known without the server.
+    pub(super) async fn subject(&self) -> Option<String> {
+        let account = &self.asking.account;
+        match &self.whom {
+            Answering::Node(_) => node(&self.asking.host).await.ok().map(|node| node.owner().to_string()),
+            Answering::Account(Some(key)) => {
+                account.credentials.holder_of(&key.key).await.map(|holder| holder.person.to_string())
+            }
+            Answering::Account(None) => account.identity(&account.credentials.session())?.subject,
+        }
     }
 
     /// The host of the own node, where that is asked.

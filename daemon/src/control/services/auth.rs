@@ -92,6 +92,12 @@ impl Service {
         let defaults = self.account.defaults();
         let or = |said: String, otherwise: String| if said.is_empty() { otherwise } else { said };
         Ok(match request.how {
+            Some(How::Device(device)) if !device.api_url.is_empty() => SignIn::Discovered {
+                api_url: device.api_url,
+                client_id: Some(device.client_id).filter(|id| !id.is_empty()),
+                scope: Some(device.scope).filter(|scope| !scope.is_empty()),
+                otherwise: (defaults.client_id, defaults.scope.unwrap_or_else(|| ScopeSet::DEFAULT.to_string())),
+            },
             Some(How::Device(device)) => SignIn::Device {
                 oauth_as: or(device.oauth_as, defaults.oauth_as),
                 client_id: or(device.client_id, defaults.client_id),

@@ -1,7 +1,8 @@
 //! `EnvironmentService`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use bitrouter_gateway::Gateway;
 use bitrouter_proto::wire::{
     CompareRequest, CompareResponse, ListNamesRequest, ListNamesResponse, PushRequest, PushResponse, Variable,
     environment_service_server::EnvironmentService,
@@ -10,15 +11,16 @@ use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
 use super::{error, peer_of};
-use crate::reload::Reloader;
+use crate::{agent::Agent, reload::Reloader};
 
 pub(super) struct Service {
     reloader: Reloader,
+    gateway: Arc<Gateway>,
 }
 
 impl Service {
-    pub(super) fn new(reloader: Reloader) -> Self {
-        Self { reloader }
+    pub(super) fn new(agent: &Agent) -> Self {
+        Self { reloader: agent.reloader.clone(), gateway: Arc::clone(&agent.gateway) }
     }
 }
 
@@ -31,8 +33,15 @@ pub(super) fn variables(sent: Vec<Variable>) -> Vec<(String, Option<SecretString
 
 #[tonic::async_trait]
 impl EnvironmentService for Service {
-    async fn list_names(&self, _: Request<ListNamesRequest>) -> Result<Response<ListNamesResponse>, Status> {
-        Ok(Response::new(ListNamesResponse { names: self.reloader.in_force().names.clone() }))
+    async fn list_names(&self, request: Request<ListNamesRequest>) -> Result<Response<ListNamesResponse>, Status> {
+        let names = match request.into_inner().provider {
+            None => self.reloader.in_force().names.clone(),
+            Some(id) => {
+                let snapshot = self.gateway.snapshot();
+                snapshot.catalog.find(&id).map(|provider| provider.key_variables().to_vec()).unwrap_or_default()
+            }
+        };
+        Ok(Response::new(ListNamesResponse { names }))
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {

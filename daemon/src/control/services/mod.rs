@@ -1,6 +1,7 @@
 //! The one list of services, one file per noun.
 
 mod account;
+mod activity;
 mod asking;
 mod auth;
 mod billing;
@@ -9,10 +10,13 @@ mod byok;
 mod completion;
 mod console;
 mod daemon;
+mod doctor;
 mod environment;
+mod everyday;
 mod explain;
 mod following;
 mod keys;
+mod leases;
 mod logs;
 mod members;
 mod namespaces;
@@ -29,11 +33,13 @@ mod usage;
 use bitrouter_proto::{
     codes::Reason,
     wire::{
-        DESCRIPTORS, auth_service_server::AuthServiceServer, billing_service_server::BillingServiceServer,
-        budget_service_server::BudgetServiceServer, byok_service_server::ByokServiceServer,
-        completion_service_server::CompletionServiceServer, console_service_server::ConsoleServiceServer,
-        daemon_service_server::DaemonServiceServer, environment_service_server::EnvironmentServiceServer,
-        explain_service_server::ExplainServiceServer, key_service_server::KeyServiceServer,
+        DESCRIPTORS, activity_service_server::ActivityServiceServer, auth_service_server::AuthServiceServer,
+        billing_service_server::BillingServiceServer, budget_service_server::BudgetServiceServer,
+        byok_service_server::ByokServiceServer, completion_service_server::CompletionServiceServer,
+        console_service_server::ConsoleServiceServer, daemon_service_server::DaemonServiceServer,
+        doctor_service_server::DoctorServiceServer, environment_service_server::EnvironmentServiceServer,
+        everyday_service_server::EverydayServiceServer, explain_service_server::ExplainServiceServer,
+        key_service_server::KeyServiceServer, lease_service_server::LeaseServiceServer,
         log_service_server::LogServiceServer, member_service_server::MemberServiceServer,
         namespace_service_server::NamespaceServiceServer, node_service_server::NodeServiceServer,
         oauth_client_service_server::OauthClientServiceServer, operator_key_service_server::OperatorKeyServiceServer,
@@ -73,6 +79,7 @@ pub(super) async fn all(
     reporter.set_serving::<BillingServiceServer<billing::Service>>().await;
     reporter.set_serving::<NodeServiceServer<node::Service>>().await;
     reporter.set_serving::<KeyServiceServer<keys::Service>>().await;
+    reporter.set_serving::<LeaseServiceServer<leases::Service>>().await;
     reporter.set_serving::<OperatorKeyServiceServer<operator_keys::Service>>().await;
     reporter.set_serving::<PolicyServiceServer<policies::Service>>().await;
     reporter.set_serving::<BudgetServiceServer<budgets::Service>>().await;
@@ -83,6 +90,9 @@ pub(super) async fn all(
     reporter.set_serving::<MemberServiceServer<members::Service>>().await;
     reporter.set_serving::<CompletionServiceServer<completion::Service>>().await;
     reporter.set_serving::<ExplainServiceServer<explain::Service>>().await;
+    reporter.set_serving::<EverydayServiceServer<everyday::Service>>().await;
+    reporter.set_serving::<DoctorServiceServer<doctor::Service>>().await;
+    reporter.set_serving::<ActivityServiceServer<activity::Service>>().await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let v1 = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -93,7 +103,7 @@ pub(super) async fn all(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1alpha()?;
     let daemon = daemon::Service::new(agent, closing.clone());
-    let environment = environment::Service::new(agent.reloader.clone());
+    let environment = environment::Service::new(agent);
     let logs = logs::Service::new(agent.log.clone());
     let account = account::Account::new(agent.account.clone());
     let auth = auth::Service::new(account.clone(), agent.phase.draining().clone());
@@ -102,6 +112,7 @@ pub(super) async fn all(
     let usage = usage::Service::new(asking.clone(), closing.clone());
     let billing = billing::Service::new(asking.clone());
     let keys = keys::Service::new(asking.clone());
+    let leases = leases::Service::new(agent, closing.clone());
     let operator_keys = operator_keys::Service::new(agent.node.clone());
     let policies = policies::Service::new(asking.clone());
     let budgets = budgets::Service::new(asking.clone());
@@ -112,6 +123,9 @@ pub(super) async fn all(
     let byok = byok::Service::new(asking.clone());
     let completion = completion::Service::new(asking.clone(), std::sync::Arc::clone(&agent.gateway));
     let explain = explain::Service::new(agent);
+    let everyday = everyday::Service::new(asking.clone(), agent.credentials.clone(), agent.status.http().to_owned());
+    let doctor = doctor::Service::new(std::sync::Arc::clone(&agent.gateway));
+    let activity = activity::Service::new(agent.activity.clone(), closing.clone());
     let node = node::Service::new(asking);
     let people = people::Service::new(agent.node.clone());
     let console = console::Service::new(agent.node.clone(), agent.health.clone(), agent.status.http().to_owned());
@@ -126,6 +140,7 @@ pub(super) async fn all(
         .add_service(BillingServiceServer::new(billing).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(NodeServiceServer::new(node).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(KeyServiceServer::new(keys).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(LeaseServiceServer::new(leases).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(OperatorKeyServiceServer::new(operator_keys).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(PolicyServiceServer::new(policies).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(BudgetServiceServer::new(budgets).max_decoding_message_size(MESSAGE_LIMIT))
@@ -136,6 +151,9 @@ pub(super) async fn all(
         .add_service(MemberServiceServer::new(members).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(CompletionServiceServer::new(completion).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(ExplainServiceServer::new(explain).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(EverydayServiceServer::new(everyday).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(DoctorServiceServer::new(doctor).max_decoding_message_size(MESSAGE_LIMIT))
+        .add_service(ActivityServiceServer::new(activity).max_decoding_message_size(MESSAGE_LIMIT))
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)

@@ -60,6 +60,8 @@ struct Shared {
     requests: Vec<(String, String)>,
     replays: usize,
     metadata: Value,
+    /// What stands at `/api/v1/auth/discovery`, and with which status; nothing where it is 0.
+    discovery: (u16, Value),
     revoked: Vec<String>,
     /// Replies to `/v1/…`, each for one request; `None`: it is taken, and the connection ends without a word.
     rest: VecDeque<Option<(u16, String)>>,
@@ -145,6 +147,16 @@ impl TestIssuer {
 
     pub(super) fn metadata(&self, member: &str, value: Value) {
         lock(&self.shared).metadata[member] = value;
+    }
+
+    /// There is no metadata of an authorization server.
+    pub(super) fn without_metadata(&self) {
+        lock(&self.shared).metadata = Value::Null;
+    }
+
+    /// What stands at `/api/v1/auth/discovery`.
+    pub(super) fn discovery(&self, status: u16, document: Value) {
+        lock(&self.shared).discovery = (status, document);
     }
 
     /// The refresh tokens that were shown, in order.
@@ -259,7 +271,14 @@ impl Shared {
     fn answer(&mut self, path: &str, body: &str) -> Answer {
         let json = |value: &Value| Answer::Text(200, "application/json", value.to_string());
         match path {
+            "/.well-known/oauth-authorization-server" if self.metadata.is_null() => {
+                Answer::Text(404, "text/html", "<html>".to_owned())
+            }
             "/.well-known/oauth-authorization-server" => json(&self.metadata),
+            "/api/v1/auth/discovery" => match &self.discovery {
+                (0, _) => Answer::Text(404, "text/html", "<html>".to_owned()),
+                (status, document) => Answer::Text(*status, "application/json", document.to_string()),
+            },
             "/device" => match self.script.pop_front() {
                 Some(Answer::Tokens(_)) | None => json(&json!({
                     "device_code": "dc", "user_code": "BCDF-GHJK", "verification_uri": format!("{}/go", self.url),

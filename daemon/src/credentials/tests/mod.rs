@@ -1,6 +1,7 @@
 //! The keeper of the credential in process: against a server that does what a test says, with clocks turned by hand.
 
 mod attempts;
+mod discovered;
 mod files;
 mod interleaved;
 mod issuer;

@@ -13,6 +13,7 @@ mod stream;
 
 use std::{
     future::{Future as _, poll_fn},
+    num::NonZeroU32,
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
@@ -35,8 +36,14 @@ use super::{
 };
 
 /// Serves the connection until it ends.
-pub(super) async fn run(tcp: TcpStream, peer: Peer, own: Arc<ListenerAuthorities>, shared: Arc<Shared>) {
-    let state = ConnectionState::new(Arc::clone(&shared));
+pub(super) async fn run(
+    tcp: TcpStream,
+    peer: Peer,
+    own: Arc<ListenerAuthorities>,
+    shared: Arc<Shared>,
+    socket: Option<NonZeroU32>,
+) {
+    let state = ConnectionState::new(Arc::clone(&shared), socket);
     let stream = TokioIo::new(WatchedStream::new(tcp, Arc::clone(&state)));
     let service = Service::new(Arc::clone(&state), peer, own);
     let mut http = shared.http.serve_connection(stream, service);

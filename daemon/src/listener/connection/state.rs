@@ -4,6 +4,7 @@
 //! written by the connection's own task, so relaxed atomics are enough.
 
 use std::{
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -11,9 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitrouter_gateway::http::CallerConnection;
+use bitrouter_gateway::{
+    http::CallerConnection, ports::RequestRecord, protocol::usage::TokenUsage, registry::ProviderId,
+};
 
-use crate::listener::shared::{Phase, Shared};
+use crate::{
+    activity::CallingConnection,
+    listener::shared::{Phase, Shared},
+};
 
 /// What the timer would end a connection for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +58,16 @@ pub(super) struct ConnectionState {
     caller_left: AtomicBool,
     wake_at: AtomicU64,
     last_reply: AtomicBool,
+    calls: Arc<CallingConnection>,
 }
 
 impl ConnectionState {
     /// A new connection: it must send its first head as if it had begun it.
-    pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
+    ///
+    /// `socket` is the inode of the caller's end, where that is a program of the daemon's own user.
+    pub(super) fn new(shared: Arc<Shared>, socket: Option<NonZeroU32>) -> Arc<Self> {
         let now = shared.now();
+        let calls = shared.activity.connect(socket);
         Arc::new(Self {
             shared,
             busy: AtomicBool::new(false),
@@ -74,6 +84,7 @@ impl ConnectionState {
             caller_left: AtomicBool::new(false),
             wake_at: AtomicU64::new(0),
             last_reply: AtomicBool::new(false),
+            calls,
         })
     }
 
@@ -252,6 +263,18 @@ impl CallerConnection for ConnectionState {
     fn on_body_done(&self) {
         self.request_body.store(BODY_DONE, Relaxed);
         self.on_body_read();
+    }
+
+    fn on_routed(&self, provider: &ProviderId, model: &Arc<str>) {
+        self.calls.on_routed(provider, model);
+    }
+
+    fn on_progress(&self, usage: &TokenUsage) {
+        self.calls.on_progress(usage);
+    }
+
+    fn on_ended(&self, record: &RequestRecord) {
+        self.shared.activity.on_ended(&self.calls, record);
     }
 
     fn on_body_dropped(&self) {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use super::overflow_uid;
@@ -13,7 +13,7 @@ use crate::listener::port_owner::listening_on;
 
 /// Who listens at a port of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PortUid {
+pub enum PortUid {
     /// This user alone; and at one of these addresses.
     One(u32, IpAddr),
     /// Nobody.
@@ -50,6 +50,31 @@ fn judge(found: Option<&[(IpAddr, u32)]>, overflow: u32) -> PortUid {
             PortUid::One(uid, address)
         }
         (Some(_), Some(_)) => PortUid::Several,
+    }
+}
+
+/// Asks the kernel who takes what is sent to `at`: who listens at that very address, else at every one. The address in the
+/// answer is `at`'s.
+pub fn who_takes(at: SocketAddr) -> PortUid {
+    let found = ask_kernel(at.port()).or_else(|| read_tables(at.port()));
+    taker(found.as_deref(), at.ip().to_canonical(), overflow_uid())
+}
+
+fn taker(found: Option<&[(IpAddr, u32)]>, at: IpAddr, overflow: u32) -> PortUid {
+    let Some(found) = found else { return PortUid::Unknown };
+    let uids = |takes: &dyn Fn(IpAddr) -> bool| -> BTreeSet<u32> {
+        found.iter().filter(|(address, _)| takes(address.to_canonical())).map(|(_, uid)| *uid).collect()
+    };
+    let exact = uids(&|address| address == at);
+    // `::` takes both families unless told otherwise, which the kernel does not show.
+    let all = |address: IpAddr| address.is_unspecified() && (address.is_ipv6() || at.is_ipv4());
+    let uids = if exact.is_empty() { uids(&all) } else { exact };
+    let mut uids = uids.into_iter();
+    match (uids.next(), uids.next()) {
+        (Some(uid), None) if uid != overflow => PortUid::One(uid, at),
+        (Some(_), Some(_)) => PortUid::Several,
+        (Some(_), None) => PortUid::Unknown,
+        (None, _) => PortUid::Nobody,
     }
 }
 
@@ -175,6 +200,30 @@ mod dump {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_very_address_takes_before_every_address() {
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (four, six) = (at("127.0.0.1"), at("::1"));
+        let one = PortUid::One;
+        for (found, asked, expected) in [
+            (vec![], four, PortUid::Nobody),
+            (vec![("127.0.0.1", 7)], four, one(7, four)),
+            (vec![("::ffff:127.0.0.1", 7)], four, one(7, four)),
+            (vec![("127.0.0.1", 7), ("::1", 8), ("127.0.0.2", 9)], four, one(7, four)),
+            (vec![("0.0.0.0", 8), ("127.0.0.1", 7)], four, one(7, four)),
+            (vec![("0.0.0.0", 8)], four, one(8, four)),
+            (vec![("::", 8)], four, one(8, four)),
+            (vec![("0.0.0.0", 8)], six, PortUid::Nobody),
+            (vec![("0.0.0.0", 8), ("::", 9)], four, PortUid::Several),
+            (vec![("192.0.2.1", 5)], at("192.0.2.1"), one(5, at("192.0.2.1"))),
+            (vec![("127.0.0.1", 65_534)], four, PortUid::Unknown),
+        ] {
+            let found: Vec<_> = found.into_iter().map(|(address, uid)| (at(address), uid)).collect();
+            assert_eq!(taker(Some(&found), asked, 65_534), expected, "{found:?} {asked}");
+        }
+        assert_eq!(taker(None, four, 65_534), PortUid::Unknown);
+    }
 
     #[test]
     fn a_port_is_a_users_only_where_every_local_listener_is() {

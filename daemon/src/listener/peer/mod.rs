@@ -10,6 +10,7 @@ mod sock_diag;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +20,8 @@ use std::{
 #[cfg(target_os = "linux")]
 use sock_diag::SockDiag;
 
-pub(crate) use self::listening::{PortUid, who_listens};
+pub(crate) use self::listening::who_listens;
+pub use self::listening::{PortUid, who_takes};
 use crate::uid::overflow_uid;
 
 /// The user at the other end.
@@ -83,10 +85,17 @@ impl PeerLookup {
 
     /// Who is at `peer` of the connection that was accepted at `local`.
     pub fn identify(&self, peer: SocketAddr, local: SocketAddr) -> PeerIdentity {
+        self.identify_socket(peer, local).0
+    }
+
+    /// The same, with the inode of the socket there where that is one of the daemon's own user.
+    pub(super) fn identify_socket(&self, peer: SocketAddr, local: SocketAddr) -> (PeerIdentity, Option<NonZeroU32>) {
         if ![peer, local].iter().all(|end| end.ip().to_canonical().is_loopback()) {
-            return PeerIdentity::Remote;
+            return (PeerIdentity::Remote, None);
         }
-        self.ask(peer, local).map_or(PeerIdentity::Unknown, |uid| self.judge(uid))
+        let Some((uid, inode)) = self.ask(peer, local) else { return (PeerIdentity::Unknown, None) };
+        let identity = self.judge(uid);
+        (identity, (identity == PeerIdentity::SameUser).then_some(inode))
     }
 
     fn judge(&self, uid: u32) -> PeerIdentity {
@@ -108,7 +117,7 @@ impl PeerLookup {
     }
 
     #[cfg(target_os = "linux")]
-    fn ask(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    fn ask(&self, peer: SocketAddr, local: SocketAddr) -> Option<(u32, NonZeroU32)> {
         let mut kept = self.diag.lock().unwrap_or_else(PoisonError::into_inner);
         // A kept socket may have been spoilt (an overrun buffer, an interrupted answer): one fresh socket, then give up.
         for _ in 0..2 {
@@ -121,7 +130,7 @@ impl PeerLookup {
                 ),
             };
             match diag.owner(peer, local) {
-                Ok(uid) => return uid,
+                Ok(owner) => return owner,
                 Err(error) => {
                     tracing::debug!(%error, "the kernel did not answer for a peer");
                     *kept = None;
@@ -132,7 +141,7 @@ impl PeerLookup {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn ask(&self, _peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
+    fn ask(&self, _peer: SocketAddr, _local: SocketAddr) -> Option<(u32, NonZeroU32)> {
         let _ = self.diag.lock().unwrap_or_else(PoisonError::into_inner);
         None
     }

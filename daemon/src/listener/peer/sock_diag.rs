@@ -4,6 +4,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroU32,
     os::fd::OwnedFd,
 };
 
@@ -50,8 +51,8 @@ impl SockDiag {
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// The uid behind `peer`, where the kernel shows an established socket of a living owner.
-    pub(super) fn owner(&mut self, peer: SocketAddr, local: SocketAddr) -> Result<Option<u32>, Errno> {
+    /// The uid behind `peer`, and the inode of its socket, where the kernel shows an established one of a living owner.
+    pub(super) fn owner(&mut self, peer: SocketAddr, local: SocketAddr) -> Result<Option<(u32, NonZeroU32)>, Errno> {
         self.sequence = self.sequence.wrapping_add(1);
         let Some(question) = question(self.sequence, peer, local) else { return Ok(None) };
         send(&self.socket, &question, SendFlags::empty())?;
@@ -93,9 +94,9 @@ fn question(sequence: u32, peer: SocketAddr, local: SocketAddr) -> Option<[u8; R
     Some(bytes)
 }
 
-/// The uid in an answer. Two traps: a peer that is gone is reported as uid 0 without an inode, and without a connection
+/// The uid and the inode in an answer. Two traps: a peer that is gone is reported as uid 0 without an inode, and without a connection
 /// the kernel answers for a listener on that port.
-fn read_answer(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Result<Option<u32>, Errno> {
+fn read_answer(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Result<Option<(u32, NonZeroU32)>, Errno> {
     match u16_at(answer, 4) {
         Some(NLMSG_ERROR) => {
             let code = u32_at(answer, HEADER).map_or(0, |code| code.cast_signed().wrapping_neg());
@@ -112,8 +113,9 @@ fn read_answer(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Result<Opt
                 && be16_at(socket, 6) == Some(local.port())
                 && ip_at(socket, 8, family) == Some(peer.ip().to_canonical())
                 && ip_at(socket, 24, family) == Some(local.ip().to_canonical());
-            let alive = socket[1] == TCP_ESTABLISHED && u32_at(socket, 68).is_some_and(|inode| inode != 0);
-            Ok(if ends_match && alive { u32_at(socket, 64) } else { None })
+            let is_alive = socket[1] == TCP_ESTABLISHED;
+            let inode = u32_at(socket, 68).and_then(NonZeroU32::new).filter(|_| ends_match && is_alive);
+            Ok(u32_at(socket, 64).zip(inode))
         }
         _ => Err(Errno::PROTO),
     }
@@ -180,7 +182,7 @@ mod tests {
     fn only_an_established_socket_with_an_inode_and_our_ports_identifies() {
         let (peer, local) = ends();
         let read = |bytes: &[u8]| read_answer(bytes, peer, local);
-        assert_eq!(read(&answer(1, 1000, 7, (40000, 4356))), Ok(Some(1000)));
+        assert_eq!(read(&answer(1, 1000, 7, (40000, 4356))), Ok(Some((1000, NonZeroU32::new(7).unwrap()))));
         assert_eq!(read(&answer(1, 0, 0, (40000, 4356))), Ok(None), "gone: uid 0 without inode");
         assert_eq!(read(&answer(5, 1000, 7, (40000, 4356))), Ok(None), "FIN_WAIT2");
         assert_eq!(read(&answer(10, 1000, 7, (40000, 0))), Ok(None), "a listener on the port");

@@ -201,6 +201,7 @@ fn build(limits: Limits, settings: ListenerSettings, authenticator: Arc<dyn Auth
     let refused = Arc::new(RefusalLog::default());
     let release = Arc::new(Notify::new());
     let options = ServerOptions {
+        activity: crate::activity::Activity::default(),
         service: Arc::new(Routed(router(&release))),
         node: Arc::new(Mirror),
         settings: Arc::clone(&settings),

@@ -167,7 +167,7 @@ async fn reachable<'a>(
             gateway.look_at_account_models();
         }
         if provider.models().is_empty() && !provider.is_account() {
-            let names = live_models::names(gateway, snapshot, provider).await;
+            let names = live_models::names(gateway, snapshot, caller, provider).await;
             return names.iter().map(|name| Listed::new(provider, name, None)).collect();
         }
         let reached = provider.models().iter().filter(|model| reader.reaches(provider, model));

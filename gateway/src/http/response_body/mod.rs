@@ -3,6 +3,7 @@
 mod judged;
 mod plain;
 mod rest;
+mod stop;
 mod upstream;
 mod watch;
 

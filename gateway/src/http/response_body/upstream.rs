@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bitrouter_proto::codes::InferenceCode;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
@@ -17,6 +16,7 @@ use super::{
     ResponseBodyError, judged,
     plain::PlainBody,
     rest,
+    stop::Stop,
     watch::{Named, Watch},
 };
 use crate::{
@@ -25,9 +25,13 @@ use crate::{
     http::{
         context::{Caller, CallerConnection, RequestContext},
         deadline::{ResponseDeadlines, WaitError},
+        payer::OwnersCall,
+        quoted_key::QuotedKey,
         response_headers::{BodyMeta, Media, begins_as_json, sanitize_response},
+        run::RunEnd,
     },
     meter::{CallEnd, RequestRecorder},
+    ports::Run,
     protocol::{
         ContentEnd, GuardForm, Passed, Progress, ReplyFormat, ReplyGuard, ReplyStream, StreamStatus,
         sse_event::looks_like_events,
@@ -45,15 +49,6 @@ const AFTER_LAST_EVENT: Duration = Duration::from_secs(1);
 const MOST_OF_A_STREAM: usize = 16 << 10;
 /// The most of a document that is.
 const MOST_OF_A_DOCUMENT: usize = 64 << 10;
-
-/// Why a reply ends before its provider ended it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// The provider's bytes broke off.
-    Broken,
-    /// A wait is over.
-    Wait(WaitError),
-}
 
 /// How the bytes are followed.
 #[derive(Debug)]
@@ -93,6 +88,7 @@ pub(super) struct Reply {
     /// How far a stream has come.
     progress: Option<Progress>,
     deadlines: ResponseDeadlines,
+    run_end: RunEnd,
     connection: Arc<dyn CallerConnection>,
     pub(super) recorder: RequestRecorder,
     provider: ProviderId,
@@ -101,6 +97,8 @@ pub(super) struct Reply {
     caller: Caller,
     /// The ids by which the provider has stored it and its parts.
     ids: Vec<String>,
+    /// The stored key that pays for it.
+    quoted: Option<QuotedKey>,
 }
 
 impl UpstreamResponseBody {
@@ -185,13 +183,22 @@ impl UpstreamResponseBody {
             is_over: false,
             progress: None,
             deadlines: ResponseDeadlines::new(limits, context.started),
+            run_end: RunEnd::default(),
             connection: context.connection,
             recorder,
             provider,
             format,
             caller: context.caller,
             ids: Vec::new(),
+            quoted: None,
         })))
+    }
+
+    /// It is paid with this stored key.
+    pub(in crate::http) fn is_paid_with(&mut self, owners: Box<OwnersCall>) {
+        if let Some(reply) = &mut self.0 {
+            reply.quoted = Some(QuotedKey::new(owners));
+        }
     }
 
     /// Rules judge it as a whole: see [`UpstreamResponseBody::judge`].
@@ -201,6 +208,13 @@ impl UpstreamResponseBody {
 
     pub(super) fn reply(&mut self) -> Option<&mut Reply> {
         self.0.as_deref_mut()
+    }
+
+    /// It belongs to a run, which may end before it does.
+    pub(in crate::http) fn ends_with(&mut self, run: &dyn Run) {
+        if let Some(reply) = &mut self.0 {
+            reply.run_end = RunEnd::of(run);
+        }
     }
 
     /// It is one of the stored response with this id.
@@ -393,13 +407,10 @@ impl Reply {
             Ok(held) => held,
             Err(last) => return Poll::Ready(Some(last.map(Frame::data))),
         };
-        let error = explain(stop, &self.provider);
+        let error = stop.explain(&self.provider);
         self.note();
         self.recorder.set_error(error.code());
-        self.recorder.end(match stop {
-            Stop::Wait(WaitError::ShuttingDown) => CallEnd::Interrupted,
-            Stop::Broken | Stop::Wait(WaitError::Deadline(_)) => CallEnd::Failed,
-        });
+        self.recorder.end(stop.call_end());
         self.upstream = None;
         self.first = None;
         let last = match &mut self.mode {
@@ -426,7 +437,7 @@ impl Reply {
 
     /// Why a judged document has no end.
     pub(super) fn take_failure(&mut self) -> InferenceError {
-        self.failure.take().unwrap_or_else(|| explain(Stop::Broken, &self.provider))
+        self.failure.take().unwrap_or_else(|| Stop::Broken.explain(&self.provider))
     }
 
     /// A piece came: what of it may go on now.
@@ -459,7 +470,10 @@ impl Reply {
                     self.settle_end();
                     self.upstream = None;
                 }
-                Some(Ok(data))
+                Some(Ok(match &mut self.quoted {
+                    Some(quoted) => quoted.document(data, is_first),
+                    None => data,
+                }))
             }
         }
     }
@@ -467,7 +481,10 @@ impl Reply {
     /// A piece of a stream came: the whole events that may go on now.
     fn take_events(&mut self, data: Bytes) -> Option<Result<Bytes, ResponseBodyError>> {
         let Mode::Stream(stream) = &mut self.mode else { return Some(Ok(data)) };
-        let whole = stream.push(data);
+        let mut whole = stream.push(data);
+        if let Some(quoted) = &self.quoted {
+            whole = quoted.events(whole, || stream.has_failed());
+        }
         if self.progress == Some(Progress::Ended) && has_content(self.format, &whole) {
             // It was settled, so nobody would have paid for this.
             tracing::debug!(provider = %self.provider, "a stream goes on behind its last event");
@@ -550,7 +567,7 @@ impl Reply {
                 return Poll::Ready(());
             };
             let end = match Pin::new(upstream).poll_frame(cx) {
-                Poll::Pending if self.gateway.interrupt.is_set() => return Poll::Ready(()),
+                Poll::Pending if self.gateway.interrupt.is_set() || self.run_end.has_come(cx) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
@@ -591,6 +608,9 @@ impl Reply {
             let Some(upstream) = self.upstream.as_mut() else { return self.poll_failure() };
             if self.gateway.interrupt.is_set() {
                 return self.stop(Stop::Wait(WaitError::ShuttingDown));
+            }
+            if self.run_end.has_come(cx) {
+                return self.stop(Stop::RunEnded);
             }
             let (data, is_first) = match self.first.take() {
                 Some(first) => (first, true),
@@ -658,20 +678,4 @@ fn has_content(format: ReplyFormat, events: &[u8]) -> bool {
         counter.push(events);
         !counter.take().is_empty()
     })
-}
-
-fn explain(stop: Stop, provider: &ProviderId) -> InferenceError {
-    match stop {
-        Stop::Broken => InferenceError::new(
-            InferenceCode::UpstreamInterrupted,
-            format!("the reply of `{provider}` broke off before its end"),
-        ),
-        Stop::Wait(WaitError::Deadline(limit)) => InferenceError::new(
-            InferenceCode::UpstreamTimeout,
-            format!("`{provider}` took longer than `[timeouts] {limit}`"),
-        ),
-        Stop::Wait(WaitError::ShuttingDown) => {
-            InferenceError::new(InferenceCode::UpstreamInterrupted, "the daemon is stopping")
-        }
-    }
 }

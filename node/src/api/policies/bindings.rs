@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     change::{commit_binding, found},
-    own, patterns,
+    leased, own, patterns,
 };
 use crate::{
     http::{
@@ -97,6 +97,7 @@ pub(in crate::api) async fn unbind(call: Call) -> Result<Unbound, ApiError> {
     let id = call.granted.binding.ok_or_else(absent)?;
     let binding = BindingRow::find(&mut write, policy.id, id).await?.ok_or_else(absent)?;
     own::check(&call, &mut write, std::slice::from_ref(&binding)).await?;
+    leased::check(&call.node, policy.id)?;
     BindingRow::delete(&mut write, binding.id).await?;
     write.commit().await?;
     call.node.look_at_policies().await;

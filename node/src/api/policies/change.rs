@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bitrouter_proto::account::{Name, PolicyId, policy::PolicyKind};
 use serde::Serialize;
 
-use super::{super::namespaces::Deleted, own, patterns};
+use super::{super::namespaces::Deleted, leased, own, patterns};
 use crate::{
     Node,
     http::{
@@ -14,13 +14,10 @@ use crate::{
         idempotency::{Claim, Made},
         members::Members,
     },
-    policy::{Spec, loosen::is_looser},
+    policy::{MOST_POLICIES, Spec, loosen::is_looser},
     secret::random_ulid,
     store::{BindingRow, PolicyRow, Queryable, StoreError},
 };
-
-/// The most policies of a namespace.
-const MOST: i64 = 1_000;
 
 /// Whether a policy acts.
 #[derive(Debug, Serialize)]
@@ -66,8 +63,8 @@ pub(in crate::api) async fn create<T: Serialize>(
             return used.replayed(is_there, "deleted");
         }
     };
-    if PolicyRow::count(&mut write, namespace).await? >= MOST {
-        return Err(ApiError::new(Code::Conflict, format!("a namespace has at most {MOST} policies")));
+    if PolicyRow::count(&mut write, namespace).await? >= MOST_POLICIES {
+        return Err(ApiError::new(Code::Conflict, format!("a namespace has at most {MOST_POLICIES} policies")));
     }
     let now = node.clock.wall();
     let row = PolicyRow {
@@ -107,6 +104,7 @@ pub(in crate::api) async fn update<T>(
         let bindings = BindingRow::of_policy(&mut write, row.id).await?;
         if is_looser(&spec_of(&row)?, &spec) {
             own::check(call, &mut write, &bindings).await?;
+            leased::check(&call.node, row.id)?;
         }
         let more = patterns::count(&spec);
         if more > row.content_patterns {
@@ -132,6 +130,7 @@ pub(in crate::api) async fn delete(call: Call) -> Result<Deleted, ApiError> {
     let row = found(&call, &mut write).await?;
     let bindings = BindingRow::of_policy(&mut write, row.id).await?;
     own::check(&call, &mut write, &bindings).await?;
+    leased::check(&call.node, row.id)?;
     PolicyRow::delete(&mut write, row.id).await?;
     write.commit().await?;
     call.node.look_at_policies().await;
@@ -146,6 +145,7 @@ pub(in crate::api) async fn disable(call: Call) -> Result<Disabled, ApiError> {
     if row.disabled_at.is_none() {
         let bindings = BindingRow::of_policy(&mut write, row.id).await?;
         own::check(&call, &mut write, &bindings).await?;
+        leased::check(&call.node, row.id)?;
         row.disabled_at = Some(call.node.clock.wall());
         row.update(&mut write).await?;
         write.commit().await?;

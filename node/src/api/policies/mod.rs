@@ -5,6 +5,7 @@
 mod bindings;
 pub(super) mod change;
 mod effective;
+mod leased;
 mod own;
 mod patterns;
 

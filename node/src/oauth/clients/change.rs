@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitrouter_proto::account::{OauthClientId, ScopeSet, oauth_clients::GrantType};
+use bitrouter_proto::account::{OauthClientId, PersonId, ScopeSet, oauth_clients::GrantType};
 
 use super::{
     Client, ClientError, Registrar, name, redirect,
@@ -36,6 +36,17 @@ pub(crate) enum DeletedClient {
     WithoutKeys(usize),
 }
 
+/// The members that a change has changed, as they are called in REST.
+fn changed(before: &OauthClientRow, after: &OauthClientRow) -> Vec<&'static str> {
+    let members = [
+        ("client_name", before.name != after.name),
+        ("redirect_uris", before.redirect_uris != after.redirect_uris),
+        ("allowed_scopes", before.scopes != after.scopes),
+        ("allowed_grant_types", before.grants != after.grants),
+    ];
+    members.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
+}
+
 impl Node {
     /// Changes a client of the registrar's namespace. Whoever gives it more than it had, or sends what it is given elsewhere, must
     /// be able to do all that it can.
@@ -57,7 +68,7 @@ impl Node {
             let wanted = name::parse(&text)?;
             row.folded_name = name::looks(wanted.as_str());
             row.name = wanted.as_str().to_owned();
-            name::judge(&mut write, &row.folded_name, Some(id)).await?;
+            name::judge(&self.clients, &mut write, &row.folded_name, Some(id)).await?;
         }
         if let Some(uris) = change.redirect_uris {
             row.redirect_uris = redirect::judged(uris)?;
@@ -74,8 +85,15 @@ impl Node {
             let role = self.roles.of(registrar.person, registrar.namespace).ok_or(ClientError::Absent)?;
             judge_scopes(row.scopes, registrar.scopes.intersection(role.scopes()))?;
         }
+        if row.name != before.name || row.redirect_uris != before.redirect_uris {
+            row.changed_by = Some(registrar.person).filter(|person| *person != row.person);
+        }
         row.update(&mut write).await?;
+        let changed = changed(&before, &row).join(" ");
+        let widens = !is_less;
         self.commit_client(write, row).await?;
+        let Registrar { person, namespace, .. } = *registrar;
+        tracing::info!(client = %id, %namespace, %person, changed, widens, "an OAuth client was changed");
         self.clients.registered(id).ok_or(ClientError::Absent)
     }
 
@@ -84,14 +102,22 @@ impl Node {
     ///
     /// # Errors
     /// Where it could not be written.
-    pub(crate) async fn delete_client(&self, id: OauthClientId, keeps_keys: bool) -> Result<DeletedClient, StoreError> {
+    pub(crate) async fn delete_client(
+        self: &Arc<Self>,
+        id: OauthClientId,
+        person: PersonId,
+        keeps_keys: bool,
+    ) -> Result<DeletedClient, StoreError> {
         let write = self.store.write().await?;
         // Under the turn to write no key is minted.
         let keys = self.keys.count_of_client(id);
         let what = if keeps_keys { Revocation::Client(id) } else { Revocation::ClientWithKeys(id) };
         // A database that is full follows later: the client is gone either way.
         let (Revoked::Whole | Revoked::Later) = self.revoke(write, what).await?;
+        tracing::info!(client = %id, %person, keys, keeps_keys, "an OAuth client was deleted");
         self.note_keys_of_replayed_sessions().await;
+        // What was bound to it binds nothing any more, unless keys hold.
+        self.look_at_policies().await;
         Ok(if keeps_keys { DeletedClient::WithoutKeys(keys) } else { DeletedClient::WithKeys(keys) })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) const MOST: usize = 100;
 /// So many redirect URIs of a client.
 const MOST_URIS: usize = 32;
 /// What no token of a registered client holds: provider keys are a person's, for all the person's namespaces.
-const NEVER: ScopeSet = ScopeSet::of(&[Scope::ByokWrite]);
+pub(crate) const NEVER: ScopeSet = ScopeSet::of(&[Scope::ByokWrite]);
 
 /// Which client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,8 @@ pub(crate) struct Registration {
     pub(crate) namespace: NamespaceId,
     /// Who registered it.
     pub(crate) person: PersonId,
+    /// Who last changed its name or where browsers may be sent back to, where that is somebody else.
+    pub(crate) changed_by: Option<PersonId>,
     /// Whether it has a secret.
     pub(crate) kind: ClientType,
     /// What is kept of that.
@@ -123,6 +125,7 @@ impl Client {
             id: row.id,
             namespace: row.namespace,
             person: row.person,
+            changed_by: row.changed_by,
             kind: row.kind,
             secret: row.secret,
             redirect_uris: row.redirect_uris,
@@ -228,6 +231,12 @@ impl Clients {
         // The time stands in front in the id.
         its.sort_by_key(|client| client.id);
         its
+    }
+
+    /// What those that somebody has registered are called, but for `but`.
+    fn names(&self, but: Option<OauthClientId>) -> Vec<String> {
+        let all = self.registered.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(id, _)| Some(**id) != but).map(|(_, client)| client.name.clone()).collect()
     }
 
     /// Puts a registered client here, in the place of what it was.

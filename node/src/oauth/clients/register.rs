@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Client, ClientError, MOST, NEVER, name, redirect};
 use crate::{
     Node,
+    revocations::Revoked,
     secret::{TokenHash, random_secret, random_ulid},
     store::{OauthClientRow, Write},
 };
@@ -130,7 +131,7 @@ pub(crate) async fn register(
     }
     let name = name::parse(&wanted.name)?;
     let folded_name = name::looks(name.as_str());
-    name::judge(write, &folded_name, None).await?;
+    name::judge(&node.clients, write, &folded_name, None).await?;
     let now = node.clock.wall();
     let secret = (wanted.kind == ClientType::Confidential).then(random_secret);
     let row = OauthClientRow {
@@ -146,6 +147,7 @@ pub(crate) async fn register(
         grants: each_once(&wanted.grants),
         created_at: now,
         used_at: None,
+        changed_by: None,
     };
     row.insert(write).await?;
     let client = Arc::new(Client::of_row(row.clone(), Arc::default()));
@@ -177,15 +179,28 @@ pub(crate) async fn again(
     let row = OauthClientRow::find(&mut write, id).await?.ok_or_else(gone)?;
     let known = client.registration.as_ref().ok_or_else(gone)?;
     let was_shown = known.has_shown_secret.load(std::sync::atomic::Ordering::Acquire) || row.used_at.is_some();
-    let former = known.secret.filter(|_| !was_shown && now.since(row.created_at) <= REPEATED);
-    let former = former.ok_or(ClientError::Made(id))?;
+    if was_shown || row.kind != ClientType::Confidential || now.since(row.created_at) > REPEATED {
+        return Err(ClientError::Made(id));
+    }
+    let former = known.secret;
     let secret = random_secret();
     let hash = TokenHash::of(secret.expose_secret().as_bytes());
     // In memory first: the former one opens nothing from here on.
     let has_shown: Arc<AtomicBool> = Arc::clone(&known.has_shown_secret);
-    let with = |hash| Client::of_row(OauthClientRow { secret: Some(hash), ..row.clone() }, Arc::clone(&has_shown));
-    node.clients.put(with(hash));
-    match node.replace_client_secret(write, id, former, hash).await {
+    let with = |secret| Client::of_row(OauthClientRow { secret, ..row.clone() }, Arc::clone(&has_shown));
+    node.clients.put(with(Some(hash)));
+    let replaced = match former {
+        Some(former) => node.replace_client_secret(write, id, former, hash).await,
+        // A database that was put back: the secret that it had was replaced before, and was taken away. There is none to end.
+        None => {
+            let set = async {
+                OauthClientRow::set_secret(&mut write, id, hash).await?;
+                write.commit().await
+            };
+            set.await.map(|()| Revoked::Whole)
+        }
+    };
+    match replaced {
         Ok(replaced) => replaced.with_the_rest(&node.store)?,
         Err(error) => {
             node.clients.put(with(former));

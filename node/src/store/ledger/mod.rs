@@ -2,7 +2,7 @@
 //! with the place up to which it was read, so that each record counts exactly once.
 //!
 //! * `apply`: some records. `batch`: what they come to, by row. `many`: statements of several rows.
-//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window. `history`: what counters begin with.
+//! * `requests`: the rows as they are written, `pages`: as they are read. `prices`: what they were reckoned with. `usage`: sums by hour, and of any window. `spent`: of one key. `history`: what counters begin with.
 //! * `credit`: balances. `transactions`: what they are made of.
 //! * `objects`: what providers have stored. `positions`: how far the journal was applied.
 //! * `prune`: what is forgotten for its age.
@@ -18,6 +18,7 @@ mod positions;
 mod prices;
 mod prune;
 mod requests;
+mod spent;
 mod transactions;
 mod usage;
 
@@ -34,8 +35,9 @@ pub(crate) use self::{
     positions::{forget_segment, positions},
     prune::prune,
     requests::{last_admitted, newest},
+    spent::{ModelSums, spent_with},
     transactions::{TransactionsOf, transactions},
-    usage::{Sums, Window, usage, usage_by_namespace},
+    usage::{Sums, Window, usage, usage_by_namespace, usage_of_successes},
 };
 
 /// The most that a column holds, for what is counted without a sign.

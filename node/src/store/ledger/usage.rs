@@ -278,6 +278,13 @@ pub(super) const OF_NAMESPACE: &str = concat!(
     sums!("2", "$1", "COUNT(*)", "requests WHERE namespace_id = $1 AND created_at >= $6 AND created_at < $7"),
 );
 
+const OF_SUCCESSES: &str = sums!(
+    "0",
+    "$1",
+    "COUNT(*)",
+    "requests WHERE namespace_id = $1 AND created_at >= $2 AND created_at < $3 AND status = 'succeeded'"
+);
+
 pub(super) const BY_NAMESPACE: &str = concat!(
     sums!(
         "0",
@@ -328,6 +335,18 @@ pub(crate) async fn usage(on: &mut impl Queryable, namespace: NamespaceId, windo
         }
         pruned = now;
     }
+}
+
+/// The same of those alone that succeeded, of which no sums are kept: their rows are read, as long as there are any.
+pub(crate) async fn usage_of_successes(
+    on: &mut impl Queryable,
+    namespace: NamespaceId,
+    window: Window,
+) -> Result<Sums, StoreError> {
+    let row: Option<SumRow> =
+        fetch_optional!(on, OF_SUCCESSES, namespace.to_string(), window.from.millis(), window.to.millis())?;
+    let parts = Parts { hours: (0, 0), edges: [Edge::default(); 2] };
+    Ok(parts.sum(row.map(|row| part_of(row).1)))
 }
 
 /// The same for each namespace in which there were calls, whether or not it was deleted.

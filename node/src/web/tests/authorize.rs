@@ -168,7 +168,14 @@ async fn rfc6749_4_1_a_person_approves_and_the_client_gets_tokens() {
     assert_eq!(sent.status, StatusCode::SEE_OTHER);
     assert!(sent.header(header::LOCATION).starts_with("/login?next=/oauth/authorize%3F"), "{:?}", sent.headers);
     let page = cast.ada.get(&path).await;
-    for part in ["my-agent", &cast.client, "owner", "default", "id=\"host\">agent.example<", "policy:read\" checked"] {
+    for part in [
+        "my-agent",
+        &cast.client,
+        "owner",
+        "<dd>default of owner</dd>",
+        "id=\"host\">agent.example<",
+        "policy:read\" checked",
+    ] {
         assert!(page.text.contains(part), "no {part} in {}", page.text);
     }
     // It is allowed no more than it was registered for.
@@ -334,6 +341,50 @@ async fn n06_nothing_but_the_posted_form_of_our_own_page_decides() {
     let denied = address(&post(&mut cast.ada, with(&[("decision", "deny")], "")).await);
     assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&denied, "state").as_deref(), Some("st&te"));
+}
+
+#[tokio::test]
+async fn who_changed_what_a_program_is_called_or_where_it_leads_is_named() {
+    use crate::oauth::clients::{Change, Registrar};
+    use bitrouter_proto::account::ScopeSet;
+
+    let mut cast = cast().await;
+    let node = Arc::clone(&cast.fixture.node);
+    let (id, namespace) = (cast.client.parse().unwrap(), node.first_namespace());
+    let people = node.list_users().await.unwrap();
+    let ada = people.iter().find(|person| person.name == "ada").unwrap().id;
+    let (uri, both) = (Some(vec![URI.to_owned()]), Some(vec![URI.to_owned(), "https://other.example/cb".to_owned()]));
+    let renamed = || Change { name: Some("her-agent".to_owned()), ..Change::default() };
+    for (person, change, changer) in [
+        (
+            ada,
+            Change { scopes: Some(ScopeSet::parse("inference:invoke policy:read").unwrap()), ..Change::default() },
+            None,
+        ),
+        (ada, Change { redirect_uris: uri.clone(), ..Change::default() }, None),
+        (ada, Change { redirect_uris: both, ..Change::default() }, Some("ada")),
+        (node.owner(), Change { redirect_uris: uri, ..Change::default() }, None),
+        (ada, renamed(), Some("ada")),
+        (node.owner(), renamed(), Some("ada")),
+    ] {
+        let registrar = Registrar { person, namespace, scopes: ScopeSet::GRANTABLE };
+        let words = format!("{change:?}");
+        node.change_client(&registrar, id, change).await.unwrap();
+        let page = cast.ada.get(&cast.address(&[])).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        let said = changer.map(|name| format!("id=\"changer\">{name}<"));
+        assert_eq!(page.text.contains("id=\"changer\""), said.is_some(), "{words}");
+        assert!(said.is_none_or(|said| page.text.contains(&said)), "{words}: {}", page.text);
+    }
+    // Who is gone from the namespace is named so.
+    node.set_member(&namespace.to_string(), "ada", Role::Viewer).await.unwrap();
+    cast.fixture.person("bob", PASSWORD).await;
+    node.set_member(&namespace.to_string(), "bob", Role::Member).await.unwrap();
+    node.remove_member(&namespace.to_string(), "ada").await.unwrap();
+    let mut bob = cast.fixture.browser(Some(9));
+    bob.sign_in("bob", PASSWORD).await;
+    let page = bob.get(&cast.address(&[])).await;
+    assert!(page.text.contains("id=\"changer\">ada, who is nothing in the namespace any more<"), "{}", page.text);
 }
 
 #[tokio::test]

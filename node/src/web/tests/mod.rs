@@ -2,8 +2,10 @@
 //! that keeps cookies and sends what browsers send.
 
 mod authorize;
+mod clients;
 mod console;
 mod device;
+mod keys;
 mod members;
 mod sign_in;
 
