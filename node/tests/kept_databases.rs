@@ -25,6 +25,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003.sql", "a4b001db75f0f6864556b1cb36038c347623847b3f28821075422386c8d3d79b"),
     ("0004.sql", "0fd300e73838876cb6a8be41b75be06b51affd071eae7ebe0490df4661499b3b"),
     ("0005.sql", "80417362fea28bdacc2eaa149c1b429ffb8820b1f6239e18d3f2796c8be5b26d"),
+    ("0006.sql", "f9cfe0ef9e09fbbaef7ab858a53559d22f940eb7c3ba6d51a55eeebb75fee56e"),
+    ("0007.sql", "5d0800b84f979282ca8979b1d750711b0507852be219bfe9b16f3c954621a0e7"),
 ];
 
 fn kept() -> PathBuf {

@@ -346,6 +346,29 @@ const scenes = {
     await look(page, "console-programs");
     await page.getByRole("link", { name: "Change staging" }).click();
     await look(page, "namespace");
+    await page.getByRole("link", { name: "Programs that may ask its people for tokens" }).click();
+    await look(page, "clients");
+    await page.getByLabel("Name", { exact: true }).fill("my agent");
+    await page.getByLabel("Redirect URIs").fill("http://example.com/cb");
+    await page.getByRole("button", { name: "Register" }).click();
+    assert.match(await alert(page), /https/);
+    await look(page, "clients-wrong");
+    await page.getByLabel("Redirect URIs").fill("https://example.com/cb");
+    await page.getByRole("button", { name: "Register" }).click();
+    assert.equal(await heading(page), "Registered my agent");
+    assert.ok((await page.locator("#client-secret").innerText()).length >= 32);
+    await look(page, "client-registered");
+    await page.getByRole("link", { name: "Go on to the list" }).click();
+    await page.getByRole("link", { name: "Change my agent" }).click();
+    await look(page, "client");
+    await page.getByLabel("Name", { exact: true }).fill("another agent");
+    await page.getByRole("button", { name: "Change" }).click();
+    await page.getByRole("link", { name: "Change another agent" }).click();
+    await page.getByLabel("Delete the OAuth client").check();
+    await page.getByRole("button", { name: "Delete" }).click();
+    assert.match(await page.getByRole("status").innerText(), /was deleted/);
+    await page.getByRole("link", { name: "Console" }).click();
+    await page.getByRole("link", { name: "Change staging" }).click();
     await page.getByLabel("Name", { exact: true }).fill("production");
     await page.getByRole("button", { name: "Rename" }).click();
     await page.getByRole("button", { name: /^Sign out bitrouter \(command line\) in production/ }).click();
@@ -367,6 +390,60 @@ const scenes = {
     assert.equal(await heading(page), "Sign in");
     await page.goto(base + "/console");
     assert.equal(await heading(page), "Sign in");
+  },
+
+  // A provider's key that is pasted is sealed on the page. Nothing that leaves the browser holds it.
+  async keys() {
+    const key = process.env.CANARY_KEY;
+    const plain = await open({ javaScriptEnabled: false });
+    await plain.goto(base + "/login");
+    await signIn(plain);
+    await plain.goto(base + "/console/keys");
+    assert.equal(await plain.getByRole("button", { name: "Seal and store" }).count(), 0);
+    assert.match(await plain.locator("noscript, .warning").first().innerText(), /cloud byok set/);
+    const page = await signedIn();
+    const sent = [];
+    page.on("request", (request) => sent.push(`${request.method()} ${request.url()} ${request.postData() ?? ""}`));
+    const complaints = [];
+    page.on("console", (message) => complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.getByRole("link", { name: /set or revoke one/ }).click();
+    await look(page, "keys");
+    const paste = async (text) => {
+      await page.getByLabel("Key", { exact: true }).fill(text);
+      await page.getByRole("button", { name: "Seal and store" }).click();
+    };
+    sent.length = 0;
+    for (const [text, why] of [["", /Paste the key/], [`"${key}"`, /quotation marks/], ["brk_x", /token of bitrouter/], ["a\u00e9", /ASCII/]]) {
+      await paste(text);
+      assert.match(await alert(page), why);
+    }
+    assert.deepEqual(sent, [], "what can be no key goes nowhere");
+    await look(page, "keys-wrong");
+    await page.getByLabel("Provider", { exact: true }).selectOption("acme");
+    await paste(`  ${key} `);
+    await page.waitForURL(base + "/console/keys?done=key-stored");
+    assert.equal(await page.getByLabel("Key", { exact: true }).inputValue(), "");
+    assert.equal(sent.filter((one) => one.startsWith("POST ")).length, 1);
+    const spellings = [key, encodeURIComponent(key), btoa(key), [...key].reverse().join("")];
+    for (const one of sent) for (const text of spellings) assert.equal(one.includes(text), false, "the key left the browser");
+    for (const url of new Set(sent.map((one) => one.split(" ")[1]))) assert.equal(new URL(url).origin, base);
+    await look(page, "keys-stored");
+    // Axe is put into the page by the test, past its policy; the page itself has nothing to complain of.
+    assert.deepEqual(complaints, []);
+    await page.goto(base + "/console");
+    await page.goBack();
+    assert.equal((await page.content()).includes(key), false);
+  },
+
+  // It is revoked there.
+  async revoked() {
+    const page = await signedIn();
+    await page.goto(base + "/console/keys");
+    await page.getByRole("button", { name: "Revoke the key for acme" }).click();
+    await page.waitForURL(base + "/console/keys?done=key-revoked");
+    assert.equal(await page.getByRole("button", { name: /^Revoke/ }).count(), 0);
+    assert.match(await page.locator("section").last().innerText(), /deleted acme/);
   },
 };
 

@@ -27,6 +27,7 @@
 //!   resets, stalls, gates that the test opens.
 //! * [`dialects`] makes it speak as Anthropic, Google and OpenAI do, refusals included, whole and streamed.
 //! * [`issuer`] is an authorization server that breaks any rule on demand, with the account behind it.
+//! * [`tokenroute`] is a server of that kind, whose tokens another address issues.
 //! * [`http`] is a plain HTTP/1.1 caller whose socket belongs to whom the test says, that tells a complete answer from a
 //!   truncated one.
 //! * [`wait`] waits on conditions with a deadline. Nothing here sleeps to synchronise.
@@ -68,6 +69,7 @@ pub mod serve;
 pub mod shared_files;
 pub mod sign_in;
 pub mod terminal;
+pub mod tokenroute;
 pub mod traced;
 pub mod user;
 pub mod wait;

@@ -133,13 +133,19 @@ impl Owner {
     /// Signs a program in with `scopes`, for the namespace with this name, else the first that the page offers.
     #[track_caller]
     pub fn program(&self, scopes: &[&str], namespace: Option<&str>) -> Session {
-        let asked = [("client_id", "bitrouter-cli"), ("scope", &scopes.join(" "))];
+        self.program_of("bitrouter-cli", scopes, namespace)
+    }
+
+    /// The same of another public client.
+    #[track_caller]
+    pub fn program_of(&self, client_id: &str, scopes: &[&str], namespace: Option<&str>) -> Session {
+        let asked = [("client_id", client_id), ("scope", &scopes.join(" "))];
         let code = form(self.http.post("/oauth/device_authorization"), &asked).send().ok().json();
         let user_code = code["user_code"].as_str().expect("a user code");
         self.approve(user_code, scopes, namespace);
         let grant = "urn:ietf:params:oauth:grant-type:device_code";
         let device_code = code["device_code"].as_str().expect("a device code");
-        let fields = [("grant_type", grant), ("device_code", device_code), ("client_id", "bitrouter-cli")];
+        let fields = [("grant_type", grant), ("device_code", device_code), ("client_id", client_id)];
         let tokens = form(self.http.post("/oauth/token"), &fields).send().ok().json();
         let text = |name: &str| tokens[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {tokens}")).to_owned();
         Session {

@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use bitrouter_proto::{
-    codes::{InferenceCode, Reason, exit},
+    codes::{CheckCode, InferenceCode, Reason, exit},
     env::{self, Reader},
 };
 
@@ -44,6 +44,12 @@ fn the_page_of_codes_is_current() {
     for (code, meaning) in exit::ALL {
         writeln!(text, "| {code} | {meaning} |").unwrap();
     }
+    writeln!(
+        text,
+        "\nBeyond that `exec` exits with the code of its command, or with {} and the number of the signal that ended it.",
+        exit::BY_SIGNAL
+    )
+    .unwrap();
     text.push_str(
         "\n## `error.code` of the inference endpoint\n\nAn error that a provider answered keeps its own status. In a stream that has \
          begun the code stands in an error event, and the status is what it was.\n\n| code | status |\n|---|---|\n",
@@ -54,6 +60,13 @@ fn the_page_of_codes_is_current() {
     text.push_str("\n## Reasons of the control API (`ErrorInfo.reason`, domain `bitrouter`)\n\n| reason | gRPC code | exit code |\n|---|---|---|\n");
     for reason in Reason::ALL {
         writeln!(text, "| `{reason}` | {:?} | {} |", reason.code(), reason.exit()).unwrap();
+    }
+    text.push_str(
+        "\n## Checks of `doctor` (`checks[].code`)\n\nBesides, each warning that `status` shows is a check, under its own code, with its \
+         own severity and command.\n\n| code | where it is passed |\n|---|---|\n",
+    );
+    for code in CheckCode::ALL {
+        writeln!(text, "| `{code}` | {} |", code.meaning()).unwrap();
     }
     check("codes.md", &text);
 }

@@ -199,6 +199,114 @@ async fn rfc7662_2_2_a_confidential_client_learns_of_its_own_tokens_only() {
 }
 
 #[tokio::test]
+async fn rfc7662_2_2_a_refresh_token_is_active_while_its_client_may_refresh() {
+    let node = TestNode::new().await;
+    let client = registered(&node, "agent", "confidential", &SCOPES).await;
+    let (id, secret) = (text(&client, "client_id"), text(&client, "client_secret"));
+    let pair = signed_in(&node, id, &[("client_secret", secret)], None).await;
+    let active = async |token: &str| {
+        basic(&node, "/oauth/introspect", id, secret, &[("token", token)]).await.ok()["active"] == true
+    };
+    for (change, is_active) in [
+        (json!({"allowed_grant_types": [DEVICE_GRANT]}), false),
+        (json!({"allowed_grant_types": [DEVICE_GRANT, "refresh_token"]}), true),
+        // Nothing is left that it could get.
+        (json!({"allowed_scopes": ["policy:read"]}), false),
+        (json!({"allowed_scopes": ["usage:read"]}), true),
+    ] {
+        changed(&node, id, &change).await;
+        assert_eq!(active(&pair.refresh).await, is_active, "{change}");
+        assert!(active(&pair.access).await, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn rfc6749_6_a_refresh_with_nothing_left_is_refused_and_spends_nothing() {
+    let node = TestNode::new().await;
+    let client = registered(&node, "tool", "public", &SCOPES).await;
+    let id = text(&client, "client_id");
+    let pair = signed_in(&node, id, &[], Some("usage:read keys:write")).await;
+    changed(&node, id, &json!({"allowed_scopes": ["inference:invoke"]})).await;
+    for scope in [None, Some("usage:read")] {
+        let refused = node.refresh_as(id, &pair.refresh, scope).await;
+        assert_eq!(refused.refusal(), (400, "invalid_scope".to_owned()), "{scope:?}");
+    }
+    changed(&node, id, &json!({"allowed_scopes": ["inference:invoke", "usage:read"]})).await;
+    let next = node.refresh_as(id, &pair.refresh, None).await;
+    assert_eq!(next.ok()["scope"], "usage:read");
+    // So it is where the reply was lost.
+    assert_eq!(node.refresh_as(id, &pair.refresh, None).await.pair().refresh, next.pair().refresh);
+    changed(&node, id, &json!({"allowed_scopes": ["inference:invoke"]})).await;
+    assert_eq!(node.refresh_as(id, &pair.refresh, None).await.refusal(), (400, "invalid_scope".to_owned()));
+}
+
+#[tokio::test]
+async fn a_client_that_stands_in_the_head_needs_no_body() {
+    let node = TestNode::new().await;
+    let client = registered(&node, "agent", "confidential", &SCOPES).await;
+    let value = format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:{}", text(&client, "client_id"), text(&client, "client_secret")))
+    );
+    let empty = async |path: &str, media_type: Option<&str>| {
+        let mut request = http::Request::post(path).header(header::AUTHORIZATION, &value);
+        request = media_type.into_iter().fold(request, |request, kind| request.header(header::CONTENT_TYPE, kind));
+        node.send(request.body(bytes::Bytes::new()).unwrap(), neighbour()).await
+    };
+    let code = empty("/oauth/device_authorization", None).await.ok();
+    assert!(code["user_code"].is_string(), "{code}");
+    for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
+        assert_eq!(empty(path, None).await.refusal(), (400, "invalid_request".to_owned()), "{path}");
+        let said = empty(path, Some("application/json")).await;
+        assert_eq!(said.refusal(), (415, "invalid_request".to_owned()), "{path}: it says what it is");
+    }
+    let nobody = http::Request::post("/oauth/device_authorization").body(bytes::Bytes::new()).unwrap();
+    assert_eq!(node.send(nobody, neighbour()).await.refusal(), (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "an older database is put back as a file is")]
+async fn n49_a_registration_that_is_repeated_behind_a_restore_is_alive() {
+    let node = TestNode::new().await;
+    if node.database().is_some() {
+        return;
+    }
+    let register = async |node: &TestNode| {
+        let path = format!("/v1/namespaces/{}/oauth/clients", node.node.first_namespace());
+        let body = json!({
+            "client_name": "agent", "client_type": "confidential", "allowed_grant_types": [DEVICE_GRANT],
+        });
+        let request = http::Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.header("idempotency-key", "once").body(body.to_string().into()).unwrap();
+        let (head, body) = std::sync::Arc::clone(&node.node).answer_owner(request).await.into_parts();
+        let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+        Reply { status: head.status, headers: head.headers, body }
+    };
+    let first = register(&node).await.ok();
+    let (node, old) = node.reopened_after(async |dir, _| std::fs::read(dir.join("node.db")).unwrap()).await;
+    // Its reply was lost; so was all that came behind the copy.
+    let second = register(&node).await.ok();
+    let (node, ()) = node
+        .reopened_after(async |dir, _| {
+            std::fs::write(dir.join("node.db"), &old).unwrap();
+            let _ = std::fs::remove_file(dir.join("node.db-wal"));
+            std::fs::remove_file(dir.join("generation")).unwrap();
+        })
+        .await;
+    let third = register(&node).await.ok();
+    let id = text(&first, "client_id");
+    assert_eq!((text(&second, "client_id"), text(&third, "client_id")), (id, id));
+    for (client, is_good) in [(&first, false), (&second, false), (&third, true)] {
+        let reply = basic(&node, "/oauth/device_authorization", id, text(client, "client_secret"), &[]).await;
+        assert_eq!(reply.status.is_success(), is_good, "{:?}", reply.body);
+    }
+    // It has shown its secret, and is told of no other one.
+    assert_eq!(register(&node).await.refusal(), (409, "conflict".to_owned()));
+    let node = node.reopened().await;
+    basic(&node, "/oauth/device_authorization", id, text(&third, "client_secret"), &[]).await.ok();
+}
+
+#[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "an older database is put back as a file is")]
 async fn what_becomes_of_a_client_is_kept_and_comes_back_from_no_backup() {
     let node = TestNode::new().await;
@@ -253,5 +361,7 @@ bitrouter_test_postgres::once_more_on_postgres!(
     rfc6749_2_3_1_a_confidential_client_shows_its_secret_at_every_endpoint,
     allowed_grant_types_are_obeyed_at_every_poll_and_refresh,
     rfc7662_2_2_a_confidential_client_learns_of_its_own_tokens_only,
+    rfc7662_2_2_a_refresh_token_is_active_while_its_client_may_refresh,
+    rfc6749_6_a_refresh_with_nothing_left_is_refused_and_spends_nothing,
     a_deleted_namespace_takes_its_clients_along,
 );

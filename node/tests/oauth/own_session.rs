@@ -114,6 +114,20 @@ async fn p02_a_refresh_in_process_follows_the_rules_of_the_token_endpoint() {
         let refused = node.node.refresh_own(client, &second.refresh_token, "").await;
         assert!(matches!(refused, Err(OwnRefreshError::Ended(_))), "{client}: {refused:?}");
     }
+    // What a client may not do now it may do later: no session ends for that.
+    let tool = crate::support::clients::registered(&node, "tool", "public", &["usage:read"]).await;
+    let tool = tool["client_id"].as_str().unwrap();
+    let others = SecretString::from(crate::support::clients::signed_in(&node, tool, &[], None).await.refresh);
+    for (change, is_renewed) in [
+        (serde_json::json!({"allowed_grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}), false),
+        (serde_json::json!({"allowed_grant_types": ["refresh_token"]}), true),
+    ] {
+        crate::support::clients::changed(&node, tool, &change).await;
+        match node.node.refresh_own(tool, &others, "").await {
+            Ok(_) => assert!(is_renewed),
+            refused => assert!(!is_renewed && matches!(refused, Err(OwnRefreshError::Later(_))), "{refused:?}"),
+        }
+    }
     let narrow = refresh(&second.refresh_token, Scope::UsageRead.as_str()).await.unwrap();
     assert_eq!(narrow.scope, ScopeSet::of(&[Scope::UsageRead]));
     // Used and out of grace: the first one is a replay, and the session ends.

@@ -194,6 +194,13 @@ async fn rfc8707_2_the_issuer_is_the_only_resource() {
         let reply = node.send(refresh(wrong), neighbour()).await;
         assert_eq!(reply.refusal(), (400, code.to_owned()));
     }
+    // Nobody approves a code that is for another server, and none is got by one.
+    let code = [("client_id", "bitrouter-cli"), ("resource", other)];
+    let refused = node.post("/oauth/device_authorization", &code).await.refusal();
+    assert_eq!(refused, (400, "invalid_target".to_owned()));
+    let polled =
+        [("client_id", "bitrouter-cli"), ("grant_type", DEVICE_GRANT), ("device_code", "x"), ("resource", other)];
+    assert_eq!(node.post("/oauth/token", &polled).await.refusal(), (400, "invalid_target".to_owned()));
     // What is empty counts as not sent (RFC 6749 §3.2).
     for right in [own, "http://localhost:4356/", ""] {
         node.send(refresh(&[right]), neighbour()).await.ok();

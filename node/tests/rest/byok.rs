@@ -83,10 +83,10 @@ async fn the_public_key_is_open_to_all_and_kept_by_its_tag() {
 #[tokio::test]
 async fn a_key_is_stored_replaced_listed_and_deleted() {
     let scene = Scene::new().await;
-    let first = submission(&scene.test, "openai", "sk-proj-first", None).await;
+    let first = submission(&scene.test, "openai", "sk-proj-first-key", None).await;
     let told = submit(&scene, writer(&scene), &first).await.ok();
     assert_eq!(told, json!({"provider_name": "openai", "kek_id": first.kek_id, "key_prefix": "sk-proj-"}));
-    assert_eq!(opened(&scene, "openai").as_deref(), Some("sk-proj-first"));
+    assert_eq!(opened(&scene, "openai").as_deref(), Some("sk-proj-first-key"));
     scene.test.advance(std::time::Duration::from_mins(1));
     // What a client says of the beginning is not shown: it may be the whole.
     let second = NewStoredKey {

@@ -12,12 +12,14 @@ pub struct Entry {
     pub scope: Scope,
     /// True where a token with the scope is answered; false where only a browser is.
     pub takes_tokens: bool,
+    /// What it hands on to what it makes, whatever is sent, and so takes too.
+    pub gives: Option<Scope>,
     /// A body that it takes.
     pub body: &'static str,
 }
 
 const fn entry(method: &'static str, path: &'static str, scope: Scope) -> Entry {
-    Entry { method, path, scope, takes_tokens: true, body: "" }
+    Entry { method, path, scope, takes_tokens: true, gives: None, body: "" }
 }
 
 /// A body in the place of which one with a sealed key is sent.
@@ -92,6 +94,17 @@ pub const ENTRIES: &[Entry] = &[
     Entry { body: SEALED, ..entry("POST", "/v1/byok/keys", Scope::ByokWrite) },
     entry("DELETE", "/v1/byok/keys/{provider}", Scope::ByokWrite),
     Entry { takes_tokens: false, ..entry("GET", "/v1/node/usage", Scope::UsageRead) },
+    entry("GET", "/api/v1/me", Scope::AccountRead),
+    entry("GET", "/api/v1/balance", Scope::BillingRead),
+    entry("GET", "/api/v1/me/keys", Scope::KeysRead),
+    Entry {
+        gives: Some(Scope::InferenceInvoke),
+        body: r#"{"name":"made"}"#,
+        ..entry("POST", "/api/v1/me/keys", Scope::KeysWrite)
+    },
+    entry("DELETE", "/api/v1/me/keys/{key}", Scope::KeysWrite),
+    Entry { body: r#"{"amount_usd":"5.0"}"#, ..entry("POST", "/api/v1/topup", Scope::BillingWrite) },
+    entry("GET", "/api/v1/me/usage", Scope::UsageRead),
     entry("GET", "/v1/account", Scope::AccountRead),
     Entry { body: r#"{"display_name":"Ada"}"#, ..entry("PATCH", "/v1/account", Scope::AccountWrite) },
     Entry { takes_tokens: false, ..entry("DELETE", "/v1/account", Scope::AccountWrite) },
@@ -107,6 +120,7 @@ const OPEN: &[&str] = &[
     "/v1/billing/stripe/webhook",
     "/v1/byok/encryption-pubkey",
     "/openapi.json",
+    "/api/v1/auth/discovery",
 ];
 
 impl Entry {

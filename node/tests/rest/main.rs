@@ -24,6 +24,7 @@ mod roles;
 mod scopes;
 mod shapes;
 mod times;
+mod tokenroute;
 mod web_session;
 
 #[path = "../support/mod.rs"]

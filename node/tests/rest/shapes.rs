@@ -126,7 +126,10 @@ async fn what_takes_no_body_refuses_one_that_says_something() {
         ] {
             let reply = send(&method, &path, media_type, body).await;
             assert_eq!(reply.refusal(), (status, "bad_request".to_owned()), "{method} {path} {body}");
-            assert_eq!(reply.json()["field"].as_str(), field, "{method} {path} {body}");
+            match field.filter(|_| path.starts_with("/api/v1/")) {
+                Some(field) => assert!(reply.words().contains(&format!("`{field}`")), "{method} {path} {body}"),
+                None => assert_eq!(reply.json()["field"].as_str(), field, "{method} {path} {body}"),
+            }
             asked += 1;
         }
     }

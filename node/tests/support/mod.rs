@@ -130,12 +130,26 @@ impl TestNode {
         Ok(Self { node, clock, settings, idle_tasks: tasks.len(), tasks, clients: Tasks::new(), dir, places })
     }
 
+    /// Opens it where a node was closed a moment ago: PostgreSQL lets go of the lock of a connection once it has noticed its end.
+    async fn open_again(places: Places, clock: Arc<ManualClock>, settings: Arc<ArcSwap<Settings>>) -> Self {
+        let opened = async {
+            loop {
+                match Self::open(places.clone(), Arc::clone(&clock), Arc::clone(&settings)).await {
+                    Ok(node) => return node,
+                    Err(OpenError::Postgres { .. }) => tokio::task::yield_now().await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), opened).await.unwrap()
+    }
+
     /// Closes the node and opens it again on the same directory.
     pub async fn reopened(self) -> Self {
         self.node.close().await;
         let Self { node, clock, settings, places, .. } = self;
         drop(node);
-        Self::open(places, clock, settings).await.unwrap()
+        Self::open_again(places, clock, settings).await
     }
 
     /// Closes the node, does `change` to its directory, and opens it again.
@@ -144,7 +158,7 @@ impl TestNode {
         let Self { node, clock, settings, dir, places, .. } = self;
         drop(node);
         let done = change(&dir, Arc::clone(&clock)).await;
-        (Self::open(places, clock, settings).await.unwrap(), done)
+        (Self::open_again(places, clock, settings).await, done)
     }
 
     pub fn dir(&self) -> &PathBuf {
@@ -176,6 +190,12 @@ impl TestNode {
     /// These providers take keys of others.
     pub fn take_keys(&self) {
         self.set(|settings| settings.byok.providers = ["anthropic", "groq", "openai"].map(str::to_owned).into());
+    }
+
+    /// What the node's clock says, in milliseconds since 1970.
+    pub fn clock_millis(&self) -> i64 {
+        use bitrouter_node::clock::Clock as _;
+        self.clock.wall().millis()
     }
 
     pub fn advance(&self, by: Duration) {
@@ -341,11 +361,31 @@ impl Reply {
         self.json()
     }
 
-    /// The status and code of a refusal.
+    /// The status and code of a refusal, whatever its shape.
     pub fn refusal(&self) -> (u16, String) {
         let document = self.json();
+        if let Some(error) = document["error"].as_object() {
+            let code = match error["type"].as_str().unwrap() {
+                "authentication_error" => "unauthorized",
+                "permission_error" => "forbidden",
+                "not_found_error" => "not_found",
+                "conflict_error" => "conflict",
+                "service_unavailable" => "unavailable",
+                "invalid_request_error" => "bad_request",
+                other => other,
+            };
+            assert_eq!((error.len(), error["code"].as_u64()), (3, Some(self.status.as_u16().into())), "{document}");
+            return (self.status.as_u16(), code.to_owned());
+        }
         assert!(document["error_description"].is_string(), "{document}");
         (self.status.as_u16(), document["error"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a refusal says, whatever its shape.
+    pub fn words(&self) -> String {
+        let document = self.json();
+        let words = document["error_description"].as_str().or_else(|| document["error"]["message"].as_str());
+        words.unwrap_or_else(|| panic!("no refusal: {document}")).to_owned()
     }
 
     pub fn pair(&self) -> Pair {

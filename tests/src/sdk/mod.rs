@@ -56,6 +56,14 @@ pub fn script(world: &World, name: &str, args: &[&str]) -> Run {
     variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
 }
 
+/// A module of a package of `.venv` with `args`, to be changed before it runs.
+pub fn module(world: &World, name: &str, args: &[&str]) -> Run {
+    let (python, variables) = interpreter();
+    let args: Vec<&str> = ["-B", "-m", name].into_iter().chain(args.iter().copied()).collect();
+    let run = world.program(&python, args);
+    variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
+}
+
 /// Puts a script where the world's user can read it.
 fn copy(world: &World, folder: &str, name: &str) -> PathBuf {
     let source = shared_files::repository().join(folder).join(name);

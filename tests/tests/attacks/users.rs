@@ -72,10 +72,16 @@ fn p05_another_user_is_closed_at_accept_whatever_the_modes_say() {
 }
 
 /// The methods that an empty message tells too little.
-const NEED_A_NAME: [&str; 18] = [
+const NEED_A_NAME: [&str; 24] = [
     "ByokService/DeleteStoredKey",
     "AuthService/Login",
+    "EverydayService/EndKey",
+    "EverydayService/TopUp",
+    "EverydayService/ShowUsage",
+    "EverydayService/TryModel",
     "ExplainService/Explain",
+    "LeaseService/HoldLease",
+    "LeaseService/EndLease",
     "LogService/SetLevel",
     "NamespaceService/CreateNamespace",
     "NamespaceService/RenameNamespace",
@@ -98,10 +104,14 @@ const OF_AN_ACCOUNT: [&str; 6] =
     ["KeyService/", "PolicyService/", "BudgetService/", "PresetService/", "SessionService/", "OauthClientService/"];
 
 /// What needs somebody who is signed in.
-const NEED_AN_ACCOUNT: [&str; 10] = [
+const NEED_AN_ACCOUNT: [&str; 14] = [
     "ByokService/GetSealingKey",
     "ByokService/ListStoredKeys",
     "ByokService/SubmitStoredKey",
+    "EverydayService/ShowIdentity",
+    "EverydayService/CreateKey",
+    "EverydayService/ListOwnKeys",
+    "EverydayService/ShowBalance",
     "NamespaceService/ListAccountNamespaces",
     "UsageService/GetUsage",
     "UsageService/ListCalls",
@@ -141,7 +151,9 @@ fn p05_every_method_is_asked_as_every_class() {
     }
     for user in [world.user(), User::root()] {
         for method in methods.iter().filter(|method| *method != "DaemonService/Stop") {
-            let refused = as_uid::run(user, || Control::connect(&socket).call_bytes(method, &[]).err());
+            // `once`: the others end by themselves.
+            let message: &[u8] = if method == "ActivityService/WatchActivity" { &[8, 1] } else { &[] };
+            let refused = as_uid::run(user, || Control::connect(&socket).call_bytes(method, message).err());
             // What an empty message does not name is missed by those that need it; everything else takes it.
             let code = refused.as_ref().map(|refused| refused.code);
             let is_missed = matches!(code, Some(tonic::Code::InvalidArgument | tonic::Code::NotFound));

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use bitrouter_tests::{Daemon, World, sdk};
+use bitrouter_tests::{Daemon, Provider, Reply, World, sdk, sign_in::Owner};
 
 const NAME: &str = "Ada Lovelace";
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -17,7 +17,10 @@ struct Cast {
 
 impl Cast {
     fn new(settings: &str) -> Self {
-        let world = World::new();
+        Self::in_world(World::new(), settings)
+    }
+
+    fn in_world(world: World, settings: &str) -> Self {
         world.config(settings);
         let daemon = world.serve().start();
         let password = world.canary("password");
@@ -32,13 +35,20 @@ impl Cast {
     /// Plays scenes in the browser, and keeps the pictures.
     #[track_caller]
     fn play(&self, scenes: &[&str]) {
+        self.play_with("", scenes);
+    }
+
+    /// The same, with what somebody pastes.
+    #[track_caller]
+    fn play_with(&self, pasted: &str, scenes: &[&str]) {
         let base = format!("http://127.0.0.1:{}", self.daemon.port());
         let pictures = self.world.directory("home/pictures");
         let shown = pictures.to_string_lossy().into_owned();
         let args: Vec<&str> =
             [&*base, &shown, NAME, &self.password].into_iter().chain(scenes.iter().copied()).collect();
         let temporary = self.world.directory("browser");
-        let run = sdk::node_script(&self.world, "pages.mjs", &args).env("TMPDIR", &temporary).within(PATIENCE).run();
+        let run = sdk::node_script(&self.world, "pages.mjs", &args).env("TMPDIR", &temporary);
+        let run = run.env("CANARY_KEY", pasted).within(PATIENCE).run();
         keep(&pictures);
         let output = run.with_code(0);
         let wanted: Vec<String> =
@@ -85,6 +95,28 @@ fn p06_other_sites_decide_nothing() {
 #[test]
 fn every_page_can_be_used_by_everybody() {
     Cast::new("").play(&["locked", "pictures", "console"]);
+}
+
+#[test]
+fn n46_a_key_that_is_pasted_is_sealed_in_the_browser() {
+    let (world, provider) = (World::new(), Provider::start());
+    let manifest = format!(
+        "id = \"acme\"\nkind = \"first_party\"\nendpoint = \"{}\"\nprotocol = [\"chat_completions\"]\n\
+         [payment]\nmodes = [\"byok\"]\n[[models]]\nid = \"m\"\n",
+        provider.base_url()
+    );
+    world.write("config/bitrouter/registry/acme.toml", manifest);
+    provider.always(|_| Reply::json(200, r#"{"id":"c","object":"chat.completion","choices":[]}"#));
+    let cast = Cast::in_world(world, "");
+    let key = cast.world.canary("pasted");
+    cast.play_with(&key, &["keys"]);
+    let program = Owner::with_password(&cast.daemon, NAME, &cast.password).program(&["inference:invoke"], None);
+    let call = || cast.daemon.http().chat("acme:m", "hello").bearer(&program.access_token).send();
+    call().ok();
+    assert_eq!(provider.last().request.key(), Some(key.as_str()), "our node opens what the page has sealed");
+    cast.play(&["revoked"]);
+    call().refused(402, "provider_key_missing");
+    cast.daemon.stop();
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_key_comes_from_a_variable_from_standard_input_or_sealed() {
 
     // What cannot be a key leaves the machine in no form, and is not repeated.
     let empty = with(&["--from-env"]).run().with_code(1);
-    assert!(empty.stderr.contains("`BITROUTER_ACME_API_KEY` or `ACME_API_KEY` is not set"), "{}", empty.stderr);
+    assert!(empty.stderr.contains("`BITROUTER_ACME_API_KEY` is not set"), "{}", empty.stderr);
     let canary = world.canary("bad");
     with(&["--key-stdin"]).stdin(format!("{canary}\u{e9}\n")).run().expect_code(1);
     with(&["--key-stdin"]).stdin("\n").run().expect_code(1);

@@ -3,8 +3,14 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod addresses;
+mod budgets;
 mod cli;
 mod everywhere;
+mod hints;
+mod leaving;
+mod models;
 mod payer;
 mod place;
+mod quoted;
 mod sealing;
+mod unusable;

@@ -57,6 +57,13 @@ impl Place {
         self.daemon.until_node_is_on();
     }
 
+    /// The same daemon once more, with these flags and no others.
+    pub(crate) fn restarted_with(&mut self, flags: &[&str]) {
+        self.daemon.kill();
+        self.daemon = self.world.serve().args(flags.iter().copied()).start();
+        self.daemon.until_node_is_on();
+    }
+
     /// A call of the REST by whoever has `token`.
     pub(crate) fn api(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let call = self.http().request(method, path).bearer(token);

@@ -1,6 +1,6 @@
 //! Every leaf as its guide writes it, at the own node: as its owner (`--local`), and signed in (`auth login --local`).
 
-use bitrouter_tests::{Daemon, World, command::Output};
+use bitrouter_tests::{Daemon, World, command::Output, logs};
 use serde_json::{Value, json};
 
 use crate::far::minted;
@@ -240,6 +240,17 @@ fn oauth_clients_are_registered_changed_and_deleted() {
         assert_eq!(own.cloud("oauth-client list").with_code(0).stdout, "");
         let absent = own.cloud(&format!("oauth-client delete {id}")).with_code(1).stderr;
         assert!(absent.contains("hint: bitrouter cloud oauth-client list"), "{absent}");
+        // Who did it stands in the log, with what was changed.
+        for (message, changed) in [
+            ("an OAuth client was registered", None),
+            ("an OAuth client was changed", Some("client_name allowed_grant_types")),
+            ("an OAuth client was deleted", None),
+        ] {
+            let line = logs::wait_for(&own.daemon, message, 1)[0].clone();
+            assert_eq!(logs::member(&line, "client"), id, "{line}");
+            assert!(logs::member(&line, "person").as_str().is_some_and(|who| who.starts_with("usr_")), "{line}");
+            assert_eq!(logs::member(&line, "changed").as_str(), changed, "{line}");
+        }
         own.daemon.stop();
     }
 }

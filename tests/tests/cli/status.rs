@@ -54,7 +54,7 @@ fn every_member_is_there_while_it_runs() {
     assert_eq!((&openai["active"], &openai["key_source"]), (&true.into(), &"environment".into()));
     assert_eq!(openai["variable"], "OPENAI_API_KEY");
     for provider in status["providers"].as_array().expect("providers") {
-        for member in ["id", "active", "key_source", "variable", "detail"] {
+        for member in ["id", "active", "key_source", "variable", "key_suffix", "detail"] {
             assert!(provider.get(member).is_some(), "`{member}` is missing in {provider}");
         }
     }

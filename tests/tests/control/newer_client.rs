@@ -47,7 +47,7 @@ fn everything_is_served(daemon: &Daemon, who: &str, connect: impl Fn() -> Contro
     let told = told.unwrap_or_else(|refused| fail("Status", refused));
     assert_eq!((told.message.pid, told.message.protocol), (daemon.pid(), PROTOCOL), "{who}");
     super::metadata::is_announced(who, &told.metadata);
-    let told = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest {});
+    let told = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest::default());
     let told = told.unwrap_or_else(|refused| fail("ListNames", refused));
     assert!(told.message.names.iter().any(|name| name == "OPENAI_API_KEY"), "{who}: {:?}", told.message);
     super::metadata::is_announced(who, &told.metadata);
@@ -138,11 +138,11 @@ fn p15_one_connection_may_change_what_it_announces() {
     let mut control = Control::connect(&daemon.socket());
     for round in 0..3 {
         control = control.announcing("9.8.7", "2");
-        let refused = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest {});
+        let refused = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest::default());
         is_a_mismatch(&format!("round {round}"), "2", &refused.expect_err("served"));
         control = control.announcing(VERSION, &PROTOCOL.to_string());
         control
-            .call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest {})
+            .call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest::default())
             .unwrap_or_else(|refused| panic!("a refusal spoiled the connection: {refused:?}"));
     }
 }

@@ -134,3 +134,16 @@ fn r1_02_hops_are_counted_and_ours_is_added() {
     }
     assert_eq!(fixture.provider.count(), 2);
 }
+
+#[test]
+fn of_several_addresses_that_could_lead_back_no_list_is_given_to_callers() {
+    let world = World::new();
+    let at = |id: &str| format!("[providers.{id}]\nbase_url = \"https://{id}.example/v1\"\n");
+    world.config(&format!("{}{}", at("openai"), at("groq")));
+    let daemon = world.serve().arg("--demo").start();
+    let call = daemon.http().chat("openai:m", "x").header("x-bitrouter-hop", "a,b,c,d,e,f,g,h,i");
+    let answer = call.send();
+    is_a_loop(&answer);
+    assert!(!answer.text().contains("providers.") && answer.text().contains("api_base"), "{}", answer.text());
+    daemon.stop();
+}

@@ -49,6 +49,25 @@ fn p15_status_names_the_source_and_why_each_other_one_loses() {
 }
 
 #[test]
+fn status_shows_the_end_of_a_long_key_and_nothing_of_a_short_one() {
+    let world = World::new();
+    let long = world.canary("long");
+    let daemon = world.serve().env("OPENAI_API_KEY", &long).env("GROQ_API_KEY", "elevenchars").start();
+    let end = &long[long.len() - 4..];
+    assert_eq!(daemon.provider("openai")["key_suffix"], end);
+    let groq = daemon.provider("groq");
+    assert_eq!((&groq["active"], &groq["key_suffix"]), (&true.into(), &serde_json::Value::Null));
+    assert!(daemon.provider("mistral")["key_suffix"].is_null());
+    let all = world.cli(["status", "--all"]).with_code(0).stdout;
+    assert!(all.contains(&format!("OPENAI_API_KEY …{end}")), "{all}");
+    assert!(!all.contains("hars"), "{all}");
+    let plain = world.cli(["status"]).with_code(0).stdout;
+    assert!(plain.contains(&format!("OPENAI_API_KEY …{end}")) && !plain.contains("hars"), "{plain}");
+    assert!(!world.cli(["logs"]).with_code(0).text().contains(end));
+    daemon.stop();
+}
+
+#[test]
 fn p15_our_own_tokens_are_never_a_providers_key_from_any_source() {
     let (world, provider) = (World::new(), ParkedProvider::start());
     world.config(&provider.as_openai());

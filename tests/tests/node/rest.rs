@@ -76,7 +76,6 @@ fn p07_without_a_credential_nothing_is_told() {
         ("GET", "/v1/byok/keys"),
         ("GET", "/v1/node/usage"),
         ("GET", "/v1/requests/req_1"),
-        ("GET", "/api/v1/keys"),
     ] {
         let answer = daemon.http().request(method, path).send();
         assert_eq!(code(&answer), (401, "unauthorized".to_owned()), "{method} {path}");

@@ -12,5 +12,6 @@ mod prices;
 mod queue;
 mod race;
 mod rates;
+mod registered;
 mod reservation;
 mod unbounded;

@@ -1,6 +1,7 @@
 //! Other people's clients: the official SDKs, and gRPC's own Python client on the control socket.
 
 mod cells;
+mod tokenroute;
 
 use bitrouter_tests::{InferenceFixture, Provider, World, sdk};
 

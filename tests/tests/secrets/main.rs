@@ -9,3 +9,4 @@ mod inside;
 mod memory;
 mod outputs;
 mod shells;
+mod stored_keys;

@@ -5,6 +5,7 @@
 mod adopted;
 mod clock;
 mod crash;
+mod discovered;
 mod disk;
 mod exchange;
 mod far;

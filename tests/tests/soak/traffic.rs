@@ -164,7 +164,7 @@ fn talk(socket: &Path, turn: u64, keys: &[String], counts: &Counts) {
     control.call::<StatusResponse>("DaemonService/Status", &StatusRequest {}).expect("a status");
     count(&counts.statuses);
     if turn.is_multiple_of(3) {
-        let names = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest {});
+        let names = control.call::<ListNamesResponse>("EnvironmentService/ListNames", &ListNamesRequest::default());
         assert!(!names.expect("names").message.names.is_empty());
         let value = Some(pick(keys, turn).to_owned());
         let push = PushRequest { variables: vec![Variable { name: "OPENAI_API_KEY".into(), value }] };

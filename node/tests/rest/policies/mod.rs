@@ -1,6 +1,7 @@
 //! Policies by REST: made, changed, bound, combined, shown; and who may do that.
 
 mod bindings;
+mod clients;
 mod documented;
 mod effective;
 mod keys;
