@@ -6,7 +6,7 @@ use bitrouter_tests::{World, canary, process::shell_code, wait};
 use rustix::process::Signal;
 
 /// Every name below the world, for a look at what a crash left.
-fn names(world: &World) -> Vec<String> {
+pub(super) fn names(world: &World) -> Vec<String> {
     let mut open = vec![world.root().to_owned()];
     let mut names = Vec::new();
     while let Some(dir) = open.pop() {

@@ -158,24 +158,9 @@ fn p03_a_crash_while_a_stored_key_is_open_leaves_no_core_and_no_word_of_it() {
         let journal = std::fs::read_dir(world.path("data/bitrouter/journal")).expect("a journal");
         let rows: u64 = journal.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum();
         assert!(rows > 0, "{signal:?}: the call has no row");
-        let cores: Vec<_> = names(&world).into_iter().filter(|name| name.starts_with("core")).collect();
+        let cores: Vec<_> = super::crash::names(&world).into_iter().filter(|name| name.starts_with("core")).collect();
         assert!(cores.is_empty(), "{signal:?}: {cores:?}");
         drop(running);
         nowhere(&world, &keys);
     }
-}
-
-/// Every name below the world.
-fn names(world: &World) -> Vec<String> {
-    let mut open = vec![world.root().to_owned()];
-    let mut names = Vec::new();
-    while let Some(directory) = open.pop() {
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            if entry.path().is_dir() {
-                open.push(entry.path());
-            }
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names
 }
